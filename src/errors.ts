@@ -1,0 +1,54 @@
+/**
+ * Errors of connector-state.
+ *
+ * Callers match `code`, never a class or a message: codes are stable, are listed in docs/errors.md, and are
+ * the same whichever adapter threw. A message names the value, the limit and the remedy. No error of ours
+ * carries a credential: what comes from an SDK is rebuilt from its safe parts (see exchanges/redact.ts), and
+ * `cause` is only ever set to an error that has been through that.
+ */
+
+export type ErrorCode =
+  | 'INVALID_INPUT'
+  | 'INVALID_SETTINGS'
+  | 'INVALID_EVENT'
+  | 'DATABASE_UNAVAILABLE'
+  | 'DATABASE_NOT_MIGRATED'
+  | 'EMBEDDED_DATABASE_FAILED'
+  | 'VERSION_CONFLICT'
+  | 'EVENT_STORE_FAILED'
+  | 'PROJECTION_FAILED'
+  | 'EXCHANGE_REFUSED'
+  | 'EXCHANGE_UNREACHABLE'
+  | 'EXCHANGE_BAD_RESPONSE'
+  | 'CLOSED';
+
+export class ConnectorStateError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** The caller's argument is at fault; nothing was sent anywhere. */
+export class InvalidInputError extends ConnectorStateError {
+  constructor(message: string) {
+    super('INVALID_INPUT', message);
+  }
+}
+
+/** Every setting that is wrong, at once. */
+export class InvalidSettingsError extends ConnectorStateError {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super('INVALID_SETTINGS', `invalid settings:\n${problems.map(p => `  - ${p}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+export function isConnectorStateError(error: unknown, code?: ErrorCode): error is ConnectorStateError {
+  return error instanceof ConnectorStateError && (code === undefined || error.code === code);
+}

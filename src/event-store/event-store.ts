@@ -1,0 +1,102 @@
+/**
+ * The port every event store implements: an append-only log of facts, in streams and in one global order.
+ *
+ * What a store promises, and the contract suite (test/contract/event-store-contract.ts) checks:
+ *  - An append is acknowledged only when it is durable; what failed may be retried with the same event ids,
+ *    and is then stored once.
+ *  - A reader in global order sees every event exactly once, in one order that never changes afterwards,
+ *    whatever order writers commit in.
+ *  - Within a stream, versions count from 1 without gaps, and global order agrees with stream order.
+ */
+import type { NewEvent, Position, StoredEvent } from '../events/event.js';
+
+/** What the stream must look like for the append to be taken. Default: `any`. */
+export type ExpectedVersion = number | 'no-stream' | 'any';
+
+export interface AppendOptions {
+  /** By stream; streams that are not named are appended to whatever their version is. */
+  readonly expectedVersions?: Readonly<Record<string, ExpectedVersion>>;
+  readonly signal?: AbortSignal;
+}
+
+export interface AppendedEvent {
+  readonly id: string;
+  readonly stream: string;
+  readonly version: number;
+  readonly position: Position;
+  /** False: the store already had an event of this id in this stream, and this one was not stored again. */
+  readonly isNew: boolean;
+}
+
+export interface AppendResult {
+  /** In the order given. */
+  readonly events: readonly AppendedEvent[];
+  /** The last position among the events; `undefined` for an empty append. */
+  readonly position: Position | undefined;
+}
+
+export interface ReadStreamOptions {
+  readonly direction?: 'forwards' | 'backwards';
+  /** Inclusive. Default: the first event forwards, the last backwards. */
+  readonly fromVersion?: number;
+  readonly limit?: number;
+}
+
+export interface ReadAllOptions {
+  /** Exclusive; `undefined` reads from the first event. */
+  readonly after?: Position | undefined;
+  /** At most this many events. */
+  readonly limit: number;
+}
+
+export interface SubscribeOptions {
+  readonly after?: Position | undefined;
+  /** Ends the iteration without an error. */
+  readonly signal: AbortSignal;
+  /** Events a page, 1–10 000. */
+  readonly pageSize?: number;
+}
+
+/** One page of a subscription. The source is not asked for the next before this one is taken. */
+export interface Page {
+  readonly events: readonly StoredEvent[];
+  /** The last event's position; a page may be empty (then the position given at the start, or the last). */
+  readonly position: Position | undefined;
+  /** True when nothing was left behind this page at the time it was read. */
+  readonly caughtUp: boolean;
+}
+
+export interface EventStore {
+  /** `pg`: the prefix of its positions. */
+  readonly name: string;
+
+  /**
+   * Appends events to one or many streams, atomically.
+   * @throws VersionConflictError when a stream is not at its expected version (nothing is stored)
+   * @throws InvalidEventError when an event does not pass its schema (nothing is stored)
+   * @throws ConnectorStateError `EVENT_STORE_FAILED` when the store could not be reached or refused
+   */
+  append(events: readonly NewEvent[], options?: AppendOptions): Promise<AppendResult>;
+
+  /** A stream that does not exist reads as empty. */
+  readStream(stream: string, options?: ReadStreamOptions): Promise<readonly StoredEvent[]>;
+
+  readAll(options: ReadAllOptions): Promise<readonly StoredEvent[]>;
+
+  /**
+   * Catches up from `after`, then follows. Pull-based: at most one page is held in memory, and a slow
+   * reader holds the source back. Yields a page with `caughtUp: true` at least once when it reaches the head.
+   */
+  subscribe(options: SubscribeOptions): AsyncIterable<Page>;
+
+  /** The position of the last event, `undefined` when there is none. */
+  head(): Promise<Position | undefined>;
+
+  /** How many events lie after `position`; an estimate from above is allowed. */
+  countAfter(position: Position | undefined): Promise<number>;
+
+  /** <0, 0, >0 as `a` is before, at or after `b`. `undefined` is before every event. */
+  compare(a: Position | undefined, b: Position | undefined): number;
+
+  close(): Promise<void>;
+}

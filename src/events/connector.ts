@@ -1,0 +1,99 @@
+/**
+ * A connector: one user's credential on one exchange and environment, and the key its state is kept under.
+ *
+ * The key must be injective: two different pairs of ids never give one key (promise 6). `_` separates the
+ * two ids, so a `_` inside an id is percent-encoded, and `%` with it so that decoding has one answer.
+ */
+import { InvalidInputError } from '../errors.js';
+
+export const EXCHANGES = ['BYBIT', 'BINGX'] as const;
+export type Exchange = (typeof EXCHANGES)[number];
+
+export const ENVIRONMENTS = ['MAINNET', 'TESTNET'] as const;
+export type Environment = (typeof ENVIRONMENTS)[number];
+
+/** One user's credential, wherever it is used. Ids are 1 to 128 characters without control characters. */
+export interface CredentialRef {
+  readonly userId: string;
+  readonly credentialId: string;
+}
+
+export interface ConnectorRef extends CredentialRef {
+  readonly exchange: Exchange;
+  readonly environment: Environment;
+}
+
+export const MAX_ID_LENGTH = 128;
+
+// Lone surrogates cannot be stored as UTF-8, so two ids that differ only in one would meet in the database.
+const FORBIDDEN_IN_ID =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
+  /[\u0000-\u001f\u007f-\u009f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+
+/** @throws InvalidInputError when `value` is not a string of 1–128 characters without control characters */
+export function parseId(name: string, value: unknown): string {
+  if (typeof value !== 'string') {
+    throw new InvalidInputError(`${name} must be a string, got ${value === null ? 'null' : typeof value}`);
+  }
+  if (value.length === 0 || value.length > MAX_ID_LENGTH) {
+    throw new InvalidInputError(
+      `${name} must have 1 to ${MAX_ID_LENGTH} characters, got ${value.length}: pass the id your own user or credential table uses`,
+    );
+  }
+  if (FORBIDDEN_IN_ID.test(value)) {
+    throw new InvalidInputError(
+      `${name} must not contain control characters or unpaired surrogates, got ${JSON.stringify(value)}`,
+    );
+  }
+  return value;
+}
+
+/** @throws InvalidInputError for an exchange that is not in {@link EXCHANGES} */
+export function parseExchange(value: unknown): Exchange {
+  if (EXCHANGES.includes(value as Exchange)) return value as Exchange;
+  throw new InvalidInputError(`exchange must be one of ${EXCHANGES.join(', ')}, got ${show(value)}`);
+}
+
+/** @throws InvalidInputError for an environment that is not in {@link ENVIRONMENTS} */
+export function parseEnvironment(value: unknown): Environment {
+  if (ENVIRONMENTS.includes(value as Environment)) return value as Environment;
+  throw new InvalidInputError(`environment must be one of ${ENVIRONMENTS.join(', ')}, got ${show(value)}`);
+}
+
+/** @throws InvalidInputError when either id is malformed */
+export function parseCredentialRef(value: CredentialRef): CredentialRef {
+  return {
+    userId: parseId('userId', value?.userId),
+    credentialId: parseId('credentialId', value?.credentialId),
+  };
+}
+
+/** @throws InvalidInputError when an id, the exchange or the environment is malformed */
+export function parseConnectorRef(value: ConnectorRef): ConnectorRef {
+  return {
+    ...parseCredentialRef(value),
+    exchange: parseExchange(value?.exchange),
+    environment: parseEnvironment(value?.environment),
+  };
+}
+
+const encodeId = (id: string) => (/[_%]/.test(id) ? id.replaceAll('%', '%25').replaceAll('_', '%5F') : id);
+const decodeId = (id: string) => id.replaceAll('%5F', '_').replaceAll('%25', '%');
+
+/** `userId_credentialId`, with `_` and `%` inside an id percent-encoded. At most 769 characters. */
+export function cacheKeyOf(ref: CredentialRef): string {
+  return `${encodeId(ref.userId)}_${encodeId(ref.credentialId)}`;
+}
+
+/** The inverse of {@link cacheKeyOf}. */
+export function parseCacheKey(cacheKey: string): CredentialRef {
+  const separator = cacheKey.indexOf('_');
+  return {
+    userId: decodeId(cacheKey.slice(0, separator)),
+    credentialId: decodeId(cacheKey.slice(separator + 1)),
+  };
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 64)) : String(value);
+}

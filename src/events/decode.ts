@@ -1,0 +1,96 @@
+/**
+ * From what a store holds to an event the code can trust.
+ *
+ * On append the data must pass the schema of its type's current version, or the append is refused as a
+ * whole. On read, data of an older version is first brought up to the current one by the upcasters, one
+ * version at a time, and then checked. An unknown type is not an error: a newer release may be writing to
+ * the same store. Data that does not pass is reported with the event, never thrown, so that one bad event
+ * cannot stop a reader; the projector puts it among the dead letters.
+ */
+import { z } from 'zod';
+import { ConnectorStateError } from '../errors.js';
+import { EVENT_SCHEMAS, type EventType, SCHEMA_VERSIONS } from './catalogue.js';
+import type { KnownEvent, NewEvent, StoredEvent } from './event.js';
+
+/** Brings data of schema version n to n + 1. */
+export type Upcaster = (data: unknown) => unknown;
+
+/** `UPCASTERS.X[n]` takes version n of X to n + 1. Empty while every type is at version 1. */
+export const UPCASTERS: Partial<Record<EventType, Readonly<Record<number, Upcaster>>>> = {};
+
+export class InvalidEventError extends ConnectorStateError {
+  constructor(message: string) {
+    super('INVALID_EVENT', message);
+  }
+}
+
+const isEventType = (type: string): type is EventType => Object.hasOwn(EVENT_SCHEMAS, type);
+
+/**
+ * The data as it will be stored.
+ * @throws InvalidEventError for an unknown type, an event id that is no UUID, or data outside the schema
+ */
+export function validateNewEvent(event: NewEvent): void {
+  if (!isEventType(event.type)) {
+    throw new InvalidEventError(
+      `unknown event type ${JSON.stringify(event.type)}: known are ${Object.keys(EVENT_SCHEMAS).join(', ')}`,
+    );
+  }
+  if (!z.uuid().safeParse(event.id).success) {
+    throw new InvalidEventError(`event id must be a UUID, got ${JSON.stringify(event.id)}`);
+  }
+  const result = EVENT_SCHEMAS[event.type].safeParse(event.data);
+  if (!result.success) throw new InvalidEventError(`${event.type} ${event.id}: ${describe(result.error)}`);
+}
+
+/** What a store read, before it is known to be anything. */
+export interface RawEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly stream: string;
+  readonly version: number;
+  readonly position: KnownEvent['position'];
+  readonly occurredAt: number;
+  readonly recordedAt: number;
+  readonly host: string;
+  readonly correlationId?: string | undefined;
+  readonly causationId?: string | undefined;
+  readonly data: unknown;
+}
+
+/** Never throws: an event that cannot be decoded says so in `decoded`. */
+export function decodeEvent(raw: RawEvent, upcasters: typeof UPCASTERS = UPCASTERS): StoredEvent {
+  const { type } = raw;
+  if (!isEventType(type)) return { ...raw, decoded: 'unknown-type' };
+  const current = SCHEMA_VERSIONS[type];
+  if (raw.schemaVersion > current) {
+    return invalid(
+      raw,
+      `schema version ${raw.schemaVersion} is newer than ${current}: upgrade connector-state`,
+    );
+  }
+  let data = raw.data;
+  for (let version = raw.schemaVersion; version < current; version++) {
+    const upcast = upcasters[type]?.[version];
+    if (!upcast) return invalid(raw, `no upcaster from schema version ${version} to ${version + 1}`);
+    try {
+      data = upcast(data);
+    } catch (error) {
+      return invalid(raw, `upcasting from schema version ${version} failed: ${(error as Error).message}`);
+    }
+  }
+  const result = EVENT_SCHEMAS[type].safeParse(data);
+  if (!result.success) return invalid(raw, describe(result.error));
+  return { ...raw, decoded: 'known', type, data: result.data } as StoredEvent;
+}
+
+const invalid = (raw: RawEvent, problem: string): StoredEvent => ({ ...raw, decoded: 'invalid', problem });
+
+// Paths and limits only: the offending value may be the very thing that must not be repeated.
+function describe(error: z.ZodError): string {
+  return error.issues
+    .slice(0, 5)
+    .map(issue => `${issue.path.join('.') || 'data'}: ${issue.message}`)
+    .join('; ');
+}

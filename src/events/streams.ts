@@ -1,0 +1,18 @@
+/**
+ * Stream names. A connector has two streams: `connector_state-<key>` for what is kept for good (syncs,
+ * failures, invalidations) and `connector_state_hits-<key>` for hits, which may be forgotten after a while.
+ * Clean-ups concern every connector and have a stream of their own. All share one prefix, by which a
+ * subscription to a store that others use too is filtered.
+ */
+import { type CredentialRef, cacheKeyOf } from './connector.js';
+
+export const STREAM_PREFIX = 'connector_state';
+export const CLEANUP_STREAM = 'connector_state_cleanup-all';
+
+const HITS_PREFIX = 'connector_state_hits-';
+
+export const stateStreamOf = (ref: CredentialRef): string => `connector_state-${cacheKeyOf(ref)}`;
+export const hitsStreamOf = (ref: CredentialRef): string => `${HITS_PREFIX}${cacheKeyOf(ref)}`;
+
+/** Whether the stream's events may be dropped when they are old. */
+export const isForgettable = (stream: string): boolean => stream.startsWith(HITS_PREFIX);

@@ -1,0 +1,90 @@
+/**
+ * What a connector needs of an exchange. One adapter an exchange, over that exchange's SDK; nothing of an
+ * SDK, neither type nor error, passes this line.
+ */
+
+import type { ClockSample } from '../clock/offset.js';
+import { ConnectorStateError, type ErrorCode } from '../errors.js';
+import type { AuthFailureClass, SyncFailureClass } from '../events/catalogue.js';
+import type { Environment, Exchange } from '../events/connector.js';
+
+export interface Credentials {
+  readonly apiKey: string;
+  readonly apiSecret: string;
+}
+
+export interface AdapterOptions {
+  readonly environment: Environment;
+  readonly credentials: Credentials;
+  /** Default: the exchange's production or testnet host, by `environment`. */
+  readonly baseUrl?: string | undefined;
+  /** Sent with each signed request, 1–60 000 ms (BingX: at most 5000). Default 5000. */
+  readonly recvWindowMs?: number | undefined;
+  /** For each HTTP request. Default 10 000. */
+  readonly timeoutMs?: number | undefined;
+  /** The local clock of every sample: epoch milliseconds, may be fractional. */
+  readonly now: () => number;
+  /**
+   * The timestamp to sign with: whole epoch milliseconds of the exchange's clock, bias included. Called once
+   * for each signed request, as late as possible before it is signed.
+   */
+  readonly timestamp: () => number;
+  /** Called with each clock sample that any response, refusals included, carried. Must not throw. */
+  readonly onSample?: ((sample: ClockSample) => void) | undefined;
+}
+
+export interface FundingRate {
+  /** As the exchange spells it. */
+  readonly symbol: string;
+  /** Fraction of the position for one interval: 0.0001 is one basis point. */
+  readonly rate: number;
+  readonly nextFundingTimeMs: number;
+  readonly intervalHours?: number | undefined;
+}
+
+export interface ExchangeAdapter {
+  readonly exchange: Exchange;
+  /** The time endpoint, unsigned, one request. @throws ExchangeError */
+  serverTime(): Promise<ClockSample>;
+  /** The cheapest signed call that proves credentials, permission and timestamp. @throws ExchangeError */
+  verifyAccount(): Promise<void>;
+  /** Linear perpetuals, e.g. `BTCUSDT` (Bybit) or `BTC-USDT` (BingX); unsigned. @throws ExchangeError */
+  fundingRate(symbol: string): Promise<FundingRate>;
+  /** Closes kept-alive connections. */
+  close(): void;
+}
+
+/**
+ * The exchange refused, answered nonsense, or could not be reached. Carries the exchange's own code and
+ * message with every credential removed; never an SDK's error object.
+ */
+export class ExchangeError extends ConnectorStateError {
+  readonly exchange: Exchange;
+  /** The exchange's own code, or the HTTP status as `HTTP 503`, or the network's as `ECONNREFUSED`. */
+  readonly exchangeCode: string;
+  /** What the failure means for authentication. */
+  readonly authClass: AuthFailureClass;
+  /** What the failure means for a sync. */
+  readonly syncClass: SyncFailureClass;
+  /** The clock sample a refusal carried. */
+  readonly sample: ClockSample | undefined;
+
+  constructor(
+    code: Extract<ErrorCode, 'EXCHANGE_REFUSED' | 'EXCHANGE_UNREACHABLE' | 'EXCHANGE_BAD_RESPONSE'>,
+    message: string,
+    details: {
+      exchange: Exchange;
+      exchangeCode: string;
+      authClass: AuthFailureClass;
+      syncClass: SyncFailureClass;
+      sample?: ClockSample | undefined;
+    },
+  ) {
+    super(code, message);
+    this.exchange = details.exchange;
+    this.exchangeCode = details.exchangeCode;
+    this.authClass = details.authClass;
+    this.syncClass = details.syncClass;
+    this.sample = details.sample;
+  }
+}
