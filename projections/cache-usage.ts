@@ -1,0 +1,109 @@
+/**
+ * `cache_usage`: what the cache was good for, hour by hour.
+ *
+ * hit rate = hits / (hits + misses). A miss is a sync that had to be made because a lookup found nothing
+ * usable; a sync after a refusal, a warm-up or a passive sample is none. Each row counts what happened in one
+ * hour (by the store's clock) for one combination of exchange, environment, tier, trigger and failure class,
+ * where '' means that this kind of event has no such thing.
+ */
+import type { SyncTrigger } from '../src/events/catalogue.js';
+import type { KnownEvent } from '../src/events/event.js';
+import type { Projection } from './projection.js';
+
+export type CacheUsageRow = {
+  /** Start of the hour. */
+  readonly hour: number;
+  readonly exchange: string;
+  readonly environment: string;
+  readonly tier: string;
+  readonly syncTrigger: string;
+  readonly failureClass: string;
+  readonly hits: number;
+  readonly misses: number;
+  readonly syncs: number;
+  readonly syncFailures: number;
+  readonly authFailures: number;
+  readonly invalidations: number;
+};
+
+type Counter = 'hits' | 'misses' | 'syncs' | 'syncFailures' | 'authFailures' | 'invalidations';
+
+const HOUR_MS = 3_600_000;
+
+const MISSES: readonly SyncTrigger[] = ['absent', 'expired', 'invalid', 'corrupt'];
+const isMiss = (trigger: SyncTrigger) => MISSES.includes(trigger);
+
+function keyOf(event: KnownEvent) {
+  if (event.type === 'ExpiredStatesCleaned') return undefined;
+  // Taking over the shared clock is counted by the hit on tier `exchange-clock` that comes with it.
+  if (event.type === 'ConnectorSynced' && event.data.basis !== 'measured') return undefined;
+  const { data } = event;
+  return {
+    hour: Math.floor(event.recordedAt / HOUR_MS) * HOUR_MS,
+    exchange: data.exchange,
+    environment: data.environment,
+    tier: 'tier' in data ? data.tier : '',
+    syncTrigger: 'trigger' in data ? data.trigger : '',
+    failureClass: 'failureClass' in data ? data.failureClass : '',
+  };
+}
+
+const add = (row: CacheUsageRow, counter: Counter, n = 1): CacheUsageRow => ({
+  ...row,
+  [counter]: row[counter] + n,
+});
+
+const ZERO = { hits: 0, misses: 0, syncs: 0, syncFailures: 0, authFailures: 0, invalidations: 0 };
+
+export const cacheUsage: Projection<CacheUsageRow> = {
+  name: 'cache_usage',
+  version: 1,
+  table: {
+    name: 'cache_usage',
+    columns: {
+      hour: 'timestamptz',
+      exchange: 'text',
+      environment: 'text',
+      tier: 'text',
+      syncTrigger: 'text',
+      failureClass: 'text',
+      hits: 'bigint',
+      misses: 'bigint',
+      syncs: 'bigint',
+      syncFailures: 'bigint',
+      authFailures: 'bigint',
+      invalidations: 'bigint',
+    },
+    key: ['hour', 'exchange', 'environment', 'tier', 'syncTrigger', 'failureClass'],
+  },
+  handles: [
+    'ConnectorSynced',
+    'ConnectorSyncFailed',
+    'ConnectorStateHit',
+    'ConnectorAuthFailed',
+    'ConnectorStateInvalidated',
+  ],
+
+  keyOf,
+
+  evolve(row, event) {
+    const key = keyOf(event);
+    if (!key) return row;
+    const before = row ?? { ...key, ...ZERO };
+    switch (event.type) {
+      case 'ConnectorStateHit':
+        return add(before, 'hits', event.data.count);
+      case 'ConnectorSynced':
+      case 'ConnectorSyncFailed': {
+        const after = add(before, event.type === 'ConnectorSynced' ? 'syncs' : 'syncFailures');
+        return isMiss(event.data.trigger) ? add(after, 'misses') : after;
+      }
+      case 'ConnectorAuthFailed':
+        return add(before, 'authFailures');
+      case 'ConnectorStateInvalidated':
+        return add(before, 'invalidations');
+      case 'ExpiredStatesCleaned':
+        return row;
+    }
+  },
+};

@@ -1,0 +1,87 @@
+/**
+ * `drift_sample`: one row for every measurement that was made, kept for good.
+ *
+ * How an exchange's clock wanders against ours is read from here: offset and uncertainty over time, by
+ * exchange, reference clock and host. States that were taken over from the exchange's shared clock measured
+ * nothing and leave no row.
+ */
+
+import { cacheKeyOf } from '../src/events/connector.js';
+import type { KnownEvent } from '../src/events/event.js';
+import { type Projection, uuid } from './projection.js';
+
+export type DriftSampleRow = {
+  readonly eventId: string;
+  /** By the reference clock. The table is partitioned by its month. */
+  readonly sampledAt: number;
+  readonly cacheKey: string;
+  readonly exchange: string;
+  readonly environment: string;
+  readonly referenceClock: string;
+  /** The process that measured. */
+  readonly host: string;
+  readonly syncId: string;
+  readonly syncTrigger: string;
+  readonly offsetMs: number;
+  readonly uncertaintyMs: number;
+  readonly roundTripMs: number;
+  readonly sampleCount: number;
+  readonly position: string;
+};
+
+const isMeasurement = (event: KnownEvent) =>
+  event.type === 'ConnectorSynced' && event.data.basis === 'measured';
+
+export const driftSample: Projection<DriftSampleRow> = {
+  name: 'drift_sample',
+  version: 1,
+  table: {
+    name: 'drift_sample',
+    columns: {
+      eventId: 'uuid',
+      sampledAt: 'timestamptz',
+      cacheKey: 'text',
+      exchange: 'text',
+      environment: 'text',
+      referenceClock: 'text',
+      host: 'text',
+      syncId: 'uuid',
+      syncTrigger: 'text',
+      offsetMs: 'double precision',
+      uncertaintyMs: 'double precision',
+      roundTripMs: 'double precision',
+      sampleCount: 'integer',
+      position: 'text',
+    },
+    key: ['sampledAt', 'eventId'],
+    partitions: { by: 'sampledAt', ensure: 'connector_state_ensure_drift_partition' },
+  },
+  handles: ['ConnectorSynced'],
+  isHistory: true,
+
+  keyOf: event =>
+    event.type === 'ConnectorSynced' && isMeasurement(event)
+      ? { sampledAt: event.data.measuredAt, eventId: uuid(event.id) }
+      : undefined,
+
+  evolve(row, event) {
+    if (event.type !== 'ConnectorSynced' || !isMeasurement(event)) return row;
+    const { data } = event;
+    return {
+      eventId: uuid(event.id),
+      sampledAt: data.measuredAt,
+      cacheKey: cacheKeyOf(data),
+      exchange: data.exchange,
+      environment: data.environment,
+      referenceClock: data.referenceClock,
+      host: event.host,
+      syncId: uuid(data.syncId),
+      syncTrigger: data.trigger,
+      offsetMs: data.offsetMs,
+      uncertaintyMs: data.uncertaintyMs,
+      roundTripMs: data.roundTripMs,
+      sampleCount: data.samples,
+      position: event.position,
+    };
+  },
+};

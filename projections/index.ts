@@ -1,0 +1,27 @@
+/**
+ * The read tables, and so what the product knows:
+ *
+ *  - `connector_state_cache`: the offset each connector signs with, and whether it may (the cache itself)
+ *  - `exchange_clock`: the offset that all connectors of an exchange and environment share
+ *  - `drift_sample`: every measurement ever made, the history that drift and TTLs are judged by
+ *  - `cache_usage`: hourly counters: how often the cache helped, and why it did not
+ */
+import { cacheUsage } from './cache-usage.js';
+import { connectorStateCache } from './connector-state-cache.js';
+import { driftSample } from './drift-sample.js';
+import { exchangeClock } from './exchange-clock.js';
+import type { Projection } from './projection.js';
+
+export type { CacheUsageRow } from './cache-usage.js';
+export type { ConnectorStateRow } from './connector-state-cache.js';
+export type { DriftSampleRow } from './drift-sample.js';
+export type { ExchangeClockRow } from './exchange-clock.js';
+export type * from './projection.js';
+export { cacheUsage, connectorStateCache, driftSample, exchangeClock };
+
+export const projections: readonly Projection[] = [
+  connectorStateCache,
+  exchangeClock,
+  driftSample,
+  cacheUsage,
+];

@@ -1,0 +1,5 @@
+/** `connector-state/bingx` */
+export { BingxConnectorWithCache } from './connectors/bingx-with-cache.connector.js';
+export type { InitResult } from './connectors/connector-with-cache.js';
+export type { ConnectorOptions } from './connectors/options.js';
+export { type Credentials, ExchangeError, type FundingRate } from './exchanges/exchange-adapter.js';

@@ -1,0 +1,558 @@
+/**
+ * ConnectorStateCacheService: what a connector asks before it signs, and tells after it has.
+ *
+ * A lookup goes through memory, then one PostgreSQL round trip that concurrent lookups share. It never throws
+ * for a well-formed connector and never outlasts its deadline (promise 3): a database that is slow, dead or
+ * left alone by the circuit breaker is a miss with a reason. A miss brings along the exchange's shared clock
+ * and the link to the database's clock, because the caller's next step needs them.
+ *
+ * What this process itself recorded is visible to it at once: states sit in the memory tier, measurements and
+ * condemnations in the local clocks, condemned syncs in a set, until the read model has caught up.
+ *
+ * Reading never writes: `get` only counts the hit in the recorder. The event store, the schemas and the
+ * projections are loaded when first needed, after the cold start is over.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Pool } from 'pg';
+import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
+import { linkFromSample, linkToSelf, type ReferenceLink, referenceTimeMs } from '../clock/reference.js';
+import { fixedTtl, type TtlDecision } from '../clock/ttl.js';
+import { InvalidInputError } from '../errors.js';
+import type { EventStore } from '../event-store/event-store.js';
+import type {
+  AuthFailureClass,
+  InvalidationReason,
+  SyncFailureClass,
+  SyncTrigger,
+} from '../events/catalogue.js';
+import { type ConnectorRef, cacheKeyOf, parseConnectorRef, parseId } from '../events/connector.js';
+import type { Logger } from '../logging.js';
+import { toDatabaseError } from '../postgres/pool.js';
+import {
+  countExpired,
+  countStates,
+  countUsage,
+  currentSync,
+  type StateCounts,
+  type UsageCounts,
+} from '../read-model/queries.js';
+import { type HistoryEntry, readHistory, type StateAt, stateAtTime } from './history.js';
+import { LocalClocks } from './local-clocks.js';
+import type { Hit, Lookup, Miss, UsableState } from './lookup.js';
+import { type LookupAnswer, type LookupBatcher, LookupTimeoutError } from './lookup-batcher.js';
+import type { MeasuredOffset } from './measurement.js';
+import {
+  assessState,
+  type MissReason,
+  type OffsetState,
+  parseClock,
+  stateFromClock,
+} from './offset-state.js';
+import type { FlushResult, RecordedFact, Recorder, RecorderStats } from './recorder.js';
+
+export interface CacheDependencies {
+  readonly pool: Pool;
+  readonly batcher: Pick<LookupBatcher, 'lookup'>;
+  readonly recorder: Recorder;
+  readonly store: () => Promise<EventStore>;
+  readonly clock: HostClock;
+  readonly log: Logger;
+  /** States kept in this process; 0 turns the memory tier off. */
+  readonly memoryEntries: number;
+  readonly memoryTtlMs: number;
+  readonly ttlMs: number;
+  /** Releases what stands behind the service; called once, after the last flush. */
+  readonly release: () => Promise<void>;
+}
+
+export interface CacheStats extends StateCounts, UsageCounts {
+  /** hits / (hits + misses), 0 to 1; 0 while nothing was looked up. A miss is a lookup that led to a sync. */
+  readonly hitRate: number;
+  /** Of this process only. */
+  readonly recorder: RecorderStats;
+}
+
+export interface AuthFailure {
+  /** The exchange's own code. */
+  readonly exchangeCode: string;
+  readonly failureClass: AuthFailureClass;
+  /** What the refused request was signed with. */
+  readonly state?: UsableState | undefined;
+  /** The exchange's clock, epoch milliseconds, where the refusal carried it. */
+  readonly serverTimeMs?: number | undefined;
+}
+
+/** Ties together what belongs to one init. */
+export interface Trace {
+  readonly correlationId?: string | undefined;
+  readonly causedBy?: RecordedFact | undefined;
+}
+
+const MAX_CONDEMNED = 10_000;
+const CLOSE_FLUSH_MS = 5_000;
+const STATS_FLUSH_MS = 1_000;
+
+interface MemoryEntry {
+  readonly state: UsableState;
+  readonly storedAtMs: number;
+}
+
+export class ConnectorStateCacheService {
+  readonly #deps: CacheDependencies;
+  readonly #memory: LRUCache<string, MemoryEntry> | undefined;
+  readonly #condemned = new LRUCache<string, true>({ max: MAX_CONDEMNED });
+  readonly #localClocks = new LocalClocks();
+  readonly #inFlight = new Map<string, Promise<Lookup>>();
+  readonly #continuity: ContinuityGuard;
+  #databaseFailing = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(deps: CacheDependencies) {
+    this.#deps = deps;
+    this.#continuity = new ContinuityGuard(deps.clock);
+    if (deps.memoryEntries > 0) this.#memory = new LRUCache({ max: deps.memoryEntries });
+  }
+
+  /** The clock that every offset handed out is applied to. */
+  get clock(): HostClock {
+    return this.#deps.clock;
+  }
+
+  /** How long a measurement made now would be kept. */
+  get ttl(): TtlDecision {
+    return fixedTtl(this.#deps.ttlMs);
+  }
+
+  get log(): Logger {
+    return this.#deps.log;
+  }
+
+  /**
+   * The connector's state, or a miss that says why.
+   * @throws InvalidInputError for a malformed connector; nothing else
+   */
+  async get(ref: ConnectorRef): Promise<Lookup> {
+    const connector = parseConnectorRef(ref);
+    const key = memoryKey(connector);
+    const remembered = this.#fromMemory(key);
+    if (remembered) return this.#answer(connector, remembered);
+    let lookup = this.#inFlight.get(key);
+    if (!lookup) {
+      lookup = this.#fromDatabase(connector, key).finally(() => this.#inFlight.delete(key));
+      this.#inFlight.set(key, lookup);
+    }
+    return this.#answer(connector, await lookup);
+  }
+
+  /**
+   * Asks the database again, past the memory tier and without counting a hit: for who has just been refused
+   * and can no longer trust the link that its state came with.
+   * @throws InvalidInputError for a malformed connector; nothing else
+   */
+  async refresh(ref: ConnectorRef): Promise<Lookup> {
+    const connector = parseConnectorRef(ref);
+    return this.#fromDatabase(connector, memoryKey(connector));
+  }
+
+  /**
+   * Many connectors in one query; answers in the order asked.
+   * @throws InvalidInputError when any of them is malformed, before anything is asked
+   */
+  async getMany(refs: readonly ConnectorRef[]): Promise<Lookup[]> {
+    const connectors = refs.map(parseConnectorRef);
+    return Promise.all(connectors.map(connector => this.get(connector)));
+  }
+
+  /**
+   * Stores a measured offset: usable by this process at once, by others when the fact is flushed and projected.
+   * @throws InvalidInputError for a malformed connector
+   */
+  set(ref: ConnectorRef, measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace = {}): UsableState {
+    const connector = parseConnectorRef(ref);
+    const { estimate, link, ttl, syncId } = measured;
+    const name = {
+      exchange: connector.exchange,
+      environment: connector.environment,
+      referenceClock: link.clockId,
+    };
+    this.#localClocks.measured(name, { syncId, estimate, ttlMs: ttl.ttlMs });
+    const state: UsableState = {
+      ...name,
+      syncId,
+      basis: 'measured',
+      estimate,
+      expiresAtMs: estimate.atMs + ttl.ttlMs,
+      link,
+    };
+    this.#remember(connector, state);
+    this.#recordSynced(connector, state, measured, trigger, trace);
+    return state;
+  }
+
+  /**
+   * Takes over the exchange's shared clock as this connector's own state, once it has proved good: same
+   * measurement, same end.
+   * @throws InvalidInputError for a malformed connector
+   */
+  adopt(ref: ConnectorRef, state: UsableState, trigger: SyncTrigger, trace: Trace = {}): void {
+    const connector = parseConnectorRef(ref);
+    this.#remember(connector, state);
+    const ttlMs = Math.max(1, Math.round(state.expiresAtMs - state.estimate.atMs));
+    const ttl = { ttlMs, policy: 'exchange-clock', inputs: { ttlMs } };
+    this.#recordSynced(connector, state, { roundTripMs: 0, samples: 0, ttl }, trigger, trace);
+  }
+
+  /** Counts a lookup that was answered by the exchange's shared clock. */
+  recordExchangeClockHit(ref: ConnectorRef, state: UsableState): void {
+    this.#deps.recorder.recordHit(ref, 'exchange-clock');
+    this.#logHit(ref, state, 'exchange-clock');
+  }
+
+  /** The exchange refused a signed request. Condemns nothing by itself; see {@link condemn}. */
+  recordAuthFailure(ref: ConnectorRef, failure: AuthFailure, trace: Trace = {}): RecordedFact {
+    const { exchangeCode, failureClass, state, serverTimeMs } = failure;
+    const now = this.#deps.clock.now();
+    return this.#deps.recorder.record(
+      {
+        type: 'ConnectorAuthFailed',
+        data: {
+          ...fieldsOf(parseConnectorRef(ref)),
+          exchangeCode: exchangeCode.slice(0, 200),
+          failureClass,
+          ...(state && {
+            syncId: state.syncId,
+            offsetMs: state.estimate.offsetMs,
+            offsetAgeMs: referenceTimeMs(state.link, now) - state.estimate.atMs,
+            referenceClock: state.referenceClock,
+          }),
+          ...(serverTimeMs !== undefined && { serverTimeMs: Math.round(serverTimeMs) }),
+        },
+      },
+      trace,
+    );
+  }
+
+  /** A measurement was tried and failed. */
+  recordSyncFailure(
+    ref: ConnectorRef,
+    failure: {
+      trigger: SyncTrigger;
+      failureClass: SyncFailureClass;
+      exchangeCode?: string;
+      durationMs: number;
+    },
+    trace: Trace = {},
+  ): RecordedFact {
+    const { exchangeCode, ...rest } = failure;
+    const data = {
+      ...fieldsOf(parseConnectorRef(ref)),
+      ...rest,
+      ...(exchangeCode !== undefined && { exchangeCode: exchangeCode.slice(0, 200) }),
+    };
+    return this.#deps.recorder.record({ type: 'ConnectorSyncFailed', data }, trace);
+  }
+
+  /**
+   * Condemns the sync a state rests on, for this process at once and for all by the fact. A newer sync is
+   * never touched (promise 4).
+   */
+  condemn(
+    ref: ConnectorRef,
+    state: UsableState,
+    reason: InvalidationReason,
+    by: string,
+    trace: Trace = {},
+  ): RecordedFact {
+    const connector = parseConnectorRef(ref);
+    const { syncId, referenceClock } = state;
+    const measuredAtMs = Math.round(state.estimate.atMs);
+    this.#condemned.set(syncId, true);
+    this.#memory?.delete(memoryKey(connector));
+    const name = { exchange: state.exchange, environment: state.environment, referenceClock };
+    this.#localClocks.condemned(name, { syncId, measuredAtMs, voidsOlder: reason === 'timestamp-refused' });
+    const data = {
+      ...fieldsOf(connector),
+      reason,
+      by: by.slice(0, 200),
+      condemnedSyncId: syncId,
+      condemnedMeasuredAt: measuredAtMs,
+      referenceClock,
+    };
+    return this.#deps.recorder.record({ type: 'ConnectorStateInvalidated', data }, trace);
+  }
+
+  /**
+   * Forces a fresh sync of one connector: condemns the sync its row holds now, and stores that at once.
+   * @returns the condemned sync, or `undefined` when there is no state
+   * @throws InvalidInputError for malformed ids; ConnectorStateError `DATABASE_UNAVAILABLE`
+   */
+  async invalidate(
+    userId: string,
+    credentialId: string,
+    by = 'operator',
+  ): Promise<{ syncId: string } | undefined> {
+    const credential = {
+      userId: parseId('userId', userId),
+      credentialId: parseId('credentialId', credentialId),
+    };
+    await this.flush();
+    const row = await this.#cold(() => currentSync(this.#deps.pool, cacheKeyOf(credential)));
+    if (!row) return undefined;
+    const connector = parseConnectorRef({
+      ...credential,
+      exchange: row.exchange,
+      environment: row.environment,
+    } as ConnectorRef);
+    const state: UsableState = {
+      exchange: connector.exchange,
+      environment: connector.environment,
+      syncId: row.syncId,
+      basis: 'measured',
+      estimate: { offsetMs: 0, uncertaintyMs: 0, atMs: row.measuredAtMs },
+      expiresAtMs: row.measuredAtMs,
+      referenceClock: row.referenceClock,
+      link: linkToSelf(this.#deps.clock),
+    };
+    this.condemn(connector, state, 'manual', by);
+    await this.#flushOrThrow();
+    return { syncId: row.syncId };
+  }
+
+  /**
+   * Removes the states that have ended, by the database's clock.
+   * @returns how many
+   * @throws ConnectorStateError `DATABASE_UNAVAILABLE`
+   */
+  async cleanupExpired(by = 'service'): Promise<number> {
+    await this.flush();
+    const { cutoffMs, expired } = await this.#cold(() => countExpired(this.#deps.pool));
+    if (expired === 0) return 0;
+    this.#deps.recorder.record({
+      type: 'ExpiredStatesCleaned',
+      data: { cutoff: cutoffMs, by: by.slice(0, 200) },
+    });
+    await this.#flushOrThrow();
+    this.#deps.log.info({ removed: expired }, `[ConnectorStateCache] Removed ${expired} expired states`);
+    return expired;
+  }
+
+  /**
+   * Counts over all processes, what this one has recorded included.
+   * @throws ConnectorStateError `DATABASE_UNAVAILABLE`
+   */
+  async getStats(): Promise<CacheStats> {
+    await this.#deps.recorder.flush(STATS_FLUSH_MS);
+    return this.#cold(async () => {
+      const [states, usage] = await Promise.all([countStates(this.#deps.pool), countUsage(this.#deps.pool)]);
+      const lookups = usage.totalHits + usage.totalMisses;
+      const hitRate = lookups === 0 ? 0 : usage.totalHits / lookups;
+      return { ...states, ...usage, hitRate, recorder: this.#deps.recorder.stats() };
+    });
+  }
+
+  /**
+   * The audit trail of one connector: every fact, oldest first.
+   * @throws InvalidInputError for malformed ids; ConnectorStateError when the store cannot be read
+   */
+  async history(userId: string, credentialId: string): Promise<HistoryEntry[]> {
+    const credential = {
+      userId: parseId('userId', userId),
+      credentialId: parseId('credentialId', credentialId),
+    };
+    await this.flush();
+    return readHistory(await this.#deps.store(), credential);
+  }
+
+  /**
+   * The state as the store knew it at a time (by the store's clock).
+   * @returns `undefined` when there was none
+   * @throws InvalidInputError for malformed ids or time; ConnectorStateError when the store cannot be read
+   */
+  async stateAt(userId: string, credentialId: string, time: Date | number): Promise<StateAt | undefined> {
+    const timeMs = typeof time === 'number' ? time : time.getTime();
+    if (!Number.isFinite(timeMs))
+      throw new InvalidInputError(`time must be a date or epoch milliseconds, got ${time}`);
+    return stateAtTime(await this.history(userId, credentialId), timeMs);
+  }
+
+  /** Stores what is pending. Never throws; `ok: false` says that something stays pending. */
+  flush(timeoutMs?: number): Promise<FlushResult> {
+    return this.#deps.recorder.flush(timeoutMs);
+  }
+
+  /** A last flush (at most 5 s), then everything is released. Safe to call twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#deps.recorder.close(CLOSE_FLUSH_MS).then(() => this.#deps.release());
+    return this.#closing;
+  }
+
+  #answer(connector: ConnectorRef, lookup: Lookup): Lookup {
+    if (lookup.hit) {
+      this.#deps.recorder.recordHit(connector, lookup.tier);
+      this.#logHit(connector, lookup.state, lookup.tier);
+    } else {
+      const message = `[ConnectorStateCache] Cache MISS: ${cacheKeyOf(connector)} (${lookup.reason})`;
+      this.#deps.log.info({ reason: lookup.reason }, message);
+    }
+    return lookup;
+  }
+
+  #fromMemory(key: string): Hit | undefined {
+    const memory = this.#memory;
+    if (!memory) return undefined;
+    // After a step or a freeze the link to the reference clock is worth nothing.
+    if (!this.#continuity.isUnbroken()) memory.clear();
+    const entry = memory.get(key);
+    if (!entry) return undefined;
+    const now = this.#deps.clock.now();
+    const isFresh = now - entry.storedAtMs < this.#deps.memoryTtlMs;
+    if (isFresh && referenceTimeMs(entry.state.link, now) < entry.state.expiresAtMs) {
+      return { hit: true, tier: 'memory', state: entry.state };
+    }
+    memory.delete(key);
+    return undefined;
+  }
+
+  async #fromDatabase(connector: ConnectorRef, key: string): Promise<Lookup> {
+    const { exchange, environment } = connector;
+    let answer: LookupAnswer;
+    try {
+      answer = await this.#deps.batcher.lookup({ cacheKey: cacheKeyOf(connector), exchange, environment });
+    } catch (error) {
+      return this.#missWithoutDatabase(connector, error);
+    }
+    if (this.#databaseFailing) {
+      this.#databaseFailing = false;
+      this.#deps.log.info({}, 'the database answers again');
+    }
+    const link = linkFromSample(answer.clockId, answer.sample);
+    const lookup = this.#assess(connector, answer, link);
+    if (lookup.hit) this.#memory?.set(key, { state: lookup.state, storedAtMs: this.#deps.clock.now() });
+    return lookup;
+  }
+
+  #assess(connector: ConnectorRef, answer: LookupAnswer, link: ReferenceLink): Hit | Miss {
+    const { exchange, environment } = connector;
+    const hostNowMs = this.#deps.clock.now();
+    const referenceNowMs = referenceTimeMs(link, hostNowMs);
+    const name = { exchange, environment, referenceClock: link.clockId };
+    const clock = this.#localClocks.merge(name, parseClock(answer.clock));
+    let found: OffsetState | MissReason = assessState(answer.state, {
+      ref: connector,
+      clockId: link.clockId,
+      hostClockId: this.#deps.clock.id,
+      referenceNowMs,
+      hostNowMs,
+    });
+    if (typeof found === 'object') {
+      const isFromEarlierEpoch =
+        clock && found.referenceClock === link.clockId && found.estimate.atMs < clock.epochStartedAtMs;
+      if (isFromEarlierEpoch || this.#condemned.has(found.syncId)) found = 'invalid';
+    }
+    if (typeof found === 'object') {
+      const own = found.referenceClock === link.clockId ? link : linkToSelf(this.#deps.clock);
+      return { hit: true, tier: 'postgres', state: { ...found, link: own } };
+    }
+    const shared = stateFromClock(clock, { ...name, referenceNowMs });
+    const isGood = shared && !this.#condemned.has(shared.syncId);
+    return { hit: false, reason: found, link, exchangeClock: isGood ? { ...shared, link } : undefined };
+  }
+
+  #missWithoutDatabase(connector: ConnectorRef, error: unknown): Miss {
+    const isTimeout = error instanceof LookupTimeoutError;
+    if (!this.#databaseFailing) {
+      this.#databaseFailing = true;
+      const problem = isTimeout ? error.message : toDatabaseError(error).message;
+      this.#deps.log.warn(
+        { problem },
+        'lookups go on without the database: connectors initialise more slowly',
+      );
+    }
+    const name = {
+      exchange: connector.exchange,
+      environment: connector.environment,
+      referenceClock: this.#deps.clock.id,
+    };
+    const link = linkToSelf(this.#deps.clock);
+    const clock = this.#localClocks.merge(name, undefined);
+    const shared = stateFromClock(clock, { ...name, referenceNowMs: link.atMs });
+    return {
+      hit: false,
+      reason: isTimeout ? 'timeout' : 'database',
+      link: undefined,
+      exchangeClock: shared && !this.#condemned.has(shared.syncId) ? { ...shared, link } : undefined,
+    };
+  }
+
+  #remember(connector: ConnectorRef, state: UsableState): void {
+    this.#memory?.set(memoryKey(connector), { state, storedAtMs: this.#deps.clock.now() });
+  }
+
+  #recordSynced(
+    connector: ConnectorRef,
+    state: UsableState,
+    how: Pick<MeasuredOffset, 'roundTripMs' | 'samples' | 'ttl'>,
+    trigger: SyncTrigger,
+    trace: Trace,
+  ): void {
+    this.#deps.recorder.record(
+      {
+        type: 'ConnectorSynced',
+        data: {
+          ...fieldsOf(connector),
+          syncId: state.syncId,
+          basis: state.basis,
+          trigger,
+          offsetMs: state.estimate.offsetMs,
+          uncertaintyMs: state.estimate.uncertaintyMs,
+          roundTripMs: how.roundTripMs,
+          samples: how.samples,
+          referenceClock: state.referenceClock,
+          measuredAt: Math.round(state.estimate.atMs),
+          ttlMs: how.ttl.ttlMs,
+          ttlPolicy: how.ttl.policy,
+          ttlInputs: { ...how.ttl.inputs },
+        },
+      },
+      trace,
+    );
+    const expires = new Date(state.expiresAtMs).toISOString();
+    this.#deps.log.info(
+      {
+        trigger,
+        basis: state.basis,
+        offsetMs: state.estimate.offsetMs,
+        uncertaintyMs: state.estimate.uncertaintyMs,
+      },
+      `[ConnectorStateCache] Cached state for ${cacheKeyOf(connector)} (expires: ${expires})`,
+    );
+  }
+
+  #logHit(ref: ConnectorRef, state: UsableState, tier: string): void {
+    const ageMs = referenceTimeMs(state.link, this.#deps.clock.now()) - state.estimate.atMs;
+    const message = `[ConnectorStateCache] Cache HIT: ${cacheKeyOf(ref)} (age: ${Math.round(ageMs / 1000)}s)`;
+    this.#deps.log.info({ tier }, message);
+  }
+
+  async #flushOrThrow(): Promise<void> {
+    const { ok } = await this.flush();
+    if (!ok) throw toDatabaseError(new Error('the event store did not take the fact; it stays pending'));
+  }
+
+  async #cold<T>(query: () => Promise<T>): Promise<T> {
+    try {
+      return await query();
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  }
+}
+
+const memoryKey = (ref: ConnectorRef): string => `${ref.exchange} ${ref.environment} ${cacheKeyOf(ref)}`;
+
+const fieldsOf = ({ userId, credentialId, exchange, environment }: ConnectorRef): ConnectorRef => ({
+  userId,
+  credentialId,
+  exchange,
+  environment,
+});

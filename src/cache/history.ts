@@ -1,0 +1,79 @@
+/**
+ * The audit trail of one connector, and its state as it was at any time: both read from the events, not from
+ * the read tables, so they also answer for what has been replaced or cleaned up since.
+ */
+import type { ConnectorStateRow } from '../../projections/connector-state-cache.js';
+import type { EventStore } from '../event-store/event-store.js';
+import type { CredentialRef } from '../events/connector.js';
+import type { StoredEvent } from '../events/event.js';
+import { hitsStreamOf, stateStreamOf } from '../events/streams.js';
+
+export type HistoryEntry = StoredEvent;
+
+const PAGE = 1_000;
+
+/** Both streams of the connector in the store's order, oldest first. */
+export async function readHistory(store: EventStore, credential: CredentialRef): Promise<HistoryEntry[]> {
+  const streams = [stateStreamOf(credential), hitsStreamOf(credential)];
+  const events = (await Promise.all(streams.map(stream => readWholeStream(store, stream)))).flat();
+  return events.sort((a, b) => store.compare(a.position, b.position));
+}
+
+async function readWholeStream(store: EventStore, stream: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for (;;) {
+    const page = await store.readStream(stream, { fromVersion: events.length + 1, limit: PAGE });
+    events.push(...page);
+    if (page.length < PAGE) return events;
+  }
+}
+
+/** A connector's state at some past time, as the read table would have shown it; offsets in milliseconds. */
+export interface StateAt
+  extends Pick<
+    ConnectorStateRow,
+    | 'syncId'
+    | 'exchange'
+    | 'environment'
+    | 'timeOffset'
+    | 'uncertaintyMs'
+    | 'referenceClock'
+    | 'lastSyncTime'
+    | 'expiresAt'
+    | 'isValid'
+    | 'invalidReason'
+    | 'hitCount'
+  > {
+  /** Valid and not expired at that time. */
+  readonly isUsable: boolean;
+}
+
+/** Folds what had been recorded by `timeMs` (epoch ms, the store's clock) with the projection of the read table. */
+export async function stateAtTime(
+  history: readonly HistoryEntry[],
+  timeMs: number,
+): Promise<StateAt | undefined> {
+  const { connectorStateCache } = await import('../../projections/connector-state-cache.js');
+  let row: ConnectorStateRow | undefined;
+  for (const event of history) {
+    if (event.recordedAt > timeMs) break;
+    if (event.decoded === 'known') row = connectorStateCache.evolve(row, event);
+  }
+  if (!row) return undefined;
+  const { syncId, exchange, environment, timeOffset, uncertaintyMs, referenceClock, lastSyncTime } = row;
+  const { expiresAt, isValid, invalidReason, hitCount } = row;
+  return {
+    syncId,
+    exchange,
+    environment,
+    timeOffset,
+    uncertaintyMs,
+    referenceClock,
+    lastSyncTime,
+    expiresAt,
+    isValid,
+    invalidReason,
+    hitCount,
+    isUsable: isValid && expiresAt > timeMs,
+  };
+}

@@ -1,0 +1,67 @@
+/**
+ * What this process itself has learned about the exchanges' clocks and not yet read back.
+ *
+ * A measurement reaches the read model only after a flush and a projection. Until then the next connector of
+ * this process must profit from it all the same, and after a step must not walk into the refusal that the
+ * previous one just met. So each measurement and condemnation is folded here too, by the very functions the
+ * projection uses, and what the database says is merged in whenever it is read.
+ */
+import {
+  addMeasurement,
+  type Condemnation,
+  condemn,
+  type Measurement,
+  type SharedClock,
+} from '../clock/shared-clock.js';
+import type { Environment, Exchange } from '../events/connector.js';
+
+export interface ClockName {
+  readonly exchange: Exchange;
+  readonly environment: Environment;
+  readonly referenceClock: string;
+}
+
+const keyOf = (name: ClockName) => `${name.exchange} ${name.environment} ${name.referenceClock}`;
+
+/** More references than this are not alive at once: failovers leave their predecessors behind. */
+const MAX_CLOCKS = 64;
+
+export class LocalClocks {
+  readonly #clocks = new Map<string, SharedClock>();
+
+  measured(name: ClockName, measurement: Measurement): void {
+    const key = keyOf(name);
+    const known = this.#clocks.get(key);
+    // Several connectors may rest on one measurement; it counts once.
+    if (known?.syncId !== measurement.syncId) this.#set(key, addMeasurement(known, measurement));
+  }
+
+  condemned(name: ClockName, condemnation: Condemnation): void {
+    const known = this.#clocks.get(keyOf(name));
+    if (known) this.#set(keyOf(name), condemn(known, condemnation));
+  }
+
+  /** The better informed of what is known here and what the database has. */
+  merge(name: ClockName, stored: SharedClock | undefined): SharedClock | undefined {
+    const known = this.#clocks.get(keyOf(name));
+    if (!stored) return known;
+    if (known && isAhead(known, stored)) return known;
+    this.#set(keyOf(name), stored);
+    return stored;
+  }
+
+  #set(key: string, clock: SharedClock): void {
+    this.#clocks.delete(key);
+    this.#clocks.set(key, clock);
+    for (const oldest of this.#clocks.keys()) {
+      if (this.#clocks.size <= MAX_CLOCKS) break;
+      this.#clocks.delete(oldest);
+    }
+  }
+}
+
+/** The local fold saw something that the stored one has not: a later measurement, or a condemnation of it. */
+function isAhead(local: SharedClock, stored: SharedClock): boolean {
+  if (local.estimate.atMs !== stored.estimate.atMs) return local.estimate.atMs > stored.estimate.atMs;
+  return local.syncId === stored.syncId && !local.isValid;
+}

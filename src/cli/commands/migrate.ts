@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { runSession } from '../session.js';
+
+interface Options {
+  readonly json?: boolean;
+  readonly functionsRole?: string;
+  readonly workerRole?: string;
+}
+
+export function addMigrate(program: Command): void {
+  program
+    .command('migrate')
+    .description('create or upgrade the tables, and grant roles what they need')
+    .option('--functions-role <name>', 'grant this existing role what a function needs: append and read')
+    .option('--worker-role <name>', 'grant this existing role what the projector needs as well')
+    .addHelpText(
+      'after',
+      '\nSafe to run twice and from several processes at once.\n\nExample:\n  DATABASE_URL=postgres://owner@db/trading connector-state migrate --functions-role app --worker-role projector',
+    )
+    .action((options: Options) =>
+      runSession(options.json === true, async ({ openDatabase, out }) => {
+        const { url, settings } = await openDatabase();
+        const urls = [...new Set([url, settings.eventStoreUrl ?? url])];
+        const applied: string[] = [];
+        const { migrate } = await import('../../read-model/migrate.js');
+        for (const each of urls)
+          applied.push(...(await migrate(each, { log: text => out.message(text) })).applied);
+        const { functionsRole, workerRole } = options;
+        if (functionsRole !== undefined || workerRole !== undefined) {
+          const { grantPrivileges } = await import('../../read-model/grants.js');
+          for (const each of urls) {
+            await grantPrivileges(each, {
+              ...(functionsRole && { functionsRole }),
+              ...(workerRole && { workerRole }),
+            });
+          }
+        }
+        out.data({ applied, functionsRole: functionsRole ?? null, workerRole: workerRole ?? null }, () =>
+          applied.length > 0
+            ? `Applied: ${applied.join(', ')}`
+            : 'Nothing to apply: the tables are up to date.',
+        );
+      }),
+    );
+}

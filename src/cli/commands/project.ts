@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import { table } from '../output.js';
+import { runSession, type Session } from '../session.js';
+
+interface Options {
+  readonly json?: boolean;
+  readonly once?: boolean;
+  readonly deadLetters?: boolean;
+  readonly replay?: boolean;
+}
+
+export function addProject(program: Command): void {
+  program
+    .command('project')
+    .description('run the projector: fold events into the read tables, until Ctrl-C')
+    .option('--once', 'catch up to the last event, then end')
+    .option('--dead-letters', 'list the events that no fold could take, then end')
+    .option('--replay', 'fold again the projections that have dead letters, then end')
+    .addHelpText(
+      'after',
+      '\nOne projector is active among all that run; the next takes over when it dies.\n\nExamples:\n  connector-state project\n  connector-state project --once --json',
+    )
+    .action((options: Options) =>
+      runSession(options.json === true, async session => {
+        if (options.deadLetters) return listDeadLetters(session);
+        if (options.replay) return replay(session);
+        return options.once ? catchUp(session) : run(session);
+      }),
+    );
+}
+
+async function run({ open, out, signal }: Session): Promise<void> {
+  const projector = await (await open()).projector();
+  out.message('projecting until Ctrl-C');
+  await projector.run({ signal });
+  out.data(projector.counters, () => `Projected ${projector.counters.events} events.`);
+}
+
+async function catchUp({ open, out }: Session): Promise<void> {
+  const projector = await (await open()).projector();
+  const result = await projector.catchUp();
+  out.data(result, () =>
+    result.caughtUp
+      ? `Caught up: ${result.events} events.`
+      : `Not caught up: another projector holds the lock (${result.events} events so far).`,
+  );
+}
+
+async function listDeadLetters({ open, out }: Session): Promise<void> {
+  const letters = await (await (await open()).projector()).deadLetters();
+  out.data(letters, () =>
+    letters.length === 0
+      ? 'No dead letters.'
+      : table(
+          ['projection', 'event', 'type', 'error'],
+          letters.map(letter => [letter.projection, letter.eventId, letter.eventType, letter.error]),
+          ['left', 'left', 'left', 'left'],
+        ),
+  );
+}
+
+async function replay({ open, out, signal }: Session): Promise<void> {
+  const result = await (await (await open()).projector()).replayDeadLetters({ signal });
+  out.data(result, () => `Dead letters that remain: ${result.remaining}.`);
+}

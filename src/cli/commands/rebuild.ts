@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import { EXIT } from '../exit-codes.js';
+import { table } from '../output.js';
+import { runSession } from '../session.js';
+
+interface Options {
+  readonly json?: boolean;
+  readonly projection?: string[];
+  readonly check?: boolean;
+  readonly strict?: boolean;
+}
+
+export function addRebuild(program: Command): void {
+  program
+    .command('rebuild')
+    .description('fold all events anew beside the live tables, and switch in one transaction')
+    .option('--projection <name...>', 'only these; default: all')
+    .option('--check', 'only compare the live tables with the rebuilt ones; exit 1 when they differ')
+    .option('--strict', 'fail at the first event that cannot be folded, instead of setting it aside')
+    .addHelpText(
+      'after',
+      '\nLookups go on meanwhile. Ctrl-C leaves the live tables as they were.\n\nExamples:\n  connector-state rebuild\n  connector-state rebuild --projection cache_usage --json\n  connector-state rebuild --check',
+    )
+    .action((options: Options) =>
+      runSession(options.json === true, async ({ open, out, signal }) => {
+        const projector = await (await open()).projector();
+        const scope = {
+          ...(options.projection && { projections: options.projection }),
+          signal,
+          onProgress: ({ done, total }: { done: number; total: number }) =>
+            out.progress(`folded ${done} of ${total} events`, done >= total ? 'end' : 'update'),
+        };
+        if (options.check) {
+          const result = await projector.verify(scope);
+          out.data(result, () =>
+            table(
+              ['table', 'rows', 'differ'],
+              result.tables.map(({ name, rows, differing }) => [name, rows, differing]),
+              ['left', 'right', 'right'],
+            ),
+          );
+          if (!result.equal) process.exitCode = EXIT.failed;
+          return;
+        }
+        const result = await projector.rebuild({ ...scope, strict: options.strict === true });
+        out.data(result, () =>
+          [
+            table(
+              ['table', 'rows', 'changed'],
+              Object.entries(result.rows).map(([name, rows]) => [name, rows, result.differing[name] ?? 0]),
+              ['left', 'right', 'right'],
+            ),
+            ...(result.deadLetters > 0
+              ? [`${result.deadLetters} events could not be folded: see project --dead-letters`]
+              : []),
+          ].join('\n'),
+        );
+      }),
+    );
+}

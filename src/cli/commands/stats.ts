@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import type { CacheStats } from '../../cache/connector-state-cache-service.js';
+import { table } from '../output.js';
+import { runSession } from '../session.js';
+
+export function addStats(program: Command): void {
+  program
+    .command('stats')
+    .description('how many states there are, and how often a lookup was answered by one')
+    .addHelpText('after', '\nExample:\n  connector-state stats --json | jq .hitsByTier')
+    .action((options: { json?: boolean }) =>
+      runSession(options.json === true, async ({ open, out }) => {
+        const state = await open();
+        const stats = await state.cache.getStats();
+        const lag = await (await state.projector()).lag();
+        out.data({ ...stats, projectionLag: lag }, () => show(stats, lag));
+      }),
+    );
+}
+
+function show(stats: CacheStats, lag: { events: number; seconds: number }): string {
+  const list = (of: Readonly<Record<string, number>>) =>
+    Object.entries(of)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ') || 'none';
+  return table(
+    ['', ''],
+    [
+      ['states', `${stats.total} (valid ${stats.valid}, expired ${stats.expired}, invalid ${stats.invalid})`],
+      ['by exchange', list(stats.byExchange as Record<string, number>)],
+      [
+        'hit rate',
+        `${(stats.hitRate * 100).toFixed(1)} % (${stats.totalHits} hits, ${stats.totalMisses} misses)`,
+      ],
+      ['hits by tier', list(stats.hitsByTier)],
+      ['syncs', `${stats.syncs} (failed ${stats.syncFailures})`],
+      ['auth failures', stats.authFailures],
+      ['invalidations', stats.invalidations],
+      ['projection lag', `${lag.events} events, ${lag.seconds.toFixed(1)} s`],
+    ],
+    ['left', 'left'],
+  ).trimStart();
+}

@@ -1,0 +1,25 @@
+/** What the demo asks of a worker process, and what it answers. */
+import type { LogLevel } from '../../logging.js';
+
+export interface WorkerTask {
+  readonly cached: boolean;
+  readonly concurrency: number;
+  readonly databaseUrl: string;
+  readonly bybitUrl: string;
+  readonly bingxUrl: string;
+  readonly logLevel: LogLevel;
+}
+
+export interface WorkerResult {
+  readonly totalMs: number;
+  /** From the start of the process until its code was loaded. */
+  readonly loadMs: number;
+  readonly connectors: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly authFailures: number;
+  readonly failed: number;
+  readonly failures: readonly string[];
+  /** Facts that could not be stored. */
+  readonly pending: number;
+}

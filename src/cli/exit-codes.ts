@@ -1,0 +1,41 @@
+/** What the exit code says; listed in `connector-state --help` and docs/cli.md. */
+import { CommanderError } from 'commander';
+import { isConnectorStateError } from '../errors.js';
+
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  unavailable: 3,
+  notFound: 4,
+  interrupted: 130,
+} as const;
+
+/** Nothing was there to act on. */
+export class NotFoundError extends Error {}
+
+/** Ctrl-C or a termination signal ended the command. */
+export class InterruptedError extends Error {
+  constructor() {
+    super('interrupted');
+  }
+}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof InterruptedError) return EXIT.interrupted;
+  if (error instanceof NotFoundError) return EXIT.notFound;
+  if (!isConnectorStateError(error)) return EXIT.failed;
+  switch (error.code) {
+    case 'INVALID_INPUT':
+    case 'INVALID_SETTINGS':
+      return EXIT.usage;
+    case 'DATABASE_UNAVAILABLE':
+    case 'DATABASE_NOT_MIGRATED':
+    case 'EMBEDDED_DATABASE_FAILED':
+    case 'EVENT_STORE_FAILED':
+      return EXIT.unavailable;
+    default:
+      return EXIT.failed;
+  }
+}

@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+/** The command line: one file a command under commands/, and here only what they have in common. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addCleanup } from './commands/cleanup.js';
+import { addDemo } from './commands/demo.js';
+import { addHistory } from './commands/history.js';
+import { addInvalidate } from './commands/invalidate.js';
+import { addMigrate } from './commands/migrate.js';
+import { addProject } from './commands/project.js';
+import { addRebuild } from './commands/rebuild.js';
+import { addSimulate } from './commands/simulate.js';
+import { addStats } from './commands/stats.js';
+import { exitCodeOf, InterruptedError } from './exit-codes.js';
+import { explain } from './session.js';
+
+const HELP = `
+Examples:
+  connector-state demo                            the whole story on this machine, in about a minute
+  connector-state history alice bybit-main        every fact about one connector
+  connector-state stats --json | jq .hitRate      how often a connector started without a sync
+  DATABASE_URL=postgres://… connector-state migrate
+  DATABASE_URL=postgres://… connector-state project
+
+Settings come from the environment: DATABASE_URL (without it an embedded PostgreSQL runs under .data),
+EVENT_STORE_URL, LOG_LEVEL, … ; all of them are in the README.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 database unavailable, 4 nothing found,
+130 interrupted.`;
+
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const program = new Command('connector-state')
+  .description(
+    'Remembers exchange clock offsets, so that a connector signs its first request in one round trip.',
+  )
+  .version(version)
+  .showHelpAfterError('(connector-state --help shows the usage)')
+  .exitOverride()
+  .addHelpText('after', HELP);
+
+// Registered in the order a newcomer wants to read them.
+for (const add of [
+  addDemo,
+  addStats,
+  addHistory,
+  addInvalidate,
+  addCleanup,
+  addMigrate,
+  addProject,
+  addRebuild,
+  addSimulate,
+]) {
+  add(program);
+}
+for (const command of program.commands)
+  command.exitOverride().option('--json', 'print one JSON object on stdout');
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has printed its own; an interruption was the user's wish.
+  if (!(error instanceof CommanderError || error instanceof InterruptedError)) {
+    process.stderr.write(`connector-state: ${explain(error)}\n`);
+  }
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,74 @@
+/**
+ * The frame every command runs in: an output, a signal that Ctrl-C fires, and whatever must be released
+ * when the command ends, however it ends.
+ *
+ * The first Ctrl-C (or SIGTERM) asks: the command stops at its next safe point and everything it opened is
+ * closed, the embedded database included. The second does not wait.
+ */
+import { type ConnectorState, createConnectorState } from '../connector-state.js';
+import { openDatabase } from '../database.js';
+import { InvalidSettingsError } from '../errors.js';
+import { createLogger } from '../logging.js';
+import { readSettings, type Settings, type SettingsInput } from '../settings.js';
+import { EXIT, InterruptedError } from './exit-codes.js';
+import { createOutput, type Output } from './output.js';
+
+export interface Session {
+  readonly out: Output;
+  /** Fires at the first Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+  /** Opens connector-state from the environment; closed when the command ends. */
+  open(settings?: SettingsInput): Promise<ConnectorState>;
+  /** Only the database, with nothing checked or made in it; given back when the command ends. */
+  openDatabase(): Promise<{ url: string; settings: Settings }>;
+  /** To be called when the command ends, last registered first. */
+  onEnd(release: () => Promise<void> | void): void;
+}
+
+/** Commands talk to people; the library's own log lines start at warnings unless asked for. */
+const DEFAULT_LOG_LEVEL = 'warn';
+
+export async function runSession(json: boolean, command: (session: Session) => Promise<void>): Promise<void> {
+  const out = createOutput(json);
+  const interruption = new AbortController();
+  const releases: (() => Promise<void> | void)[] = [];
+  const onSignal = (name: NodeJS.Signals) => {
+    if (interruption.signal.aborted) process.exit(EXIT.interrupted);
+    out.message(`${name}: stopping; once more to stop at once`);
+    interruption.abort(new InterruptedError());
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const session: Session = {
+    out,
+    signal: interruption.signal,
+    onEnd: release => releases.push(release),
+    async openDatabase() {
+      const settings = readSettings({ logLevel: logLevel(), logFormat: logFormat() });
+      const database = await openDatabase(settings, createLogger(settings.logLevel, settings.logFormat));
+      releases.push(() => database.release());
+      interruption.signal.throwIfAborted();
+      return { url: database.url, settings };
+    },
+    async open(settings) {
+      const state = await createConnectorState({ logLevel: logLevel(), logFormat: logFormat(), ...settings });
+      releases.push(() => state.close());
+      interruption.signal.throwIfAborted();
+      return state;
+    },
+  };
+  try {
+    await command(session);
+  } finally {
+    for (const release of releases.reverse()) await release();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+// Undefined where the environment says something, so that it is read, and checked, there.
+const logLevel = () => (process.env.LOG_LEVEL ? undefined : DEFAULT_LOG_LEVEL);
+const logFormat = () => (process.env.LOG_FORMAT ? undefined : ('pretty' as const));
+
+export function explain(error: unknown): string {
+  if (error instanceof InvalidSettingsError) return error.message;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,187 @@
+/**
+ * The composition root: everything connector-state consists of, wired from settings.
+ *
+ * What a cold function needs to answer its first lookup is made at once: the pool, the guarded lookup, the
+ * recorder. All else (event store, schemas, projector, migrations, the embedded server) is loaded at first
+ * use, which for a function means after its response.
+ *
+ * A database that cannot be reached at the start is a warning, not an error. The tables are then checked (and
+ * made, with `autoMigrate`) before the first facts are stored, whenever that becomes possible.
+ */
+import { ConnectorStateCacheService } from './cache/connector-state-cache-service.js';
+import { createGuardedLookup } from './cache/guarded-lookup.js';
+import { type FlushResult, Recorder } from './cache/recorder.js';
+import { type HostClock, systemClock } from './clock/host-clock.js';
+import { openDatabase } from './database.js';
+import { withDeadline } from './deadline.js';
+import { ConnectorStateError } from './errors.js';
+import type { EventStore } from './event-store/event-store.js';
+import { lazy } from './lazy.js';
+import { createLogger, type Logger } from './logging.js';
+import { createPool, toDatabaseError } from './postgres/pool.js';
+import type { Projector } from './projector/projector.js';
+import { isMigrated } from './read-model/schema-version.js';
+import { readSettings, type Settings, type SettingsInput } from './settings.js';
+
+export interface ConnectorStateOptions extends SettingsInput {
+  /** Default: JSON lines (or text, see `logFormat`) to stderr. */
+  readonly logger?: Logger | undefined;
+  /** This process's clock, for tests that play another machine. */
+  readonly clock?: HostClock | undefined;
+}
+
+export interface ConnectorState {
+  readonly cache: ConnectorStateCacheService;
+  readonly settings: Settings;
+  /** The database in use; the embedded one's when none was configured. Holds a password. */
+  readonly databaseUrl: string;
+  /** Stores what is pending; never throws. For `after()` in a serverless function. */
+  flush(timeoutMs?: number): Promise<FlushResult>;
+  /** The event store, connected and migrated. @throws ConnectorStateError */
+  store(): Promise<EventStore>;
+  /** The projector over that store. @throws ConnectorStateError */
+  projector(): Promise<Projector>;
+  /** A last flush, then every connection, timer and (if this process started it) the embedded server ends. */
+  close(): Promise<void>;
+}
+
+/** How long the start waits for the database before it goes on without. */
+const START_DEADLINE_MS = 1_000;
+const PROJECT_TIMEOUT_MS = 2_000;
+
+/**
+ * @throws InvalidSettingsError that lists every bad setting; ConnectorStateError `EMBEDDED_DATABASE_FAILED` when
+ *   no database is configured and the embedded one cannot run. An unreachable database does not throw.
+ */
+export async function createConnectorState(options: ConnectorStateOptions = {}): Promise<ConnectorState> {
+  const settings = readSettings(options);
+  const log = options.logger ?? createLogger(settings.logLevel, settings.logFormat);
+  const clock = options.clock ?? systemClock;
+  const database = await openDatabase(settings, log);
+  const databaseUrl = database.url;
+  const eventsUrl = settings.eventStoreUrl ?? databaseUrl;
+
+  const pool = createPool({ connectionString: databaseUrl, max: settings.poolSize, log });
+  const eventsPool =
+    eventsUrl === databaseUrl
+      ? pool
+      : createPool({ connectionString: eventsUrl, max: settings.poolSize, log });
+
+  const migrated = lazy(async () => {
+    await ensureTables(databaseUrl, pool, settings, log);
+    if (eventsPool !== pool) await ensureTables(eventsUrl, eventsPool, settings, log);
+  });
+  const store = lazy(async () => {
+    await migrated.get();
+    const { createPostgresEventStore } = await import('./event-store/postgres/index.js');
+    return createPostgresEventStore({
+      pool: eventsPool,
+      listen: { connectionString: eventsUrl },
+      useNamedStatements: settings.namedStatements,
+    });
+  });
+  const projector = lazy(async () => {
+    const { createProjector } = await import('./projector/projector.js');
+    return createProjector({
+      store: await store.get(),
+      pool,
+      namedStatements: settings.namedStatements,
+      log,
+    });
+  });
+
+  const { batcher, close: closeLookup } = createGuardedLookup(pool, {
+    deadlineMs: settings.lookupDeadlineMs,
+    breakerResetMs: settings.breakerResetMs,
+    maxInFlight: settings.poolSize,
+    namedStatements: settings.namedStatements,
+    now: () => clock.now(),
+  });
+  const recorder = new Recorder({
+    store: store.get,
+    newId: async () => (await import('./events/ids.js')).newEventId,
+    ...(settings.projection === 'inline' && {
+      afterAppend: async until => {
+        await (await projector.get()).catchUp({ until, timeoutMs: PROJECT_TIMEOUT_MS });
+      },
+    }),
+    maxPending: settings.maxPendingEvents,
+    flushIntervalMs: settings.flushIntervalMs,
+    host: clock.id,
+    wall: () => clock.wall(),
+    log,
+  });
+  const cache = new ConnectorStateCacheService({
+    pool,
+    batcher,
+    recorder,
+    store: store.get,
+    clock,
+    log,
+    memoryEntries: settings.memoryEntries,
+    memoryTtlMs: settings.memoryTtlMs,
+    ttlMs: settings.ttlMs,
+    async release() {
+      closeLookup();
+      await store.started()?.then(
+        opened => opened.close(),
+        () => undefined,
+      );
+      await pool.end();
+      if (eventsPool !== pool) await eventsPool.end();
+      await database.release();
+    },
+  });
+
+  try {
+    await prepare(migrated.get, database.isEmbedded, log);
+  } catch (error) {
+    await cache.close();
+    throw error;
+  }
+  return {
+    cache,
+    settings,
+    databaseUrl,
+    flush: timeoutMs => cache.flush(timeoutMs),
+    store: store.get,
+    projector: projector.get,
+    close: () => cache.close(),
+  };
+}
+
+/** Also opens the first connection, so that the first lookup need not. */
+async function prepare(migrate: () => Promise<void>, mustWork: boolean, log: Logger): Promise<void> {
+  try {
+    // The embedded server was just started for us: making its tables may take as long as it takes.
+    if (mustWork) return await migrate();
+    await withDeadline(migrate(), START_DEADLINE_MS, () => {
+      throw new Error(`no answer within ${START_DEADLINE_MS} ms`);
+    });
+  } catch (error) {
+    const problem = toDatabaseError(error);
+    if (mustWork) throw problem;
+    log.warn(
+      { problem: problem.message },
+      'starting without the database: connectors initialise, more slowly, and facts wait',
+    );
+  }
+}
+
+async function ensureTables(
+  url: string,
+  pool: Parameters<typeof isMigrated>[0],
+  settings: Settings,
+  log: Logger,
+): Promise<void> {
+  if (await isMigrated(pool)) return;
+  if (!settings.autoMigrate) {
+    throw new ConnectorStateError(
+      'DATABASE_NOT_MIGRATED',
+      'the database lacks tables of this version and AUTO_MIGRATE is off: run `connector-state migrate`',
+    );
+  }
+  const { migrate } = await import('./read-model/migrate.js');
+  const { applied } = await migrate(url);
+  log.info({ applied }, 'the database was migrated');
+}

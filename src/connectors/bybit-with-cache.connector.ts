@@ -1,0 +1,11 @@
+import { createBybitAdapter } from '../exchanges/bybit/index.js';
+import { ConnectorWithCache } from './connector-with-cache.js';
+import type { ConnectorOptions } from './options.js';
+
+/** A Bybit V5 connector that starts from remembered state. See connector-with-cache.ts for how. */
+export class BybitConnectorWithCache extends ConnectorWithCache {
+  /** @throws InvalidInputError for anything malformed, before any network call */
+  constructor(options: ConnectorOptions) {
+    super('BYBIT', createBybitAdapter, options);
+  }
+}

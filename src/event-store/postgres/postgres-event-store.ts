@@ -1,0 +1,105 @@
+/**
+ * The event store in PostgreSQL, the default: needs nothing but the database that the read model lives in.
+ *
+ * The pool is the caller's, who also hears its `error` events and ends it, after {@link EventStore.close}. LISTEN
+ * needs a session of its own, which a transaction pooler does not give: pass the server's own address, or
+ * `false` to poll only. Loads zod with the event catalogue, so the hot path imports this lazily.
+ */
+import type { Pool } from 'pg';
+import { ConnectorStateError, InvalidInputError } from '../../errors.js';
+import type { EventStore } from '../event-store.js';
+import { appendEvents } from './append.js';
+import { AppendListener } from './append-listener.js';
+import { comparePositions, parsePosition, STORE_NAME } from './position.js';
+import { createRunner } from './query.js';
+import { readAll, readHead, readStream } from './read.js';
+import { followPages } from './subscription.js';
+
+export interface PostgresEventStoreOptions {
+  readonly pool: Pool;
+  /** Where to LISTEN for appends; `false` or left out: subscriptions poll only. */
+  readonly listen?: { readonly connectionString: string } | false | undefined;
+  /** How long a live subscription waits without a hint before it looks, 1 ms and up. Default 1000. */
+  readonly pollIntervalMs?: number | undefined;
+  /** Off for poolers without prepared statements (Supavisor in transaction mode). Default true. */
+  readonly useNamedStatements?: boolean | undefined;
+  /** Deadline of an append, waiting for a connection included, 1 ms and up. Default 10 000. */
+  readonly appendTimeoutMs?: number | undefined;
+  /** Hears of every failure that is retried here instead of thrown (a live read, the LISTEN connection). */
+  readonly onRetry?: ((error: Error) => void) | undefined;
+}
+
+const MAX_PAGE_SIZE = 10_000;
+const DEFAULT_PAGE_SIZE = 500;
+
+/** @throws InvalidInputError when an interval or deadline is not a positive number of milliseconds */
+export function createPostgresEventStore(options: PostgresEventStoreOptions): EventStore {
+  const { pool, listen, useNamedStatements = true, onRetry = () => undefined } = options;
+  const pollIntervalMs = requireWithin('pollIntervalMs', options.pollIntervalMs ?? 1_000, 2 ** 31 - 1);
+  const appendTimeoutMs = requireWithin('appendTimeoutMs', options.appendTimeoutMs ?? 10_000, 2 ** 31 - 1);
+  const run = createRunner(pool, useNamedStatements);
+  const listener = listen ? new AppendListener(listen.connectionString, onRetry) : undefined;
+  const closing = new AbortController();
+
+  const requireOpen = () => {
+    if (closing.signal.aborted) throw new ConnectorStateError('CLOSED', 'the event store is closed');
+  };
+
+  return {
+    name: STORE_NAME,
+
+    async append(events, appendOptions = {}) {
+      requireOpen();
+      return appendEvents(run, events, appendOptions, appendTimeoutMs);
+    },
+
+    async readStream(stream, readOptions = {}) {
+      requireOpen();
+      return readStream(run, stream, readOptions);
+    },
+
+    async readAll(readOptions) {
+      requireOpen();
+      return readAll(run, readOptions);
+    },
+
+    subscribe({ after, signal, pageSize = DEFAULT_PAGE_SIZE }) {
+      requireOpen();
+      parsePosition(after);
+      requireWithin('pageSize', pageSize, MAX_PAGE_SIZE);
+      return followPages(
+        {
+          readPage: (from, limit, readSignal) => readAll(run, { after: from, limit }, readSignal),
+          listen: onHint => listener?.listen(onHint) ?? (() => undefined),
+          onRetry,
+        },
+        { after, pageSize, pollIntervalMs, signal: AbortSignal.any([signal, closing.signal]) },
+      );
+    },
+
+    async head() {
+      requireOpen();
+      return readHead(run);
+    },
+
+    /** Exact but for the gaps that aborted appends left in the numbering. */
+    async countAfter(position) {
+      requireOpen();
+      const from = parsePosition(position);
+      const head = parsePosition(await readHead(run));
+      return head > from ? Number(head - from) : 0;
+    },
+
+    compare: comparePositions,
+
+    async close() {
+      closing.abort();
+      await listener?.close();
+    },
+  };
+}
+
+function requireWithin(name: string, value: number, largest: number): number {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= largest) return value;
+  throw new InvalidInputError(`${name} must be a whole number from 1 to ${largest}, got ${String(value)}`);
+}

@@ -1,0 +1,116 @@
+/**
+ * One statement on a pooled connection, ended by a deadline or a signal whatever the connection does.
+ *
+ * A connection whose statement did not come to an end is destroyed, never returned: the next user would get the
+ * late answer. The server process behind it may finish the statement all the same; appends are idempotent, and
+ * bound their wait for the lock (see the migration), so that nothing piles up there.
+ */
+import type { Pool, PoolClient, QueryArrayConfig } from 'pg';
+import type { ConnectorStateError } from '../../errors.js';
+import { EventStoreFailure, isStatementError, toStoreError } from './failure.js';
+
+export interface Statement {
+  /** Also the prepared statement's name. */
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface Bounds {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Every value as the server's text, whatever type parsers the application set: what a column means is decided here. */
+export type TextRow = readonly (string | null)[];
+
+const AS_TEXT = { getTypeParser: () => (text: string) => text } as unknown as NonNullable<
+  QueryArrayConfig['types']
+>;
+
+export type RunStatement = (
+  statement: Statement,
+  values: readonly unknown[],
+  bounds: Bounds & {
+    /** Completes "the event store could not …". */
+    readonly action: string;
+    /** What an error of the database means here, if it is more than a failure. */
+    readonly recognise?: (error: unknown) => ConnectorStateError | undefined;
+  },
+) => Promise<readonly TextRow[]>;
+
+export function createRunner(pool: Pool, useNamedStatements: boolean): RunStatement {
+  return async ({ name, text }, values, bounds) => {
+    const query: QueryArrayConfig = { text, values: [...values], rowMode: 'array', types: AS_TEXT };
+    if (useNamedStatements) query.name = name;
+    const interruption = interruptAfter(bounds, bounds.action);
+    try {
+      const client = await checkOut(pool, interruption.promise);
+      return await runOn(client, query, interruption.promise);
+    } catch (error) {
+      throw bounds.recognise?.(error) ?? toStoreError(error, bounds.action);
+    } finally {
+      interruption.dispose();
+    }
+  };
+}
+
+async function checkOut(pool: Pool, interrupted: Promise<never>): Promise<PoolClient> {
+  const connecting = pool.connect();
+  try {
+    return await Promise.race([connecting, interrupted]);
+  } catch (error) {
+    // Nobody waits for it any more; a failure to connect is then nobody's failure.
+    connecting.then(
+      late => late.release(),
+      () => undefined,
+    );
+    throw error;
+  }
+}
+
+async function runOn(
+  client: PoolClient,
+  query: QueryArrayConfig,
+  interrupted: Promise<never>,
+): Promise<readonly TextRow[]> {
+  // A connection that breaks rejects its query and emits `error` too, which would end the process unheard.
+  const heard = () => undefined;
+  client.on('error', heard);
+  let reusable = false;
+  try {
+    const result = await Promise.race([client.query<(string | null)[]>(query), interrupted]);
+    reusable = true;
+    return result.rows;
+  } catch (error) {
+    reusable = isStatementError(error);
+    throw error;
+  } finally {
+    client.release(!reusable);
+    client.off('error', heard);
+  }
+}
+
+function interruptAfter({ timeoutMs, signal }: Bounds, action: string) {
+  let reject!: (error: EventStoreFailure) => void;
+  const promise = new Promise<never>((_, fail) => {
+    reject = fail;
+  });
+  // It may come before anyone waits, or after.
+  promise.catch(() => undefined);
+  const end = (how: string) =>
+    reject(new EventStoreFailure(`the event store could not ${action}${how}`, true));
+  const onAbort = () => end(": the caller's signal ended it");
+  const timer = setTimeout(
+    () => end(` within ${timeoutMs} ms: retry with the same event ids, or allow more time`),
+    timeoutMs,
+  );
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  return {
+    promise,
+    dispose() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    },
+  };
+}

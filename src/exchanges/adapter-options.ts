@@ -1,0 +1,96 @@
+/** What every adapter checks and completes before anything is sent. */
+import { DEFAULT_RECV_WINDOW_MS } from '../clock/request-window.js';
+import { ConnectorStateError, InvalidInputError } from '../errors.js';
+import { type Environment, type Exchange, parseEnvironment } from '../events/connector.js';
+import type { AdapterOptions, Credentials } from './exchange-adapter.js';
+
+export const DEFAULT_TIMEOUT_MS = 10_000;
+const MAX_TIMEOUT_MS = 300_000;
+const MAX_SECRET_LENGTH = 8192;
+
+export interface ExchangeDefaults {
+  readonly exchange: Exchange;
+  readonly baseUrls: Readonly<Record<Environment, string>>;
+  readonly maxRecvWindowMs: number;
+}
+
+/** {@link AdapterOptions} with nothing left open. */
+export interface AdapterSettings extends AdapterOptions {
+  /** Without a slash at the end. */
+  readonly baseUrl: string;
+  readonly recvWindowMs: number;
+  readonly timeoutMs: number;
+}
+
+/** @throws InvalidInputError for a malformed option; the message never repeats a credential */
+export function parseAdapterOptions(options: AdapterOptions, defaults: ExchangeDefaults): AdapterSettings {
+  const environment = parseEnvironment(options.environment);
+  return {
+    environment,
+    credentials: parseCredentials(options.credentials),
+    baseUrl: parseBaseUrl(options.baseUrl ?? defaults.baseUrls[environment]),
+    recvWindowMs: parseWhole(
+      'recvWindowMs',
+      options.recvWindowMs ?? DEFAULT_RECV_WINDOW_MS,
+      defaults.maxRecvWindowMs,
+    ),
+    timeoutMs: parseWhole('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS),
+    now: options.now,
+    timestamp: () => wholeTimestamp(options.timestamp()),
+    onSample: options.onSample,
+  };
+}
+
+export function closedError(exchange: Exchange): ConnectorStateError {
+  return new ConnectorStateError('CLOSED', `this ${exchange} adapter was closed: create another one`);
+}
+
+/** A fraction would reach the header, and an exchange refuses it as malformed rather than as mistimed. */
+function wholeTimestamp(value: number): number {
+  if (!Number.isFinite(value)) {
+    throw new InvalidInputError(`timestamp() must return epoch milliseconds, got ${value}`);
+  }
+  return Math.round(value);
+}
+
+function parseCredentials(credentials: Credentials): Credentials {
+  const { apiKey, apiSecret } = credentials ?? {};
+  // It travels in an HTTP header, which holds visible ASCII only.
+  if (typeof apiKey !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(apiKey)) {
+    throw new InvalidInputError(
+      'credentials.apiKey must be 1 to 256 visible ASCII characters: copy it again from the exchange, without spaces or line breaks',
+    );
+  }
+  if (typeof apiSecret !== 'string' || apiSecret.trim() === '' || apiSecret.length > MAX_SECRET_LENGTH) {
+    throw new InvalidInputError(
+      `credentials.apiSecret must be a string of 1 to ${MAX_SECRET_LENGTH} characters: copy it again from the exchange`,
+    );
+  }
+  return { apiKey, apiSecret };
+}
+
+function parseBaseUrl(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isUsable =
+    url !== undefined &&
+    (url.protocol === 'https:' || url.protocol === 'http:') &&
+    url.search === '' &&
+    url.hash === '' &&
+    url.username === '' &&
+    url.password === '';
+  if (!isUsable) {
+    throw new InvalidInputError(
+      'baseUrl must be an http or https URL without user, query or fragment, such as https://api.bybit.com',
+    );
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+function parseWhole(name: string, value: number, max: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > max) {
+    throw new InvalidInputError(
+      `${name} must be a whole number of milliseconds from 1 to ${max}, got ${value}`,
+    );
+  }
+  return value;
+}

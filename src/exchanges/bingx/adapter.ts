@@ -1,0 +1,82 @@
+/** BingX swap V2 behind {@link ExchangeAdapter}: three endpoints, and what makes an answer of each believable. */
+import type { ClockSample } from '../../clock/offset.js';
+import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adapter-options.js';
+import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
+import { badResponse, type RequestContext } from '../failures.js';
+import { parseFundingRate, parseSymbol } from '../funding-rate.js';
+import { createHttpTransport } from '../http-transport.js';
+import { asObject } from '../json.js';
+import { createRedactor } from '../redact.js';
+import { isServerStamp, sampleOf } from '../server-stamp.js';
+import { type BingxAnswer, openEnvelope } from './envelope.js';
+import { ANONYMOUS, OneCallExecutor } from './executor.js';
+import { PremiumIndexEndpoint } from './premium-index-endpoint.js';
+import { AccountService, ApiAccount, BingxGetServerTimeEndpoint } from './sdk.js';
+
+const DEFAULTS: ExchangeDefaults = {
+  exchange: 'BINGX',
+  baseUrls: { MAINNET: 'https://open-api.bingx.com', TESTNET: 'https://open-api-vst.bingx.com' },
+  maxRecvWindowMs: 5000,
+};
+
+/** @throws InvalidInputError for malformed options, before anything is sent */
+export function createBingxAdapter(options: AdapterOptions): ExchangeAdapter {
+  const settings = parseAdapterOptions(options, DEFAULTS);
+  const transport = createHttpTransport(settings);
+  const redact = createRedactor(Object.values(settings.credentials));
+  const account = new ApiAccount(settings.credentials.apiKey, settings.credentials.apiSecret);
+  let isClosed = false;
+
+  async function ask(
+    endpoint: string,
+    call: (executor: OneCallExecutor) => Promise<unknown>,
+  ): Promise<{ context: RequestContext; answer: BingxAnswer }> {
+    if (isClosed) throw closedError('BINGX');
+    const context = { exchange: 'BINGX', endpoint, timeoutMs: settings.timeoutMs, redact } as const;
+    const executor = new OneCallExecutor(settings, transport);
+    await call(executor);
+    return { context, answer: openEnvelope(context, executor.outcome, settings.onSample) };
+  }
+
+  return {
+    exchange: 'BINGX',
+
+    async serverTime(): Promise<ClockSample> {
+      const { context, answer } = await ask('GET /openApi/swap/v2/server/time', executor =>
+        executor.execute(new BingxGetServerTimeEndpoint(ANONYMOUS)),
+      );
+      const sample = sampleOf(answer.reply, answer.data.serverTime);
+      if (!sample) throw badResponse(context, answer.reply.status, 'no believable server time');
+      settings.onSample?.(sample);
+      return sample;
+    },
+
+    async verifyAccount(): Promise<void> {
+      const { context, answer } = await ask('GET /openApi/swap/v2/user/balance', executor =>
+        new AccountService(executor).getPerpetualSwapAccountAssetInformation(account),
+      );
+      // That there is a balance proves the permission to read; what it is goes nowhere.
+      if (!asObject(answer.data.balance)) throw badResponse(context, answer.reply.status, 'no balance');
+    },
+
+    async fundingRate(symbol: string): Promise<FundingRate> {
+      const wanted = parseSymbol(symbol);
+      const { context, answer } = await ask('GET /openApi/swap/v2/quote/premiumIndex', executor =>
+        executor.execute(new PremiumIndexEndpoint(wanted)),
+      );
+      const { symbol: answered, lastFundingRate, nextFundingTime } = answer.data;
+      const rate = parseFundingRate({
+        symbol: wanted,
+        rate: answered === wanted ? lastFundingRate : undefined,
+        nextFundingTimeMs: isServerStamp(nextFundingTime) ? nextFundingTime : undefined,
+      });
+      if (!rate) throw badResponse(context, answer.reply.status, `no funding rate of ${wanted}`);
+      return rate;
+    },
+
+    close() {
+      isClosed = true;
+      transport.close();
+    },
+  };
+}

@@ -1,0 +1,2 @@
+export { createBingxAdapter } from './adapter.js';
+export { classifyBingx } from './error-classes.js';

@@ -1,0 +1,2 @@
+export { createBybitAdapter } from './adapter.js';
+export { classifyBybit } from './error-classes.js';

@@ -1,0 +1,163 @@
+/**
+ * Bybit V5 as the simulator speaks it.
+ *
+ * A signed request is judged in this order: headers there, numbers well-formed, timestamp inside
+ * `serverTime − recvWindow ≤ timestamp < serverTime + 1000`, key known, signature over exactly the bytes sent
+ * (`timestamp + key + recvWindow + raw query or raw body`). What the exchange checks first when several are
+ * wrong is not documented; no more than one is wrong in any test that matters.
+ */
+
+import {
+  type Answer,
+  type Dialect,
+  header,
+  httpAnswer,
+  type ReceivedRequest,
+  type World,
+  wholeNumber,
+} from './dialect.js';
+import { COINS, FUNDING_INTERVAL_HOURS, fundingOf } from './funding.js';
+import { isSignatureOf } from './signature.js';
+
+const EARLY_LIMIT_MS = 1000;
+const MAX_RECV_WINDOW_MS = 60_000;
+
+const MESSAGES: Readonly<Record<number, string>> = {
+  10003: 'API key is invalid.',
+  10005: 'Permission denied, please check your API key permissions.',
+  10006: 'Too many visits!',
+  10010: "Unmatched IP, please check your API key's bound IP addresses.",
+  10016: 'Server error, please try again later.',
+  33004: 'Your api key has expired.',
+};
+
+export const bybitDialect: Dialect = {
+  exchange: 'BYBIT',
+
+  endpoints: {
+    '/v5/market/time': { route: 'time', answer: (_, world) => accept(time(world), world) },
+    '/v5/market/tickers': { route: 'funding', answer: tickers },
+    '/v5/user/query-api': {
+      route: 'verify',
+      answer: (request, world) => authenticate(request, world) ?? accept(keyInfo(request), world, ''),
+    },
+    '/v5/account/wallet-balance': {
+      route: 'verify',
+      answer: (request, world) => authenticate(request, world) ?? walletBalance(request, world),
+    },
+  },
+
+  refuse,
+
+  rateLimited: (allowance, world) => ({
+    ...refuse(10006, undefined, world),
+    headers: bybitDialect.allowanceHeaders(allowance, world),
+  }),
+
+  busy: world => refuse(10016, undefined, world),
+
+  allowanceHeaders: ({ limit, remaining, resetsAtMs }) => ({
+    'X-Bapi-Limit': String(limit),
+    'X-Bapi-Limit-Status': String(remaining),
+    'X-Bapi-Limit-Reset-Timestamp': String(Math.ceil(resetsAtMs)),
+  }),
+
+  apiKeyOf: request => header(request, 'x-bapi-api-key'),
+  timestampOf: request => wholeNumber(header(request, 'x-bapi-timestamp')),
+
+  withTime(body, value) {
+    if (typeof body === 'string') return body;
+    const result = body.result as Record<string, unknown>;
+    const changed = 'timeNano' in result ? { ...result, timeNano: value, timeSecond: value } : result;
+    return { ...body, result: changed, time: value };
+  },
+};
+
+function accept(result: object, world: World, retMsg = 'OK'): Answer {
+  return { status: 200, code: 0, body: envelope(0, retMsg, result, world) };
+}
+
+function refuse(code: number, message: string | undefined, world: World): Answer {
+  return { status: 200, code, body: envelope(code, message ?? MESSAGES[code] ?? '', {}, world) };
+}
+
+const envelope = (retCode: number, retMsg: string, result: object, world: World) => ({
+  retCode,
+  retMsg,
+  result,
+  retExtInfo: {},
+  time: Math.floor(world.serverTimeMs),
+});
+
+/** @returns the refusal, or undefined when the request is authentic */
+function authenticate(request: ReceivedRequest, world: World): Answer | undefined {
+  const apiKey = header(request, 'x-bapi-api-key');
+  const timestamp = header(request, 'x-bapi-timestamp');
+  const signature = header(request, 'x-bapi-sign');
+  const recvWindow = header(request, 'x-bapi-recv-window') ?? '5000';
+  if (!apiKey || !timestamp || !signature) return httpAnswer(401, '');
+
+  const timestampMs = wholeNumber(timestamp);
+  const recvWindowMs = wholeNumber(recvWindow);
+  if (timestampMs === undefined) return refuse(10001, 'params error: timestamp invalid', world);
+  if (recvWindowMs === undefined || recvWindowMs < 1 || recvWindowMs > MAX_RECV_WINDOW_MS) {
+    return refuse(10001, 'params error: recv_window invalid', world);
+  }
+  const serverMs = Math.floor(world.serverTimeMs);
+  if (timestampMs < serverMs - recvWindowMs || timestampMs >= serverMs + EARLY_LIMIT_MS) {
+    return refuse(
+      10002,
+      `invalid request, please check your server timestamp or recv_window param. req_timestamp[${timestampMs}],server_timestamp[${serverMs}],recv_window[${recvWindowMs}]`,
+      world,
+    );
+  }
+  const secret = world.accounts.get(apiKey);
+  if (secret === undefined) return refuse(10003, undefined, world);
+  const signed = `${timestamp}${apiKey}${recvWindow}${request.method === 'GET' ? request.rawQuery : request.rawBody}`;
+  if (!isSignatureOf(signed, secret, signature)) {
+    return refuse(10004, `error sign! origin_string[${signed}]`, world);
+  }
+  return undefined;
+}
+
+function time({ serverTimeMs }: World) {
+  const microseconds = Math.floor(serverTimeMs * 1000);
+  return { timeSecond: String(Math.floor(serverTimeMs / 1000)), timeNano: `${microseconds}000` };
+}
+
+function tickers(request: ReceivedRequest, world: World): Answer {
+  const query = new URLSearchParams(request.rawQuery);
+  if (query.get('category') !== 'linear') return refuse(10001, 'params error: Category is invalid', world);
+  const known = COINS.map(coin => `${coin}USDT`);
+  const wanted = query.get('symbol');
+  const symbols = wanted === null ? known : known.filter(symbol => symbol === wanted);
+  if (symbols.length === 0) return refuse(10001, 'params error: symbol invalid', world);
+  const list = symbols.map(symbol => {
+    const funding = fundingOf('BYBIT', symbol, world.seed, world.knobs.fundingRates, world.serverTimeMs);
+    return {
+      symbol,
+      fundingRate: funding.rate,
+      nextFundingTime: String(funding.nextFundingTimeMs),
+      fundingIntervalHour: String(FUNDING_INTERVAL_HOURS),
+    };
+  });
+  return accept({ category: 'linear', list }, world);
+}
+
+/** The real one repeats the API key too, which is why nothing of the answer may be passed on. */
+const keyInfo = (request: ReceivedRequest) => ({
+  id: '13770661',
+  note: 'simulated',
+  apiKey: header(request, 'x-bapi-api-key'),
+  readOnly: 1,
+  permissions: { ContractTrade: ['Order', 'Position'], Wallet: ['AccountTransfer'] },
+  ips: ['*'],
+  type: 1,
+});
+
+function walletBalance(request: ReceivedRequest, world: World): Answer {
+  const accountType = new URLSearchParams(request.rawQuery).get('accountType');
+  if (accountType !== 'UNIFIED') return refuse(10001, 'accountType only support UNIFIED.', world);
+  const coin = [{ coin: 'USDT', equity: '100000', walletBalance: '100000', usdValue: '100000' }];
+  return accept({ list: [{ accountType, totalEquity: '100000', coin }] }, world);
+}

@@ -1,0 +1,70 @@
+/** What makes a simulated exchange the one it is: its paths, its checks, its words. No I/O in here. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Exchange } from '../../events/connector.js';
+import type { Accounts } from './accounts.js';
+import type { ExchangeKnobs, Route } from './knobs.js';
+import type { Allowance } from './rate-limiter.js';
+
+export interface ReceivedRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Exactly as it was sent, without the question mark. */
+  readonly rawQuery: string;
+  readonly rawBody: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+export interface World {
+  readonly accounts: Accounts;
+  readonly knobs: ExchangeKnobs;
+  readonly seed: number;
+  /** The exchange's clock when the request is judged, epoch milliseconds with a fraction. */
+  readonly serverTimeMs: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** The exchange's own code, 0 for yes; undefined when the answer is HTTP's. */
+  readonly code: number | undefined;
+  /** Serialised as JSON, a string as it is. */
+  readonly body: Readonly<Record<string, unknown>> | string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Endpoint {
+  readonly route: Exclude<Route, 'other'>;
+  answer(request: ReceivedRequest, world: World): Answer;
+}
+
+export interface Dialect {
+  readonly exchange: Exchange;
+  /** What there is to GET, by path; anything else is a page that was not found. */
+  readonly endpoints: Readonly<Record<string, Endpoint>>;
+  /** A refusal in the exchange's envelope. `message` defaults to what the exchange says with that code. */
+  refuse(code: number, message: string | undefined, world: World): Answer;
+  rateLimited(allowance: Allowance, world: World): Answer;
+  busy(world: World): Answer;
+  /** Headers that tell of the allowance, on an answer that was allowed. */
+  allowanceHeaders(allowance: Allowance, world: World): Readonly<Record<string, string>>;
+  apiKeyOf(request: ReceivedRequest): string | undefined;
+  /** The timestamp that was signed, for the log. */
+  timestampOf(request: ReceivedRequest): number | undefined;
+  /** The same body with another value for the server's clock; undefined takes it out. */
+  withTime(body: Answer['body'], value: unknown): Answer['body'];
+}
+
+export const httpAnswer = (status: number, body: string): Answer => ({ status, code: undefined, body });
+
+export const PAGE_NOT_FOUND = httpAnswer(404, '404 page not found');
+export const MAINTENANCE_PAGE = httpAnswer(
+  503,
+  '<html><head><title>503 Service Temporarily Unavailable</title></head><body>503</body></html>',
+);
+
+export function header(request: ReceivedRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+export const wholeNumber = (text: string | null | undefined): number | undefined =>
+  text !== null && text !== undefined && /^\d{1,16}$/.test(text) ? Number(text) : undefined;

@@ -1,0 +1,94 @@
+/**
+ * What can be set on a simulated exchange, at the start and while it runs: schema, defaults and description
+ * in one place, so that options, control door and command line agree.
+ */
+import { z } from 'zod';
+import { InvalidInputError } from '../../errors.js';
+
+/** The endpoints, by what they are for; `other` is any path that the exchange does not have. */
+export const ROUTES = ['time', 'verify', 'funding', 'other'] as const;
+export type Route = (typeof ROUTES)[number];
+
+const milliseconds = z.number().min(0).max(600_000);
+
+const patchSchema = z
+  .strictObject({
+    skewMs: z.number().min(-1e10).max(1e10),
+    driftPpm: z.number().min(-1e5).max(1e5),
+    latencyMs: z.strictObject({ time: milliseconds, verify: milliseconds, funding: milliseconds }).partial(),
+    jitterMs: milliseconds,
+    asymmetry: z.number().min(0).max(1),
+    outage: z.enum(['none', 'refuse', 'hang', 'reset']),
+    maintenance: z.enum(['none', 'code', 'http']),
+    rateLimit: z
+      .strictObject({ requests: z.int().min(0).max(1e6), perMs: z.int().min(1).max(86_400_000) })
+      .nullable(),
+    earlyLimitMs: milliseconds,
+    fundingRates: z.record(z.string().max(40), z.number().min(-1).max(1)),
+  })
+  .partial();
+
+/** Any of the knobs; what is left out stays as it is. */
+export type KnobPatch = z.infer<typeof patchSchema>;
+
+export interface RateLimit {
+  readonly requests: number;
+  readonly perMs: number;
+}
+
+export interface ExchangeKnobs {
+  readonly skewMs: number;
+  readonly driftPpm: number;
+  readonly latencyMs: Readonly<Record<Exclude<Route, 'other'>, number>>;
+  readonly jitterMs: number;
+  readonly asymmetry: number;
+  readonly outage: 'none' | 'refuse' | 'hang' | 'reset';
+  readonly maintenance: 'none' | 'code' | 'http';
+  readonly rateLimit: RateLimit | null;
+  readonly earlyLimitMs: number;
+  readonly fundingRates: Readonly<Record<string, number>>;
+}
+
+export const DEFAULT_KNOBS: ExchangeKnobs = {
+  skewMs: 0,
+  driftPpm: 0,
+  latencyMs: { time: 1500, verify: 200, funding: 50 },
+  jitterMs: 0,
+  asymmetry: 0.5,
+  outage: 'none',
+  maintenance: 'none',
+  rateLimit: null,
+  earlyLimitMs: 1000,
+  fundingRates: {},
+};
+
+/** For help texts and documentation. */
+export const KNOB_DESCRIPTIONS: Readonly<Record<keyof ExchangeKnobs, string>> = {
+  skewMs: "how far the exchange's clock is ahead of this machine's, ms; setting it moves the clock",
+  driftPpm: 'how much faster its clock runs, parts per million; setting it does not move the clock',
+  latencyMs: 'time from request to answer, ms, by purpose: time, verify, funding',
+  jitterMs: 'up to so much more latency, ms, evenly spread by the seed',
+  asymmetry: "share of the latency that comes before the server's stamp, 0 to 1",
+  outage: 'none; refuse connections; hang without an answer; reset each connection',
+  maintenance: "none; code: the exchange's busy code; http: HTTP 503 with an HTML page",
+  rateLimit: 'requests allowed in each perMs, by API key (and for all unsigned ones together); null for none',
+  earlyLimitMs: 'how far ahead of the server a BingX timestamp may be, ms (Bybit: always 1000)',
+  fundingRates: "rates by the exchange's symbol, fractions; others are made up from the seed",
+};
+
+/** @throws InvalidInputError that names every problem */
+export function parseKnobPatch(value: unknown): KnobPatch {
+  const parsed = patchSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new InvalidInputError(`invalid simulator settings:\n${z.prettifyError(parsed.error)}`);
+}
+
+export function applyPatch(current: ExchangeKnobs, patch: KnobPatch): ExchangeKnobs {
+  const given = <T extends object>(part: T) =>
+    Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined));
+  return {
+    ...current,
+    ...given(patch),
+    latencyMs: { ...current.latencyMs, ...given(patch.latencyMs ?? {}) },
+  };
+}

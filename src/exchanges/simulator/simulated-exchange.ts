@@ -1,0 +1,233 @@
+/**
+ * One simulated exchange: a dialect, knobs, a clock and a queue of faults behind a loopback server.
+ *
+ * A request's life: received whole → outage or fault takes it, or else → the part of its latency that comes
+ * before the stamp → judged, by the exchange's clock as it is then → logged → the rest of the latency →
+ * answered. A limit of the rate and maintenance are judged before the request itself, as gateways do.
+ *
+ * Time passes in timers only where there is latency, so a simulator without latency and with a frozen base
+ * clock answers the same on every run.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Accounts } from './accounts.js';
+import { clockWithSkew, readClock, type SimulatedClock, stepped, withDrift } from './clock.js';
+import {
+  type Answer,
+  type Dialect,
+  type Endpoint,
+  httpAnswer,
+  MAINTENANCE_PAGE,
+  PAGE_NOT_FOUND,
+  type ReceivedRequest,
+  type World,
+} from './dialect.js';
+import { type Fault, takeFault } from './faults.js';
+import { applyPatch, type ExchangeKnobs, type KnobPatch } from './knobs.js';
+import { drawLatency } from './latency.js';
+import { type LoopbackServer, startLoopbackServer } from './loopback-server.js';
+import type { Random } from './random.js';
+import { createRateLimiter } from './rate-limiter.js';
+import { createRequestLog, type RequestLog } from './request-log.js';
+
+const MAX_BODY_BYTES = 1024 * 1024;
+const UNSIGNED = 'unsigned';
+
+export interface SimulatedExchangeOptions {
+  readonly dialect: Dialect;
+  readonly port: number;
+  readonly accounts: Accounts;
+  readonly knobs: ExchangeKnobs;
+  readonly seed: number;
+  readonly random: Random;
+  /** The base clock, epoch milliseconds. */
+  readonly now: () => number;
+}
+
+export interface SimulatedExchange {
+  readonly url: string;
+  readonly log: RequestLog;
+  knobs(): ExchangeKnobs;
+  serverTimeMs(): number;
+  pendingFaults(): readonly Fault[];
+  set(patch: KnobPatch): Promise<void>;
+  step(ms: number): void;
+  fault(fault: Fault): void;
+  clearFaults(): void;
+  close(): Promise<void>;
+}
+
+export async function startSimulatedExchange(options: SimulatedExchangeOptions): Promise<SimulatedExchange> {
+  const { dialect, now, random } = options;
+  const log = createRequestLog();
+  const timers = new Set<NodeJS.Timeout>();
+  let knobs = options.knobs;
+  let clock: SimulatedClock = clockWithSkew(knobs.skewMs, knobs.driftPpm, now());
+  let faults: readonly Fault[] = [];
+  let limiter = createRateLimiter();
+
+  const after = (ms: number, action: () => void) => {
+    if (ms <= 0) return action();
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      action();
+    }, ms);
+    timers.add(timer);
+  };
+  const worldNow = (): World => ({
+    accounts: options.accounts,
+    knobs,
+    seed: options.seed,
+    serverTimeMs: readClock(clock, now()),
+  });
+
+  function serve(received: ReceivedRequest, response: ServerResponse): void {
+    const isKnown = received.method === 'GET' && Object.hasOwn(dialect.endpoints, received.path);
+    const endpoint = isKnown ? dialect.endpoints[received.path] : undefined;
+    const route = endpoint?.route ?? 'other';
+    const record = (outcome: string, isAccepted: boolean) => {
+      log.add({
+        exchange: dialect.exchange,
+        method: received.method,
+        path: received.path,
+        route,
+        serverTimeMs: Math.floor(worldNow().serverTimeMs),
+        timestampMs: dialect.timestampOf(received),
+        isAccepted,
+        outcome,
+      });
+    };
+    const leaveUnanswered = (how: 'hang' | 'reset') => {
+      record(how, false);
+      if (how === 'reset') response.socket?.resetAndDestroy();
+    };
+    if (knobs.outage === 'hang' || knobs.outage === 'reset') {
+      leaveUnanswered(knobs.outage);
+      return;
+    }
+    const { fault, rest } = takeFault(faults, route);
+    faults = rest;
+    if (fault) log.faulted();
+    if (fault?.kind === 'hang' || fault?.kind === 'reset') {
+      leaveUnanswered(fault.kind);
+      return;
+    }
+    const latency = drawLatency(knobs, route, random);
+    after(latency.beforeStampMs + (fault?.kind === 'delay' ? fault.delayMs : 0), () => {
+      const answer = judge(received, endpoint, fault);
+      record(
+        fault?.kind === 'cut'
+          ? 'cut'
+          : answer.code === undefined
+            ? `HTTP ${answer.status}`
+            : String(answer.code),
+        answer.code === 0 && fault?.kind !== 'cut',
+      );
+      after(latency.afterStampMs, () => send(response, answer, fault));
+    });
+  }
+
+  function judge(
+    received: ReceivedRequest,
+    endpoint: Endpoint | undefined,
+    fault: Fault | undefined,
+  ): Answer {
+    const world = worldNow();
+    if (knobs.maintenance === 'http') return MAINTENANCE_PAGE;
+    if (knobs.maintenance === 'code') return dialect.busy(world);
+    let headers: Readonly<Record<string, string>> = {};
+    if (knobs.rateLimit && endpoint) {
+      const allowance = limiter.take(dialect.apiKeyOf(received) ?? UNSIGNED, knobs.rateLimit, now());
+      const shown = { ...allowance, resetsAtMs: readClock(clock, allowance.resetsAtMs) };
+      if (!allowance.isAllowed) return dialect.rateLimited(shown, world);
+      headers = dialect.allowanceHeaders(shown, world);
+    }
+    if (fault?.kind === 'code') return dialect.refuse(fault.code, fault.message, world);
+    if (fault?.kind === 'http') {
+      const answer = httpAnswer(fault.status, fault.body ?? '');
+      return fault.contentType === undefined
+        ? answer
+        : { ...answer, headers: { 'content-type': fault.contentType } };
+    }
+    const answer = endpoint?.answer(received, world) ?? PAGE_NOT_FOUND;
+    const body = fault?.kind === 'wrong-time' ? dialect.withTime(answer.body, fault.value) : answer.body;
+    return { ...answer, body, headers: { ...headers, ...answer.headers } };
+  }
+
+  const server: LoopbackServer = await startLoopbackServer(
+    options.port,
+    (request, response) => receive(request, response, received => serve(received, response)),
+    log.connected,
+  );
+
+  return {
+    url: server.url,
+    log,
+    knobs: () => knobs,
+    serverTimeMs: () => readClock(clock, now()),
+    pendingFaults: () => faults,
+    async set(patch) {
+      const next = applyPatch(knobs, patch);
+      if (patch.skewMs !== undefined) clock = clockWithSkew(next.skewMs, next.driftPpm, now());
+      else if (patch.driftPpm !== undefined) clock = withDrift(clock, next.driftPpm, now());
+      if (patch.rateLimit !== undefined) limiter = createRateLimiter();
+      knobs = next;
+      await server.setListening(next.outage !== 'refuse');
+    },
+    step(ms) {
+      clock = stepped(clock, ms);
+    },
+    fault(fault) {
+      faults = [...faults, fault];
+    },
+    clearFaults() {
+      faults = [];
+    },
+    async close() {
+      for (const timer of timers) clearTimeout(timer);
+      timers.clear();
+      await server.close();
+    },
+  };
+}
+
+function receive(
+  request: IncomingMessage,
+  response: ServerResponse,
+  done: (received: ReceivedRequest) => void,
+): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) request.destroy();
+    else chunks.push(chunk);
+  });
+  request.once('end', () => {
+    const url = request.url ?? '/';
+    const question = url.indexOf('?');
+    done({
+      method: request.method ?? 'GET',
+      path: question < 0 ? url : url.slice(0, question),
+      rawQuery: question < 0 ? '' : url.slice(question + 1),
+      rawBody: Buffer.concat(chunks).toString('utf8'),
+      headers: request.headers,
+    });
+  });
+  // A client that left is no error of ours: its answer is not sent.
+  request.on('error', () => response.destroy());
+}
+
+function send(response: ServerResponse, answer: Answer, fault: Fault | undefined): void {
+  if (response.destroyed) return;
+  const isText = typeof answer.body === 'string';
+  const whole = isText ? (answer.body as string) : JSON.stringify(answer.body);
+  const text =
+    fault?.kind === 'body' ? fault.body : fault?.kind === 'malformed-json' ? whole.slice(0, -5) : whole;
+  response.writeHead(answer.status, {
+    'content-type': isText ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    ...answer.headers,
+  });
+  if (fault?.kind !== 'cut') return void response.end(text);
+  response.write(text.slice(0, Math.ceil(text.length / 2)), () => response.socket?.destroy());
+}

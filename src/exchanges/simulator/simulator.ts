@@ -1,0 +1,157 @@
+/**
+ * Two exchanges that are not there: Bybit V5 and BingX swap V2 on loopback ports, as strict as the real ones
+ * about signatures and time, with latency, wrong clocks, outages and faults on demand. Nothing it is told or
+ * sent leaves the machine, and it keeps no credential but the accounts it was given.
+ */
+import { InvalidInputError } from '../../errors.js';
+import { EXCHANGES, type Exchange } from '../../events/connector.js';
+import { type Accounts, demoAccounts } from './accounts.js';
+import { bingxDialect } from './bingx-dialect.js';
+import { bybitDialect } from './bybit-dialect.js';
+import { startControlDoor } from './control-door.js';
+import { type Fault, parseFault } from './faults.js';
+import { applyPatch, DEFAULT_KNOBS, type ExchangeKnobs, type KnobPatch, parseKnobPatch } from './knobs.js';
+import { hashOf, seededRandom } from './random.js';
+import type { Counters, RequestRecord } from './request-log.js';
+import { type SimulatedExchange, startSimulatedExchange } from './simulated-exchange.js';
+
+export interface SimulatorOptions {
+  /** Loopback ports; 0, the default, for any free one. */
+  readonly ports?:
+    | { readonly bybit?: number; readonly bingx?: number; readonly control?: number }
+    | undefined;
+  /** Knobs of both exchanges; see {@link DEFAULT_KNOBS}. */
+  readonly knobs?: KnobPatch | undefined;
+  /** Knobs of one, over those of both. */
+  readonly bybit?: KnobPatch | undefined;
+  readonly bingx?: KnobPatch | undefined;
+  /** API key → secret, on both exchanges. Default: the demo accounts. */
+  readonly accounts?: Readonly<Record<string, string>> | undefined;
+  /** Of jitter and of funding rates. Default 1. */
+  readonly seed?: number | undefined;
+  /** The base clock, epoch milliseconds. Default: this process's, monotonic. */
+  readonly now?: (() => number) | undefined;
+}
+
+export interface SimulatedExchangeState {
+  readonly url: string;
+  readonly serverTimeMs: number;
+  readonly knobs: ExchangeKnobs;
+  readonly pendingFaults: readonly Fault[];
+  readonly counters: Counters;
+}
+
+export interface SimulatorState {
+  readonly controlUrl: string;
+  readonly seed: number;
+  readonly exchanges: Readonly<Record<Exchange, SimulatedExchangeState>>;
+}
+
+/** Where a method takes an exchange and is given none, both are meant. */
+export interface ExchangeSimulator {
+  readonly bybitUrl: string;
+  readonly bingxUrl: string;
+  /** See control-door.ts. */
+  readonly controlUrl: string;
+  /** Turns knobs; resolves when an outage has begun or ended. @throws InvalidInputError */
+  set(patch: KnobPatch, exchange?: Exchange): Promise<void>;
+  /** Moves the exchange's clock by `ms`, forward or back. @throws InvalidInputError */
+  step(ms: number, exchange?: Exchange): void;
+  /** Queues a fault. @throws InvalidInputError */
+  fault(fault: Fault, exchange: Exchange): void;
+  clearFaults(exchange?: Exchange): void;
+  /** The exchange's clock, epoch milliseconds with a fraction. */
+  serverTimeMs(exchange: Exchange): number;
+  /** The last requests, oldest first. */
+  requests(exchange?: Exchange): readonly RequestRecord[];
+  counters(exchange: Exchange): Counters;
+  state(): SimulatorState;
+  /** Ends every connection at once, with what was still to be answered. */
+  close(): Promise<void>;
+}
+
+export const DEFAULT_SEED = 1;
+const MAX_STEP_MS = 1e10;
+const monotonicNow = () => performance.timeOrigin + performance.now();
+
+/** @throws InvalidInputError for invalid options, or a port that cannot be had */
+export async function startExchangeSimulator(options: SimulatorOptions = {}): Promise<ExchangeSimulator> {
+  const { ports = {}, seed = DEFAULT_SEED, now = monotonicNow } = options;
+  const accounts: Accounts = options.accounts ? new Map(Object.entries(options.accounts)) : demoAccounts();
+  const shared = applyPatch(DEFAULT_KNOBS, parseKnobPatch(options.knobs ?? {}));
+  const start = async (exchange: Exchange, dialect: typeof bybitDialect, port = 0, patch: KnobPatch = {}) => {
+    const knobs = applyPatch(shared, parseKnobPatch(patch));
+    // A random of its own: what one exchange is asked does not change what the other answers.
+    const random = seededRandom(hashOf(`${exchange}/${seed}`));
+    const started = await startSimulatedExchange({ dialect, port, accounts, knobs, seed, random, now });
+    if (knobs.outage === 'refuse') await started.set({ outage: 'refuse' });
+    return started;
+  };
+
+  const running: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(started: T): T => {
+    running.push(started);
+    return started;
+  };
+  const close = async () => {
+    await Promise.all(running.map(started => started.close()));
+  };
+  try {
+    const exchanges: Record<Exchange, SimulatedExchange> = {
+      BYBIT: keep(await start('BYBIT', bybitDialect, ports.bybit, options.bybit)),
+      BINGX: keep(await start('BINGX', bingxDialect, ports.bingx, options.bingx)),
+    };
+    const simulator = steer(exchanges, seed, () => door.url, close);
+    const door = keep(await startControlDoor(ports.control ?? 0, simulator));
+    return Object.assign(simulator, { controlUrl: door.url });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function steer(
+  exchanges: Readonly<Record<Exchange, SimulatedExchange>>,
+  seed: number,
+  controlUrl: () => string,
+  close: () => Promise<void>,
+): Omit<ExchangeSimulator, 'controlUrl'> {
+  const meant = (exchange?: Exchange) =>
+    exchange === undefined ? EXCHANGES.map(name => exchanges[name]) : [exchanges[exchange]];
+  const stateOf = (exchange: SimulatedExchange): SimulatedExchangeState => ({
+    url: exchange.url,
+    serverTimeMs: exchange.serverTimeMs(),
+    knobs: exchange.knobs(),
+    pendingFaults: exchange.pendingFaults(),
+    counters: exchange.log.counters(),
+  });
+  return {
+    bybitUrl: exchanges.BYBIT.url,
+    bingxUrl: exchanges.BINGX.url,
+    async set(patch, exchange) {
+      const parsed = parseKnobPatch(patch);
+      await Promise.all(meant(exchange).map(each => each.set(parsed)));
+    },
+    step(ms, exchange) {
+      if (!Number.isFinite(ms) || Math.abs(ms) > MAX_STEP_MS) {
+        throw new InvalidInputError(`ms must be a number from -${MAX_STEP_MS} to ${MAX_STEP_MS}, got ${ms}`);
+      }
+      for (const each of meant(exchange)) each.step(ms);
+    },
+    fault(fault, exchange) {
+      exchanges[exchange].fault(parseFault(fault));
+    },
+    clearFaults(exchange) {
+      for (const each of meant(exchange)) each.clearFaults();
+    },
+    serverTimeMs: exchange => exchanges[exchange].serverTimeMs(),
+    requests: exchange => meant(exchange).flatMap(each => each.log.records()),
+    counters: exchange => exchanges[exchange].log.counters(),
+    state: () => ({
+      controlUrl: controlUrl(),
+      seed,
+      exchanges: { BYBIT: stateOf(exchanges.BYBIT), BINGX: stateOf(exchanges.BINGX) },
+    }),
+    close,
+  };
+}

@@ -1,0 +1,45 @@
+/**
+ * connector-state: the package's entry point. The connectors are under `connector-state/bybit` and
+ * `connector-state/bingx`, so that using one exchange does not load the other's SDK.
+ */
+export {
+  type AuthFailure,
+  type CacheStats,
+  ConnectorStateCacheService,
+  type Trace,
+} from './cache/connector-state-cache-service.js';
+export type { HistoryEntry, StateAt } from './cache/history.js';
+export { appliedOffset, type Hit, type Lookup, type Miss, type UsableState } from './cache/lookup.js';
+export { type MeasuredOffset, measuredFromSample } from './cache/measurement.js';
+export type { MissReason } from './cache/offset-state.js';
+export type { FlushResult, RecorderStats } from './cache/recorder.js';
+export type { HostClock } from './clock/host-clock.js';
+export type { ClockSample, OffsetEstimate } from './clock/offset.js';
+export { type ConnectorState, type ConnectorStateOptions, createConnectorState } from './connector-state.js';
+export {
+  ConnectorStateError,
+  type ErrorCode,
+  InvalidInputError,
+  InvalidSettingsError,
+  isConnectorStateError,
+} from './errors.js';
+export type {
+  AppendOptions,
+  AppendResult,
+  EventStore,
+  Page,
+  SubscribeOptions,
+} from './event-store/event-store.js';
+export type { SyncTrigger, Tier } from './events/catalogue.js';
+export {
+  type ConnectorRef,
+  type CredentialRef,
+  cacheKeyOf,
+  ENVIRONMENTS,
+  type Environment,
+  EXCHANGES,
+  type Exchange,
+} from './events/connector.js';
+export type { Fact, KnownEvent, NewEvent, Position, StoredEvent } from './events/event.js';
+export type { Logger } from './logging.js';
+export type { Settings } from './settings.js';

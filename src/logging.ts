@@ -1,0 +1,47 @@
+/**
+ * Logs go to stderr, as JSON lines or, for people, as text; stdout belongs to a command's data.
+ *
+ * Nothing is redacted by pattern: no code path hands a credential to a logger, and errors from SDKs are
+ * rebuilt from safe parts before anyone can log them. The paths below are the second lock on that door.
+ */
+import { createRequire } from 'node:module';
+import { pino } from 'pino';
+
+/** What connector-state needs of a logger; pino's, console-like wrappers and fastify's all fit. */
+export interface Logger {
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_FORMATS = ['json', 'pretty'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+const STDERR = 2;
+
+const REDACTED_PATHS = [
+  'apiKey',
+  'apiSecret',
+  'secret',
+  'password',
+  '*.apiKey',
+  '*.apiSecret',
+  '*.secret',
+  '*.password',
+];
+
+export function createLogger(level: LogLevel, format: LogFormat): Logger {
+  const options = { level, name: 'connector-state', redact: REDACTED_PATHS };
+  if (format === 'json') return pino(options, pino.destination({ fd: STDERR, sync: true }));
+  // Loaded only when asked for: a function that logs JSON must not pay for the formatter.
+  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
+  return pino(
+    options,
+    pretty({ destination: STDERR, sync: true, ignore: 'pid,hostname,name', translateTime: 'SYS:HH:MM:ss.l' }),
+  );
+}
+
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,0 +1,114 @@
+/**
+ * How far each projection has come. The checkpoint is a row beside the read tables and moves in the same
+ * transaction as they do, which is what makes an event count exactly once however often it is delivered.
+ *
+ * It moves by compare-and-set, in two statements: the rows are locked in the order of their names (so that two
+ * transactions cannot wait for each other in a circle) and compared with what the page was read after, and
+ * are set at the end of the transaction. Who finds them moved starts again from where they are.
+ */
+import type { Projection } from '../../projections/index.js';
+import { ConnectorStateError } from '../errors.js';
+import type { Position } from '../events/event.js';
+import type { Cells, Session } from './session.js';
+
+export interface Checkpoint {
+  readonly position: Position | undefined;
+  /** Of the projection that made the rows. */
+  readonly version: number;
+  /** Read past, of any type, since the first. */
+  readonly events: number;
+}
+
+/** By projection. */
+export type Checkpoints = ReadonlyMap<string, Checkpoint>;
+export type Positions = ReadonlyMap<string, Position | undefined>;
+
+export const positionsOf = (checkpoints: Checkpoints): Positions =>
+  new Map([...checkpoints].map(([name, { position }]) => [name, position]));
+
+export const isSamePositions = (a: Positions, b: Positions): boolean =>
+  a.size === b.size && [...a].every(([name, position]) => b.has(name) && b.get(name) === position);
+
+const SELECT = `SELECT projection, position, version, events FROM projection_checkpoint
+  WHERE projection = ANY($1::text[]) ORDER BY projection`;
+
+const decode = (rows: readonly Cells[]): Checkpoints =>
+  new Map(
+    rows.map(([name, position, version, events]) => [
+      name as string,
+      {
+        position: (position ?? undefined) as Position | undefined,
+        version: Number(version),
+        events: Number(events),
+      },
+    ]),
+  );
+
+/** A projection that has none yet gets one before the first event. */
+export async function readCheckpoints(
+  session: Session,
+  projections: readonly Projection[],
+): Promise<Checkpoints> {
+  const names = projections.map(({ name }) => name);
+  const found = decode(await session.query(SELECT, [names], 'cs_checkpoints'));
+  if (found.size === projections.length) return found;
+  await session.query(
+    `INSERT INTO projection_checkpoint (projection, position, version, events, updated_at)
+      SELECT u.projection, NULL, u.version, 0, clock_timestamp()
+      FROM unnest($1::text[], $2::integer[]) AS u (projection, version) ORDER BY u.projection
+      ON CONFLICT (projection) DO NOTHING`,
+    [names, projections.map(({ version }) => version)],
+  );
+  return decode(await session.query(SELECT, [names], 'cs_checkpoints'));
+}
+
+/** Until the end of the transaction nobody else moves them. `wait: false` fails with 55P03 instead of waiting. */
+export async function lockCheckpoints(
+  session: Session,
+  projections: readonly Projection[],
+  { wait }: { wait: boolean },
+): Promise<Checkpoints> {
+  return decode(
+    await session.query(
+      `${SELECT} FOR UPDATE${wait ? '' : ' NOWAIT'}`,
+      [projections.map(({ name }) => name)],
+      wait ? 'cs_checkpoints_lock' : 'cs_checkpoints_lock_nowait',
+    ),
+  );
+}
+
+export interface Move {
+  readonly projection: string;
+  readonly position: Position | undefined;
+  /** Read past since the last move. */
+  readonly events: number;
+}
+
+export async function moveCheckpoints(session: Session, moves: readonly Move[]): Promise<void> {
+  await session.query(
+    `UPDATE projection_checkpoint c
+      SET position = u.position, events = c.events + u.events, updated_at = clock_timestamp()
+      FROM unnest($1::text[], $2::text[], $3::bigint[]) AS u (projection, position, events)
+      WHERE c.projection = u.projection`,
+    [
+      moves.map(move => move.projection),
+      moves.map(move => move.position ?? null),
+      moves.map(move => move.events),
+    ],
+    'cs_checkpoints_move',
+  );
+}
+
+/** @throws ConnectorStateError `PROJECTION_FAILED` when rows were made by another version of the projection */
+export function checkVersions(projections: readonly Projection[], checkpoints: Checkpoints): void {
+  for (const { name, version } of projections) {
+    const made = checkpoints.get(name)?.version;
+    if (made === undefined || made === version) continue;
+    throw new ConnectorStateError(
+      'PROJECTION_FAILED',
+      made < version
+        ? `table ${name} was made by version ${made} of its projection, this is version ${version}: run \`connector-state rebuild\``
+        : `table ${name} was made by version ${made} of its projection, this is the older version ${version}: upgrade connector-state`,
+    );
+  }
+}

@@ -1,0 +1,39 @@
+/** What every part of the projector works with. */
+import type { Client, Pool } from 'pg';
+import type { Projection } from '../../projections/index.js';
+import type { EventStore } from '../event-store/event-store.js';
+import type { Logger } from '../logging.js';
+import type { Target } from './write-page.js';
+
+/** Counted since the projector was created. */
+export interface ProjectorCounters {
+  pages: number;
+  /** Events read past, of any type. */
+  events: number;
+  rows: number;
+  /** Events of a type this release does not know: skipped. */
+  unknownEvents: number;
+  deadLetters: number;
+  /** Pages given up because somebody else had moved the checkpoints. */
+  conflicts: number;
+  /** Connections lost and made again by `run`. */
+  reconnects: number;
+  /** 1 while `run` holds the lock. */
+  leading: 0 | 1;
+}
+
+export interface ProjectorContext {
+  readonly store: EventStore;
+  readonly pool: Pool;
+  /** A connection of one's own, unconnected: for the lock of `run` and the temporary tables of `rebuild`. */
+  readonly createClient: () => Client;
+  readonly projections: readonly Projection[];
+  readonly live: Target;
+  readonly pageSize: number;
+  readonly namedStatements: boolean;
+  readonly log: Logger;
+  /** Rejects when the signal is aborted. */
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>;
+  readonly nowMs: () => number;
+  readonly counters: ProjectorCounters;
+}

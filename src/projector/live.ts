@@ -1,0 +1,119 @@
+/**
+ * `run()`: the live projector.
+ *
+ *   connecting → waiting → leading → (connection lost) → backing off → connecting …
+ *
+ * Waiting means blocked in the database on the advisory lock, so the next takes over the moment the leader's
+ * connection ends, for whatever reason. Leading means following the store's subscription and applying its
+ * pages *on the connection that holds the lock*: were the lock lost, the page could not commit. So there are
+ * never two writers, even when a leader was frozen and does not know yet that it was replaced.
+ *
+ * What may pass (the database or the event store is away, a deadlock, a shutdown) is waited out, with growing
+ * pauses. What will not (tables missing, rows of another version, a bug) ends it with an error: a projector
+ * that stops by itself must be seen.
+ */
+import { ConnectorStateError, isConnectorStateError } from '../errors.js';
+import { applyLive } from './apply-live.js';
+import { lowest } from './catch-up.js';
+import { checkVersions, type Positions, positionsOf, readCheckpoints } from './checkpoints.js';
+import type { ProjectorContext } from './context.js';
+import { type DedicatedSession, withDedicatedSession } from './dedicated-session.js';
+import { LOCK_FOR_SESSION } from './lock.js';
+import { readAhead } from './read-ahead.js';
+import { QueryFailure, type Session } from './session.js';
+
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 5_000;
+
+/** A store says of its failures whether they may pass; a missing right, for one, will not. */
+const isTransient = (error: unknown) =>
+  error instanceof QueryFailure
+    ? error.isTransient
+    : isConnectorStateError(error, 'EVENT_STORE_FAILED') &&
+      (error as { transient?: boolean }).transient !== false;
+
+/** Resolves when `signal` is aborted; rejects when it cannot go on. */
+export async function run(context: ProjectorContext, signal: AbortSignal): Promise<void> {
+  const { log, sleep, counters } = context;
+  let backoffMs = FIRST_BACKOFF_MS;
+  while (!signal.aborted) {
+    try {
+      await withDedicatedSession(context, signal, session =>
+        lead(context, session, signal, () => {
+          backoffMs = FIRST_BACKOFF_MS;
+        }),
+      );
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isTransient(error)) throw error;
+      log.warn(
+        { error: (error as Error).message, backoffMs },
+        'the projector was interrupted, and tries again',
+      );
+      counters.reconnects += 1;
+      await sleep(backoffMs, signal).catch(() => undefined);
+      backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
+    }
+  }
+}
+
+async function lead(
+  context: ProjectorContext,
+  session: DedicatedSession,
+  signal: AbortSignal,
+  onProgress: () => void,
+): Promise<void> {
+  const { log, counters } = context;
+  await session.query(LOCK_FOR_SESSION);
+  counters.leading = 1;
+  log.info({}, 'projecting: this process holds the lock');
+  try {
+    while (!signal.aborted) {
+      await follow(context, session, signal, onProgress);
+    }
+  } finally {
+    counters.leading = 0;
+  }
+}
+
+/** Follows the store from the checkpoints; returns when somebody moved them (a rebuild, a late function). */
+async function follow(
+  context: ProjectorContext,
+  session: DedicatedSession,
+  signal: AbortSignal,
+  onProgress: () => void,
+): Promise<void> {
+  const { store, pageSize } = context;
+  let positions = await currentPositions(context, session);
+  const done = new AbortController();
+  const subscription = store.subscribe({
+    after: lowest(store.compare, positions),
+    signal: AbortSignal.any([signal, session.lost, done.signal]),
+    pageSize,
+  });
+  try {
+    let after = lowest(store.compare, positions);
+    for await (const page of readAhead(subscription)) {
+      if (store.compare(page.position, after) > 0) {
+        const batch = { after, events: page.events, position: page.position };
+        const outcome = await applyLive(context, session, 'leader', batch, positions);
+        if (outcome.status !== 'applied') return;
+        positions = outcome.positions;
+        after = page.position;
+      }
+      onProgress();
+    }
+  } finally {
+    done.abort();
+  }
+  session.lost.throwIfAborted();
+  if (!signal.aborted) {
+    throw new ConnectorStateError('EVENT_STORE_FAILED', 'the event store ended the subscription by itself');
+  }
+}
+
+async function currentPositions(context: ProjectorContext, session: Session): Promise<Positions> {
+  const checkpoints = await readCheckpoints(session, context.projections);
+  checkVersions(context.projections, checkpoints);
+  return positionsOf(checkpoints);
+}

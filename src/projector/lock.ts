@@ -1,0 +1,15 @@
+/**
+ * One active projector among many: an advisory lock whose key comes from the checkpoint table's oid, so that
+ * two schemas or two releases of one database never share or miss it by accident.
+ *
+ * `run` holds it for as long as its connection lives; a function that catches up takes it for one page's
+ * transaction. Both forms exclude each other. Locks are always taken in this order, so that nobody waits in a
+ * circle: 1. this lock, 2. the checkpoint rows in the order of their names, 3. the lock on making partitions,
+ * 4. rows of the read tables. A rebuild takes no 1 and holds 2 while it switches.
+ */
+const KEY = `'projection_checkpoint'::regclass::oid::integer, 0`;
+
+/** Waits, until the session gets it or ends. */
+export const LOCK_FOR_SESSION = `SELECT pg_advisory_lock(${KEY})`;
+/** Does not wait: `t` when this transaction has it. */
+export const TRY_LOCK_FOR_TRANSACTION = `SELECT pg_try_advisory_xact_lock(${KEY})`;

@@ -1,0 +1,273 @@
+/**
+ * Rebuilding read tables from the first event, beside the live ones, while lookups go on.
+ *
+ *  1. In a session of its own, fold every event into temporary tables. A crash or Ctrl-C leaves nothing: the
+ *     server drops them with the session, and the live tables have not been touched.
+ *  2. In one transaction: lock the checkpoints, so that the live projector waits; fold what it did meanwhile,
+ *     exactly as far as it got; put the *difference* into the live tables; set the version; commit.
+ *
+ * Nothing is renamed or truncated: readers see the old rows until the commit and the new ones after it, and a
+ * table that was right already is not written to at all. `differing` is therefore the number of rows that
+ * were wrong: 0 says that live equals rebuilt (promise 2). `verify` stops there: it compares within one
+ * snapshot, in which rows and checkpoints belong together, so it holds nobody up.
+ *
+ * It is also how dead letters are replayed: the events after a dead letter have been applied, and a row
+ * depends on the order of its events, so the only right place for it is its own, in a fold from the start.
+ *
+ * Order of locks: see lock.ts. A rebuild waits for the checkpoints (held for one page at most) and, while it
+ * has them, for nothing but the rows of tables that only holders of the checkpoints write to.
+ */
+import type { Projection } from '../../projections/index.js';
+import { ConnectorStateError } from '../errors.js';
+import type { Position } from '../events/event.js';
+import { catchUp, lowest } from './catch-up.js';
+import {
+  type Checkpoints,
+  checkVersions,
+  lockCheckpoints,
+  type Positions,
+  positionsOf,
+  readCheckpoints,
+} from './checkpoints.js';
+import type { ProjectorContext } from './context.js';
+import { withDedicatedSession } from './dedicated-session.js';
+import { applyNarrowing } from './narrow.js';
+import { createPageReader } from './page-reader.js';
+import { atomically, type Session, withPooledSession } from './session.js';
+import { compareRows, createShadow, type Difference, switchDeadLetters, switchRows } from './shadow.js';
+import { writePage } from './write-page.js';
+
+export interface RebuildProgress {
+  /** Events folded so far, of `total` (an estimate while events keep arriving). */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface VerifyOptions {
+  /** Names. Default: all. */
+  readonly projections?: readonly string[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: RebuildProgress) => void;
+}
+
+export interface RebuildOptions extends VerifyOptions {
+  /** Give up, and change nothing, at the first event that cannot be projected. */
+  readonly strict?: boolean;
+}
+
+export interface RebuildResult {
+  /** Folded, of any type. */
+  readonly events: number;
+  /** By table. */
+  readonly rows: Readonly<Record<string, number>>;
+  /** By table: rows that were missing, superfluous or different. */
+  readonly differing: Readonly<Record<string, number>>;
+  readonly deadLetters: number;
+}
+
+export interface VerifyResult {
+  /** The live tables are what the events say. */
+  readonly equal: boolean;
+  readonly events: number;
+  readonly tables: readonly { readonly name: string; readonly rows: number; readonly differing: number }[];
+}
+
+/** @throws ConnectorStateError `PROJECTION_FAILED` when `strict` and an event cannot be projected */
+export async function rebuild(
+  context: ProjectorContext,
+  options: RebuildOptions = {},
+): Promise<RebuildResult> {
+  const projections = chosen(context, options.projections);
+  const { signal } = options;
+  // So that what is compared below is as new as can be. A table of another version cannot be advanced before.
+  const wasCurrent = await isCurrent(context);
+  if (wasCurrent) await catchUp(context, signal && { signal });
+
+  const result = await withDedicatedSession(context, signal, async session => {
+    const fold = await foldBeside(context, session, projections, options);
+    return atomically(session, async () => {
+      const limits = await limitsOf(context, await lockCheckpoints(session, projections, { wait: true }));
+      await fold.upTo(limits, 'savepoint');
+      const differences = await compareAll(session, projections, signal);
+      for (const [index, projection] of projections.entries()) {
+        if (differences[index]?.differing) await switchRows(session, projection);
+      }
+      const deadLetters = await switchDeadLetters(session, projections);
+      await resetCheckpoints(session, projections, limits, fold.eventsOf);
+      signal?.throwIfAborted();
+      return {
+        events: fold.events(),
+        rows: Object.fromEntries(differences.map(({ name, rows }) => [name, rows])),
+        differing: Object.fromEntries(differences.map(({ name, differing }) => [name, differing])),
+        deadLetters,
+      };
+    });
+  });
+  if (!wasCurrent && (await isCurrent(context))) await catchUp(context, signal && { signal });
+  return result;
+}
+
+/** Compares, and writes nothing. */
+export async function verify(context: ProjectorContext, options: VerifyOptions = {}): Promise<VerifyResult> {
+  const projections = chosen(context, options.projections);
+  return withDedicatedSession(context, options.signal, async session => {
+    const fold = await foldBeside(context, session, projections, options);
+    return atomically(session, async () => {
+      await session.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+      const checkpoints = await readCheckpoints(session, projections);
+      checkVersions(projections, checkpoints);
+      await fold.upTo(positionsOf(checkpoints), 'savepoint');
+      const tables = await compareAll(session, projections, options.signal);
+      return { equal: tables.every(({ differing }) => differing === 0), events: fold.events(), tables };
+    });
+  });
+}
+
+async function compareAll(
+  session: Session,
+  projections: readonly Projection[],
+  signal: AbortSignal | undefined,
+): Promise<readonly (Difference & { readonly name: string })[]> {
+  const differences = [];
+  for (const projection of projections) {
+    signal?.throwIfAborted();
+    differences.push({ name: projection.table.name, ...(await compareRows(session, projection)) });
+  }
+  return differences;
+}
+
+function chosen(
+  { projections }: ProjectorContext,
+  names: readonly string[] | undefined,
+): readonly Projection[] {
+  if (!names) return projections;
+  return names.map(name => {
+    const found = projections.find(projection => projection.name === name);
+    if (found) return found;
+    throw new ConnectorStateError(
+      'INVALID_INPUT',
+      `no projection is called ${JSON.stringify(name)}: known are ${projections.map(p => p.name).join(', ')}`,
+    );
+  });
+}
+
+/** Every table was made by this version of its projection, from this event store. */
+async function isCurrent(context: ProjectorContext): Promise<boolean> {
+  const { pool, namedStatements, projections } = context;
+  const checkpoints = await withPooledSession(pool, namedStatements, session =>
+    readCheckpoints(session, projections),
+  );
+  return projections.every(({ name, version }) => {
+    const checkpoint = checkpoints.get(name);
+    return checkpoint?.version === version && isOurs(context, checkpoint.position);
+  });
+}
+
+/** A position starts with the name of the store that gave it. */
+const isOurs = ({ store }: ProjectorContext, position: Position | undefined) =>
+  position === undefined || position.startsWith(`${store.name}/`);
+
+/** As far as the live rows have come; where they came from another event store, to the head of this one. */
+async function limitsOf(context: ProjectorContext, checkpoints: Checkpoints): Promise<Positions> {
+  const positions = positionsOf(checkpoints);
+  if ([...positions.values()].every(position => isOurs(context, position))) return positions;
+  const head = await context.store.head();
+  return new Map([...positions].map(([name, at]) => [name, isOurs(context, at) ? at : head]));
+}
+
+interface FoldBeside {
+  /** Folds on until every projection stands at its limit. */
+  upTo(limits: Positions, scope: 'transaction' | 'savepoint'): Promise<void>;
+  events(): number;
+  readonly eventsOf: ReadonlyMap<string, number>;
+}
+
+/** Folds into the shadow tables, at first as far as the live projector has come by now. */
+async function foldBeside(
+  context: ProjectorContext,
+  session: Session,
+  projections: readonly Projection[],
+  { signal, onProgress, strict = false }: RebuildOptions,
+): Promise<FoldBeside> {
+  const { store } = context;
+  const readPage = createPageReader(context);
+  const shadow = await createShadow(session, projections);
+  let positions: Positions = new Map(projections.map(({ name }) => [name, undefined]));
+  let events = 0;
+  const eventsOf = new Map<string, number>(projections.map(({ name }) => [name, 0]));
+  let total = await store.countAfter(undefined);
+
+  async function upTo(limits: Positions, scope: 'transaction' | 'savepoint'): Promise<void> {
+    for (;;) {
+      signal?.throwIfAborted();
+      const behind = new Map(
+        [...positions].filter(([name, position]) => store.compare(position, limits.get(name)) < 0),
+      );
+      if (behind.size === 0) return;
+      const page = await readPage(lowest(store.compare, behind));
+      // Hits may have been forgotten since; then the log ends before the checkpoint does.
+      if (!page) return;
+      const outcome = await applyNarrowing(
+        (batch, at, refusals) =>
+          atomically(
+            session,
+            async () => {
+              const written = await writePage(
+                session,
+                store.compare,
+                projections,
+                shadow,
+                batch,
+                at,
+                refusals,
+                limits,
+              );
+              if (strict && written.firstFailure) throw strictFailure(written.firstFailure);
+              const next = new Map(at);
+              for (const move of written.moves) {
+                next.set(move.projection, move.position);
+                eventsOf.set(move.projection, (eventsOf.get(move.projection) ?? 0) + move.events);
+              }
+              return { status: 'applied', positions: next };
+            },
+            scope,
+          ),
+        page,
+        positions,
+      );
+      if (outcome.status === 'applied') positions = outcome.positions;
+      events = Math.max(...eventsOf.values());
+      total = Math.max(total, events);
+      onProgress?.({ done: events, total });
+    }
+  }
+
+  await upTo(await limitsOf(context, await readCheckpoints(session, projections)), 'transaction');
+  return { upTo, events: () => events, eventsOf };
+}
+
+const strictFailure = (failure: string) =>
+  new ConnectorStateError(
+    'PROJECTION_FAILED',
+    `an event cannot be projected (${failure}), nothing was changed: repair the projection, or rebuild without strict to set the event aside`,
+  );
+
+async function resetCheckpoints(
+  session: Session,
+  projections: readonly Projection[],
+  positions: Positions,
+  eventsOf: ReadonlyMap<string, number>,
+): Promise<void> {
+  await session.query(
+    `UPDATE projection_checkpoint c
+      SET position = u.position, version = u.version, events = u.events, updated_at = clock_timestamp()
+      FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[]) AS u (projection, position, version, events)
+      WHERE c.projection = u.projection`,
+    [
+      projections.map(({ name }) => name),
+      projections.map(({ name }) => positions.get(name) ?? null),
+      projections.map(({ version }) => version),
+      projections.map(({ name }) => eventsOf.get(name) ?? 0),
+    ],
+  );
+}

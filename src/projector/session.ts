@@ -1,0 +1,105 @@
+/**
+ * One database connection as the projector uses it: rows come back as the text PostgreSQL sent (the row codec
+ * knows the columns; pg's own type parsers would turn a time into a Date and lose a bigint), and a failed
+ * statement says what kind of failure it was.
+ *
+ * Statements are named, so that each is planned once a connection. Some transaction poolers (Supavisor) lose
+ * named statements between transactions: there the setting turns the names off.
+ */
+import type { ClientBase, Pool } from 'pg';
+import { describeDatabaseError } from '../postgres/pool.js';
+
+export type Cells = readonly (string | null)[];
+
+export interface Session {
+  /** `name` must stand for this very text. */
+  query(text: string, values?: readonly unknown[], name?: string): Promise<readonly Cells[]>;
+}
+
+/** A statement or a connection failed. `sqlState` is undefined when the connection itself was the trouble. */
+export class QueryFailure extends Error {
+  readonly sqlState: string | undefined;
+
+  constructor(cause: unknown) {
+    const { code, message } = describeDatabaseError(cause);
+    super(message, { cause });
+    this.name = 'QueryFailure';
+    this.sqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  }
+
+  /** A value the database would not take (class 22), or a constraint (class 23): the fault of an event. */
+  get isAboutData(): boolean {
+    return this.sqlState !== undefined && /^2[23]/.test(this.sqlState);
+  }
+
+  /** Lost connections, shutdowns, shortages, deadlocks, timeouts: the same may succeed later. */
+  get isTransient(): boolean {
+    return this.sqlState === undefined || /^(08|40|53|55|57|58)/.test(this.sqlState);
+  }
+}
+
+const AS_TEXT = { getTypeParser: () => (text: string) => text };
+
+export function createSession(client: ClientBase, namedStatements: boolean): Session {
+  return {
+    async query(text, values, name) {
+      try {
+        const result = await client.query<(string | null)[]>({
+          text,
+          rowMode: 'array',
+          types: AS_TEXT as never,
+          ...(values && { values: [...values] }),
+          ...(name !== undefined && namedStatements && { name }),
+        });
+        return result.rows;
+      } catch (error) {
+        throw new QueryFailure(error);
+      }
+    },
+  };
+}
+
+/**
+ * Runs `work` between BEGIN and COMMIT, or, when a transaction is open already, after a savepoint. A failure
+ * undoes it and is passed on; when undoing fails too the connection is gone, and the transaction with it.
+ */
+export async function atomically<T>(
+  session: Session,
+  work: () => Promise<T>,
+  scope: 'transaction' | 'savepoint' = 'transaction',
+): Promise<T> {
+  const isNested = scope === 'savepoint';
+  await session.query(isNested ? 'SAVEPOINT page' : 'BEGIN');
+  try {
+    const result = await work();
+    await session.query(isNested ? 'RELEASE SAVEPOINT page' : 'COMMIT');
+    return result;
+  } catch (error) {
+    await session.query(isNested ? 'ROLLBACK TO SAVEPOINT page' : 'ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Borrows a connection. One that failed is not given back but closed, for what state it is in nobody knows. */
+export async function withPooledSession<T>(
+  pool: Pool,
+  namedStatements: boolean,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect().catch(error => {
+    throw new QueryFailure(error);
+  });
+  // A borrowed connection that breaks emits `error` as well as failing the query that was under way.
+  const ignore = () => undefined;
+  client.on('error', ignore);
+  let failure: unknown;
+  try {
+    return await work(createSession(client, namedStatements));
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    client.off('error', ignore);
+    client.release(failure instanceof QueryFailure);
+  }
+}

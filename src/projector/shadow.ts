@@ -1,0 +1,92 @@
+/**
+ * The temporary tables a rebuild fills, and how they are compared with the live ones and put in their place.
+ *
+ * Rows are compared column by column with IS DISTINCT FROM; what differs is deleted and inserted again rather
+ * than updated, so that two live rows whose ids were swapped by hand cannot collide on the way.
+ */
+import type { Projection } from '../../projections/index.js';
+import { DEAD_LETTER_TABLE } from './dead-letters.js';
+import type { Session } from './session.js';
+import { type TableSql, tableSql } from './table-sql.js';
+import type { Target } from './write-page.js';
+
+const shadowName = (table: string) => `rebuilt_${table}`;
+const SHADOW_DEAD_LETTERS = shadowName(DEAD_LETTER_TABLE);
+
+/** In the session's temporary schema: gone when the session ends, and never written to the server's log. */
+export async function createShadow(session: Session, projections: readonly Projection[]): Promise<Target> {
+  for (const table of [...projections.map(projection => projection.table.name), DEAD_LETTER_TABLE]) {
+    await session.query(`CREATE TEMPORARY TABLE ${shadowName(table)} (LIKE ${table} INCLUDING ALL)`);
+  }
+  const tables = projections.map(p => [p.name, tableSql(p, shadowName(p.table.name))] as const);
+  return { tables: new Map(tables), deadLetters: SHADOW_DEAD_LETTERS, isPartitioned: false };
+}
+
+const cells = ({ columns }: TableSql, alias: string) =>
+  columns.map(({ name }) => `${alias}.${name}`).join(', ');
+const sameKey = ({ key }: TableSql) => key.map(({ name }) => `t.${name} = r.${name}`).join(' AND ');
+
+export interface Difference {
+  /** In the rebuilt table. */
+  readonly rows: number;
+  /** Missing in the live table, superfluous or different. */
+  readonly differing: number;
+}
+
+export async function compareRows(session: Session, projection: Projection): Promise<Difference> {
+  const sql = tableSql(projection);
+  const shadow = shadowName(sql.table);
+  // Temporary tables have no statistics until asked for, and joins of a million rows are planned by them.
+  await session.query(`ANALYZE ${shadow}`);
+  const [counts] = await session.query(
+    `SELECT count(${sql.key.map(({ name }) => `r.${name}`)[0]}),
+        count(*) FILTER (WHERE ROW(${cells(sql, 't')}) IS DISTINCT FROM ROW(${cells(sql, 'r')}))
+      FROM ${sql.table} t FULL JOIN ${shadow} r ON ${sameKey(sql)}`,
+  );
+  return { rows: Number(counts?.[0]), differing: Number(counts?.[1]) };
+}
+
+/** Makes the live rows what the rebuilt ones are. */
+export async function switchRows(session: Session, projection: Projection): Promise<void> {
+  const sql = tableSql(projection);
+  const shadow = shadowName(sql.table);
+  const { partitions } = projection.table;
+  if (partitions) {
+    const column = sql.columns.find(({ field }) => field === partitions.by)?.name;
+    await session.query(
+      `SELECT ${partitions.ensure}(month) FROM
+        (SELECT DISTINCT date_trunc('month', ${column}, 'UTC') AS month FROM ${shadow} ORDER BY 1) AS months`,
+    );
+  }
+  await session.query(
+    `DELETE FROM ${sql.table} t WHERE NOT EXISTS (
+      SELECT FROM ${shadow} r WHERE ${sameKey(sql)}
+        AND ROW(${cells(sql, 't')}) IS NOT DISTINCT FROM ROW(${cells(sql, 'r')}))`,
+  );
+  const columns = sql.columns.map(({ name }) => name).join(', ');
+  await session.query(
+    `INSERT INTO ${sql.table} (${columns}) SELECT ${columns} FROM ${shadow} r
+      WHERE NOT EXISTS (SELECT FROM ${sql.table} t WHERE ${sameKey(sql)})`,
+  );
+}
+
+/** The rebuild tried every event anew, so what it found is all that is left; returns how many. */
+export async function switchDeadLetters(
+  session: Session,
+  projections: readonly Projection[],
+): Promise<number> {
+  const names = [projections.map(({ name }) => name)];
+  await session.query(
+    `DELETE FROM ${DEAD_LETTER_TABLE} d WHERE d.projection = ANY($1::text[]) AND NOT EXISTS (
+      SELECT FROM ${SHADOW_DEAD_LETTERS} r WHERE r.projection = d.projection AND r.event_id = d.event_id)`,
+    names,
+  );
+  const columns = 'projection, event_id, stream, event_type, position, error, failed_at, attempts';
+  await session.query(
+    `INSERT INTO ${DEAD_LETTER_TABLE} AS d (${columns}) SELECT ${columns} FROM ${SHADOW_DEAD_LETTERS}
+      ON CONFLICT (projection, event_id) DO UPDATE
+      SET error = EXCLUDED.error, failed_at = EXCLUDED.failed_at, attempts = d.attempts + 1`,
+  );
+  const [count] = await session.query(`SELECT count(*) FROM ${SHADOW_DEAD_LETTERS}`);
+  return Number(count?.[0]);
+}

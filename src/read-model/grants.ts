@@ -1,0 +1,113 @@
+/**
+ * Gives roles the least they need, so that what runs in a function can neither rewrite history nor the read
+ * tables.
+ *
+ * - A *functions role* appends and looks up: it may call the append function (which runs as the owner of the
+ *   log, so that nobody else writes there) and read everything.
+ * - A *worker role* projects: it may write the read tables, checkpoints and dead letters as well, and make
+ *   partitions through the function that does so as their owner. Functions that catch up the projections
+ *   themselves, without a worker, need this role.
+ *
+ * Nobody gets UPDATE, DELETE or TRUNCATE on events, and what a role had of it is taken away. Migrations and
+ * rebuilds change the schema, so they run as the owner. Roles themselves, with their passwords, are made by
+ * whoever runs the server.
+ */
+import type { Client } from 'pg';
+import { ConnectorStateError, InvalidInputError } from '../errors.js';
+import { pg } from '../postgres/driver.js';
+import { describeDatabase, withConnection } from './connection.js';
+
+export interface PrivilegeRoles {
+  /** An existing role: append and read. */
+  readonly functionsRole?: string;
+  /** An existing role: append, read and project. */
+  readonly workerRole?: string;
+}
+
+const EVENT_TABLES = ['connector_event', 'connector_event_kept', 'connector_event_hits', 'connector_stream'];
+const READABLE_EVENT_TABLES = ['connector_event', 'connector_stream'];
+const READ_TABLES = [
+  'connector_state_cache',
+  'exchange_clock',
+  'drift_sample',
+  'cache_usage',
+  'projection_checkpoint',
+  'projection_dead_letter',
+];
+const APPEND_FUNCTION = 'connector_event_append(jsonb, jsonb, integer)';
+const PARTITION_FUNCTION = 'connector_state_ensure_drift_partition(timestamptz)';
+
+/**
+ * Grants in one transaction: all or nothing. Safe to repeat.
+ *
+ * @param databaseUrl as the owner of the tables
+ * @throws ConnectorStateError `INVALID_INPUT` when a role does not exist, `DATABASE_NOT_MIGRATED` when the
+ *   tables do not, `DATABASE_UNAVAILABLE` when the database cannot be reached or the login owns nothing there
+ */
+export function grantPrivileges(databaseUrl: string, roles: PrivilegeRoles): Promise<void> {
+  return withConnection(databaseUrl, 'connector-state grant', async client => {
+    await client.query('BEGIN');
+    try {
+      if (roles.functionsRole !== undefined) await grant(client, roles.functionsRole, []);
+      if (roles.workerRole !== undefined) await grant(client, roles.workerRole, WORKER_GRANTS);
+      await client.query('COMMIT');
+    } catch (error) {
+      // The connection is closed next; should it be broken already, the rollback has happened.
+      await client.query('ROLLBACK').catch(() => {});
+      throw explain(error, databaseUrl);
+    }
+  });
+}
+
+const WORKER_GRANTS = [
+  `GRANT INSERT, UPDATE, DELETE ON ${READ_TABLES.join(', ')} TO`,
+  `GRANT EXECUTE ON FUNCTION ${PARTITION_FUNCTION} TO`,
+];
+
+async function grant(client: Client, role: string, more: readonly string[]): Promise<void> {
+  await assertRole(client, role);
+  const { rows } = await client.query<{ schema: string | null }>('SELECT current_schema() AS schema');
+  const schema = pg.escapeIdentifier(rows[0]?.schema ?? 'public');
+  const quoted = pg.escapeIdentifier(role);
+  // A role may hold more from an earlier day, on the tables or on the partitions under them.
+  await client.query(`REVOKE ALL ON ${[...EVENT_TABLES, ...READ_TABLES].join(', ')} FROM ${quoted}`);
+  await client.query(`REVOKE ALL ON SEQUENCE connector_event_position FROM ${quoted}`);
+  const statements = [
+    `GRANT USAGE ON SCHEMA ${schema} TO`,
+    `GRANT SELECT ON ${[...READABLE_EVENT_TABLES, ...READ_TABLES].join(', ')} TO`,
+    `GRANT EXECUTE ON FUNCTION ${APPEND_FUNCTION} TO`,
+    ...more,
+  ];
+  for (const statement of statements) await client.query(`${statement} ${quoted}`);
+}
+
+async function assertRole(client: Client, role: string): Promise<void> {
+  const { rows } = await client.query<{ superuser: boolean }>(
+    'SELECT rolsuper AS superuser FROM pg_roles WHERE rolname = $1',
+    [role],
+  );
+  const [found] = rows;
+  if (found === undefined) {
+    throw new InvalidInputError(
+      `role ${JSON.stringify(role)} does not exist: create it first, for example CREATE ROLE … LOGIN PASSWORD …`,
+    );
+  }
+  if (found.superuser) {
+    throw new InvalidInputError(
+      `role ${JSON.stringify(role)} is a superuser, whom no grant can limit: give a role of its own`,
+    );
+  }
+}
+
+const MISSING_TABLE = '42P01';
+const MISSING_FUNCTION = '42883';
+
+function explain(error: unknown, databaseUrl: string): unknown {
+  const { code, message } = error as { code?: string; message: string };
+  if (code !== MISSING_TABLE && code !== MISSING_FUNCTION) return error;
+  return new ConnectorStateError(
+    'DATABASE_NOT_MIGRATED',
+    `${describeDatabase(databaseUrl)} lacks connector-state's tables (${message}): run \`connector-state migrate\` first.`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,223 @@
+/**
+ * The hot path's one round trip: any number of connectors' rows, the shared clock of each one's exchange,
+ * and the database's own time, in one statement.
+ *
+ * The database's time makes the reply a sample of the database's clock, so it is taken apart from the rows
+ * and the send and receive times are read as close to the socket as `pg` allows.
+ *
+ * The clock's identity. A replica, or a primary that took over, is another clock. `system_identifier` is the
+ * same on every physical copy of a cluster, the timeline changes when a copy is promoted, and a standby is
+ * told apart by its address. Reading them costs two reads of the control file (~30 µs), so the
+ * identity is remembered in the session, in a setting of our own: the session belongs to one server, hence so
+ * does the answer, also behind a pooler that shares sessions.
+ *
+ * The shape. LATERAL with LIMIT keeps the planner on the index for each key: a plan made while the tables
+ * were empty would otherwise join by scanning them, and a named statement keeps its plan.
+ */
+import type { Pool, PoolClient } from 'pg';
+import type { ClockSample } from '../clock/offset.js';
+import type { Environment, Exchange } from '../events/connector.js';
+
+export interface LookupKey {
+  readonly cacheKey: string;
+  readonly exchange: Exchange;
+  readonly environment: Environment;
+}
+
+/** Columns as the database gave them, nothing checked: a row may contain anything (promise 9). */
+export interface RawState {
+  readonly userId: unknown;
+  readonly credentialId: unknown;
+  readonly exchange: unknown;
+  readonly environment: unknown;
+  readonly offsetMs: unknown;
+  readonly uncertaintyMs: unknown;
+  readonly referenceClock: unknown;
+  readonly syncId: unknown;
+  readonly basis: unknown;
+  readonly measuredAtMs: unknown;
+  readonly expiresAtMs: unknown;
+  readonly isValid: unknown;
+}
+
+export interface RawClock {
+  readonly offsetMs: unknown;
+  readonly uncertaintyMs: unknown;
+  readonly syncId: unknown;
+  readonly measuredAtMs: unknown;
+  readonly expiresAtMs: unknown;
+  readonly isValid: unknown;
+  readonly epoch: unknown;
+  readonly epochStartedAtMs: unknown;
+}
+
+export interface LookupRow {
+  readonly state: RawState | undefined;
+  readonly clock: RawClock | undefined;
+}
+
+export interface LookupReply {
+  /** In the order of the keys. */
+  readonly rows: readonly LookupRow[];
+  /** Names the database server whose clock answered. */
+  readonly clockId: string;
+  /** A sample of that clock. */
+  readonly sample: ClockSample;
+}
+
+const epochMs = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
+
+const CLOCK_ID = `
+  coalesce(
+    nullif(current_setting('connector_state.clock_id', true), ''),
+    set_config('connector_state.clock_id', (
+      SELECT 'pg:' || s.system_identifier || ':' || c.timeline_id
+          || CASE WHEN pg_is_in_recovery() THEN ':standby-' || coalesce(host(inet_server_addr()), 'local') ELSE '' END
+        FROM pg_control_system() s, pg_control_checkpoint() c), false))`;
+
+/** Exported for the benchmark, which runs it through bare `pg` as the peer to measure against. */
+export const LOOKUP_SQL = `
+WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id)
+SELECT ${epochMs('clock_timestamp()')}, r.id,
+       s.user_id, s.credential_id, s.exchange, s.environment, s.time_offset, s.uncertainty_ms,
+       s.reference_clock, s.sync_id, s.basis, ${epochMs('s.last_sync_time')}, ${epochMs('s.expires_at')}, s.is_valid,
+       x.time_offset, x.uncertainty_ms, x.sync_id, ${epochMs('x.measured_at')}, ${epochMs('x.expires_at')}, x.is_valid,
+       x.epoch, ${epochMs('x.epoch_started_at')}
+  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (cache_key, exchange, environment, n)
+ CROSS JOIN reference r
+  LEFT JOIN LATERAL (SELECT * FROM connector_state_cache t WHERE t.cache_key = k.cache_key COLLATE "C" LIMIT 1) s ON true
+  LEFT JOIN LATERAL (SELECT * FROM exchange_clock t
+                      WHERE t.exchange = k.exchange AND t.environment = k.environment AND t.reference_clock = r.id
+                      LIMIT 1) x ON true
+ ORDER BY k.n`;
+
+export const lookupParameters = (keys: readonly LookupKey[]): string[][] => [
+  keys.map(key => key.cacheKey),
+  keys.map(key => key.exchange),
+  keys.map(key => key.environment),
+];
+
+export const LOOKUP_STATEMENT_NAME = 'connector_state_lookup';
+
+export interface LookupOptions {
+  readonly namedStatements: boolean;
+  /** The local clock of the sample. */
+  readonly now: () => number;
+  /** When it fires the connection is closed under the query, because its answer may never come. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * @param keys at least one
+ * @throws whatever `pg` throws; the abort reason when the signal fired
+ */
+export async function lookup(
+  pool: Pool,
+  keys: readonly LookupKey[],
+  options: LookupOptions,
+): Promise<LookupReply> {
+  const client = await connect(pool, options.signal);
+  let failure: Error | undefined;
+  const abort = () => {
+    failure = options.signal.reason as Error;
+    // Ends the pending query with an error; the pool replaces the connection.
+    destroySocket(client);
+  };
+  options.signal.addEventListener('abort', abort, { once: true });
+  try {
+    const sentAtMs = options.now();
+    const result = await client.query<unknown[]>({
+      ...(options.namedStatements ? { name: LOOKUP_STATEMENT_NAME } : {}),
+      text: LOOKUP_SQL,
+      values: lookupParameters(keys),
+      rowMode: 'array',
+    });
+    const receivedAtMs = options.now();
+    return toReply(result.rows, sentAtMs, receivedAtMs);
+  } catch (error) {
+    failure ??= error as Error;
+    throw failure;
+  } finally {
+    options.signal.removeEventListener('abort', abort);
+    // A statement that failed leaves a healthy connection; one that was cut off does not.
+    client.release(failure !== undefined && !isServerError(failure));
+  }
+}
+
+function connect(pool: Pool, signal: AbortSignal): Promise<PoolClient> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    pool.connect().then(
+      client => {
+        signal.removeEventListener('abort', abort);
+        // Nobody waits for it any more: give it to the next.
+        if (signal.aborted) client.release();
+        else resolve(client);
+      },
+      error => {
+        signal.removeEventListener('abort', abort);
+        reject(error);
+      },
+    );
+  });
+}
+
+function destroySocket(client: PoolClient): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
+  connection.stream.destroy();
+}
+
+const isServerError = (error: Error): boolean =>
+  /^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
+
+function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: number): LookupReply {
+  const [serverTimeMs, clockId] = rows[0] as [number, string];
+  return {
+    rows: rows.map(row => ({ state: toState(row), clock: toClock(row) })),
+    clockId,
+    sample: { sentAtMs, receivedAtMs, serverTimeMs },
+  };
+}
+
+const FIRST_STATE_COLUMN = 2;
+const FIRST_CLOCK_COLUMN = 14;
+
+function toState(row: readonly unknown[]): RawState | undefined {
+  const [
+    userId,
+    credentialId,
+    exchange,
+    environment,
+    offsetMs,
+    uncertaintyMs,
+    referenceClock,
+    syncId,
+    ...rest
+  ] = row.slice(FIRST_STATE_COLUMN, FIRST_CLOCK_COLUMN);
+  // The columns are NOT NULL, so no user means no row.
+  if (userId === null && syncId === null && credentialId === null) return undefined;
+  const [basis, measuredAtMs, expiresAtMs, isValid] = rest;
+  return {
+    userId,
+    credentialId,
+    exchange,
+    environment,
+    offsetMs,
+    uncertaintyMs,
+    referenceClock,
+    syncId,
+    basis,
+    measuredAtMs,
+    expiresAtMs,
+    isValid,
+  };
+}
+
+function toClock(row: readonly unknown[]): RawClock | undefined {
+  const [offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, epochStartedAtMs] =
+    row.slice(FIRST_CLOCK_COLUMN);
+  if (syncId === null) return undefined;
+  return { offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, epochStartedAtMs };
+}

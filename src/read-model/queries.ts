@@ -1,0 +1,91 @@
+/** The read model's cold queries: statistics, the current sync of a connector, what a clean-up would remove. */
+import type { Pool } from 'pg';
+import type { Exchange } from '../events/connector.js';
+
+export interface StateCounts {
+  readonly total: number;
+  readonly valid: number;
+  readonly expired: number;
+  /** Condemned and not yet replaced. */
+  readonly invalid: number;
+  readonly byExchange: Readonly<Partial<Record<Exchange, number>>>;
+}
+
+export interface UsageCounts {
+  readonly totalHits: number;
+  readonly totalMisses: number;
+  readonly hitsByTier: Readonly<Record<string, number>>;
+  readonly syncs: number;
+  readonly syncFailures: number;
+  readonly authFailures: number;
+  readonly invalidations: number;
+}
+
+export async function countStates(pool: Pool): Promise<StateCounts> {
+  const { rows } = await pool.query<{
+    exchange: Exchange;
+    total: string;
+    valid: string;
+    expired: string;
+    invalid: string;
+  }>(`
+    SELECT exchange, count(*) AS total,
+           count(*) FILTER (WHERE is_valid AND expires_at > clock_timestamp()) AS valid,
+           count(*) FILTER (WHERE expires_at <= clock_timestamp()) AS expired,
+           count(*) FILTER (WHERE NOT is_valid) AS invalid
+      FROM connector_state_cache GROUP BY exchange ORDER BY exchange`);
+  const sum = (of: (row: (typeof rows)[number]) => string) => rows.reduce((n, row) => n + Number(of(row)), 0);
+  return {
+    total: sum(row => row.total),
+    valid: sum(row => row.valid),
+    expired: sum(row => row.expired),
+    invalid: sum(row => row.invalid),
+    byExchange: Object.fromEntries(rows.map(row => [row.exchange, Number(row.total)])),
+  };
+}
+
+export async function countUsage(pool: Pool): Promise<UsageCounts> {
+  const { rows } = await pool.query<Record<string, string>>(`
+    SELECT tier, sum(hits) AS hits, sum(misses) AS misses, sum(syncs) AS syncs, sum(sync_failures) AS sync_failures,
+           sum(auth_failures) AS auth_failures, sum(invalidations) AS invalidations
+      FROM cache_usage GROUP BY tier ORDER BY tier`);
+  const sum = (column: string) => rows.reduce((n, row) => n + Number(row[column]), 0);
+  return {
+    totalHits: sum('hits'),
+    totalMisses: sum('misses'),
+    hitsByTier: Object.fromEntries(rows.filter(row => row.tier).map(row => [row.tier, Number(row.hits)])),
+    syncs: sum('syncs'),
+    syncFailures: sum('sync_failures'),
+    authFailures: sum('auth_failures'),
+    invalidations: sum('invalidations'),
+  };
+}
+
+export interface CurrentSync {
+  readonly exchange: string;
+  readonly environment: string;
+  readonly syncId: string;
+  readonly measuredAtMs: number;
+  readonly referenceClock: string;
+}
+
+/** What an invalidation without a named sync condemns; `undefined` when there is no row. */
+export async function currentSync(pool: Pool, cacheKey: string): Promise<CurrentSync | undefined> {
+  const { rows } = await pool.query<CurrentSync>(
+    `SELECT exchange, environment, sync_id AS "syncId", reference_clock AS "referenceClock",
+            (extract(epoch FROM last_sync_time) * 1000)::float8 AS "measuredAtMs"
+       FROM connector_state_cache WHERE cache_key = $1`,
+    [cacheKey],
+  );
+  return rows[0];
+}
+
+/** The database's time (epoch ms, whole) and how many states have ended by then. */
+export async function countExpired(pool: Pool): Promise<{ cutoffMs: number; expired: number }> {
+  const { rows } = await pool.query<{ cutoff: string; expired: string }>(`
+    WITH now AS MATERIALIZED (SELECT date_trunc('milliseconds', clock_timestamp()) AS at)
+    SELECT (extract(epoch FROM now.at) * 1000)::bigint AS cutoff,
+           (SELECT count(*) FROM connector_state_cache WHERE expires_at < now.at) AS expired
+      FROM now`);
+  return { cutoffMs: Number(rows[0]?.cutoff), expired: Number(rows[0]?.expired) };
+}

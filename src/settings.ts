@@ -1,0 +1,142 @@
+/**
+ * Settings: from the options a program passes, else from the environment, else the default, each checked,
+ * and everything that is wrong reported at once.
+ *
+ * Written by hand because it runs at every cold start and a schema library costs as much as all the rest of
+ * the hot path. Connection strings hold passwords: a problem names the setting, never repeats its value.
+ */
+import { DEFAULT_TTL_MS, MAX_TTL_MS, MIN_TTL_MS } from './clock/ttl.js';
+import { InvalidSettingsError } from './errors.js';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './logging.js';
+
+export const PROJECTION_MODES = ['inline', 'worker'] as const;
+export type ProjectionMode = (typeof PROJECTION_MODES)[number];
+
+export interface Settings {
+  /** `DATABASE_URL`. Undefined: an embedded PostgreSQL under {@link Settings.dataDir}. */
+  readonly databaseUrl: string | undefined;
+  /** `EVENT_STORE_URL`. Undefined: the events are kept in the database. */
+  readonly eventStoreUrl: string | undefined;
+  /** `CONNECTOR_STATE_DATA_DIR`: where the embedded PostgreSQL keeps its data. Default `.data`. */
+  readonly dataDir: string;
+  /** `AUTO_MIGRATE`: create or upgrade the tables at start when they are missing or old. Default true. */
+  readonly autoMigrate: boolean;
+  /** `PROJECTION`: `inline` (who flushes also projects) or `worker` (`connector-state project` runs). */
+  readonly projection: ProjectionMode;
+  /** `POOL_SIZE`: connections to the database, 1–100. Default 4. */
+  readonly poolSize: number;
+  /** `NAMED_STATEMENTS`: off for poolers that lack prepared statements (Supavisor). Default true. */
+  readonly namedStatements: boolean;
+  /** `LOOKUP_DEADLINE_MS`: a lookup that takes longer is a miss, 1–60 000. Default 100. */
+  readonly lookupDeadlineMs: number;
+  /** `BREAKER_RESET_MS`: how long a failing database is left alone, 10–600 000. Default 5 000. */
+  readonly breakerResetMs: number;
+  /** `MEMORY_ENTRIES`: states kept in this process, 0 (none) – 10 000 000. Default 10 000. */
+  readonly memoryEntries: number;
+  /** `MEMORY_TTL_MS`: how long one is used before the database is asked again, 1–86 400 000. Default 60 000. */
+  readonly memoryTtlMs: number;
+  /** `STATE_TTL_MS`: how long a measured offset is kept, 1 000–86 400 000. Default 15 minutes. */
+  readonly ttlMs: number;
+  /** `FLUSH_INTERVAL_MS`: how long a recorded fact may wait for its batch, 1–600 000. Default 1 000. */
+  readonly flushIntervalMs: number;
+  /** `MAX_PENDING_EVENTS`: facts kept while the store cannot be reached, 1–10 000 000. Default 10 000. */
+  readonly maxPendingEvents: number;
+  /** `LOG_LEVEL`. Default `info`. */
+  readonly logLevel: LogLevel;
+  /** `LOG_FORMAT`. Default `json`. */
+  readonly logFormat: LogFormat;
+}
+
+export type SettingsInput = { readonly [K in keyof Settings]?: Settings[K] | undefined };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @throws InvalidSettingsError that lists every problem */
+export function readSettings(input: SettingsInput = {}, env: Environment = process.env): Settings {
+  const problems: string[] = [];
+  // An empty variable is how shells and compose files say "not set".
+  const pick = (key: keyof Settings, variable: string): unknown => input[key] ?? (env[variable] || undefined);
+  const name = (key: keyof Settings, variable: string) => (input[key] === undefined ? variable : key);
+
+  function integer(
+    key: keyof Settings,
+    variable: string,
+    fallback: number,
+    min: number,
+    max: number,
+  ): number {
+    const raw = pick(key, variable);
+    if (raw === undefined) return fallback;
+    const value = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
+    if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max)
+      return value as number;
+    problems.push(
+      `${name(key, variable)} must be a whole number from ${min} to ${max}, got ${JSON.stringify(raw)}`,
+    );
+    return fallback;
+  }
+
+  function choice<T extends string>(
+    key: keyof Settings,
+    variable: string,
+    fallback: T,
+    allowed: readonly T[],
+  ): T {
+    const raw = pick(key, variable);
+    if (raw === undefined) return fallback;
+    if (allowed.includes(raw as T)) return raw as T;
+    problems.push(`${name(key, variable)} must be one of ${allowed.join(', ')}, got ${JSON.stringify(raw)}`);
+    return fallback;
+  }
+
+  function flag(key: keyof Settings, variable: string, fallback: boolean): boolean {
+    const raw = pick(key, variable);
+    if (raw === undefined) return fallback;
+    if (raw === true || raw === 'true' || raw === '1') return true;
+    if (raw === false || raw === 'false' || raw === '0') return false;
+    problems.push(`${name(key, variable)} must be true or false, got ${JSON.stringify(raw)}`);
+    return fallback;
+  }
+
+  function postgresUrl(key: 'databaseUrl' | 'eventStoreUrl', variable: string): string | undefined {
+    const raw = pick(key, variable);
+    if (raw === undefined) return undefined;
+    if (typeof raw === 'string' && /^postgres(ql)?:\/\//.test(raw) && URL.canParse(raw)) return raw;
+    const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(String(raw))?.[1];
+    problems.push(
+      `${name(key, variable)} must be a URL like postgres://user:password@host:5432/database, got ${
+        scheme ? `one that starts with ${scheme}:` : 'something that is not a URL'
+      }`,
+    );
+    return undefined;
+  }
+
+  function path(key: 'dataDir', variable: string, fallback: string): string {
+    const raw = pick(key, variable);
+    if (raw === undefined) return fallback;
+    if (typeof raw === 'string' && !raw.includes('\0')) return raw;
+    problems.push(`${name(key, variable)} must be a path`);
+    return fallback;
+  }
+
+  const settings: Settings = {
+    databaseUrl: postgresUrl('databaseUrl', 'DATABASE_URL'),
+    eventStoreUrl: postgresUrl('eventStoreUrl', 'EVENT_STORE_URL'),
+    dataDir: path('dataDir', 'CONNECTOR_STATE_DATA_DIR', '.data'),
+    autoMigrate: flag('autoMigrate', 'AUTO_MIGRATE', true),
+    projection: choice('projection', 'PROJECTION', 'inline', PROJECTION_MODES),
+    poolSize: integer('poolSize', 'POOL_SIZE', 4, 1, 100),
+    namedStatements: flag('namedStatements', 'NAMED_STATEMENTS', true),
+    lookupDeadlineMs: integer('lookupDeadlineMs', 'LOOKUP_DEADLINE_MS', 100, 1, 60_000),
+    breakerResetMs: integer('breakerResetMs', 'BREAKER_RESET_MS', 5_000, 10, 600_000),
+    memoryEntries: integer('memoryEntries', 'MEMORY_ENTRIES', 10_000, 0, 10_000_000),
+    memoryTtlMs: integer('memoryTtlMs', 'MEMORY_TTL_MS', 60_000, 1, 86_400_000),
+    ttlMs: integer('ttlMs', 'STATE_TTL_MS', DEFAULT_TTL_MS, MIN_TTL_MS, MAX_TTL_MS),
+    flushIntervalMs: integer('flushIntervalMs', 'FLUSH_INTERVAL_MS', 1_000, 1, 600_000),
+    maxPendingEvents: integer('maxPendingEvents', 'MAX_PENDING_EVENTS', 10_000, 1, 10_000_000),
+    logLevel: choice('logLevel', 'LOG_LEVEL', 'info', LOG_LEVELS),
+    logFormat: choice('logFormat', 'LOG_FORMAT', 'json', LOG_FORMATS),
+  };
+  if (problems.length > 0) throw new InvalidSettingsError(problems);
+  return settings;
+}

@@ -1,0 +1,58 @@
+/**
+ * What the contract needs of a store's test set-up. Cases share the store's data and look only at what they
+ * wrote themselves, so that a store that cannot be emptied can be tested too.
+ */
+import type { EventStore, Page } from '../../src/event-store/event-store.js';
+import type { NewEvent, Position, StoredEvent } from '../../src/events/event.js';
+
+export interface EventStoreHarness {
+  /** Another instance on the same data. The contract closes it. */
+  open(): Promise<EventStore>;
+  /** Starts an append of these events and kills the writer before it was told the outcome: all or none are stored. */
+  crashWriter(events: readonly NewEvent[]): Promise<void>;
+  /** Stores an event as it is, past all validation. */
+  writeRaw(event: RawWrite): Promise<void>;
+  /** Breaks every connection to the store that is open now, as a restart of the server would. */
+  breakConnections?(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RawWrite {
+  readonly id: string;
+  readonly stream: string;
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly data: unknown;
+}
+
+/** A store per test and the harness of the suite, opened and closed by the hooks the contract sets. */
+export interface Subject {
+  readonly harness: EventStoreHarness;
+  readonly store: EventStore;
+  /** Another instance, closed after the test. */
+  another(): Promise<EventStore>;
+}
+
+/** Every event after `after`, read in pages. */
+export async function readToHead(store: EventStore, after: Position | undefined): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for (;;) {
+    const page = await store.readAll({ after: events.at(-1)?.position ?? after, limit: 1000 });
+    if (page.length === 0) return events;
+    events.push(...page);
+  }
+}
+
+/** Follows until `enough`, then ends the subscription and waits for it to be over. */
+export async function follow(
+  store: EventStore,
+  options: { after: Position | undefined; pageSize?: number },
+  onPage: (page: Page) => boolean | Promise<boolean>,
+): Promise<void> {
+  const stop = new AbortController();
+  for await (const page of store.subscribe({ ...options, signal: stop.signal })) {
+    if (await onPage(page)) stop.abort();
+  }
+}
+
+export const idsOf = (events: readonly { readonly id: string }[]): string[] => events.map(({ id }) => id);

@@ -1,0 +1,176 @@
+import { afterEach, expect, it } from '@jest/globals';
+import { UPCASTERS } from '../../src/events/decode.js';
+import type { Position } from '../../src/events/event.js';
+import { newEventId } from '../../src/events/ids.js';
+import { idsOf, readToHead, type Subject } from './harness.js';
+import { many, sampleConnector } from './sample-events.js';
+
+export function describeReading(subject: Subject): void {
+  afterEach(() => {
+    delete UPCASTERS.ConnectorStateHit;
+  });
+
+  it('gives back what was appended', async () => {
+    const { store } = subject;
+    const connector = sampleConnector();
+    const event = connector.fact({ correlationId: 'init-1', causationId: newEventId() });
+    const plain = connector.fact();
+    const { events } = await store.append([event, plain]);
+
+    const [stored, storedPlain] = await store.readStream(connector.stateStream);
+
+    expect(stored).toEqual({
+      ...event,
+      decoded: 'known',
+      schemaVersion: 1,
+      version: 1,
+      position: events[0]?.position,
+      recordedAt: expect.any(Number),
+    });
+    expect(Number.isInteger(stored?.recordedAt)).toBe(true);
+    expect(storedPlain?.correlationId).toBeUndefined();
+    expect(storedPlain?.causationId).toBeUndefined();
+  });
+
+  it('reads a stream that does not exist as empty', async () => {
+    const connector = sampleConnector();
+    expect(await subject.store.readStream(connector.stateStream)).toEqual([]);
+    expect(await subject.store.readStream(connector.hitsStream)).toEqual([]);
+  });
+
+  it('reads a stream both ways, from a version, up to a limit', async () => {
+    const { store } = subject;
+    const connector = sampleConnector();
+    const facts = many(10, () => connector.fact());
+    const hits = many(3, () => connector.hit());
+    await store.append([...facts, ...hits]);
+    const versions = async (options: Parameters<typeof store.readStream>[1]) =>
+      (await store.readStream(connector.stateStream, options)).map(({ version }) => version);
+
+    expect(await versions({})).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(await versions({ limit: 3 })).toEqual([1, 2, 3]);
+    expect(await versions({ fromVersion: 4, limit: 3 })).toEqual([4, 5, 6]);
+    expect(await versions({ fromVersion: 9, limit: 5 })).toEqual([9, 10]);
+    expect(await versions({ fromVersion: 11 })).toEqual([]);
+    expect(await versions({ direction: 'backwards' })).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    expect(await versions({ direction: 'backwards', limit: 1 })).toEqual([10]);
+    expect(await versions({ direction: 'backwards', fromVersion: 4, limit: 3 })).toEqual([4, 3, 2]);
+    expect(await versions({ direction: 'backwards', fromVersion: 99, limit: 1 })).toEqual([10]);
+    expect(idsOf(await store.readStream(connector.hitsStream))).toEqual(idsOf(hits));
+  });
+
+  it.each([0, -1, 1.5, Number.NaN])('refuses %p as a version or a limit', async value => {
+    const { store } = subject;
+    const { stateStream } = sampleConnector();
+    const refused = { code: 'INVALID_INPUT' };
+
+    await expect(store.readStream(stateStream, { limit: value })).rejects.toMatchObject(refused);
+    await expect(store.readStream(stateStream, { fromVersion: value })).rejects.toMatchObject(refused);
+    await expect(store.readAll({ limit: value })).rejects.toMatchObject(refused);
+  });
+
+  it('reads all streams in one order that agrees with the order of appends and of each stream', async () => {
+    const { store } = subject;
+    const start = await store.head();
+    const connectors = many(20, sampleConnector);
+    const appended = [];
+    for (let round = 0; round < 5; round++) {
+      const events = connectors.flatMap(connector => [connector.fact(), connector.hit()]);
+      await store.append(events);
+      appended.push(...events);
+    }
+
+    const read = await readToHead(store, start);
+
+    expect(idsOf(read)).toEqual(idsOf(appended));
+    for (const [index, event] of read.entries()) {
+      expect(store.compare(read[index - 1]?.position ?? start, event.position)).toBeLessThan(0);
+    }
+    for (const { stateStream } of connectors) {
+      const versions = read.filter(({ stream }) => stream === stateStream).map(({ version }) => version);
+      expect(versions).toEqual([1, 2, 3, 4, 5]);
+    }
+  });
+
+  it('reads after a position, exclusive, up to a limit', async () => {
+    const { store } = subject;
+    const connector = sampleConnector();
+    const { events, position } = await store.append(many(5, () => connector.fact()));
+
+    const middle = await store.readAll({ after: events[1]?.position, limit: 2 });
+
+    expect(idsOf(middle)).toEqual(idsOf(events.slice(2, 4)));
+    expect(await store.readAll({ after: position, limit: 10 })).toEqual([]);
+  });
+
+  it('says how much lies after a position, and compares positions', async () => {
+    const { store } = subject;
+    const connector = sampleConnector();
+    const { events, position } = await store.append(many(5, () => connector.fact()));
+    const first = events[0]?.position;
+
+    expect(await store.head()).toBe(position);
+    expect(await store.countAfter(position)).toBe(0);
+    expect(await store.countAfter(first)).toBeGreaterThanOrEqual(4);
+    expect(await store.countAfter(undefined)).toBeGreaterThanOrEqual(5);
+    expect(store.compare(first, position)).toBeLessThan(0);
+    expect(store.compare(position, first)).toBeGreaterThan(0);
+    expect(store.compare(position, position)).toBe(0);
+    expect(store.compare(undefined, first)).toBeLessThan(0);
+    expect(store.compare(first, undefined)).toBeGreaterThan(0);
+    expect(store.compare(undefined, undefined)).toBe(0);
+  });
+
+  it("refuses another store's position and says whose it is", async () => {
+    const { store } = subject;
+    const foreign = 'elsewhere/12' as Position;
+
+    await expect(store.readAll({ after: foreign, limit: 1 })).rejects.toThrow(/"elsewhere"/);
+    await expect(store.countAfter(foreign)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    expect(() => store.compare(foreign, undefined)).toThrow(/"elsewhere"/);
+    expect(() => store.subscribe({ after: foreign, signal: new AbortController().signal })).toThrow(
+      /"elsewhere"/,
+    );
+  });
+
+  it('reads on past events that it cannot make sense of, and says why', async () => {
+    const { store, harness } = subject;
+    const connector = sampleConnector();
+    const raw = { stream: connector.hitsStream, schemaVersion: 1, data: { count: 0 } };
+    const [before, after] = [connector.hit(), connector.hit()];
+    const start = await store.head();
+    await store.append([before]);
+    await harness.writeRaw({ ...raw, id: newEventId(), type: 'FromTheFuture', data: { some: ['thing'] } });
+    await harness.writeRaw({ ...raw, id: newEventId(), type: 'ConnectorStateHit' });
+    await harness.writeRaw({ ...raw, id: newEventId(), type: 'ConnectorStateHit', schemaVersion: 99 });
+    await harness.writeRaw({ ...raw, id: newEventId(), type: 'ConnectorStateHit', schemaVersion: 0 });
+    await store.append([after]);
+
+    const read = await readToHead(store, start);
+
+    expect(read).toMatchObject([
+      { decoded: 'known', id: before.id },
+      { decoded: 'unknown-type', type: 'FromTheFuture', data: { some: ['thing'] }, version: 2 },
+      { decoded: 'invalid', problem: expect.stringContaining('tier'), data: { count: 0 } },
+      { decoded: 'invalid', problem: expect.stringContaining('upgrade') },
+      { decoded: 'invalid', problem: expect.stringContaining('no upcaster from schema version 0') },
+      { decoded: 'known', id: after.id, version: 6 },
+    ]);
+    expect(await store.readStream(connector.hitsStream)).toEqual(read);
+  });
+
+  it('brings an older version of an event up to the current one', async () => {
+    const { store, harness } = subject;
+    const connector = sampleConnector();
+    const event = connector.hit();
+    const { count, ...older } = event.data as { count: number };
+    UPCASTERS.ConnectorStateHit = { 0: data => ({ ...(data as object), count: 1 }) };
+
+    await harness.writeRaw({ ...event, schemaVersion: 0, data: older });
+
+    expect(await store.readStream(connector.hitsStream)).toMatchObject([
+      { decoded: 'known', schemaVersion: 0, data: { ...older, count: 1 } },
+    ]);
+    expect(count).not.toBe(1);
+  });
+}

@@ -1,0 +1,469 @@
+/** What only PostgreSQL can do, and what only it can do wrong. The rest is in the contract. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Page } from '../../src/event-store/event-store.js';
+import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
+import { pg } from '../../src/postgres/driver.js';
+import { follow, idsOf, readToHead } from '../contract/harness.js';
+import { many, sampleConnector } from '../contract/sample-events.js';
+import { createTestDatabase } from '../support/database.js';
+import { APPEND_SQL, createPostgresHarness, type PostgresHarness, toSqlEvents } from './postgres-harness.js';
+import { createProxy } from './proxy.js';
+
+let harness: PostgresHarness;
+beforeAll(async () => {
+  harness = await createPostgresHarness();
+});
+afterAll(async () => {
+  await harness.close();
+});
+
+/** Until `isTrue`, asked every few milliseconds; jest's own time limit bounds it. */
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  while (!(await isTrue())) await new Promise(resolve => setTimeout(resolve, 5));
+}
+
+async function countWhere(condition: string): Promise<number> {
+  const client = await harness.connect();
+  const { rows } = await client.query(
+    `SELECT count(*)::int AS count FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid() AND ${condition}`,
+  );
+  await client.end();
+  return rows[0].count;
+}
+const waitingForLock = () => countWhere(`wait_event_type = 'Lock'`);
+
+describe('atomicity over many streams', () => {
+  it('stores nothing in any stream when one is not at its expected version', async () => {
+    const { store } = harness.openWith();
+    const [a, b] = [sampleConnector(), sampleConnector()];
+    await store.append([b.fact()]);
+    const head = await store.head();
+
+    await expect(
+      store.append([a.fact(), b.fact(), a.hit()], {
+        expectedVersions: {
+          [a.stateStream]: 'no-stream',
+          [b.stateStream]: 'no-stream',
+          [a.hitsStream]: 'any',
+        },
+      }),
+    ).rejects.toMatchObject({
+      code: 'VERSION_CONFLICT',
+      stream: b.stateStream,
+      expected: 'no-stream',
+      actual: 1,
+    });
+
+    expect(await store.head()).toBe(head);
+    expect(await store.readStream(a.stateStream)).toEqual([]);
+    expect((await store.append([a.fact()])).events[0]?.version).toBe(1);
+    await store.close();
+  });
+});
+
+describe('transactions that commit late', () => {
+  it.each(['COMMIT', 'ROLLBACK'])('are never overtaken: others wait for the %s', async outcome => {
+    const { store } = harness.openWith();
+    const connector = sampleConnector();
+    const [late, next] = [connector.fact(), connector.fact()];
+    const start = await store.head();
+    const slow = await harness.connect();
+    await slow.query('BEGIN');
+    await slow.query(APPEND_SQL, [toSqlEvents([late])]);
+
+    const appending = store.append([next]);
+    await until(async () => (await waitingForLock()) > 0);
+    const seenMeanwhile = await store.readAll({ after: start, limit: 10 });
+    await slow.query(outcome);
+    await appending;
+
+    expect(seenMeanwhile).toEqual([]);
+    expect(idsOf(await store.readAll({ after: start, limit: 10 }))).toEqual(
+      idsOf(outcome === 'COMMIT' ? [late, next] : [next]),
+    );
+    await slow.end();
+    await store.close();
+  });
+
+  it('cannot make two installations in one database wait for each other', async () => {
+    const database = await createTestDatabase({ migrated: false });
+    const admin = new pg.Client({ connectionString: database.url });
+    await admin.connect();
+    const { EventStore1764000000001 } = await import(
+      '../../src/read-model/migrations/1764000000001-event-store.js'
+    );
+    for (const schema of ['one', 'two']) {
+      await admin.query(`CREATE SCHEMA ${schema}`);
+      await admin.query(`SET search_path = ${schema}`);
+      await new EventStore1764000000001().up({ query: (sql: string) => admin.query(sql) } as never);
+    }
+    const connector = sampleConnector();
+    await admin.query('SET search_path = one; BEGIN');
+    await admin.query(APPEND_SQL, [toSqlEvents([connector.fact()])]);
+
+    const pool = new pg.Pool({ connectionString: database.url, options: '-c search_path=two' });
+    const store = createPostgresEventStore({ pool });
+    const { events } = await store.append([connector.fact()]);
+
+    expect(events[0]).toMatchObject({ version: 1, isNew: true });
+    await store.close();
+    await pool.end();
+    await admin.end();
+    await database.drop();
+  });
+});
+
+describe('deadlines', () => {
+  it('gives an append up when another holds the lock, on the server too, and takes its retry', async () => {
+    const { store, pool } = harness.openWith({ appendTimeoutMs: 150 });
+    const connector = sampleConnector();
+    const event = connector.fact();
+    const stuck = await harness.connect();
+    await stuck.query('BEGIN');
+    await stuck.query(APPEND_SQL, [toSqlEvents([connector.fact()])]);
+
+    await expect(store.append([event])).rejects.toMatchObject({
+      code: 'EVENT_STORE_FAILED',
+      message: expect.stringContaining('retry with the same event ids'),
+    });
+
+    await until(async () => (await waitingForLock()) === 0);
+    expect(pool.waitingCount).toBe(0);
+    await stuck.query('ROLLBACK');
+    await stuck.end();
+    expect((await store.append([event])).events[0]).toMatchObject({ version: 1, isNew: true });
+    await store.close();
+  });
+
+  it('leaves at once when the signal aborts, and destroys the connection that was waiting', async () => {
+    const { store, pool } = harness.openWith();
+    const connector = sampleConnector();
+    const stuck = await harness.connect();
+    await stuck.query('BEGIN');
+    await stuck.query(APPEND_SQL, [toSqlEvents([connector.fact()])]);
+    const stop = new AbortController();
+
+    const appending = store.append([connector.fact()], { signal: stop.signal });
+    await until(async () => (await waitingForLock()) > 0);
+    stop.abort();
+
+    await expect(appending).rejects.toMatchObject({ code: 'EVENT_STORE_FAILED' });
+    expect(pool.totalCount).toBe(0);
+    await stuck.query('ROLLBACK');
+    await stuck.end();
+    await store.close();
+  });
+
+  it('gives up waiting for a connection, and leaks none', async () => {
+    const { store, pool } = harness.openWith({ max: 1, appendTimeoutMs: 100 });
+    const taken = await pool.connect();
+
+    await expect(store.append([sampleConnector().fact()])).rejects.toThrow(/within 100 ms/);
+
+    taken.release();
+    await store.append([sampleConnector().fact()]);
+    expect([pool.totalCount, pool.idleCount, pool.waitingCount]).toEqual([1, 1, 0]);
+    await store.close();
+  });
+
+  it('keeps the connection of an append that was refused', async () => {
+    const { store, pool } = harness.openWith({ max: 1 });
+    const connector = sampleConnector();
+    await store.append([connector.fact()]);
+    let removed = 0;
+    pool.on('remove', () => removed++);
+
+    await expect(
+      store.append([connector.fact()], { expectedVersions: { [connector.stateStream]: 0 } }),
+    ).rejects.toMatchObject({ code: 'VERSION_CONFLICT' });
+
+    expect([pool.totalCount, pool.idleCount, removed]).toEqual([1, 1, 0]);
+    await store.close();
+  });
+});
+
+describe('failures', () => {
+  it('says what to do when the tables are missing', async () => {
+    const database = await createTestDatabase({ migrated: false });
+    const pool = new pg.Pool({ connectionString: database.url });
+    const store = createPostgresEventStore({ pool });
+    const missing = {
+      code: 'DATABASE_NOT_MIGRATED',
+      message: expect.stringContaining('connector-state migrate'),
+    };
+
+    await expect(store.append([sampleConnector().fact()])).rejects.toMatchObject(missing);
+    await expect(store.head()).rejects.toMatchObject(missing);
+    await expect(follow(store, { after: undefined }, () => true)).rejects.toMatchObject(missing);
+
+    await store.close();
+    await pool.end();
+    await database.drop();
+  });
+
+  it('names the errno and never the connection string when the server cannot be reached', async () => {
+    const pool = new pg.Pool({ connectionString: 'postgres://someone:canary-secret@127.0.0.1:1/nothing' });
+    const store = createPostgresEventStore({ pool });
+
+    const error = await store.append([sampleConnector().fact()]).catch((reason: unknown) => reason);
+
+    expect(error).toMatchObject({
+      code: 'EVENT_STORE_FAILED',
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+    expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('canary-secret');
+    await expect(follow(store, { after: undefined }, () => true)).rejects.toThrow(/ECONNREFUSED/);
+    await store.close();
+    await pool.end();
+  });
+
+  it('refuses an isolation level under which it could not see duplicates', async () => {
+    const pool = new pg.Pool({
+      connectionString: harness.url,
+      options: '-c default_transaction_isolation=serializable',
+    });
+    const store = createPostgresEventStore({ pool });
+
+    await expect(store.append([sampleConnector().fact()])).rejects.toThrow(/needs the isolation level/);
+
+    await store.close();
+    await pool.end();
+  });
+
+  it.each([
+    ['pollIntervalMs', 0],
+    ['appendTimeoutMs', -1],
+    ['pollIntervalMs', 2 ** 31],
+  ])('refuses %s %p', (name, value) => {
+    expect(() => harness.openWith({ [name]: value })).toThrow(name);
+  });
+});
+
+describe('statements', () => {
+  it.each([true, false])('work with named statements: %p', async useNamedStatements => {
+    const { store, pool } = harness.openWith({ max: 1, useNamedStatements });
+    const connector = sampleConnector();
+    for (let round = 0; round < 3; round++) await store.append([connector.fact()]);
+    await store.readStream(connector.stateStream);
+
+    const { rows } = await pool.query('SELECT name FROM pg_prepared_statements ORDER BY name');
+
+    expect(rows.map(({ name }) => name)).toEqual(
+      useNamedStatements ? ['connector_state_append', 'connector_state_read_forwards'] : [],
+    );
+    await store.close();
+  });
+
+  it("do not depend on the application's type parsers", async () => {
+    const { store, pool } = harness.openWith({ max: 1 });
+    const connector = sampleConnector();
+    await store.append([connector.fact()]);
+    pg.types.setTypeParser(pg.types.builtins.INT8, () => 'spoiled');
+    pg.types.setTypeParser(pg.types.builtins.JSONB, () => 'spoiled');
+    try {
+      expect(await store.readStream(connector.stateStream)).toMatchObject([{ decoded: 'known', version: 1 }]);
+    } finally {
+      pg.types.setTypeParser(pg.types.builtins.INT8, String);
+      pg.types.setTypeParser(pg.types.builtins.JSONB, JSON.parse);
+    }
+    await store.close();
+    expect(pool.totalCount).toBe(1);
+  });
+});
+
+describe('subscriptions', () => {
+  it('read one page for each that is asked for', async () => {
+    const { store, pool } = harness.openWith();
+    const connector = sampleConnector();
+    const after = await store.head();
+    await store.append(many(100, () => connector.fact()));
+    let reads = 0;
+    pool.on('acquire', () => reads++);
+    const stop = new AbortController();
+    const pages = store.subscribe({ after, pageSize: 10, signal: stop.signal })[Symbol.asyncIterator]();
+
+    for (let page = 1; page <= 3; page++) {
+      await pages.next();
+      await (await harness.connect()).end();
+      expect(reads).toBe(page);
+    }
+
+    stop.abort();
+    await pages.next();
+    expect(pool.idleCount).toBe(pool.totalCount);
+    await store.close();
+  });
+
+  it('hear of an append at once, long before they would look', async () => {
+    const { store } = harness.openWith({ pollIntervalMs: 1_000_000 });
+    const { store: writer } = harness.openWith();
+    const event = sampleConnector().fact();
+    const seen: Page[] = [];
+
+    await follow(store, { after: await store.head() }, async page => {
+      seen.push(page);
+      if (seen.length === 1) {
+        await until(async () => (await countWhere(`query = 'LISTEN connector_event'`)) > 0);
+        await writer.append([event]);
+      }
+      return page.events.length > 0;
+    });
+
+    expect(idsOf(seen.flatMap(({ events }) => events))).toEqual([event.id]);
+    await Promise.all([store.close(), writer.close()]);
+  });
+
+  it('listen again after the listening connection was lost, and say so', async () => {
+    const problems: Error[] = [];
+    const { store } = harness.openWith({ pollIntervalMs: 1_000_000, onRetry: error => problems.push(error) });
+    const { store: writer } = harness.openWith();
+    const connector = sampleConnector();
+    const events = [connector.fact(), connector.fact()];
+    const seen: string[] = [];
+
+    await follow(store, { after: await store.head() }, async page => {
+      seen.push(...idsOf(page.events));
+      const next = events[seen.length];
+      if (!next) return true;
+      await until(async () => (await countWhere(`query = 'LISTEN connector_event'`)) > 0);
+      if (seen.length === 1) {
+        const killer = await harness.connect();
+        await killer.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = current_database() AND query = 'LISTEN connector_event'`,
+        );
+        await killer.end();
+      }
+      await writer.append([next]);
+      return false;
+    });
+
+    expect(seen).toEqual(idsOf(events));
+    expect(problems.map(({ message }) => message)).toEqual([expect.stringContaining('polls instead')]);
+    await Promise.all([store.close(), writer.close()]);
+  });
+
+  it('poll when they may not listen', async () => {
+    const { store } = harness.openWith({ listen: false, pollIntervalMs: 5 });
+    const { store: writer } = harness.openWith();
+    const event = sampleConnector().fact();
+    const seen: string[] = [];
+
+    await follow(store, { after: await store.head() }, async page => {
+      if (page.events.length === 0) await writer.append([event]);
+      return seen.push(...idsOf(page.events)) > 0;
+    });
+
+    expect(seen).toEqual([event.id]);
+    await Promise.all([store.close(), writer.close()]);
+  });
+
+  it('share one listening connection, and close it with the last', async () => {
+    const { store } = harness.openWith();
+    const stops = many(3, () => new AbortController());
+    const readers = stops.map(({ signal }) => store.subscribe({ signal })[Symbol.asyncIterator]());
+    const listening = () => countWhere(`application_name = 'connector-state listener'`);
+    await Promise.all(readers.map(reader => reader.next()));
+    await until(async () => (await listening()) === 1);
+
+    for (const stop of stops) stop.abort();
+    await Promise.all(readers.map(reader => reader.next()));
+
+    await until(async () => (await listening()) === 0);
+    await store.close();
+  });
+
+  it('outlive a database that is down for a while, and tell of each read that failed', async () => {
+    const proxy = await createProxy(harness.url);
+    const problems: Error[] = [];
+    const pool = new pg.Pool({ connectionString: proxy.url });
+    pool.on('error', () => undefined);
+    const onRetry = (error: Error) => problems.push(error);
+    const store = createPostgresEventStore({
+      pool,
+      listen: { connectionString: proxy.url },
+      pollIntervalMs: 5,
+      onRetry,
+    });
+    const { store: writer } = harness.openWith();
+    const event = sampleConnector().fact();
+    const seen: string[] = [];
+
+    await follow(store, { after: await store.head() }, async page => {
+      if (page.events.length === 0) {
+        await proxy.stop();
+        // The pool cannot answer before this page is taken, so the failures come afterwards.
+        void until(async () => problems.some(({ message }) => message.includes('read events')))
+          .then(() => writer.append([event]))
+          .then(proxy.start);
+      }
+      return seen.push(...idsOf(page.events)) > 0;
+    });
+
+    expect(seen).toEqual([event.id]);
+    expect(problems.map(({ message }) => message)).toContainEqual(expect.stringContaining('ECONNREFUSED'));
+    await Promise.all([store.close(), writer.close()]);
+    await pool.end();
+    await proxy.stop();
+  });
+
+  it('end with an error when the database refuses for good', async () => {
+    const { store, pool } = harness.openWith({ listen: false, pollIntervalMs: 5 });
+    const owner = await harness.connect();
+
+    const following = follow(store, { after: await store.head() }, async () => {
+      await owner.query('ALTER TABLE connector_event RENAME TO hidden');
+      return false;
+    });
+
+    await expect(following).rejects.toMatchObject({ code: 'DATABASE_NOT_MIGRATED' });
+    await owner.query('ALTER TABLE hidden RENAME TO connector_event');
+    await owner.end();
+    expect(pool.idleCount).toBe(pool.totalCount);
+    await store.close();
+  });
+});
+
+describe('notifications', () => {
+  it('are sent once an append, and only when something new was stored', async () => {
+    const { store } = harness.openWith();
+    const listener = await harness.connect();
+    const heard: string[] = [];
+    listener.on('notification', ({ channel }) => heard.push(channel));
+    await listener.query('LISTEN connector_event');
+    const connector = sampleConnector();
+    const batch = many(10, () => connector.fact());
+
+    await store.append(batch);
+    await store.append(batch);
+    await store.append([connector.hit()]);
+    // Delivered with the answer to this, for it was sent before.
+    await listener.query('SELECT 1');
+
+    expect(heard).toEqual(['connector_event', 'connector_event']);
+    await listener.end();
+    await store.close();
+  });
+});
+
+describe('big logs', () => {
+  it('compare positions beyond 2^53 exactly', async () => {
+    const { store } = harness.openWith();
+    const client = await harness.connect();
+    const { rows } = await client.query('SELECT last_value FROM connector_event_position');
+    await client.query('SELECT setval($1, $2)', ['connector_event_position', '9007199254740992']);
+    const connector = sampleConnector();
+    const before = await store.head();
+
+    const { events, position } = await store.append([connector.fact(), connector.fact()]);
+
+    expect(events.map(event => event.position)).toEqual(['pg/9007199254740993', 'pg/9007199254740994']);
+    expect(store.compare(events[0]?.position, position)).toBeLessThan(0);
+    expect(idsOf(await readToHead(store, before))).toEqual(idsOf(events));
+    expect(idsOf(await store.readAll({ after: events[0]?.position, limit: 9 }))).toEqual([events[1]?.id]);
+    expect(rows).toHaveLength(1);
+    await client.end();
+    await store.close();
+  });
+});

@@ -1,0 +1,64 @@
+import { describe, expect, it } from '@jest/globals';
+import { cacheUsage } from '../../projections/index.js';
+import { SYNC_TRIGGERS } from '../../src/events/catalogue.js';
+import type { NewEvent } from '../../src/events/event.js';
+import { authFailed, cleaned, hit, invalidated, stored, synced, syncFailed } from '../support/facts.js';
+import { plainFold } from '../support/plain-fold.js';
+
+const HOUR = Date.UTC(2025, 9, 9, 8);
+const after = (events: NewEvent[], recordedAt = HOUR + 1) =>
+  plainFold(cacheUsage, stored(events, recordedAt));
+
+it('counts hits by the tier that answered', () => {
+  const rows = after([hit({ tier: 'memory', count: 3 }), hit({ tier: 'postgres' }), hit({ tier: 'memory' })]);
+
+  expect(rows).toMatchObject([
+    { hour: HOUR, tier: 'memory', syncTrigger: '', failureClass: '', hits: 4, misses: 0 },
+    { hour: HOUR, tier: 'postgres', hits: 1 },
+  ]);
+});
+
+it("begins a new row with every hour of the store's clock", () => {
+  const rows = after([hit(), hit()], HOUR + 3_599_999);
+
+  expect(rows.map(row => row.hour)).toEqual([HOUR, HOUR + 3_600_000]);
+});
+
+describe('a miss', () => {
+  it.each(SYNC_TRIGGERS)(
+    'is a sync, failed or not, that a lookup without a usable state caused: %s',
+    trigger => {
+      const isMiss = ['absent', 'expired', 'invalid', 'corrupt'].includes(trigger);
+
+      expect(after([synced({ trigger })])).toMatchObject([
+        { syncTrigger: trigger, syncs: 1, misses: isMiss ? 1 : 0 },
+      ]);
+      expect(after([syncFailed({ trigger, failureClass: 'network' })])).toMatchObject([
+        { syncTrigger: trigger, failureClass: 'network', syncFailures: 1, syncs: 0, misses: isMiss ? 1 : 0 },
+      ]);
+    },
+  );
+
+  it('is not a state taken over from the shared clock', () => {
+    expect(after([synced({ basis: 'exchange-clock' })])).toEqual([]);
+  });
+});
+
+it('counts refusals by class, and invalidations', () => {
+  const rows = after([
+    authFailed({ failureClass: 'credentials' }),
+    authFailed({ failureClass: 'timestamp' }),
+    invalidated(),
+    cleaned(),
+  ]);
+
+  expect(rows).toMatchObject([
+    { failureClass: 'credentials', authFailures: 1 },
+    { failureClass: 'timestamp', authFailures: 1 },
+    { failureClass: '', invalidations: 1 },
+  ]);
+});
+
+it('keeps exchanges and environments apart', () => {
+  expect(after([hit(), hit({ exchange: 'BINGX' }), hit({ environment: 'TESTNET' })])).toHaveLength(3);
+});

@@ -1,0 +1,25 @@
+import { expect, it } from '@jest/globals';
+import { driftSample } from '../../projections/index.js';
+import { authFailed, hit, id, stored, synced, T0 } from '../support/facts.js';
+import { plainFold } from '../support/plain-fold.js';
+
+it('keeps one row for every measurement, with who measured it', () => {
+  const rows = plainFold(
+    driftSample,
+    stored([
+      synced({ id: id(1), offsetMs: 10, measuredAt: T0 }),
+      hit(),
+      authFailed(),
+      synced({ id: id(2), offsetMs: -3.5, measuredAt: T0 + 7, trigger: 'passive', samples: 1 }),
+    ]),
+  );
+
+  expect(rows).toMatchObject([
+    { eventId: id(1), sampledAt: T0, offsetMs: 10, host: 'test-host/1', cacheKey: 'user123_cred456' },
+    { eventId: id(2), sampledAt: T0 + 7, offsetMs: -3.5, syncTrigger: 'passive', sampleCount: 1 },
+  ]);
+});
+
+it('keeps none for a state that was taken over from the shared clock', () => {
+  expect(plainFold(driftSample, stored([synced({ basis: 'exchange-clock' })]))).toEqual([]);
+});

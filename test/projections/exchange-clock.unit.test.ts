@@ -1,0 +1,121 @@
+import { describe, expect, it } from '@jest/globals';
+import { exchangeClock } from '../../projections/index.js';
+import type { NewEvent } from '../../src/events/event.js';
+import { HOST_CLOCK, id, invalidated, MINUTE_MS, stored, synced, T0 } from '../support/facts.js';
+import { plainFold } from '../support/plain-fold.js';
+
+const rowsAfter = (...events: NewEvent[]) => plainFold(exchangeClock, stored(events));
+const rowAfter = (...events: NewEvent[]) => rowsAfter(...events)[0];
+const of = (user: number) => ({ userId: `user${user}` });
+
+describe('the clock that connectors of one exchange share', () => {
+  it('is what the first measurement says', () => {
+    const row = rowAfter(synced({ syncId: id(1), offsetMs: 100, uncertaintyMs: 20, measuredAt: T0 }));
+
+    expect(row).toMatchObject({
+      exchange: 'BYBIT',
+      environment: 'MAINNET',
+      timeOffset: 100,
+      uncertaintyMs: 20,
+      syncId: id(1),
+      measuredAt: T0,
+      expiresAt: T0 + 15 * MINUTE_MS,
+      isValid: true,
+      epoch: 1,
+      epochStartedAt: 0,
+      sampleCount: 1,
+    });
+  });
+
+  it('is tightened by what another connector measures', () => {
+    const row = rowAfter(
+      synced({ ...of(1), offsetMs: 100, uncertaintyMs: 20 }),
+      synced({ ...of(2), offsetMs: 130, uncertaintyMs: 20 }),
+    );
+
+    expect(row).toMatchObject({ timeOffset: 115, uncertaintyMs: 5, sampleCount: 2, epoch: 1 });
+  });
+
+  it('begins a new epoch when a measurement excludes what was believed', () => {
+    const row = rowAfter(
+      synced({ offsetMs: 100, uncertaintyMs: 20 }),
+      synced({ offsetMs: 3_100, uncertaintyMs: 20, measuredAt: T0 + 1 }),
+    );
+
+    expect(row).toMatchObject({ timeOffset: 3_100, epoch: 2, epochStartedAt: T0 + 1 });
+  });
+
+  it('is not confirmed by states that were taken over from it', () => {
+    expect(rowsAfter(synced({ basis: 'exchange-clock' }))).toEqual([]);
+    expect(rowAfter(synced(), synced({ basis: 'exchange-clock' }))).toMatchObject({ sampleCount: 1 });
+  });
+
+  it('is another for another exchange, environment or reference clock', () => {
+    const rows = rowsAfter(
+      synced(),
+      synced({ exchange: 'BINGX' }),
+      synced({ environment: 'TESTNET' }),
+      synced({ referenceClock: HOST_CLOCK }),
+    );
+
+    expect(rows).toHaveLength(4);
+  });
+});
+
+describe('a refusal for the timestamp', () => {
+  const refused = [
+    synced({ syncId: id(1), measuredAt: T0 }),
+    invalidated({ condemnedSyncId: id(1), condemnedMeasuredAt: T0 }),
+  ];
+
+  it('ends the epoch, and what was measured before it cannot bring it back', () => {
+    expect(rowAfter(...refused)).toMatchObject({ isValid: false, epoch: 1 });
+    expect(rowAfter(...refused, synced({ syncId: id(2), measuredAt: T0 - 1 }))).toMatchObject({
+      isValid: false,
+    });
+  });
+
+  it('is over with the next measurement', () => {
+    const row = rowAfter(...refused, synced({ syncId: id(2), measuredAt: T0 + 1, offsetMs: 3_000 }));
+
+    expect(row).toMatchObject({ isValid: true, epoch: 2, timeOffset: 3_000, sampleCount: 1 });
+  });
+
+  it('of an older sync leaves a newer measurement alone (promise 4)', () => {
+    const row = rowAfter(
+      synced({ syncId: id(1), measuredAt: T0 }),
+      synced({ syncId: id(2), measuredAt: T0 + 1 }),
+      invalidated({ condemnedSyncId: id(1), condemnedMeasuredAt: T0 }),
+    );
+
+    expect(row).toMatchObject({ isValid: true, syncId: id(2) });
+  });
+
+  it('of a clock that nobody measured leaves no row', () => {
+    expect(rowsAfter(invalidated())).toEqual([]);
+  });
+});
+
+describe('a row that somebody wrote nonsense into (promise 9)', () => {
+  const [first, next, corrupt] = stored([
+    synced({ measuredAt: T0 }),
+    synced({ measuredAt: T0 + 1, offsetMs: 50 }),
+    synced({ measuredAt: T0 + 1, offsetMs: 50, trigger: 'corrupt' }),
+  ]) as [never, never, never];
+  const good = exchangeClock.evolve(undefined, first);
+
+  it.each([{ timeOffset: Number.NaN }, { uncertaintyMs: -1 }, { measuredAt: Number.POSITIVE_INFINITY }])(
+    'starts over with the next measurement: %p',
+    nonsense => {
+      const healed = exchangeClock.evolve({ ...(good as NonNullable<typeof good>), ...nonsense }, next);
+
+      expect(healed).toMatchObject({ timeOffset: 50, measuredAt: T0 + 1, isValid: true, epoch: 2 });
+    },
+  );
+
+  it('starts over when a lookup found it unbelievable, such as measured in the future', () => {
+    const future = { ...(good as NonNullable<typeof good>), measuredAt: T0 * 2, timeOffset: 1e6 };
+
+    expect(exchangeClock.evolve(future, corrupt)).toMatchObject({ timeOffset: 50, measuredAt: T0 + 1 });
+  });
+});
