@@ -48,6 +48,7 @@ export interface ConnectorState {
 /** How long the start waits for the database before it goes on without. */
 const START_DEADLINE_MS = 1_000;
 const PROJECT_TIMEOUT_MS = 2_000;
+const DISCONNECT_DEADLINE_MS = 2_000;
 
 /**
  * @throws InvalidSettingsError that lists every bad setting; ConnectorStateError `EMBEDDED_DATABASE_FAILED` when
@@ -67,9 +68,13 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       ? pool
       : createPool({ connectionString: eventsUrl, max: settings.poolSize, log });
 
+  const checked = lazy(() =>
+    Promise.all([pool, ...(eventsPool === pool ? [] : [eventsPool])].map(isMigrated)),
+  );
   const migrated = lazy(async () => {
-    await ensureTables(databaseUrl, pool, settings, log);
-    if (eventsPool !== pool) await ensureTables(eventsUrl, eventsPool, settings, log);
+    const [isCurrent, isEventStoreCurrent = true] = await checked.get();
+    if (!isCurrent) await makeTables(databaseUrl, settings, log);
+    if (!isEventStoreCurrent) await makeTables(eventsUrl, settings, log);
   });
   const store = lazy(async () => {
     await migrated.get();
@@ -89,6 +94,15 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       log,
     });
   });
+
+  const disconnect = async () => {
+    await store.started()?.then(
+      opened => opened.close(),
+      () => undefined,
+    );
+    await pool.end();
+    if (eventsPool !== pool) await eventsPool.end();
+  };
 
   const { batcher, close: closeLookup } = createGuardedLookup(pool, {
     deadlineMs: settings.lookupDeadlineMs,
@@ -123,18 +137,16 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     ttlMs: settings.ttlMs,
     async release() {
       closeLookup();
-      await store.started()?.then(
-        opened => opened.close(),
-        () => undefined,
-      );
-      await pool.end();
-      if (eventsPool !== pool) await eventsPool.end();
+      // A connection into the void ends when its query runs out of time; nobody waits that long to close.
+      await withDeadline(disconnect(), DISCONNECT_DEADLINE_MS, () => {
+        log.warn({}, 'closing without waiting for a database that does not answer');
+      });
       await database.release();
     },
   });
 
   try {
-    await prepare(migrated.get, database.isEmbedded, log);
+    await prepare(checked.get, migrated.get, database.isEmbedded, log);
   } catch (error) {
     await cache.close();
     throw error;
@@ -150,14 +162,23 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   };
 }
 
-/** Also opens the first connection, so that the first lookup need not. */
-async function prepare(migrate: () => Promise<void>, mustWork: boolean, log: Logger): Promise<void> {
+/**
+ * Also opens the first connection, so that the first lookup need not. A database that does not answer is not
+ * waited for; one that answers but lacks the tables is, however long making them takes.
+ */
+async function prepare(
+  check: () => Promise<unknown>,
+  migrate: () => Promise<void>,
+  mustWork: boolean,
+  log: Logger,
+): Promise<void> {
   try {
-    // The embedded server was just started for us: making its tables may take as long as it takes.
-    if (mustWork) return await migrate();
-    await withDeadline(migrate(), START_DEADLINE_MS, () => {
-      throw new Error(`no answer within ${START_DEADLINE_MS} ms`);
-    });
+    if (!mustWork) {
+      await withDeadline(check(), START_DEADLINE_MS, () => {
+        throw new Error(`no answer within ${START_DEADLINE_MS} ms`);
+      });
+    }
+    await migrate();
   } catch (error) {
     const problem = toDatabaseError(error);
     if (mustWork) throw problem;
@@ -168,13 +189,7 @@ async function prepare(migrate: () => Promise<void>, mustWork: boolean, log: Log
   }
 }
 
-async function ensureTables(
-  url: string,
-  pool: Parameters<typeof isMigrated>[0],
-  settings: Settings,
-  log: Logger,
-): Promise<void> {
-  if (await isMigrated(pool)) return;
+async function makeTables(url: string, settings: Settings, log: Logger): Promise<void> {
   if (!settings.autoMigrate) {
     throw new ConnectorStateError(
       'DATABASE_NOT_MIGRATED',

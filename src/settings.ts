@@ -102,7 +102,8 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     const raw = pick(key, variable);
     if (raw === undefined) return undefined;
     if (typeof raw === 'string' && /^postgres(ql)?:\/\//.test(raw) && URL.canParse(raw)) return raw;
-    const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(String(raw))?.[1];
+    // With the slashes: what comes before a colon alone may be a user's name.
+    const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(String(raw))?.[1];
     problems.push(
       `${name(key, variable)} must be a URL like postgres://user:password@host:5432/database, got ${
         scheme ? `one that starts with ${scheme}:` : 'something that is not a URL'

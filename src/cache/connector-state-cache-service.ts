@@ -40,7 +40,7 @@ import { type HistoryEntry, readHistory, type StateAt, stateAtTime } from './his
 import { LocalClocks } from './local-clocks.js';
 import type { Hit, Lookup, Miss, UsableState } from './lookup.js';
 import { type LookupAnswer, type LookupBatcher, LookupTimeoutError } from './lookup-batcher.js';
-import type { MeasuredOffset } from './measurement.js';
+import { checkMeasured, type MeasuredOffset } from './measurement.js';
 import {
   assessState,
   type MissReason,
@@ -104,6 +104,8 @@ export class ConnectorStateCacheService {
   readonly #localClocks = new LocalClocks();
   readonly #inFlight = new Map<string, Promise<Lookup>>();
   readonly #continuity: ContinuityGuard;
+  /** What was measured against this host's own clock before it last broke off is void. */
+  #hostEpochStartedAtMs = Number.NEGATIVE_INFINITY;
   #databaseFailing = false;
   #closing: Promise<void> | undefined;
 
@@ -134,6 +136,7 @@ export class ConnectorStateCacheService {
   async get(ref: ConnectorRef): Promise<Lookup> {
     const connector = parseConnectorRef(ref);
     const key = memoryKey(connector);
+    this.#checkContinuity();
     const remembered = this.#fromMemory(key);
     if (remembered) return this.#answer(connector, remembered);
     let lookup = this.#inFlight.get(key);
@@ -165,10 +168,11 @@ export class ConnectorStateCacheService {
 
   /**
    * Stores a measured offset: usable by this process at once, by others when the fact is flushed and projected.
-   * @throws InvalidInputError for a malformed connector
+   * @throws InvalidInputError for a malformed connector or measurement
    */
   set(ref: ConnectorRef, measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace = {}): UsableState {
     const connector = parseConnectorRef(ref);
+    checkMeasured(measured);
     const { estimate, link, ttl, syncId } = measured;
     const name = {
       exchange: connector.exchange,
@@ -204,8 +208,9 @@ export class ConnectorStateCacheService {
 
   /** Counts a lookup that was answered by the exchange's shared clock. */
   recordExchangeClockHit(ref: ConnectorRef, state: UsableState): void {
-    this.#deps.recorder.recordHit(ref, 'exchange-clock');
-    this.#logHit(ref, state, 'exchange-clock');
+    const connector = parseConnectorRef(ref);
+    this.#deps.recorder.recordHit(connector, 'exchange-clock');
+    this.#logHit(connector, state, 'exchange-clock');
   }
 
   /** The exchange refused a signed request. Condemns nothing by itself; see {@link condemn}. */
@@ -397,16 +402,22 @@ export class ConnectorStateCacheService {
     return lookup;
   }
 
+  /** After a step or a freeze neither the links to the reference clock nor this host's own clock are worth anything. */
+  #checkContinuity(): void {
+    if (this.#continuity.isUnbroken()) return;
+    this.#memory?.clear();
+    this.#hostEpochStartedAtMs = this.#deps.clock.now();
+  }
+
   #fromMemory(key: string): Hit | undefined {
     const memory = this.#memory;
     if (!memory) return undefined;
-    // After a step or a freeze the link to the reference clock is worth nothing.
-    if (!this.#continuity.isUnbroken()) memory.clear();
     const entry = memory.get(key);
     if (!entry) return undefined;
     const now = this.#deps.clock.now();
     const isFresh = now - entry.storedAtMs < this.#deps.memoryTtlMs;
-    if (isFresh && referenceTimeMs(entry.state.link, now) < entry.state.expiresAtMs) {
+    const isCurrent = referenceTimeMs(entry.state.link, now) < entry.state.expiresAtMs;
+    if (isFresh && isCurrent && !this.#isVoid(entry.state)) {
       return { hit: true, tier: 'memory', state: entry.state };
     }
     memory.delete(key);
@@ -436,7 +447,8 @@ export class ConnectorStateCacheService {
     const hostNowMs = this.#deps.clock.now();
     const referenceNowMs = referenceTimeMs(link, hostNowMs);
     const name = { exchange, environment, referenceClock: link.clockId };
-    const clock = this.#localClocks.merge(name, parseClock(answer.clock));
+    const stored = parseClock(answer.clock, referenceNowMs);
+    const clock = this.#localClocks.merge(name, stored === 'corrupt' ? undefined : stored);
     let found: OffsetState | MissReason = assessState(answer.state, {
       ref: connector,
       clockId: link.clockId,
@@ -444,18 +456,28 @@ export class ConnectorStateCacheService {
       referenceNowMs,
       hostNowMs,
     });
-    if (typeof found === 'object') {
-      const isFromEarlierEpoch =
-        clock && found.referenceClock === link.clockId && found.estimate.atMs < clock.epochStartedAtMs;
-      if (isFromEarlierEpoch || this.#condemned.has(found.syncId)) found = 'invalid';
-    }
+    if (typeof found === 'object' && this.#isVoid(found)) found = 'invalid';
     if (typeof found === 'object') {
       const own = found.referenceClock === link.clockId ? link : linkToSelf(this.#deps.clock);
       return { hit: true, tier: 'postgres', state: { ...found, link: own } };
     }
     const shared = stateFromClock(clock, { ...name, referenceNowMs });
-    const isGood = shared && !this.#condemned.has(shared.syncId);
-    return { hit: false, reason: found, link, exchangeClock: isGood ? { ...shared, link } : undefined };
+    return {
+      hit: false,
+      // The sync that follows must say that there is something to heal, be it only the shared clock.
+      reason: stored === 'corrupt' ? 'corrupt' : found,
+      link,
+      exchangeClock: shared && !this.#isVoid(shared) ? { ...shared, link } : undefined,
+    };
+  }
+
+  /** Condemned by this process, or measured before a step of a clock that it knows of. */
+  #isVoid(state: OffsetState): boolean {
+    if (this.#condemned.has(state.syncId)) return true;
+    const { atMs } = state.estimate;
+    if (state.referenceClock === this.#deps.clock.id && atMs < this.#hostEpochStartedAtMs) return true;
+    const clock = this.#localClocks.known(state);
+    return clock !== undefined && atMs < clock.epochStartedAtMs;
   }
 
   #missWithoutDatabase(connector: ConnectorRef, error: unknown): Miss {
@@ -480,7 +502,7 @@ export class ConnectorStateCacheService {
       hit: false,
       reason: isTimeout ? 'timeout' : 'database',
       link: undefined,
-      exchangeClock: shared && !this.#condemned.has(shared.syncId) ? { ...shared, link } : undefined,
+      exchangeClock: shared && !this.#isVoid(shared) ? { ...shared, link } : undefined,
     };
   }
 

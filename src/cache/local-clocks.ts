@@ -41,6 +41,10 @@ export class LocalClocks {
     if (known) this.#set(keyOf(name), condemn(known, condemnation));
   }
 
+  known(name: ClockName): SharedClock | undefined {
+    return this.#clocks.get(keyOf(name));
+  }
+
   /** The better informed of what is known here and what the database has. */
   merge(name: ClockName, stored: SharedClock | undefined): SharedClock | undefined {
     const known = this.#clocks.get(keyOf(name));

@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import type { HostClock } from '../clock/host-clock.js';
 import { type ClockSample, estimateFromSample, type OffsetEstimate } from '../clock/offset.js';
 import { linkToSelf, type ReferenceLink, toReference } from '../clock/reference.js';
-import type { TtlDecision } from '../clock/ttl.js';
+import { MAX_TTL_MS, type TtlDecision } from '../clock/ttl.js';
 import { InvalidInputError } from '../errors.js';
-import { LIMITS } from './offset-state.js';
+import { isEstimate, isUuid, LIMITS } from './offset-state.js';
 
 export interface MeasuredOffset {
   readonly syncId: string;
@@ -27,22 +27,45 @@ export function measuredFromSample(
   clock: HostClock,
   ttl: TtlDecision,
 ): MeasuredOffset {
-  const roundTripMs = sample.receivedAtMs - sample.sentAtMs;
-  const local = estimateFromSample(sample);
-  if (!(roundTripMs >= 0) || !(Math.abs(local.offsetMs) <= LIMITS.maxOffsetMs)) {
-    throw new InvalidInputError(
-      `a clock sample must not run backwards nor be off by more than ${LIMITS.maxOffsetMs} ms, got sent ${sample.sentAtMs}, received ${sample.receivedAtMs}, server ${sample.serverTimeMs}`,
-    );
-  }
+  const measured = measureIfBelievable(sample, link, clock, ttl);
+  if (measured) return measured;
+  throw new InvalidInputError(
+    `a clock sample must not run backwards nor be off by more than ${LIMITS.maxOffsetMs} ms, got sent ${sample.sentAtMs}, received ${sample.receivedAtMs}, server ${sample.serverTimeMs}`,
+  );
+}
+
+/** As {@link measuredFromSample}; `undefined` for a sample that no clock can have given. */
+export function measureIfBelievable(
+  sample: ClockSample,
+  link: ReferenceLink | undefined,
+  clock: HostClock,
+  ttl: TtlDecision,
+): MeasuredOffset | undefined {
   const reference = link ?? linkToSelf(clock);
-  const estimate = toReference(local, reference);
-  return {
+  // Against the reference, for that is what is kept: a container may be weeks off and still measure well.
+  const estimate = toReference(estimateFromSample(sample), reference);
+  const measured = {
     syncId: randomUUID(),
     // Rows and events keep whole milliseconds; half a millisecond of drift is nothing.
     estimate: { ...estimate, atMs: Math.round(estimate.atMs) },
     link: reference,
-    roundTripMs,
+    roundTripMs: sample.receivedAtMs - sample.sentAtMs,
     samples: 1,
     ttl,
   };
+  return measured.roundTripMs >= 0 && isEstimate(measured.estimate) ? measured : undefined;
+}
+
+/** @throws InvalidInputError when no row and no event could hold it, or no lookup would believe it */
+export function checkMeasured({ syncId, estimate, ttl }: MeasuredOffset): void {
+  if (!isUuid(syncId) || !isEstimate(estimate)) {
+    throw new InvalidInputError(
+      `a measured offset needs a UUID, an offset and an uncertainty of at most ${LIMITS.maxOffsetMs} ms and a time in epoch milliseconds, got ${syncId}, ${estimate.offsetMs} ± ${estimate.uncertaintyMs} at ${estimate.atMs}`,
+    );
+  }
+  if (!Number.isInteger(ttl.ttlMs) || ttl.ttlMs < 1 || ttl.ttlMs > MAX_TTL_MS) {
+    throw new InvalidInputError(
+      `a TTL must be a whole number of milliseconds from 1 to ${MAX_TTL_MS}, got ${ttl.ttlMs}`,
+    );
+  }
 }

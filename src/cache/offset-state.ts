@@ -60,10 +60,14 @@ const isTime = (v: unknown): v is number =>
   typeof v === 'number' && v >= LIMITS.earliestTimeMs && v <= LIMITS.latestTimeMs;
 const isOffset = (v: unknown): v is number => typeof v === 'number' && Math.abs(v) <= LIMITS.maxOffsetMs;
 const isUncertainty = (v: unknown): v is number => typeof v === 'number' && v >= 0 && v <= LIMITS.maxOffsetMs;
-const isUuid = (v: unknown): v is string => typeof v === 'string' && UUID.test(v);
+export const isUuid = (v: unknown): v is string => typeof v === 'string' && UUID.test(v);
 const isClockName = (v: unknown): v is string => typeof v === 'string' && v.length > 0 && v.length <= 200;
 const isLifetime = (measuredAtMs: number, expiresAtMs: number): boolean =>
   expiresAtMs > measuredAtMs && expiresAtMs - measuredAtMs <= MAX_TTL_MS;
+
+/** Within the limits of what a row or an event may hold. */
+export const isEstimate = ({ offsetMs, uncertaintyMs, atMs }: OffsetEstimate): boolean =>
+  isOffset(offsetMs) && isUncertainty(uncertaintyMs) && isTime(atMs);
 
 export interface Assessment {
   /** The connector asked for. */
@@ -105,14 +109,30 @@ function parseState(raw: RawState): OffsetState | undefined {
   return { exchange, environment, syncId, basis, estimate, expiresAtMs, referenceClock };
 }
 
-/** The exchange's shared clock as the row has it; `undefined` when there is none or it is nonsense. */
-export function parseClock(raw: RawClock | undefined): SharedClock | undefined {
+/**
+ * The exchange's shared clock as the row has it; `undefined` when there is none.
+ * @returns `corrupt` for nonsense, which a time in the reference clock's future is too: nothing measured since
+ *   could ever replace it
+ */
+export function parseClock(
+  raw: RawClock | undefined,
+  referenceNowMs: number,
+): SharedClock | 'corrupt' | undefined {
   if (!raw) return undefined;
+  const clock = readClock(raw);
+  if (!clock) return 'corrupt';
+  const latestMs = referenceNowMs + FUTURE_SLACK_MS;
+  return clock.estimate.atMs > latestMs || clock.epochStartedAtMs > latestMs ? 'corrupt' : clock;
+}
+
+function readClock(raw: RawClock): SharedClock | undefined {
   const { offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, epochStartedAtMs } =
     raw;
   if (!isUuid(syncId) || typeof isValid !== 'boolean') return undefined;
   if (!isOffset(offsetMs) || !isUncertainty(uncertaintyMs)) return undefined;
-  if (!isTime(measuredAtMs) || !isTime(expiresAtMs) || !Number.isInteger(epoch)) return undefined;
+  if (!isTime(measuredAtMs) || !isTime(expiresAtMs) || !isLifetime(measuredAtMs, expiresAtMs))
+    return undefined;
+  if (!Number.isInteger(epoch)) return undefined;
   if (epochStartedAtMs !== OPEN_START && !isTime(epochStartedAtMs)) return undefined;
   return {
     syncId,
@@ -132,7 +152,6 @@ export function stateFromClock(
   at: { exchange: Exchange; environment: Environment; referenceClock: string; referenceNowMs: number },
 ): OffsetState | undefined {
   if (!clock?.isValid || clock.expiresAtMs <= at.referenceNowMs) return undefined;
-  if (clock.estimate.atMs > at.referenceNowMs + FUTURE_SLACK_MS) return undefined;
   return {
     exchange: at.exchange,
     environment: at.environment,

@@ -201,10 +201,14 @@ export class Recorder {
   /** Moves the next batch in flight; false when nothing is left. */
   #take(): boolean {
     if (this.#inFlight.length > 0) return true;
-    for (const data of this.#hits.values()) {
+    this.#inFlight = this.#facts.splice(0, BATCH_SIZE);
+    // Only as many as travel now: what stays behind goes on being counted, and goes first when room is needed.
+    for (const [key, data] of this.#hits) {
+      if (this.#inFlight.length >= BATCH_SIZE) break;
+      this.#hits.delete(key);
       const fact: Fact = { type: 'ConnectorStateHit', data };
       const stream = hitsStreamOf(data);
-      this.#facts.push({
+      this.#inFlight.push({
         fact,
         occurredAt: data.lastAt,
         id: undefined,
@@ -213,8 +217,6 @@ export class Recorder {
         causedBy: undefined,
       });
     }
-    this.#hits.clear();
-    this.#inFlight = this.#facts.splice(0, BATCH_SIZE);
     return this.#inFlight.length > 0;
   }
 

@@ -34,7 +34,9 @@ export interface OffsetEstimate {
 /** The interval a sample proves, as an estimate at its receive time. */
 export function estimateFromSample(sample: ClockSample): OffsetEstimate {
   const low = sample.serverTimeMs - sample.receivedAtMs - STAMP_RESOLUTION_MS;
-  const high = sample.serverTimeMs - sample.sentAtMs + STAMP_RESOLUTION_MS;
+  // The stamp may be as old as the whole round trip, and the clocks have drifted apart since.
+  const drift = ((sample.receivedAtMs - sample.sentAtMs) * DRIFT_BOUND_PPM) / 1e6;
+  const high = sample.serverTimeMs - sample.sentAtMs + STAMP_RESOLUTION_MS + drift;
   return { offsetMs: (low + high) / 2, uncertaintyMs: (high - low) / 2, atMs: sample.receivedAtMs };
 }
 

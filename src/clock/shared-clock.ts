@@ -47,9 +47,12 @@ function startClock(m: Measurement, epoch: number, epochStartedAtMs: number): Sh
 export function addMeasurement(clock: SharedClock | undefined, m: Measurement): SharedClock {
   if (!clock) return startClock(m, 1, OPEN_START);
   const { atMs } = m.estimate;
+  // What arrives late from before the epoch was condemned, or read off a clock that has stepped since: even
+  // where the two agree it proves nothing about the clock of now.
+  if (atMs < clock.epochStartedAtMs) return clock;
   if (!clock.isValid) {
-    // What arrives late from before the condemnation must not bring it back.
-    return atMs < clock.epochStartedAtMs ? clock : startClock(m, clock.epoch + 1, clock.epochStartedAtMs);
+    // Several connectors may report one sync; it stays condemned for all of them.
+    return m.syncId === clock.syncId ? clock : startClock(m, clock.epoch + 1, clock.epochStartedAtMs);
   }
   const both = intersect(clock.estimate, m.estimate);
   if (both) {

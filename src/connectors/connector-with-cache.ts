@@ -18,13 +18,14 @@
  * something new, so that a warm init writes nothing but a hit. After the init the same goes for every
  * response that the client gets.
  *
- * After a refusal the link to the database's clock is measured again before anything is learned: if it was
- * this host's clock that jumped, the old link would turn a true sample into a false one for everybody else.
+ * After a refusal, or a sample that the state excludes, the link to the database's clock is measured again
+ * before anything is learned: if it was this host's clock that jumped, the old link would turn a true sample
+ * into a false one for everybody else.
  */
 import { randomUUID } from 'node:crypto';
 import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
 import { appliedOffset, type Lookup, type UsableState } from '../cache/lookup.js';
-import { type MeasuredOffset, measuredFromSample } from '../cache/measurement.js';
+import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.js';
 import { type ClockSample, inflate, intersect } from '../clock/offset.js';
 import type { ReferenceLink } from '../clock/reference.js';
 import { DEFAULT_RECV_WINDOW_MS, type RequestWindow, requestWindow } from '../clock/request-window.js';
@@ -63,9 +64,11 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   protected readonly adapter: Adapter;
   readonly #cache: ConnectorStateCacheService;
   #state: UsableState | undefined;
-  /** Samples of the verification are judged when it is over; those of a sync are its result. */
+  /** A sample of the verification is judged when it is over; that of a sync is its result. */
   #phase: 'idle' | 'syncing' | 'verifying' | 'ready' = 'idle';
-  #samples: ClockSample[] = [];
+  #sample: ClockSample | undefined;
+  /** One sample at a time: the next response brings another. */
+  #learning: Promise<void> | undefined;
   #initialising: Promise<InitResult> | undefined;
 
   /** @throws InvalidInputError for anything malformed, before any network call */
@@ -99,6 +102,8 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   initialize(): Promise<InitResult> {
     this.#initialising ??= this.#initialise().finally(() => {
       this.#initialising = undefined;
+      // After a failure nobody is left who would judge a sample.
+      if (this.#phase !== 'ready') this.#phase = 'idle';
     });
     return this.#initialising;
   }
@@ -135,8 +140,8 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
 
     const authFailures = await this.#verify(trace);
 
-    if (tier === 'exchange-clock' && authFailures === 0) this.#learnOwnState(trigger, trace);
-    else this.#learnFromSamples(trace);
+    if (tier === 'exchange-clock' && authFailures === 0) await this.#learnOwnState(trigger, trace);
+    else await this.#learnFrom(this.#sample, trace);
     this.#phase = 'ready';
 
     const applied = appliedOffset(this.#state as UsableState, this.#cache.clock.now());
@@ -176,7 +181,9 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     try {
       const measured = await sharing.measure(this.ref, async () => {
         const sample = await this.adapter.serverTime();
-        return measuredFromSample(sample, link, this.#cache.clock, this.#cache.ttl);
+        const measurement = this.#measure(sample, link);
+        if (!measurement) throw unbelievable(this.ref.exchange, sample);
+        return measurement;
       });
       return this.#cache.set(this.ref, measured, trigger, trace);
     } catch (error) {
@@ -215,7 +222,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   }
 
   async #verifyOnce(): Promise<void> {
-    this.#samples = [];
+    this.#sample = undefined;
     this.#phase = 'verifying';
     await this.adapter.verifyAccount();
   }
@@ -245,49 +252,59 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     );
     const because: Trace = { ...trace, causedBy };
     const { link } = linkOf(await this.#cache.refresh(this.ref));
-    if (refusal.sample) {
-      const measured = measuredFromSample(refusal.sample, link, this.#cache.clock, this.#cache.ttl);
-      this.#state = this.#cache.set(this.ref, measured, 'auth-failure', because);
-    } else {
-      this.#state = await this.#sync('auth-failure', link, because);
-    }
+    const measured = refusal.sample && this.#measure(refusal.sample, link);
+    this.#state = measured
+      ? this.#cache.set(this.ref, measured, 'auth-failure', because)
+      : await this.#sync('auth-failure', link, because);
   }
 
   /** The shared clock proved good for this connector: it gets a state of its own, the best that is known. */
-  #learnOwnState(trigger: SyncTrigger, trace: Trace): void {
-    const state = this.#state as UsableState;
-    const measured = this.#tightened(state);
-    if (measured) this.#state = this.#cache.set(this.ref, measured, 'passive', trace);
-    else this.#cache.adopt(this.ref, state, trigger, trace);
+  async #learnOwnState(trigger: SyncTrigger, trace: Trace): Promise<void> {
+    const learned = await this.#judge(this.#sample);
+    if (learned) this.#state = this.#cache.set(this.ref, learned, 'passive', trace);
+    else this.#cache.adopt(this.ref, this.#state as UsableState, trigger, trace);
   }
 
-  #learnFromSamples(trace: Trace): void {
+  async #learnFrom(sample: ClockSample | undefined, trace: Trace): Promise<void> {
+    const learned = await this.#judge(sample);
+    if (!learned) return;
     const state = this.#state as UsableState;
-    const measured = this.#tightened(state);
-    if (!measured) return;
-    const known = inflate(state.estimate, measured.estimate.atMs);
-    const isStep = !intersect(state.estimate, measured.estimate);
-    const isTighter = measured.estimate.uncertaintyMs <= known.uncertaintyMs * WORTHWHILE_GAIN;
-    const remainingMs = state.expiresAtMs - measured.estimate.atMs;
-    const isOld = remainingMs < measured.ttl.ttlMs * WORTHWHILE_AGE;
-    if (isStep || isTighter || isOld) this.#state = this.#cache.set(this.ref, measured, 'passive', trace);
+    const { estimate, link, ttl } = learned;
+    const isElsewhere = link.clockId !== state.referenceClock || !intersect(state.estimate, estimate);
+    const known = inflate(state.estimate, estimate.atMs);
+    const isTighter = estimate.uncertaintyMs <= known.uncertaintyMs * WORTHWHILE_GAIN;
+    const isOld = state.expiresAtMs - estimate.atMs < ttl.ttlMs * WORTHWHILE_AGE;
+    if (isElsewhere || isTighter || isOld) this.#state = this.#cache.set(this.ref, learned, 'passive', trace);
   }
 
-  /** What the latest collected sample and the state allow together; the sample alone if they exclude each other. */
-  #tightened(state: UsableState): MeasuredOffset | undefined {
-    const sample = this.#samples.at(-1);
-    this.#samples = [];
-    if (!sample) return undefined;
-    const measured = measuredFromSample(sample, state.link, this.#cache.clock, this.#cache.ttl);
+  /**
+   * What the sample and the state allow together. When they exclude each other a clock jumped, and before the
+   * exchange is blamed the link is measured again, as after a refusal.
+   */
+  async #judge(sample: ClockSample | undefined): Promise<MeasuredOffset | undefined> {
+    const state = this.#state as UsableState;
+    const measured = sample && this.#measure(sample, state.link);
+    if (!measured) return undefined;
     const both = intersect(state.estimate, measured.estimate);
-    return both ? { ...measured, estimate: both } : measured;
+    if (both) return { ...measured, estimate: both };
+
+    const { link } = linkOf(await this.#cache.refresh(this.ref));
+    const again = this.#measure(sample, link);
+    if (again?.link.clockId !== state.referenceClock) return again;
+    if (this.#state === state) this.#state = { ...state, link: again.link };
+    return { ...again, estimate: intersect(state.estimate, again.estimate) ?? again.estimate };
+  }
+
+  #measure(sample: ClockSample, link: ReferenceLink | undefined): MeasuredOffset | undefined {
+    return measureIfBelievable(sample, link, this.#cache.clock, this.#cache.ttl);
   }
 
   #onSample(sample: ClockSample): void {
-    if (this.#phase === 'verifying') this.#samples.push(sample);
-    if (this.#phase !== 'ready' || !this.#state) return;
-    this.#samples = [sample];
-    this.#learnFromSamples({});
+    if (this.#phase === 'verifying') this.#sample = sample;
+    if (this.#phase !== 'ready' || this.#learning) return;
+    this.#learning = this.#learnFrom(sample, {}).finally(() => {
+      this.#learning = undefined;
+    });
   }
 }
 
@@ -302,6 +319,14 @@ function triggerOf(lookup: Lookup): SyncTrigger {
       // Another connector's row, another clock's offset, or nobody to ask: nothing of our own was there.
       return 'absent';
   }
+}
+
+function unbelievable(exchange: Exchange, { serverTimeMs }: ClockSample): ExchangeError {
+  return new ExchangeError(
+    'EXCHANGE_BAD_RESPONSE',
+    `${exchange} tells a time that no clock can be off by (${serverTimeMs} ms since 1970): check baseUrl, and this host's clock`,
+    { exchange, exchangeCode: 'HTTP 200', authClass: 'unknown', syncClass: 'bad-response' },
+  );
 }
 
 const linkOf = (lookup: Lookup): { link: ReferenceLink | undefined } => ({

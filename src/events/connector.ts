@@ -94,6 +94,8 @@ export function parseCacheKey(cacheKey: string): CredentialRef {
   };
 }
 
+// What is no text is not shown: an object may have nothing to be shown by, and then String() throws.
 function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 64)) : String(value);
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
+  return value === null ? 'null' : typeof value;
 }

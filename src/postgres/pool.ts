@@ -17,6 +17,11 @@ export interface PoolSettings {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/**
+ * A network that swallows packets ends no connection for a quarter of an hour. Above anything a pooled statement
+ * takes; what runs longer (migrations, rebuilds) has connections of its own.
+ */
+const QUERY_TIMEOUT_MS = 30_000;
 
 export function createPool({
   connectionString,
@@ -29,6 +34,7 @@ export function createPool({
     max,
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
     // A frozen function never runs its idle timers; the platform closes what it thaws too late.
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,

@@ -40,7 +40,7 @@ export async function recordDeadLetters(
   const text = (value: string) => value.replace(NUL, '\ufffd');
   await session.query(
     `INSERT INTO ${table} (projection, event_id, stream, event_type, position, error, failed_at, attempts)
-      SELECT $1, u.event_id, u.stream, u.event_type, u.position, u.error, clock_timestamp(), 1
+      SELECT $1, u.event_id, u.stream, u.event_type, u.position, u.error, transaction_timestamp(), 1
       FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
         AS u (event_id, stream, event_type, position, error)
       ON CONFLICT (projection, event_id) DO UPDATE
@@ -61,7 +61,7 @@ export async function readDeadLetters(session: Session): Promise<readonly DeadLe
   const rows = await session.query(
     `SELECT projection, event_id, stream, event_type, position, error,
         floor(extract(epoch from failed_at) * 1000), attempts
-      FROM ${DEAD_LETTER_TABLE} ORDER BY failed_at, projection, event_id`,
+      FROM ${DEAD_LETTER_TABLE} ORDER BY failed_at, event_id, projection`,
   );
   return rows.map(([projection, eventId, stream, eventType, position, error, failedAt, attempts]) => ({
     projection: projection as string,

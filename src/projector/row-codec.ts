@@ -63,7 +63,7 @@ export function checkStorable(columns: readonly Column[], row: TableRow, before?
     const value = row[field];
     if (before && Object.is(before[field], value)) continue;
     if (value === null) continue;
-    if (!isStorable(type, value)) throw new RangeError(`${name}: not a ${type} that can be stored exactly`);
+    if (!isStorable(type, value)) throw new RangeError(`${name}: the value cannot be stored as ${type}`);
   }
 }
 

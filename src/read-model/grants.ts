@@ -25,7 +25,8 @@ export interface PrivilegeRoles {
 }
 
 const EVENT_TABLES = ['connector_event', 'connector_event_kept', 'connector_event_hits', 'connector_stream'];
-const READABLE_EVENT_TABLES = ['connector_event', 'connector_stream'];
+/** Without the partitions, which are read through their parent; with the table that tells the schema's version. */
+const READABLE = ['connector_event', 'connector_stream', 'connector_state_migration'];
 const READ_TABLES = [
   'connector_state_cache',
   'exchange_clock',
@@ -74,7 +75,7 @@ async function grant(client: Client, role: string, more: readonly string[]): Pro
   await client.query(`REVOKE ALL ON SEQUENCE connector_event_position FROM ${quoted}`);
   const statements = [
     `GRANT USAGE ON SCHEMA ${schema} TO`,
-    `GRANT SELECT ON ${[...READABLE_EVENT_TABLES, ...READ_TABLES].join(', ')} TO`,
+    `GRANT SELECT ON ${[...READABLE, ...READ_TABLES].join(', ')} TO`,
     `GRANT EXECUTE ON FUNCTION ${APPEND_FUNCTION} TO`,
     ...more,
   ];

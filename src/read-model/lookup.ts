@@ -124,6 +124,9 @@ export async function lookup(
     destroySocket(client);
   };
   options.signal.addEventListener('abort', abort, { once: true });
+  // A connection that breaks rejects its query and emits `error` too, which would end the process unheard.
+  const heard = () => undefined;
+  client.on('error', heard);
   try {
     const sentAtMs = options.now();
     const result = await client.query<unknown[]>({
@@ -141,6 +144,7 @@ export async function lookup(
     options.signal.removeEventListener('abort', abort);
     // A statement that failed leaves a healthy connection; one that was cut off does not.
     client.release(failure !== undefined && !isServerError(failure));
+    client.off('error', heard);
   }
 }
 

@@ -181,6 +181,9 @@ export function describeAppending(subject: Subject): void {
   const invalid: readonly [string, (good: NewEvent) => unknown][] = [
     ['an unknown type', good => ({ ...good, type: 'SomethingElse' })],
     ['an id that is no UUID', good => ({ ...good, id: 'event-1' })],
+    ['an id that is a BigInt', good => ({ ...good, id: 12n })],
+    ['a type that is a BigInt', good => ({ ...good, type: 12n })],
+    ['no type', good => ({ ...good, type: undefined })],
     ['a field the schema does not know', good => ({ ...good, data: { ...good.data, apiKey: 'x' } })],
     ['a missing field', good => ({ ...good, data: { ...good.data, exchange: undefined } })],
     ['NaN', good => ({ ...good, data: { ...good.data, durationMs: Number.NaN } })],

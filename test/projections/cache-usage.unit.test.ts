@@ -6,11 +6,15 @@ import { authFailed, cleaned, hit, invalidated, stored, synced, syncFailed } fro
 import { plainFold } from '../support/plain-fold.js';
 
 const HOUR = Date.UTC(2025, 9, 9, 8);
-const after = (events: NewEvent[], recordedAt = HOUR + 1) =>
+const rowsAfter = (events: NewEvent[], recordedAt = HOUR + 1) =>
   plainFold(cacheUsage, stored(events, recordedAt));
 
 it('counts hits by the tier that answered', () => {
-  const rows = after([hit({ tier: 'memory', count: 3 }), hit({ tier: 'postgres' }), hit({ tier: 'memory' })]);
+  const rows = rowsAfter([
+    hit({ tier: 'memory', count: 3 }),
+    hit({ tier: 'postgres' }),
+    hit({ tier: 'memory' }),
+  ]);
 
   expect(rows).toMatchObject([
     { hour: HOUR, tier: 'memory', syncTrigger: '', failureClass: '', hits: 4, misses: 0 },
@@ -19,7 +23,7 @@ it('counts hits by the tier that answered', () => {
 });
 
 it("begins a new row with every hour of the store's clock", () => {
-  const rows = after([hit(), hit()], HOUR + 3_599_999);
+  const rows = rowsAfter([hit(), hit()], HOUR + 3_599_999);
 
   expect(rows.map(row => row.hour)).toEqual([HOUR, HOUR + 3_600_000]);
 });
@@ -30,22 +34,22 @@ describe('a miss', () => {
     trigger => {
       const isMiss = ['absent', 'expired', 'invalid', 'corrupt'].includes(trigger);
 
-      expect(after([synced({ trigger })])).toMatchObject([
+      expect(rowsAfter([synced({ trigger })])).toMatchObject([
         { syncTrigger: trigger, syncs: 1, misses: isMiss ? 1 : 0 },
       ]);
-      expect(after([syncFailed({ trigger, failureClass: 'network' })])).toMatchObject([
+      expect(rowsAfter([syncFailed({ trigger, failureClass: 'network' })])).toMatchObject([
         { syncTrigger: trigger, failureClass: 'network', syncFailures: 1, syncs: 0, misses: isMiss ? 1 : 0 },
       ]);
     },
   );
 
   it('is not a state taken over from the shared clock', () => {
-    expect(after([synced({ basis: 'exchange-clock' })])).toEqual([]);
+    expect(rowsAfter([synced({ basis: 'exchange-clock' })])).toEqual([]);
   });
 });
 
 it('counts refusals by class, and invalidations', () => {
-  const rows = after([
+  const rows = rowsAfter([
     authFailed({ failureClass: 'credentials' }),
     authFailed({ failureClass: 'timestamp' }),
     invalidated(),
@@ -60,5 +64,5 @@ it('counts refusals by class, and invalidations', () => {
 });
 
 it('keeps exchanges and environments apart', () => {
-  expect(after([hit(), hit({ exchange: 'BINGX' }), hit({ environment: 'TESTNET' })])).toHaveLength(3);
+  expect(rowsAfter([hit(), hit({ exchange: 'BINGX' }), hit({ environment: 'TESTNET' })])).toHaveLength(3);
 });

@@ -3,7 +3,7 @@
  *
  * A signed request is judged in this order: headers there, numbers well-formed, timestamp inside
  * `serverTime − recvWindow ≤ timestamp < serverTime + 1000`, key known, signature over exactly the bytes sent
- * (`timestamp + key + recvWindow + raw query or raw body`). What the exchange checks first when several are
+ * (`timestamp + key + recvWindow + raw query`; every endpoint here is a GET). What the exchange checks first when several are
  * wrong is not documented; no more than one is wrong in any test that matters.
  */
 
@@ -113,7 +113,7 @@ function authenticate(request: ReceivedRequest, world: World): Answer | undefine
   }
   const secret = world.accounts.get(apiKey);
   if (secret === undefined) return refuse(10003, undefined, world);
-  const signed = `${timestamp}${apiKey}${recvWindow}${request.method === 'GET' ? request.rawQuery : request.rawBody}`;
+  const signed = `${timestamp}${apiKey}${recvWindow}${request.rawQuery}`;
   if (!isSignatureOf(signed, secret, signature)) {
     return refuse(10004, `error sign! origin_string[${signed}]`, world);
   }

@@ -10,7 +10,6 @@ export interface ReceivedRequest {
   readonly path: string;
   /** Exactly as it was sent, without the question mark. */
   readonly rawQuery: string;
-  readonly rawBody: string;
   readonly headers: IncomingHttpHeaders;
 }
 

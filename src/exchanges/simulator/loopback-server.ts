@@ -15,13 +15,16 @@ export interface LoopbackServer {
 
 /**
  * @param port 0 for any free one
- * @throws InvalidInputError when the port cannot be had
+ * @throws InvalidInputError when the port is none, or cannot be had
  */
 export async function startLoopbackServer(
   port: number,
   onRequest: RequestListener,
   onConnection?: () => void,
 ): Promise<LoopbackServer> {
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new InvalidInputError(`a port must be a whole number from 0 to 65535, got ${port}`);
+  }
   const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, onRequest);
   if (onConnection) server.on('connection', onConnection);
   await listen(server, port);

@@ -9,6 +9,7 @@ import { type Accounts, demoAccounts } from './accounts.js';
 import { bingxDialect } from './bingx-dialect.js';
 import { bybitDialect } from './bybit-dialect.js';
 import { startControlDoor } from './control-door.js';
+import type { Dialect } from './dialect.js';
 import { type Fault, parseFault } from './faults.js';
 import { applyPatch, DEFAULT_KNOBS, type ExchangeKnobs, type KnobPatch, parseKnobPatch } from './knobs.js';
 import { hashOf, seededRandom } from './random.js';
@@ -62,7 +63,7 @@ export interface ExchangeSimulator {
   clearFaults(exchange?: Exchange): void;
   /** The exchange's clock, epoch milliseconds with a fraction. */
   serverTimeMs(exchange: Exchange): number;
-  /** The last requests, oldest first. */
+  /** The last 10 000 requests of each exchange, oldest first, Bybit's before BingX's. */
   requests(exchange?: Exchange): readonly RequestRecord[];
   counters(exchange: Exchange): Counters;
   state(): SimulatorState;
@@ -79,7 +80,7 @@ export async function startExchangeSimulator(options: SimulatorOptions = {}): Pr
   const { ports = {}, seed = DEFAULT_SEED, now = monotonicNow } = options;
   const accounts: Accounts = options.accounts ? new Map(Object.entries(options.accounts)) : demoAccounts();
   const shared = applyPatch(DEFAULT_KNOBS, parseKnobPatch(options.knobs ?? {}));
-  const start = async (exchange: Exchange, dialect: typeof bybitDialect, port = 0, patch: KnobPatch = {}) => {
+  const start = async (exchange: Exchange, dialect: Dialect, port = 0, patch: KnobPatch = {}) => {
     const knobs = applyPatch(shared, parseKnobPatch(patch));
     // A random of its own: what one exchange is asked does not change what the other answers.
     const random = seededRandom(hashOf(`${exchange}/${seed}`));

@@ -145,7 +145,9 @@ const PARTITION_FUNCTION = `
         IF to_regclass(partition_name) IS NOT NULL THEN
           RETURN;
         END IF;
-        PERFORM pg_advisory_xact_lock('drift_sample'::regclass::oid::int, 1);
+        -- The lock that attaching takes anyway; waiting for it also refreshes what this session knows of the
+        -- catalogue (waiting for an advisory lock would not, and the next line would repeat the old answer).
+        LOCK TABLE ONLY drift_sample IN SHARE UPDATE EXCLUSIVE MODE;
         IF to_regclass(partition_name) IS NOT NULL THEN
           RETURN;
         END IF;

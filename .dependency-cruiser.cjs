@@ -1,0 +1,208 @@
+/**
+ * The arrows of the architecture, held in CI: who may import whom.
+ *
+ *   http, cli → services → connectors → cache → event-store, read-model → events, clock
+ *                          connectors → exchanges → events, clock
+ *                          projector → projections, event-store, read-model
+ *                          projections → events, clock
+ *
+ * `src/postgres` (driver, pools, embedded server) is infrastructure below the stores. `src/errors.ts`,
+ * `deadline.ts`, `lazy.ts` and `logging.ts` are below everything. `connector-state.ts`, `database.ts` and the
+ * package's entry points put the parts together, above the cache and below the services and the ways in.
+ *
+ * TypeScript 7 has no compiler API for dependency-cruiser to use, so SWC parses. It does not tell `import type`
+ * from `import`, which is right here: types follow the arrows too, for a type is knowledge of the other part.
+ * What is loaded when, is another question, asked of the compiled code in .dependency-cruiser.loading.cjs.
+ */
+
+/** Rule: what is under `from` may import, of our own modules, only what matches one of `to`. */
+function arrows(name, comment, from, to) {
+  return {
+    name,
+    comment,
+    severity: 'error',
+    from: { path: from },
+    to: { path: '^(src|projections)/', pathNot: [from, ...to] },
+  };
+}
+
+const EVENTS = '^src/events/';
+const CLOCK = '^src/clock/';
+const ERRORS = '^src/errors\\.ts$';
+const BASE = '^src/(errors|deadline|lazy|logging)\\.ts$';
+const POSTGRES = '^src/postgres/';
+const PROJECTIONS = '^projections/';
+const EVENT_STORE = '^src/event-store/';
+const READ_MODEL = '^src/read-model/';
+const PROJECTOR = '^src/projector/';
+const CACHE = '^src/cache/';
+const EXCHANGES = '^src/exchanges/';
+const CONNECTORS = '^src/connectors/';
+const SERVICES = '^src/services/';
+const CLI = '^src/cli/';
+const ASSEMBLY = '^src/(connector-state|database|settings)\\.ts$';
+const ENTRY = '^src/(index|bybit|bingx)\\.ts$';
+const PORT_OF_EVENT_STORE = '^src/event-store/event-store\\.ts$';
+
+const TYPEORM_HOME = '^src/read-model/(data-source|migrate)\\.ts$|^src/read-model/(entities|migrations)/';
+
+module.exports = {
+  forbidden: [
+    arrows('arrows-of-errors', 'errors.ts is below everything', ERRORS, []),
+    arrows('arrows-of-base', 'what everything uses stands on errors alone', BASE, [ERRORS]),
+    arrows('arrows-of-events', 'events know of nothing but events', EVENTS, [ERRORS]),
+    arrows('arrows-of-clock', 'clock arithmetic knows of nothing but itself', CLOCK, [ERRORS]),
+    arrows('arrows-of-projections', 'projections → events, clock', PROJECTIONS, [EVENTS, CLOCK, ERRORS]),
+    arrows('arrows-of-postgres', 'infrastructure knows nothing of the domain', POSTGRES, [BASE]),
+    arrows('arrows-of-event-store', 'event-store → events', EVENT_STORE, [EVENTS, CLOCK, POSTGRES, BASE]),
+    arrows('arrows-of-read-model', 'read-model → events, clock', READ_MODEL, [EVENTS, CLOCK, POSTGRES, BASE]),
+    arrows('arrows-of-projector', 'projector → projections, the event store’s port, read-model', PROJECTOR, [
+      PROJECTIONS,
+      PORT_OF_EVENT_STORE,
+      READ_MODEL,
+      EVENTS,
+      CLOCK,
+      POSTGRES,
+      BASE,
+    ]),
+    arrows(
+      'arrows-of-cache',
+      'cache → the event store’s port, read-model; stateAt folds with the very projection that wrote the row',
+      CACHE,
+      [PORT_OF_EVENT_STORE, READ_MODEL, PROJECTIONS, EVENTS, CLOCK, POSTGRES, BASE],
+    ),
+    arrows('arrows-of-exchanges', 'exchanges → events, clock', EXCHANGES, [EVENTS, CLOCK, BASE]),
+    arrows('arrows-of-connectors', 'connectors → cache, exchanges', CONNECTORS, [
+      CACHE,
+      EXCHANGES,
+      EVENTS,
+      CLOCK,
+      BASE,
+    ]),
+    arrows('arrows-of-services', 'services → connectors → …', SERVICES, [
+      CONNECTORS,
+      CACHE,
+      EXCHANGES,
+      EVENTS,
+      CLOCK,
+      BASE,
+    ]),
+    arrows(
+      'arrows-of-assembly',
+      'the parts are put together below the connectors, services and ways in',
+      ASSEMBLY,
+      [CACHE, EVENT_STORE, PROJECTOR, PROJECTIONS, READ_MODEL, POSTGRES, EVENTS, CLOCK, BASE],
+    ),
+    arrows('arrows-of-entries', 'the package’s entry points open everything but the ways in', ENTRY, [
+      ASSEMBLY,
+      CONNECTORS,
+      EXCHANGES,
+      SERVICES,
+      CACHE,
+      EVENT_STORE,
+      READ_MODEL,
+      EVENTS,
+      CLOCK,
+      BASE,
+    ]),
+    {
+      name: 'nobody-imports-the-ways-in',
+      comment: 'cli and http are the outermost layer',
+      severity: 'error',
+      from: { pathNot: '^src/(cli|http)/' },
+      to: { path: '^src/(cli|http)/' },
+    },
+    {
+      name: 'nobody-imports-the-entries',
+      comment: 'an entry point loads what it opens: inside, import the module itself',
+      severity: 'error',
+      from: { pathNot: CLI },
+      to: { path: ENTRY },
+    },
+    {
+      name: 'no-circles',
+      comment: 'a circle of types alone loads nothing, but is a circle of knowledge all the same',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'no-orphans',
+      comment: 'a module that nobody imports is forgotten code',
+      severity: 'error',
+      from: { orphan: true },
+      to: {},
+    },
+    {
+      name: 'nothing-unresolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-dev-dependency-in-the-package',
+      comment: 'what the package loads must be installed with it',
+      severity: 'error',
+      from: { path: '^(src|projections)/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'pure-parts-do-no-io',
+      comment: 'projections, events and clock are arithmetic: no built-in module, no package that does I/O',
+      severity: 'error',
+      from: { path: [PROJECTIONS, EVENTS, CLOCK], pathNot: '^src/clock/host-clock\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'the-host-clock-asks-only-for-its-host',
+      severity: 'error',
+      from: { path: '^src/clock/host-clock\\.ts$' },
+      to: { dependencyTypes: ['core'], pathNot: '^os$' },
+    },
+    {
+      name: 'pure-parts-load-only-pure-packages',
+      comment: 'schemas (zod) and ids (uuid) are the only packages below the stores',
+      severity: 'error',
+      from: { path: [PROJECTIONS, EVENTS, CLOCK] },
+      to: { dependencyTypes: ['npm', 'npm-optional', 'npm-peer'], pathNot: 'node_modules/(zod|uuid)/' },
+    },
+    {
+      name: 'typeorm-stays-home',
+      comment: 'loading TypeORM costs 140 ms: migrations and entities only, behind a dynamic import',
+      severity: 'error',
+      from: { pathNot: TYPEORM_HOME },
+      to: { path: 'node_modules/typeorm/' },
+    },
+    {
+      name: 'bybit-sdk-stays-home',
+      severity: 'error',
+      from: { pathNot: '^src/exchanges/bybit/' },
+      to: { path: 'node_modules/bybit-api/' },
+    },
+    {
+      name: 'bingx-sdk-stays-home',
+      severity: 'error',
+      from: { pathNot: '^src/exchanges/bingx/' },
+      to: { path: 'node_modules/bingx-api/' },
+    },
+    {
+      name: 'exchanges-do-not-know-each-other',
+      severity: 'error',
+      from: { path: '^src/exchanges/(bybit|bingx)/' },
+      to: { path: '^src/exchanges/(bybit|bingx|simulator)/', pathNot: '^src/exchanges/$1/' },
+    },
+  ],
+  options: {
+    parser: 'swc',
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    // Followed to the edge of node_modules and no further: what packages load is theirs.
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      mainFields: ['module', 'main', 'types'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json', '.d.ts'],
+    },
+  },
+};

@@ -1,0 +1,15 @@
+import { type ConnectorState, createConnectorState } from 'connector-state';
+
+let opened: Promise<ConnectorState> | undefined;
+
+/**
+ * One for the whole process: a warm function finds its memory tier and its connections again.
+ * Settings come from the environment; DATABASE_URL is the one that production needs.
+ */
+export function connectorState(): Promise<ConnectorState> {
+  opened ??= createConnectorState({ poolSize: 2 }).catch(error => {
+    opened = undefined;
+    throw error;
+  });
+  return opened;
+}

@@ -1,0 +1,42 @@
+/**
+ * One connector, initialised twice, with nothing to sign up for: the exchange is the simulator, the database
+ * is the embedded PostgreSQL under .data/quickstart.
+ *
+ *   npm ci && node examples/quickstart.mjs
+ *
+ * The second initialisation runs over a fresh `createConnectorState`, so nothing of the first is left in
+ * memory, as in the next serverless function. Run the script again within 15 minutes and the first one is
+ * a hit too: the state is in the database.
+ */
+import { createConnectorState } from 'connector-state';
+import { BybitConnectorWithCache } from 'connector-state/bybit';
+import { demoAccount, startExchangeSimulator } from 'connector-state/simulator';
+
+const exchange = await startExchangeSimulator({ bybit: { skewMs: 145 } });
+
+async function initialiseOnce(label) {
+  const state = await createConnectorState({ dataDir: '.data/quickstart', logLevel: 'warn' });
+  const connector = new BybitConnectorWithCache({
+    cache: state.cache,
+    userId: 'alice',
+    credentialId: 'bybit-main',
+    environment: 'TESTNET',
+    credentials: demoAccount(1),
+    baseUrl: exchange.bybitUrl,
+  });
+  const { cacheHit, tier, durationMs, offsetMs, uncertaintyMs } = await connector.initialize();
+  process.stdout.write(
+    `${label}: ${cacheHit ? `hit (${tier})` : 'miss'} in ${Math.round(durationMs)} ms, ` +
+      `offset ${offsetMs.toFixed(1)} ± ${uncertaintyMs.toFixed(1)} ms\n`,
+  );
+  const { rate } = await connector.fundingRate('BTCUSDT');
+  process.stdout.write(`${label}: BTCUSDT funding rate ${rate}\n`);
+  connector.close();
+  // A serverless function hands this to after(); see examples/nextjs.
+  await state.flush();
+  await state.close();
+}
+
+await initialiseOnce('first ');
+await initialiseOnce('second');
+await exchange.close();

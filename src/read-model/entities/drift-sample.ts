@@ -1,0 +1,47 @@
+/** Every measurement, partitioned by month; see projections/drift-sample.ts. */
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+@Entity({ name: 'drift_sample' })
+export class DriftSample {
+  @PrimaryColumn({ name: 'event_id', type: 'uuid', primaryKeyConstraintName: 'drift_sample_pkey' })
+  eventId!: string;
+
+  @PrimaryColumn({ name: 'sampled_at', type: 'timestamptz', primaryKeyConstraintName: 'drift_sample_pkey' })
+  sampledAt!: Date;
+
+  @Column({ name: 'cache_key', type: 'text' })
+  cacheKey!: string;
+
+  @Column({ name: 'exchange', type: 'text' })
+  exchange!: string;
+
+  @Column({ name: 'environment', type: 'text' })
+  environment!: string;
+
+  @Column({ name: 'reference_clock', type: 'text' })
+  referenceClock!: string;
+
+  @Column({ name: 'host', type: 'text' })
+  host!: string;
+
+  @Column({ name: 'sync_id', type: 'uuid' })
+  syncId!: string;
+
+  @Column({ name: 'sync_trigger', type: 'text' })
+  syncTrigger!: string;
+
+  @Column({ name: 'offset_ms', type: 'double precision' })
+  offsetMs!: number;
+
+  @Column({ name: 'uncertainty_ms', type: 'double precision' })
+  uncertaintyMs!: number;
+
+  @Column({ name: 'round_trip_ms', type: 'double precision' })
+  roundTripMs!: number;
+
+  @Column({ name: 'sample_count', type: 'integer' })
+  sampleCount!: number;
+
+  @Column({ name: 'position', type: 'text' })
+  position!: string;
+}

@@ -1,0 +1,35 @@
+/**
+ * The tables as TypeORM entities, for analytics, administration and tests. They describe what the migrations made and
+ * make nothing themselves (`synchronize` stays off); lookups and the projector go over `pg`. Every name and
+ * type is written out: bundlers shorten class names, and no compiler here emits types for decorators.
+ */
+import { CacheUsage } from './cache-usage.js';
+import { ConnectorEvent } from './connector-event.js';
+import { ConnectorStateCache } from './connector-state-cache.js';
+import { ConnectorStream } from './connector-stream.js';
+import { DriftSample } from './drift-sample.js';
+import { ExchangeClock } from './exchange-clock.js';
+import { ProjectionCheckpoint } from './projection-checkpoint.js';
+import { ProjectionDeadLetter } from './projection-dead-letter.js';
+
+export {
+  CacheUsage,
+  ConnectorEvent,
+  ConnectorStateCache,
+  ConnectorStream,
+  DriftSample,
+  ExchangeClock,
+  ProjectionCheckpoint,
+  ProjectionDeadLetter,
+};
+
+export const entities = [
+  ConnectorEvent,
+  ConnectorStream,
+  ConnectorStateCache,
+  ExchangeClock,
+  DriftSample,
+  CacheUsage,
+  ProjectionCheckpoint,
+  ProjectionDeadLetter,
+] as const;

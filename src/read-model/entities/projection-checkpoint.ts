@@ -1,0 +1,20 @@
+/** How far each projection has come; see src/projector/checkpoints.ts. `bigint` columns read as strings. */
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+@Entity({ name: 'projection_checkpoint' })
+export class ProjectionCheckpoint {
+  @PrimaryColumn({ name: 'projection', type: 'text', primaryKeyConstraintName: 'projection_checkpoint_pkey' })
+  projection!: string;
+
+  @Column({ name: 'position', type: 'text', nullable: true })
+  position!: string | null;
+
+  @Column({ name: 'version', type: 'integer' })
+  version!: number;
+
+  @Column({ name: 'events', type: 'bigint' })
+  events!: string;
+
+  @Column({ name: 'updated_at', type: 'timestamptz' })
+  updatedAt!: Date;
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  ContinuityGuard,
+  type HostClock,
+  STEP_FLOOR_MS,
+  STEP_RATE_PPM,
+  systemClock,
+} from '../../src/clock/host-clock.js';
+
+const START_MS = 1_764_000_000_000;
+
+function machine() {
+  let now = START_MS;
+  let wall = START_MS;
+  const clock: HostClock = { id: 'host:test', now: () => now, wall: () => wall };
+  return {
+    clock,
+    run(ms: number, slewPpm = 0) {
+      now += ms;
+      wall += ms * (1 + slewPpm / 1e6);
+    },
+    step(ms: number) {
+      wall += ms;
+    },
+    /** The monotonic clock stands still, the world goes on. */
+    freeze(ms: number) {
+      wall += ms;
+    },
+  };
+}
+
+const pause = fc.double({ min: 0, max: 3_600_000, noNaN: true });
+
+describe('the continuity guard', () => {
+  it('finds nothing while both clocks tell the same time, slewed as operating systems do', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(pause, fc.integer({ min: -STEP_RATE_PPM, max: STEP_RATE_PPM })), { maxLength: 20 }),
+        runs => {
+          const { clock, run } = machine();
+          const guard = new ContinuityGuard(clock);
+          for (const [ms, slewPpm] of runs) {
+            run(ms, slewPpm);
+            expect(guard.isUnbroken()).toBe(true);
+          }
+        },
+      ),
+    );
+  });
+
+  it('tells of every step and freeze that is larger than it allows for, once', () => {
+    fc.assert(
+      fc.property(
+        pause,
+        fc.double({ min: 1.01, max: 1e6, noNaN: true }),
+        fc.constantFrom('forwards' as const, 'backwards' as const, 'freeze' as const),
+        (sinceLookMs, factor, kind) => {
+          const { clock, run, step, freeze } = machine();
+          const guard = new ContinuityGuard(clock);
+          run(sinceLookMs);
+          const size = factor * Math.max(STEP_FLOOR_MS, (sinceLookMs * STEP_RATE_PPM) / 1e6);
+          if (kind === 'freeze') freeze(size);
+          else step(kind === 'forwards' ? size : -size);
+
+          expect(guard.isUnbroken()).toBe(false);
+          expect(guard.isUnbroken()).toBe(true);
+          run(1_000);
+          expect(guard.isUnbroken()).toBe(true);
+        },
+      ),
+    );
+  });
+});
+
+describe("the system's clock", () => {
+  it('tells the wall time, never goes back, and has a name of its own', () => {
+    const first = systemClock.now();
+    const second = systemClock.now();
+    expect(second).toBeGreaterThanOrEqual(first);
+    expect(Math.abs(systemClock.now() - systemClock.wall())).toBeLessThan(5_000);
+    expect(systemClock.id).toMatch(/^host:.+\/\d+-[0-9a-z]+$/);
+  });
+});

@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { connectorStateCache, projections } from '../../projections/index.js';
+import type { Projector } from '../../src/projector/index.js';
+import { hit, synced, T0 } from '../support/facts.js';
+import { createHarness, type Harness, liveAndExpected, until } from './harness.js';
+
+let harness: Harness;
+let running: { readonly projector: Projector; readonly ended: Promise<void> }[];
+let stop: AbortController;
+
+beforeEach(async () => {
+  harness = await createHarness();
+  running = [];
+  stop = new AbortController();
+});
+afterEach(async () => {
+  stop.abort();
+  await Promise.allSettled(running.map(({ ended }) => ended));
+  await harness.close();
+});
+
+function start(projector = harness.projector({ sleep: async () => undefined })): Projector {
+  running.push({ projector, ended: projector.run({ signal: stop.signal }) });
+  return projector;
+}
+
+const hits = async () => Number((await harness.rows(connectorStateCache))[0]?.hitCount ?? 0);
+const killLeader = () =>
+  harness.pool.query(`SELECT pg_terminate_backend(pid) FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objid = 0
+      AND classid = 'projection_checkpoint'::regclass::oid
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+
+describe('run', () => {
+  it('applies what is there, then what comes, and ends when told to', async () => {
+    await harness.append(synced());
+    const projector = start();
+    await until('the first event', async () => (await harness.rows(connectorStateCache)).length === 1);
+
+    await harness.append(hit({ count: 2 }));
+    await until('the second event', async () => (await hits()) === 2);
+    stop.abort();
+
+    await expect(running[0]?.ended).resolves.toBeUndefined();
+    expect(projector.counters).toMatchObject({ events: 2, leading: 0 });
+  });
+
+  it('has one leader; when its connection is killed the next takes over at once', async () => {
+    await harness.append(synced());
+    const first = start();
+    await until('a leader', () => first.counters.leading === 1);
+    const second = start();
+    await until('the first event', async () => (await harness.rows(connectorStateCache)).length === 1);
+    expect(second.counters).toMatchObject({ leading: 0, events: 0 });
+
+    await killLeader();
+    await until('the successor', () => second.counters.leading === 1);
+    await harness.append(hit({ count: 7 }));
+    await until('what came after', async () => (await hits()) === 7);
+
+    expect(first.counters).toMatchObject({ reconnects: 1, leading: 0 });
+    expect(second.counters.events).toBe(1);
+  });
+
+  it('promise 1: keeps every event exactly once while leaders are killed again and again', async () => {
+    const both = [start(harness.projector({ pageSize: 5, sleep: async () => undefined })), start()];
+    for (let round = 0; round < 12; round++) {
+      await harness.append(synced({ measuredAt: T0 + round }), ...Array.from({ length: 20 }, () => hit()));
+      await killLeader();
+    }
+
+    await until('everything', async () => (await harness.projector().lag()).events === 0);
+
+    expect(await hits()).toBe(240);
+    const { live, expected } = await liveAndExpected(harness);
+    expect(live).toEqual(expected);
+    expect(both.reduce((sum, { counters }) => sum + counters.reconnects, 0)).toBeGreaterThan(0);
+  });
+
+  it('shares the work with functions that catch up, and nothing counts twice', async () => {
+    start();
+    for (let round = 0; round < 10; round++) {
+      await harness.append(synced({ measuredAt: T0 + round }), hit());
+      const caught = await harness.projector({ pageSize: 1 }).catchUp({ timeoutMs: 5_000 });
+      expect(caught.caughtUp).toBe(true);
+    }
+
+    const { live, expected } = await liveAndExpected(harness);
+    expect(live).toEqual(expected);
+  });
+
+  it('ends at once when told to while it waits for the lock', async () => {
+    await harness.asAnother(async other => {
+      await other.query(`SELECT pg_advisory_lock('projection_checkpoint'::regclass::oid::integer, 0)`);
+      start();
+      await until('the wait', async () => {
+        const { rows } = await harness.pool.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'`,
+        );
+        return rows.length === 1;
+      });
+
+      stop.abort();
+      await expect(running[0]?.ended).resolves.toBeUndefined();
+    });
+  });
+
+  it('is seen when it stops by itself: it rejects when the rows are of another version', async () => {
+    await harness.projector().catchUp();
+    const newer = projections.map(projection => ({ ...projection, version: 2 }));
+
+    await expect(
+      harness.projector({ projections: newer }).run({ signal: stop.signal }),
+    ).rejects.toMatchObject({
+      code: 'PROJECTION_FAILED',
+      message: expect.stringContaining('connector-state rebuild'),
+    });
+  });
+});

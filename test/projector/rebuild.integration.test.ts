@@ -1,0 +1,299 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  cacheUsage,
+  connectorStateCache,
+  driftSample,
+  exchangeClock,
+  projections,
+} from '../../projections/index.js';
+import type { EventStore } from '../../src/event-store/event-store.js';
+import type { NewEvent, Position } from '../../src/events/event.js';
+import { cleaned, hit, id, synced, T0 } from '../support/facts.js';
+import { createHarness, type Harness, liveAndExpected, until } from './harness.js';
+
+let harness: Harness;
+beforeEach(async () => {
+  harness = await createHarness();
+});
+afterEach(() => harness.close());
+
+const MONTH_MS = 31 * 86_400_000;
+const aHistory = (n = 60): NewEvent[] =>
+  Array.from({ length: n }, (_, i) =>
+    i % 3 === 2
+      ? hit({ userId: `user${i % 10}` })
+      : synced({ userId: `user${i % 10}`, measuredAt: T0 + (i % 4) * MONTH_MS + i, offsetMs: i / 7 }),
+  );
+
+const temporaryTables = async () =>
+  (await harness.pool.query(`SELECT relname FROM pg_class WHERE relname LIKE 'rebuilt%'`)).rows;
+
+const NOTHING_DIFFERS = {
+  connector_state_cache: 0,
+  exchange_clock: 0,
+  drift_sample: 0,
+  cache_usage: 0,
+};
+
+describe('rebuild', () => {
+  it('promise 2: finds the live rows equal to those made from the first event', async () => {
+    await harness.append(...aHistory(), cleaned({ cutoff: T0 + MONTH_MS }));
+    const projector = harness.projector({ pageSize: 7 });
+    await projector.catchUp();
+    const progress: number[] = [];
+
+    const result = await projector.rebuild({ onProgress: ({ done, total }) => progress.push(done / total) });
+
+    expect(result).toMatchObject({ events: 61, differing: NOTHING_DIFFERS, deadLetters: 0 });
+    expect(result.rows[driftSample.name]).toBe(40);
+    expect(progress.length).toBeGreaterThanOrEqual(9);
+    expect(progress.at(-1)).toBe(1);
+    expect(await temporaryTables()).toEqual([]);
+  });
+
+  it('heals rows that were changed, lost or made up, in every table and partition', async () => {
+    await harness.append(...aHistory());
+    const projector = harness.projector();
+    await projector.catchUp();
+    const before = await liveAndExpected(harness);
+    await harness.pool.query(`
+      UPDATE connector_state_cache SET time_offset = 'NaN', expires_at = 'infinity' WHERE user_id = 'user1';
+      DELETE FROM connector_state_cache WHERE user_id = 'user2';
+      INSERT INTO connector_state_cache SELECT (jsonb_populate_record(s,
+        '{"id": "00000000-0000-7000-8000-00000000dead", "cache_key": "made_up"}')).*
+        FROM connector_state_cache s WHERE user_id = 'user3';
+      UPDATE exchange_clock SET is_valid = false;
+      DELETE FROM drift_sample WHERE sampled_at >= to_timestamp(${T0 / 1000}) + interval '2 months';
+      UPDATE cache_usage SET hits = hits + 1;`);
+    expect(await projector.verify()).toMatchObject({
+      equal: false,
+      tables: [
+        { name: 'connector_state_cache', differing: 3 },
+        { name: 'exchange_clock', differing: 1 },
+        { name: 'drift_sample' },
+        { name: 'cache_usage' },
+      ],
+    });
+
+    const { differing } = await projector.rebuild();
+
+    expect(differing).toMatchObject({ connector_state_cache: 3, exchange_clock: 1 });
+    expect(differing.drift_sample).toBeGreaterThan(0);
+    expect(await liveAndExpected(harness)).toEqual(before);
+    expect(await projector.verify()).toMatchObject({ equal: true });
+  });
+
+  it('heals rows whose ids were swapped', async () => {
+    await harness.append(synced({ id: id(1), userId: 'a' }), synced({ id: id(2), userId: 'b' }));
+    const projector = harness.projector();
+    await projector.catchUp();
+    await harness.pool.query(`
+      UPDATE connector_state_cache SET id = '${id(3)}' WHERE id = '${id(1)}';
+      UPDATE connector_state_cache SET id = '${id(1)}' WHERE id = '${id(2)}';
+      UPDATE connector_state_cache SET id = '${id(2)}' WHERE id = '${id(3)}';`);
+
+    expect((await projector.rebuild()).differing).toMatchObject({ connector_state_cache: 2 });
+
+    expect(await projector.verify()).toMatchObject({ equal: true });
+  });
+
+  it('rebuilds only what was asked for', async () => {
+    await harness.append(...aHistory());
+    const projector = harness.projector();
+    await projector.catchUp();
+    await harness.pool.query('UPDATE exchange_clock SET epoch = 99; UPDATE cache_usage SET hits = 99');
+
+    const result = await projector.rebuild({ projections: ['exchange_clock'] });
+
+    expect(result.differing).toEqual({ exchange_clock: 1 });
+    expect(await harness.rows(cacheUsage)).toContainEqual(expect.objectContaining({ hits: 99 }));
+    await expect(projector.rebuild({ projections: ['nonsense'] })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('cache_usage'),
+    });
+  });
+
+  it('goes on beside a live projector, writers and lookups, and loses nothing', async () => {
+    await harness.append(...aHistory(300));
+    const live = harness.projector({ pageSize: 10 });
+    const stop = new AbortController();
+    const running = live.run({ signal: stop.signal });
+    await until('the live projector', () => live.counters.events >= 300);
+    const seen = new Set<number>();
+    const work = async (task: () => Promise<void>) => {
+      while (!stop.signal.aborted) await task();
+    };
+    let appended = 300;
+    const writing = work(async () => {
+      await harness.append(...aHistory(9));
+      appended += 9;
+      await until('the live projector', () => live.counters.events >= appended || stop.signal.aborted);
+    });
+    const reading = work(async () => {
+      const { rows } = await harness.pool.query('SELECT count(*)::int AS n FROM connector_state_cache');
+      seen.add(rows[0].n);
+    });
+    try {
+      for (let round = 0; round < 3; round++) {
+        const { differing } = await harness.projector({ pageSize: 50 }).rebuild();
+        expect(differing).toEqual(NOTHING_DIFFERS);
+      }
+      expect(await harness.projector().verify()).toMatchObject({ equal: true });
+    } finally {
+      stop.abort();
+      await Promise.all([running, writing, reading]);
+    }
+
+    expect([...seen]).toEqual([10]);
+    await harness.projector().catchUp();
+    const { live: rows, expected } = await liveAndExpected(harness);
+    expect(rows).toEqual(expected);
+  });
+
+  it('two at once end well', async () => {
+    await harness.append(...aHistory());
+    await harness.projector().catchUp();
+
+    const results = await Promise.all([harness.projector().rebuild(), harness.projector().rebuild()]);
+
+    expect(results.map(({ differing }) => differing)).toEqual([NOTHING_DIFFERS, NOTHING_DIFFERS]);
+  });
+
+  it('aborted half-way changes and leaves nothing', async () => {
+    await harness.append(...aHistory());
+    const projector = harness.projector({ pageSize: 5 });
+    await projector.catchUp();
+    await harness.pool.query('UPDATE connector_state_cache SET time_offset = 4711');
+    const before = await harness.rows(connectorStateCache);
+    const stop = new AbortController();
+
+    const rebuilding = projector.rebuild({
+      signal: stop.signal,
+      onProgress: ({ done }) => done >= 30 && stop.abort(new Error('Ctrl-C')),
+    });
+
+    await expect(rebuilding).rejects.toThrow('Ctrl-C');
+    expect(await harness.rows(connectorStateCache)).toEqual(before);
+    expect(await temporaryTables()).toEqual([]);
+  });
+
+  it('aborted while it waits for the checkpoints ends at once', async () => {
+    await harness.append(...aHistory());
+    const projector = harness.projector();
+    await projector.catchUp();
+    const stop = new AbortController();
+
+    await harness.asAnother(async other => {
+      await other.query('BEGIN; SELECT FROM projection_checkpoint FOR UPDATE');
+      const rebuilding = projector.rebuild({ signal: stop.signal });
+      const failed = expect(rebuilding).rejects.toThrow('Ctrl-C');
+      await until('the wait', async () => {
+        const { rows } = await harness.pool.query('SELECT FROM pg_locks WHERE NOT granted');
+        return rows.length > 0;
+      });
+      stop.abort(new Error('Ctrl-C'));
+      await failed;
+    });
+    expect(await projector.verify()).toMatchObject({ equal: true });
+  });
+
+  it('of a new version switches table and version in one step', async () => {
+    await harness.append(...aHistory());
+    const old = harness.projector();
+    await old.catchUp();
+    const changed = projections.map(projection =>
+      projection.name === exchangeClock.name
+        ? {
+            ...projection,
+            version: 2,
+            evolve(...args: Parameters<typeof projection.evolve>) {
+              const row = projection.evolve(...args);
+              return row && { ...row, epoch: 42 };
+            },
+          }
+        : projection,
+    );
+    const next = harness.projector({ projections: changed });
+    await harness.append(hit());
+    await expect(next.catchUp()).rejects.toMatchObject({ code: 'PROJECTION_FAILED' });
+
+    expect((await next.rebuild({ projections: ['exchange_clock'] })).differing).toEqual({
+      exchange_clock: 1,
+    });
+
+    expect(await harness.rows(exchangeClock)).toMatchObject([{ epoch: 42 }]);
+    expect(await next.lag()).toMatchObject({ events: 0 });
+    await expect(old.catchUp({ until: 'pg/999999' as Position })).rejects.toMatchObject({
+      code: 'PROJECTION_FAILED',
+      message: expect.stringContaining('upgrade'),
+    });
+  });
+
+  it('strict gives up at the first event that cannot be projected, and changes nothing', async () => {
+    await harness.append(synced({ samples: 3_000_000_000 }), synced({ userId: 'b' }));
+    const projector = harness.projector();
+    await projector.catchUp();
+    await harness.pool.query('DELETE FROM connector_state_cache');
+
+    await expect(projector.rebuild({ strict: true })).rejects.toMatchObject({
+      code: 'PROJECTION_FAILED',
+      message: expect.stringContaining('sample_count'),
+    });
+
+    expect(await harness.rows(connectorStateCache)).toEqual([]);
+  });
+
+  it('makes the rows anew from another event store', async () => {
+    await harness.append(...aHistory());
+    await harness.projector().catchUp();
+    const rename = (position: Position | undefined) => position?.replace(/^pg/, 'other') as Position;
+    const back = (position: Position | undefined) => position?.replace(/^other/, 'pg') as Position;
+    const { store } = harness;
+    const other: EventStore = {
+      ...store,
+      name: 'other',
+      readAll: async ({ after, limit }) =>
+        (await store.readAll({ after: back(after), limit })).map(event => ({
+          ...event,
+          position: rename(event.position),
+        })),
+      head: async () => rename(await store.head()),
+      countAfter: position => store.countAfter(back(position)),
+      compare(a, b) {
+        for (const position of [a, b]) if (position?.startsWith('pg/')) throw new Error('not mine');
+        return store.compare(back(a), back(b));
+      },
+    };
+    const projector = harness.projector({ store: other });
+    await expect(projector.catchUp()).rejects.toThrow('not mine');
+
+    await projector.rebuild();
+
+    expect(await projector.verify()).toMatchObject({ equal: true });
+    expect(await projector.catchUp()).toMatchObject({ caughtUp: true, events: 0 });
+  });
+});
+
+describe('promise 9: a row that holds nonsense', () => {
+  it('is healed by the next sync', async () => {
+    await harness.append(synced({ measuredAt: T0 }));
+    const projector = harness.projector();
+    await projector.catchUp();
+    await harness.pool.query(`
+      UPDATE connector_state_cache SET time_offset = 'NaN', uncertainty_ms = '-Infinity', expires_at = 'infinity',
+        last_sync_time = 'infinity', created_at = '-infinity', last_hit_at = 'infinity', ttl_ms = -1, basis = '?';
+      UPDATE exchange_clock SET time_offset = 'Infinity', measured_at = 'infinity', expires_at = '-infinity';`);
+    await harness.append(
+      hit(),
+      synced({ trigger: 'corrupt', measuredAt: T0 + 1, offsetMs: 12, syncId: id(2) }),
+    );
+
+    await projector.catchUp();
+
+    expect(await projector.deadLetters()).toEqual([]);
+    expect(await harness.rows(connectorStateCache)).toMatchObject([
+      { timeOffset: 12, syncId: id(2), lastSyncTime: T0 + 1, isValid: true, basis: 'measured' },
+    ]);
+    expect(await harness.rows(exchangeClock)).toMatchObject([{ timeOffset: 12, measuredAt: T0 + 1 }]);
+  });
+});

@@ -1,0 +1,45 @@
+/** Clocks of other machines: wrong, drifting, stepping, frozen. */
+import { type HostClock, systemClock } from '../../src/clock/host-clock.js';
+
+let machines = 0;
+
+/** Another machine, whose clock is ahead of this one's by `skewMs` and runs faster by `driftPpm`. */
+export function machine(skewMs = 0, driftPpm = 0): HostClock {
+  const startedAt = systemClock.now();
+  const read = () => {
+    const now = systemClock.now();
+    return now + skewMs + ((now - startedAt) * driftPpm) / 1e6;
+  };
+  return { now: read, wall: read, id: `host:machine-${++machines}/1` };
+}
+
+export interface SteerableClock extends HostClock {
+  /** Time passes, by wall and monotonic clock. */
+  advance(ms: number): void;
+  /** Somebody sets the wall clock; the monotonic one goes on. */
+  stepWall(ms: number): void;
+  /** The machine sleeps: the wall clock goes on, the monotonic one stops. */
+  freeze(ms: number): void;
+}
+
+/** As {@link machine}, and the test may move its hands. */
+export function steerableMachine(skewMs = 0): SteerableClock {
+  const base = machine(skewMs);
+  const moved = { now: 0, wall: 0 };
+  return {
+    id: base.id,
+    now: () => base.now() + moved.now,
+    wall: () => base.wall() + moved.wall,
+    advance(ms) {
+      moved.now += ms;
+      moved.wall += ms;
+    },
+    stepWall(ms) {
+      moved.wall += ms;
+    },
+    freeze(ms) {
+      // To the machine, everybody else's clock has jumped ahead.
+      moved.now -= ms;
+    },
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * The world a connector lives in, with nothing pretended but the exchanges: a database of its own, the simulator
+ * without latency, and any number of processes (each a `createConnectorState` with a clock of its own). All that
+ * was opened is closed after the test, connectors first, and a connection left open fails it.
+ */
+import { afterEach } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from 'pg';
+import {
+  type ConnectorState,
+  type ConnectorStateOptions,
+  createConnectorState,
+} from '../../src/connector-state.js';
+import { BingxConnectorWithCache } from '../../src/connectors/bingx-with-cache.connector.js';
+import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
+import type { ConnectorOptions } from '../../src/connectors/options.js';
+import type { Exchange } from '../../src/events/connector.js';
+import {
+  type ExchangeSimulator,
+  type SimulatorOptions,
+  startExchangeSimulator,
+} from '../../src/exchanges/simulator/index.js';
+import { pg } from '../../src/postgres/driver.js';
+import { createTestDatabase } from './database.js';
+import { type KeptLog, keptLog } from './log.js';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
+
+export const BOTH: readonly Exchange[] = ['BYBIT', 'BINGX'];
+export const SYMBOL = { BYBIT: 'BTCUSDT', BINGX: 'BTC-USDT' } as const;
+export const ACCOUNT = { apiKey: 'worldKey1', apiSecret: 'worldSecret1' } as const;
+
+const CONNECTOR = { BYBIT: BybitConnectorWithCache, BINGX: BingxConnectorWithCache } as const;
+
+const opened: { close(): unknown }[] = [];
+
+afterEach(async () => {
+  const failures: unknown[] = [];
+  for (const each of opened.splice(0).reverse()) {
+    await Promise.resolve(each.close()).catch(error => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+});
+
+/** Closed after the test, in the reverse order of opening. */
+export function closing<T extends { close(): unknown }>(it: T): T {
+  opened.push(it);
+  return it;
+}
+
+export interface Process extends ConnectorState {
+  readonly log: KeptLog;
+}
+
+export interface World {
+  readonly databaseUrl: string;
+  readonly simulator: ExchangeSimulator;
+  /** A new process on this database; its memory starts empty. */
+  process(options?: ConnectorStateOptions): Promise<Process>;
+  connector(process: ConnectorState, exchange: Exchange, options?: Partial<ConnectorOptions>): AnyConnector;
+  sql<Row extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
+  proxy(): Promise<TcpProxy>;
+}
+
+export type AnyConnector = InstanceType<(typeof CONNECTOR)[Exchange]>;
+
+export const NO_LATENCY = { time: 0, verify: 0, funding: 0 } as const;
+
+export async function givenSimulator(options: SimulatorOptions = {}): Promise<ExchangeSimulator> {
+  return closing(
+    await startExchangeSimulator({
+      accounts: { [ACCOUNT.apiKey]: ACCOUNT.apiSecret },
+      ...options,
+      knobs: { latencyMs: NO_LATENCY, ...options.knobs },
+    }),
+  );
+}
+
+export async function givenWorld(options: SimulatorOptions = {}): Promise<World> {
+  const database = await createTestDatabase();
+  closing({ close: () => database.drop() });
+  const simulator = await givenSimulator(options);
+  let client: Client | undefined;
+  return {
+    databaseUrl: database.url,
+    simulator,
+
+    async process(processOptions = {}) {
+      const log = keptLog();
+      const state = await createConnectorState({
+        databaseUrl: database.url,
+        // The machine that runs the tests is busy; what a deadline does has tests of its own.
+        lookupDeadlineMs: 10_000,
+        // No flush but those the test asks for.
+        flushIntervalMs: 600_000,
+        logger: log,
+        ...processOptions,
+      });
+      return Object.assign(closing(state), { log });
+    },
+
+    connector(process, exchange, connectorOptions = {}) {
+      return closing(
+        new CONNECTOR[exchange]({
+          cache: process.cache,
+          userId: 'user123',
+          credentialId: 'cred456',
+          environment: 'TESTNET',
+          credentials: ACCOUNT,
+          baseUrl: exchange === 'BYBIT' ? simulator.bybitUrl : simulator.bingxUrl,
+          ...connectorOptions,
+        }),
+      );
+    },
+
+    async sql<Row extends object>(text: string, values?: unknown[]) {
+      if (!client) {
+        const connected = new pg.Client({ connectionString: database.url, application_name: 'test' });
+        await connected.connect();
+        client = connected;
+        closing({ close: () => connected.end() });
+      }
+      return (await client.query<Row>(text, values)).rows;
+    },
+
+    proxy: async () => closing(await startTcpProxy(database.url)),
+  };
+}
+
+/** How often the exchange was asked for its time. */
+export const measurements = (world: World, exchange: Exchange): number =>
+  world.simulator.requests(exchange).filter(request => request.route === 'time').length;
+
+/** What became of each signed request, in order: `0`, or the code of the refusal. */
+export const verifications = (world: World, exchange: Exchange): string[] =>
+  world.simulator
+    .requests(exchange)
+    .filter(request => request.route === 'verify')
+    .map(request => request.outcome);
+
+/** Waits for a condition, not for time: polls until it holds, and fails with the last error when it never does. */
+export async function eventually(check: () => unknown, timeoutMs = 20_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      if ((await check()) !== false) return;
+      if (performance.now() > deadline) throw new Error('the condition never came true');
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+    await pause(10);
+  }
+}
