@@ -8,6 +8,7 @@
  *    whatever order writers commit in.
  *  - Within a stream, versions count from 1 without gaps, and global order agrees with stream order.
  */
+import type { RawEvent } from '../events/decode.js';
 import type { NewEvent, Position, StoredEvent } from '../events/event.js';
 
 /** What the stream must look like for the append to be taken. Default: `any`. */
@@ -29,10 +30,15 @@ export interface AppendedEvent {
 }
 
 export interface AppendResult {
-  /** In the order given. */
+  /** In the order given; empty when the events are {@link AppendResult.waiting}. */
   readonly events: readonly AppendedEvent[];
-  /** The last position among the events; `undefined` for an empty append. */
+  /** The last position among the events; `undefined` for an empty append, and while the events wait. */
   readonly position: Position | undefined;
+  /**
+   * How many events are durable and acknowledged but not in the store yet, so that they have neither version nor
+   * position: they wait in the outbox (outbox/) for a store that cannot be reached. Left out by stores themselves.
+   */
+  readonly waiting?: number;
 }
 
 export interface ReadStreamOptions {
@@ -99,4 +105,28 @@ export interface EventStore {
   compare(a: Position | undefined, b: Position | undefined): number;
 
   close(): Promise<void>;
+}
+
+/**
+ * A store whose log can be moved to another: events go out and in as they are stored, nothing decoded, brought up
+ * to date or judged, so that what an older or a newer release wrote arrives unchanged.
+ */
+export interface TransferableEventStore extends EventStore {
+  /** As {@link EventStore.readAll}, undecoded. */
+  readRaw(options: ReadAllOptions): Promise<readonly RawEvent[]>;
+
+  /** The last event in global order, undecoded; `undefined` when there is none. */
+  lastRaw(): Promise<RawEvent | undefined>;
+
+  /**
+   * Stores events of another store under their ids, with all their times, `recordedAt` included, and their schema
+   * version. In the order given, one after the other: what a crash leaves is a beginning of them. An id that
+   * is in its stream already is not stored again. Versions count on in each stream. Positions are this
+   * store's own, except that a store of the same name may keep those it is given.
+   *
+   * Not for recording: whoever may call it can say when something was recorded.
+   *
+   * @throws ConnectorStateError `EVENT_STORE_FAILED` when the store could not be reached or refused
+   */
+  importRaw(events: readonly RawEvent[]): Promise<void>;
 }

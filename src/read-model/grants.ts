@@ -2,11 +2,13 @@
  * Gives roles the least they need, so that what runs in a function can neither rewrite history nor the read
  * tables.
  *
- * - A *functions role* appends and looks up: it may call the append function (which runs as the owner of the
- *   log, so that nobody else writes there) and read everything.
- * - A *worker role* projects: it may write the read tables, checkpoints and dead letters as well, and make
- *   partitions through the function that does so as their owner. Functions that catch up the projections
- *   themselves, without a worker, need this role.
+ * - A *functions role* appends and looks up: it may call the functions that append to the log and to the outbox
+ *   (which run as their owner, so that nobody else writes there) and read everything.
+ * - A *worker role* projects and relays: it may write the read tables, checkpoints and dead letters as well, make
+ *   partitions through the function that does so as their owner, and take from the outbox what it forwarded.
+ *   Functions that catch up the projections themselves, without a worker, need this role.
+ *
+ * Neither may import events, for who imports says when something was recorded.
  *
  * Nobody gets UPDATE, DELETE or TRUNCATE on events, and what a role had of it is taken away. Migrations and
  * rebuilds change the schema, so they run as the owner. Roles themselves, with their passwords, are made by
@@ -25,8 +27,9 @@ export interface PrivilegeRoles {
 }
 
 const EVENT_TABLES = ['connector_event', 'connector_event_kept', 'connector_event_hits', 'connector_stream'];
+const OUTBOX = 'connector_outbox';
 /** Without the partitions, which are read through their parent; with the table that tells the schema's version. */
-const READABLE = ['connector_event', 'connector_stream', 'connector_state_migration'];
+const READABLE = ['connector_event', 'connector_stream', OUTBOX, 'connector_state_migration'];
 const READ_TABLES = [
   'connector_state_cache',
   'exchange_clock',
@@ -35,7 +38,10 @@ const READ_TABLES = [
   'projection_checkpoint',
   'projection_dead_letter',
 ];
-const APPEND_FUNCTION = 'connector_event_append(jsonb, jsonb, integer)';
+const APPEND_FUNCTIONS = [
+  'connector_event_append(jsonb, jsonb, integer)',
+  'connector_outbox_add(jsonb, boolean, integer)',
+];
 const PARTITION_FUNCTION = 'connector_state_ensure_drift_partition(timestamptz)';
 
 /**
@@ -62,6 +68,7 @@ export function grantPrivileges(databaseUrl: string, roles: PrivilegeRoles): Pro
 
 const WORKER_GRANTS = [
   `GRANT INSERT, UPDATE, DELETE ON ${READ_TABLES.join(', ')} TO`,
+  `GRANT UPDATE, DELETE ON ${OUTBOX} TO`,
   `GRANT EXECUTE ON FUNCTION ${PARTITION_FUNCTION} TO`,
 ];
 
@@ -71,12 +78,12 @@ async function grant(client: Client, role: string, more: readonly string[]): Pro
   const schema = pg.escapeIdentifier(rows[0]?.schema ?? 'public');
   const quoted = pg.escapeIdentifier(role);
   // A role may hold more from an earlier day, on the tables or on the partitions under them.
-  await client.query(`REVOKE ALL ON ${[...EVENT_TABLES, ...READ_TABLES].join(', ')} FROM ${quoted}`);
+  await client.query(`REVOKE ALL ON ${[...EVENT_TABLES, OUTBOX, ...READ_TABLES].join(', ')} FROM ${quoted}`);
   await client.query(`REVOKE ALL ON SEQUENCE connector_event_position FROM ${quoted}`);
   const statements = [
     `GRANT USAGE ON SCHEMA ${schema} TO`,
     `GRANT SELECT ON ${[...READABLE, ...READ_TABLES].join(', ')} TO`,
-    `GRANT EXECUTE ON FUNCTION ${APPEND_FUNCTION} TO`,
+    `GRANT EXECUTE ON FUNCTION ${APPEND_FUNCTIONS.join(', ')} TO`,
     ...more,
   ];
   for (const statement of statements) await client.query(`${statement} ${quoted}`);

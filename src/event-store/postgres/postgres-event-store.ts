@@ -7,12 +7,13 @@
  */
 import type { Pool } from 'pg';
 import { ConnectorStateError, InvalidInputError } from '../../errors.js';
-import type { EventStore } from '../event-store.js';
+import type { TransferableEventStore } from '../event-store.js';
 import { appendEvents } from './append.js';
 import { AppendListener } from './append-listener.js';
+import { importEvents } from './import.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
 import { createRunner } from './query.js';
-import { readAll, readHead, readStream } from './read.js';
+import { readAll, readHead, readLast, readRaw, readStream } from './read.js';
 import { followPages } from './subscription.js';
 
 export interface PostgresEventStoreOptions {
@@ -33,7 +34,7 @@ const MAX_PAGE_SIZE = 10_000;
 const DEFAULT_PAGE_SIZE = 500;
 
 /** @throws InvalidInputError when an interval or deadline is not a positive number of milliseconds */
-export function createPostgresEventStore(options: PostgresEventStoreOptions): EventStore {
+export function createPostgresEventStore(options: PostgresEventStoreOptions): TransferableEventStore {
   const { pool, listen, useNamedStatements = true, onRetry = () => undefined } = options;
   const pollIntervalMs = requireWithin('pollIntervalMs', options.pollIntervalMs ?? 1_000, 2 ** 31 - 1);
   const appendTimeoutMs = requireWithin('appendTimeoutMs', options.appendTimeoutMs ?? 10_000, 2 ** 31 - 1);
@@ -91,6 +92,21 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Ev
     },
 
     compare: comparePositions,
+
+    async readRaw(readOptions) {
+      requireOpen();
+      return readRaw(run, readOptions);
+    },
+
+    async lastRaw() {
+      requireOpen();
+      return readLast(run);
+    },
+
+    async importRaw(events) {
+      requireOpen();
+      return importEvents(run, events);
+    },
 
     async close() {
       closing.abort();

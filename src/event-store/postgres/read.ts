@@ -35,6 +35,10 @@ const ALL = {
   name: 'connector_state_read_all',
   text: `SELECT ${COLUMNS} FROM connector_event WHERE position > $1 ORDER BY position LIMIT $2`,
 };
+const LAST = {
+  name: 'connector_state_last',
+  text: `SELECT ${COLUMNS} FROM connector_event ORDER BY position DESC LIMIT 1`,
+};
 const HEAD = { name: 'connector_state_head', text: 'SELECT max(position) FROM connector_event' };
 
 export async function readStream(
@@ -49,21 +53,35 @@ export async function readStream(
     [stream, isForgettable(stream), fromVersion ?? null, limit ?? null],
     { action: `read stream ${stream}`, timeoutMs: READ_TIMEOUT_MS },
   );
-  return rows.map(toEvent);
+  return rows.map(row => decodeEvent(toRaw(row)));
 }
 
 export async function readAll(
   run: RunStatement,
-  { after, limit }: ReadAllOptions,
+  options: ReadAllOptions,
   signal?: AbortSignal,
 ): Promise<readonly StoredEvent[]> {
+  return (await readRaw(run, options, signal)).map(raw => decodeEvent(raw));
+}
+
+/** As they are stored. */
+export async function readRaw(
+  run: RunStatement,
+  { after, limit }: ReadAllOptions,
+  signal?: AbortSignal,
+): Promise<readonly RawEvent[]> {
   requireCount('limit', limit);
   const rows = await run(ALL, [parsePosition(after), limit], {
     action: 'read events',
     timeoutMs: READ_TIMEOUT_MS,
     signal,
   });
-  return rows.map(toEvent);
+  return rows.map(toRaw);
+}
+
+export async function readLast(run: RunStatement): Promise<RawEvent | undefined> {
+  const [row] = await run(LAST, [], { action: 'read its last event', timeoutMs: READ_TIMEOUT_MS });
+  return row && toRaw(row);
 }
 
 export async function readHead(run: RunStatement): Promise<Position | undefined> {
@@ -92,11 +110,11 @@ type EventRow = readonly [
   data: string,
 ];
 
-function toEvent(row: TextRow): StoredEvent {
+function toRaw(row: TextRow): RawEvent {
   const [id, type, schemaVersion, stream, version, position, occurredAt, recordedAt, host, ...rest] =
     row as EventRow;
   const [correlationId, causationId, data] = rest;
-  const raw: RawEvent = {
+  return {
     id,
     type,
     schemaVersion: Number(schemaVersion),
@@ -110,5 +128,4 @@ function toEvent(row: TextRow): StoredEvent {
     ...(causationId !== null && { causationId }),
     data: JSON.parse(data),
   };
-  return decodeEvent(raw);
 }

@@ -5,6 +5,7 @@
  */
 import { CacheUsage } from './cache-usage.js';
 import { ConnectorEvent } from './connector-event.js';
+import { ConnectorOutbox } from './connector-outbox.js';
 import { ConnectorStateCache } from './connector-state-cache.js';
 import { ConnectorStream } from './connector-stream.js';
 import { DriftSample } from './drift-sample.js';
@@ -15,6 +16,7 @@ import { ProjectionDeadLetter } from './projection-dead-letter.js';
 export {
   CacheUsage,
   ConnectorEvent,
+  ConnectorOutbox,
   ConnectorStateCache,
   ConnectorStream,
   DriftSample,
@@ -26,6 +28,7 @@ export {
 export const entities = [
   ConnectorEvent,
   ConnectorStream,
+  ConnectorOutbox,
   ConnectorStateCache,
   ExchangeClock,
   DriftSample,

@@ -1,0 +1,40 @@
+/**
+ * Taking over another store's events: one call of one SQL function (see its migration), which only the owner of
+ * the tables may call, because it believes what it is told about when an event was recorded.
+ *
+ * Events that come from a PostgreSQL log keep their positions too. Whatever remembers one, a checkpoint above
+ * all, then means the same event after the move; only the prefix tells stores apart, and it would not help there.
+ */
+import type { RawEvent } from '../../events/decode.js';
+import { parsePosition, STORE_NAME } from './position.js';
+import type { RunStatement } from './query.js';
+
+const IMPORT = {
+  name: 'connector_state_import',
+  text: 'SELECT connector_event_import($1, $2)',
+};
+
+/** A page is written in a fraction of this; what takes longer waits for a lock. */
+const IMPORT_TIMEOUT_MS = 60_000;
+
+export async function importEvents(run: RunStatement, events: readonly RawEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const keepPositions = events.every(({ position }) => position.startsWith(`${STORE_NAME}/`));
+  const rows = events.map(event => ({
+    id: event.id,
+    stream: event.stream,
+    type: event.type,
+    schema_version: event.schemaVersion,
+    data: event.data,
+    occurred_at: event.occurredAt,
+    recorded_at: event.recordedAt,
+    host: event.host,
+    correlation_id: event.correlationId,
+    causation_id: event.causationId,
+    ...(keepPositions && { position: String(parsePosition(event.position)) }),
+  }));
+  await run(IMPORT, [JSON.stringify(rows), IMPORT_TIMEOUT_MS], {
+    action: `import ${events.length} event(s)`,
+    timeoutMs: IMPORT_TIMEOUT_MS,
+  });
+}
