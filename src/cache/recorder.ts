@@ -17,7 +17,7 @@
  */
 import { withDeadline } from '../deadline.js';
 import { isConnectorStateError } from '../errors.js';
-import type { EventStore } from '../event-store/event-store.js';
+import type { AppendResult, EventStore } from '../event-store/event-store.js';
 import type { EventData, Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import { cacheKeyOf } from '../events/connector.js';
@@ -73,8 +73,10 @@ export interface FlushResult {
   /** True when nothing was left behind. */
   readonly ok: boolean;
   readonly pending: number;
-  /** The last event this call stored. */
+  /** The last event this call put into the event store. */
   readonly position: Position | undefined;
+  /** Events this call stored in the outbox, where they wait for the event store: safe, but not to be seen yet. */
+  readonly waiting: number;
 }
 
 const BATCH_SIZE = 500;
@@ -145,7 +147,12 @@ export class Recorder {
   async flush(timeoutMs?: number): Promise<FlushResult> {
     const flushed = this.#flushAll();
     if (timeoutMs === undefined) return flushed;
-    return withDeadline(flushed, timeoutMs, () => ({ ok: false, pending: this.#size(), position: undefined }));
+    return withDeadline(flushed, timeoutMs, () => ({
+      ok: false,
+      pending: this.#size(),
+      position: undefined,
+      waiting: 0,
+    }));
   }
 
   stats(): RecorderStats {
@@ -179,9 +186,12 @@ export class Recorder {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     let position: Position | undefined;
+    let waiting = 0;
     try {
       while (this.#take()) {
-        position = (await this.#append()) ?? position;
+        const result = await this.#append();
+        position = result?.position ?? position;
+        waiting += result?.waiting ?? 0;
         this.#failures = 0;
       }
     } catch (error) {
@@ -192,10 +202,10 @@ export class Recorder {
         pending: this.#size(),
       };
       this.#options.log.warn(problem, 'facts could not be stored and stay pending; they will be retried');
-      return { ok: false, pending: this.#size(), position };
+      return { ok: false, pending: this.#size(), position, waiting };
     }
     if (position) await this.#runAfterAppend(position);
-    return { ok: true, pending: this.#size(), position };
+    return { ok: true, pending: this.#size(), position, waiting };
   }
 
   /** Moves the next batch in flight; false when nothing is left. */
@@ -220,14 +230,14 @@ export class Recorder {
     return this.#inFlight.length > 0;
   }
 
-  async #append(): Promise<Position | undefined> {
+  async #append(): Promise<AppendResult | undefined> {
     const [store, newId] = await Promise.all([this.#options.store(), this.#options.newId()]);
     for (const pending of this.#inFlight) pending.id ??= newId();
     try {
       const result = await store.append(this.#inFlight.map(pending => this.#toEvent(pending)));
       this.#counters.appended += this.#inFlight.length;
       this.#inFlight = [];
-      return result.position;
+      return result;
     } catch (error) {
       if (!isConnectorStateError(error, 'INVALID_EVENT')) throw error;
       await this.#dropInvalid();

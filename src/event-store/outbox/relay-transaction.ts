@@ -1,0 +1,70 @@
+/** The relay's statements and the transaction around them. */
+import type { Pool, PoolClient } from 'pg';
+import type { Forwarded } from './forward.js';
+import { toWaiting, type WaitingEvent } from './waiting-event.js';
+
+export interface BatchQueries {
+  /** False: another instance relays. Held until the transaction ends. */
+  tryLock(): Promise<boolean>;
+  oldest(limit: number): Promise<readonly WaitingEvent[]>;
+  remove(events: readonly WaitingEvent[]): Promise<void>;
+  /** Sets them aside for good. */
+  bury(dead: Forwarded['dead']): Promise<void>;
+  /** Written on the oldest only: it speaks for all behind it. */
+  noteFailure(oldest: WaitingEvent, message: string): Promise<void>;
+}
+
+const TRY_LOCK = `SELECT pg_try_advisory_xact_lock(1668507761, 'connector_outbox'::regclass::oid::integer) AS held`;
+// Named `row_id`, because ORDER BY means a column of the result first: by "id" it would sort text, 10 before 9.
+const OLDEST = `SELECT id::text AS row_id, envelope::text, (extract(epoch FROM recorded_at) * 1000)::float8 AS recorded_at
+  FROM connector_outbox WHERE dead_at IS NULL ORDER BY id LIMIT $1`;
+const REMOVE = 'DELETE FROM connector_outbox WHERE id = ANY($1::bigint[])';
+const BURY = `UPDATE connector_outbox SET dead_at = clock_timestamp(), attempts = attempts + 1, last_error = $2
+  WHERE id = $1`;
+const NOTE = 'UPDATE connector_outbox SET attempts = attempts + 1, last_error = $2 WHERE id = $1';
+
+/** A connection whose transaction failed is closed, not given back: with it goes the lock, whatever happened. */
+export async function inRelayTransaction<T>(
+  pool: Pool,
+  work: (queries: BatchQueries) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  // A borrowed connection that breaks emits `error` as well as failing the query that was under way.
+  const heard = () => undefined;
+  client.on('error', heard);
+  let isSound = false;
+  try {
+    await client.query('BEGIN');
+    const result = await work(queriesOf(client));
+    await client.query('COMMIT');
+    isSound = true;
+    return result;
+  } finally {
+    client.release(!isSound);
+    client.off('error', heard);
+  }
+}
+
+function queriesOf(client: PoolClient): BatchQueries {
+  return {
+    async tryLock() {
+      const { rows } = await client.query<{ held: boolean }>(TRY_LOCK);
+      return rows[0]?.held === true;
+    },
+    async oldest(limit) {
+      const { rows } = await client.query<{ row_id: string; envelope: string; recorded_at: number }>(OLDEST, [
+        limit,
+      ]);
+      return rows.map(row => toWaiting(row.row_id, row.envelope, row.recorded_at));
+    },
+    async remove(events) {
+      if (events.length > 0) await client.query(REMOVE, [events.map(({ rowId }) => rowId)]);
+    },
+    async bury(dead) {
+      for (const { waiting, problem } of dead) await client.query(BURY, [waiting.rowId, problem]);
+    },
+    async noteFailure({ rowId }, message) {
+      await client.query(NOTE, [rowId, message]);
+    },
+  };
+}

@@ -1,0 +1,229 @@
+/**
+ * The relay: takes what waits in the outbox to the event store, in order, and removes it there once the store has
+ * acknowledged it.
+ *
+ * A batch is one transaction: take the relay's lock (or leave: another instance is at it), read the oldest rows,
+ * append them, delete them, commit. The lock goes with the transaction, so it works through a transaction pooler
+ * and dies with its holder. If that happens between the append and the commit the rows are still there, and the
+ * next holder appends them again under the same event ids, which stores nothing twice.
+ *
+ *   idle → (something waits, or the poll) → draining → idle
+ *                                            ↓ the store or the database failed
+ *                                          resting, 0.1 s doubling to 5 s, and then draining again
+ *
+ * What the store calls invalid is marked dead with the reason, counted, and the rest goes on; see forward.ts. Any
+ * other refusal is waited out.
+ *
+ * Nobody waits for the relay but `drain()`, and its timer never keeps a process alive.
+ */
+import type { Pool } from 'pg';
+import { withDeadline } from '../../deadline.js';
+import type { Position } from '../../events/event.js';
+import type { Logger } from '../../logging.js';
+import type { EventStore } from '../event-store.js';
+import { createBackoff } from '../postgres/waiting.js';
+import { appendWithin } from './append-within.js';
+import { type Forwarded, forward } from './forward.js';
+import { inRelayTransaction } from './relay-transaction.js';
+import type { WaitingEvent } from './waiting-event.js';
+
+export interface RelayOptions {
+  /** Where the events belong. */
+  readonly store: Pick<EventStore, 'append'>;
+  /** Of the database with the outbox; its role needs UPDATE and DELETE there. */
+  readonly pool: Pool;
+  readonly log: Logger;
+  /** Awaited after events were forwarded, e.g. to project them. Its failure is logged. */
+  readonly afterForward?: ((position: Position) => Promise<void>) | undefined;
+  /** How often the outbox is looked at while nothing is known to wait, in milliseconds. Default 5000. */
+  readonly pollIntervalMs?: number | undefined;
+  /** How long one append may take, in milliseconds. Default 10 000. */
+  readonly appendTimeoutMs?: number | undefined;
+  /** Events a batch. Default 500. */
+  readonly batchSize?: number | undefined;
+}
+
+/** Counted since the relay was created. */
+export interface RelayCounters {
+  forwarded: number;
+  dead: number;
+  failures: number;
+}
+
+/** `empty`: nothing waits. `waiting`: something does, or may. */
+export type DrainOutcome = 'empty' | 'waiting';
+
+type BatchOutcome = Forwarded | 'empty' | 'busy' | 'failed';
+
+const DEFAULT_POLL_INTERVAL_MS = 5_000;
+const DEFAULT_APPEND_TIMEOUT_MS = 10_000;
+const DEFAULT_BATCH_SIZE = 500;
+
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #appendTimeoutMs: number;
+  readonly #batchSize: number;
+  readonly #backoff = createBackoff();
+  readonly #stop = new AbortController();
+  readonly counters: RelayCounters = { forwarded: 0, dead: 0, failures: 0 };
+  #draining: Promise<DrainOutcome> | undefined;
+  #drainingSinceMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #isStarted = false;
+  /** Monotonic milliseconds until which the relay rests after a failure. */
+  #restUntilMs = 0;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#appendTimeoutMs = options.appendTimeoutMs ?? DEFAULT_APPEND_TIMEOUT_MS;
+    this.#batchSize = options.batchSize ?? DEFAULT_BATCH_SIZE;
+  }
+
+  /** Drains in the background from now on, until {@link stop}. */
+  start(): void {
+    this.#isStarted = true;
+    this.#schedule(0);
+  }
+
+  /** Something was put into the outbox: the store has just failed somebody, or others wait already. */
+  poke({ storeFailed }: { readonly storeFailed: boolean }): void {
+    if (storeFailed && this.#restMs() === 0) this.#rest();
+    this.#schedule(this.#restMs());
+  }
+
+  /**
+   * Forwards what waits; at once `waiting` while the relay rests after a failure. Never throws.
+   * @param options.timeoutMs gives up waiting (not the draining itself) this long after the draining began, so that
+   *   a store that hangs delays one caller and not each of many
+   * @param options.force tries although the relay rests
+   */
+  async drain({
+    timeoutMs,
+    force = false,
+  }: {
+    timeoutMs?: number;
+    force?: boolean;
+  } = {}): Promise<DrainOutcome> {
+    if (this.#stop.signal.aborted || (!force && this.#restMs() > 0)) return 'waiting';
+    if (!this.#draining) {
+      this.#drainingSinceMs = performance.now();
+      this.#draining = this.#drainAll().finally(() => {
+        this.#draining = undefined;
+      });
+    }
+    if (timeoutMs === undefined) return this.#draining;
+    const leftMs = this.#drainingSinceMs + timeoutMs - performance.now();
+    return leftMs <= 0 ? 'waiting' : withDeadline(this.#draining, leftMs, () => 'waiting' as const);
+  }
+
+  /** Ends the background work and the append under way; what was not acknowledged goes on waiting. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    clearTimeout(this.#timer);
+    await this.#draining;
+  }
+
+  async #drainAll(): Promise<DrainOutcome> {
+    let forwarded = 0;
+    for (;;) {
+      if (this.#stop.signal.aborted) return 'waiting';
+      const outcome = await this.#forwardBatch();
+      if (typeof outcome === 'object') {
+        forwarded += outcome.stored.length;
+        if (outcome.position) await this.#runAfterForward(outcome.position);
+        if (outcome.failure === undefined) continue;
+      }
+      if (forwarded > 0)
+        this.#options.log.info({ forwarded }, 'events that waited are in the event store now');
+      if (this.#restMs() > 0) this.#schedule(this.#restMs());
+      return outcome === 'empty' ? 'empty' : 'waiting';
+    }
+  }
+
+  async #forwardBatch(): Promise<BatchOutcome> {
+    const { pool, store } = this.#options;
+    try {
+      const outcome = await inRelayTransaction(pool, async (queries): Promise<BatchOutcome> => {
+        if (!(await queries.tryLock())) return 'busy';
+        const batch = await queries.oldest(this.#batchSize);
+        if (batch.length === 0) return 'empty';
+        const result = await forward(batch, events =>
+          appendWithin(store, events, this.#appendTimeoutMs, this.#stop.signal),
+        );
+        await queries.remove(result.stored);
+        await queries.bury(result.dead);
+        if (result.failure !== undefined) {
+          const done = new Set([...result.stored, ...result.dead.map(({ waiting }) => waiting)]);
+          await queries.noteFailure(batch.find(each => !done.has(each)) as WaitingEvent, result.failure);
+        }
+        return result;
+      });
+      if (typeof outcome === 'object') this.#count(outcome);
+      if (typeof outcome === 'object' && outcome.failure !== undefined) this.#rest();
+      else this.#wake();
+      return outcome;
+    } catch (error) {
+      // The outbox itself could not be used; what was appended is appended again, under the same ids.
+      this.#rest();
+      this.#options.log.debug({ error: messageOf(error) }, 'the outbox could not be emptied');
+      return 'failed';
+    }
+  }
+
+  #count({ stored, dead }: Forwarded): void {
+    this.counters.forwarded += stored.length;
+    this.counters.dead += dead.length;
+    for (const { waiting, problem } of dead) {
+      const { id, type, stream } = waiting.event;
+      this.#options.log.error(
+        { id, type, stream, problem },
+        'an event that waited is called invalid by the event store and was set aside; the rest goes on',
+      );
+    }
+  }
+
+  async #runAfterForward(position: Position): Promise<void> {
+    try {
+      await this.#options.afterForward?.(position);
+    } catch (error) {
+      this.#options.log.warn({ error: messageOf(error) }, 'forwarded events could not be projected now');
+    }
+  }
+
+  #rest(): void {
+    this.counters.failures++;
+    this.#restUntilMs = performance.now() + this.#backoff.nextMs();
+  }
+
+  #wake(): void {
+    this.#backoff.reset();
+    this.#restUntilMs = 0;
+  }
+
+  #restMs(): number {
+    return Math.max(0, this.#restUntilMs - performance.now());
+  }
+
+  /** One timer; who wants to be earlier moves it forward. */
+  #schedule(inMs: number): void {
+    if (!this.#isStarted || this.#stop.signal.aborted) return;
+    const atMs = performance.now() + inMs;
+    if (this.#timer && atMs >= this.#timerAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.drain().finally(() => {
+        this.#schedule(Math.max(this.#restMs(), this.#pollIntervalMs()));
+      });
+    }, inMs);
+    this.#timer.unref();
+  }
+
+  #pollIntervalMs(): number {
+    return this.#options.pollIntervalMs ?? DEFAULT_POLL_INTERVAL_MS;
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

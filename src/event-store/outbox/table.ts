@@ -1,0 +1,124 @@
+/**
+ * The outbox's table: what is asked of it and written to it in one statement each. The relay, which needs a
+ * transaction, has its own.
+ */
+import type { Pool } from 'pg';
+import { ConnectorStateError, isConnectorStateError } from '../../errors.js';
+import { toDatabaseError } from '../../postgres/pool.js';
+import { createRunner, type TextRow } from '../postgres/query.js';
+import type { SerialisedEvent } from '../serialise.js';
+import { toWaiting, type WaitingEvent } from './waiting-event.js';
+
+/** The answer decides between two ways to go, and a fact is in memory meanwhile. */
+const ASK_TIMEOUT_MS = 1_000;
+const WRITE_TIMEOUT_MS = 5_000;
+const READ_TIMEOUT_MS = 10_000;
+
+const IS_WAITING = {
+  name: 'connector_outbox_is_waiting',
+  // Ordered and limited, so that the index answers also when the plan was made over an empty table.
+  text: 'SELECT id FROM connector_outbox WHERE dead_at IS NULL ORDER BY id LIMIT 1',
+};
+const ADD = { name: 'connector_outbox_add', text: 'SELECT connector_outbox_add($1, $2, $3)' };
+const OF_STREAM = {
+  name: 'connector_outbox_of_stream',
+  text: `SELECT id, envelope, (extract(epoch FROM recorded_at) * 1000)::bigint FROM connector_outbox
+    WHERE stream = $1 AND dead_at IS NULL ORDER BY id`,
+};
+const STATUS = {
+  name: 'connector_outbox_status',
+  text: `SELECT count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE dead_at IS NOT NULL),
+      (extract(epoch FROM min(recorded_at) FILTER (WHERE dead_at IS NULL)) * 1000)::bigint,
+      (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+      (SELECT last_error FROM connector_outbox WHERE dead_at IS NULL ORDER BY id LIMIT 1),
+      (SELECT last_error FROM connector_outbox WHERE dead_at IS NOT NULL ORDER BY dead_at DESC LIMIT 1)
+    FROM connector_outbox`,
+};
+const REVIVE = {
+  name: 'connector_outbox_revive',
+  text: `UPDATE connector_outbox SET dead_at = NULL, attempts = 0, last_error = NULL
+    WHERE dead_at IS NOT NULL RETURNING id`,
+};
+
+export interface OutboxStatus {
+  /** Events that the event store has not yet. */
+  readonly waiting: number;
+  /** When the oldest of them was recorded, epoch milliseconds by the database's clock. */
+  readonly waitingSince: number | undefined;
+  /** Its age in seconds, 0 when nothing waits. */
+  readonly waitingSeconds: number;
+  /** What the event store said when the oldest was last tried. */
+  readonly lastError: string | undefined;
+  /** Events that the event store called invalid. They wait no longer and are kept for inspection. */
+  readonly dead: number;
+  readonly lastDeadError: string | undefined;
+}
+
+export interface OutboxTable {
+  isWaiting(): Promise<boolean>;
+  /** @returns false when `onlyBehind` and nothing waits: then nothing was stored */
+  add(events: readonly SerialisedEvent[], options: { readonly onlyBehind: boolean }): Promise<boolean>;
+  /** In order; without what is dead. */
+  waitingOf(stream: string): Promise<readonly WaitingEvent[]>;
+  status(): Promise<OutboxStatus>;
+  /** Lets the dead wait again. @returns how many */
+  reviveDead(): Promise<number>;
+}
+
+/** Every method throws ConnectorStateError `DATABASE_UNAVAILABLE` or `DATABASE_NOT_MIGRATED`. */
+export function createOutboxTable(pool: Pool, namedStatements: boolean): OutboxTable {
+  const runner = createRunner(pool, namedStatements);
+  const run = (statement: typeof ADD, values: readonly unknown[], timeoutMs: number) =>
+    runner(statement, values, { action: 'use the outbox', timeoutMs, recognise: toOutboxError });
+  return {
+    async isWaiting() {
+      return (await run(IS_WAITING, [], ASK_TIMEOUT_MS)).length > 0;
+    },
+    async add(events, { onlyBehind }) {
+      const envelopes = `[${events.map(toEnvelope).join(',')}]`;
+      const [row] = await run(ADD, [envelopes, onlyBehind, WRITE_TIMEOUT_MS], WRITE_TIMEOUT_MS);
+      return row?.[0] === 't';
+    },
+    async waitingOf(stream) {
+      const rows = await run(OF_STREAM, [stream], READ_TIMEOUT_MS);
+      return rows.map(([id, envelope, recordedAt]) =>
+        toWaiting(id as string, envelope as string, Number(recordedAt)),
+      );
+    },
+    async status() {
+      const [row] = await run(STATUS, [], READ_TIMEOUT_MS);
+      return toStatus(row as TextRow);
+    },
+    async reviveDead() {
+      return (await run(REVIVE, [], READ_TIMEOUT_MS)).length;
+    },
+  };
+}
+
+/** As {@link toWaiting} reads it. Written by hand because `data` is JSON text already. */
+function toEnvelope({ data, ...envelope }: SerialisedEvent): string {
+  return `${JSON.stringify(envelope).slice(0, -1)},"data":${data}}`;
+}
+
+function toStatus([waiting, dead, since, now, lastError, lastDeadError]: TextRow): OutboxStatus {
+  const waitingSince = since == null ? undefined : Number(since);
+  return {
+    waiting: Number(waiting),
+    waitingSince,
+    waitingSeconds: waitingSince === undefined ? 0 : Math.max(0, (Number(now) - waitingSince) / 1_000),
+    lastError: lastError ?? undefined,
+    dead: Number(dead),
+    lastDeadError: lastDeadError ?? undefined,
+  };
+}
+
+function toOutboxError(error: unknown): ConnectorStateError {
+  // The runner's own words for a deadline speak of the event store, which this is not.
+  if (isConnectorStateError(error)) {
+    return new ConnectorStateError(
+      'DATABASE_UNAVAILABLE',
+      'the outbox in the database did not answer in time: check DATABASE_URL and that the server runs',
+    );
+  }
+  return toDatabaseError(error);
+}
