@@ -10,6 +10,7 @@
  */
 import { ConnectorStateCacheService } from './cache/connector-state-cache-service.js';
 import { createGuardedLookup } from './cache/guarded-lookup.js';
+import type { LookupBatcher } from './cache/lookup-batcher.js';
 import { type FlushResult, Recorder } from './cache/recorder.js';
 import { type HostClock, systemClock } from './clock/host-clock.js';
 import { openDatabase } from './database.js';
@@ -83,6 +84,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       pool: eventsPool,
       listen: { connectionString: eventsUrl },
       useNamedStatements: settings.namedStatements,
+      onRetry: error => log.warn({ error: error.message }, 'reading events failed and is tried again'),
     });
   });
   const projector = lazy(async () => {

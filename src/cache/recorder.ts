@@ -145,7 +145,11 @@ export class Recorder {
   async flush(timeoutMs?: number): Promise<FlushResult> {
     const flushed = this.#flushAll();
     if (timeoutMs === undefined) return flushed;
-    return withDeadline(flushed, timeoutMs, () => ({ ok: false, pending: this.#size(), position: undefined }));
+    return withDeadline(flushed, timeoutMs, () => ({
+      ok: false,
+      pending: this.#size(),
+      position: undefined,
+    }));
   }
 
   stats(): RecorderStats {

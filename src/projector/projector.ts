@@ -92,13 +92,19 @@ export interface Projector {
  */
 const DEFAULT_PAGE_SIZE = 4_000;
 
+/** A rebuild takes as long as it takes. The pool keeps its password where a spread does not find it. */
+const withoutTimeout = (pool: PoolConfig): PoolConfig => ({
+  ...pool,
+  password: pool.password,
+  query_timeout: 0,
+});
+
 export function createProjector(options: ProjectorOptions): Projector {
   const { store, pool, projections = allProjections, namedStatements = true } = options;
   const context: ProjectorContext = {
     store,
     pool,
-    // What the pool itself does for a new connection.
-    createClient: options.createClient ?? (() => new pg.Client(pool.options as PoolConfig)),
+    createClient: options.createClient ?? (() => new pg.Client(withoutTimeout(pool.options as PoolConfig))),
     projections,
     live: liveTarget(projections),
     pageSize: options.pageSize ?? DEFAULT_PAGE_SIZE,

@@ -3,8 +3,9 @@
  * without latency, and any number of processes (each a `createConnectorState` with a clock of its own). All that
  * was opened is closed after the test, connectors first, and a connection left open fails it.
  */
-import { afterEach } from '@jest/globals';
+
 import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach } from '@jest/globals';
 import type { Client } from 'pg';
 import {
   type ConnectorState,
@@ -59,6 +60,11 @@ export interface World {
   connector(process: ConnectorState, exchange: Exchange, options?: Partial<ConnectorOptions>): AnyConnector;
   sql<Row extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
   proxy(): Promise<TcpProxy>;
+  /**
+   * Resolves when the database's clock has moved on by more than a lookup's round trip: times read through two
+   * links differ by that much, so only then is "measured later" certain.
+   */
+  later(): Promise<void>;
 }
 
 export type AnyConnector = InstanceType<(typeof CONNECTOR)[Exchange]>;
@@ -80,7 +86,7 @@ export async function givenWorld(options: SimulatorOptions = {}): Promise<World>
   closing({ close: () => database.drop() });
   const simulator = await givenSimulator(options);
   let client: Client | undefined;
-  return {
+  const world: World = {
     databaseUrl: database.url,
     simulator,
 
@@ -123,7 +129,18 @@ export async function givenWorld(options: SimulatorOptions = {}): Promise<World>
     },
 
     proxy: async () => closing(await startTcpProxy(database.url)),
+
+    async later() {
+      const now = () =>
+        world.sql<{ ms: number }>('SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms');
+      const [before] = await now();
+      await eventually(async () => {
+        const [after] = await now();
+        return (after?.ms ?? 0) > (before?.ms ?? 0) + 500;
+      });
+    },
   };
+  return world;
 }
 
 /** How often the exchange was asked for its time. */
