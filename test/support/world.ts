@@ -16,12 +16,14 @@ import { BingxConnectorWithCache } from '../../src/connectors/bingx-with-cache.c
 import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import type { ConnectorOptions } from '../../src/connectors/options.js';
 import type { Exchange } from '../../src/events/connector.js';
+import type { KnownEvent, StoredEvent } from '../../src/events/event.js';
 import {
   type ExchangeSimulator,
   type SimulatorOptions,
   startExchangeSimulator,
 } from '../../src/exchanges/simulator/index.js';
 import { pg } from '../../src/postgres/driver.js';
+import { machine } from './clocks.js';
 import { createTestDatabase } from './database.js';
 import { type KeptLog, keptLog } from './log.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
@@ -99,6 +101,8 @@ export async function givenWorld(options: SimulatorOptions = {}): Promise<World>
         // No flush but those the test asks for.
         flushIntervalMs: 600_000,
         logger: log,
+        // Two processes never share a timeline, also when the test plays both.
+        clock: machine(),
         ...processOptions,
       });
       return Object.assign(closing(state), { log });
@@ -153,6 +157,13 @@ export const verifications = (world: World, exchange: Exchange): string[] =>
     .requests(exchange)
     .filter(request => request.route === 'verify')
     .map(request => request.outcome);
+
+type EventOf<T extends KnownEvent['type']> = Extract<KnownEvent, { type: T }>;
+
+export const eventsOf = <T extends KnownEvent['type']>(
+  history: readonly StoredEvent[],
+  type: T,
+): EventOf<T>[] => history.filter((event): event is { decoded: 'known' } & EventOf<T> => event.type === type);
 
 /** Waits for a condition, not for time: polls until it holds, and fails with the last error when it never does. */
 export async function eventually(check: () => unknown, timeoutMs = 20_000): Promise<void> {

@@ -46,8 +46,9 @@ export class LastResort {
     this.#dataDir = dataDir;
   }
 
-  get armed(): boolean {
-    return this.#pid !== undefined;
+  /** Whether the server of this number is the one it was armed for. */
+  owns(pid: number): boolean {
+    return this.#pid === pid;
   }
 
   /** For the server that this process has just started. */
