@@ -70,7 +70,9 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       : createPool({ connectionString: eventsUrl, max: settings.poolSize, log });
 
   const checked = lazy(() =>
-    Promise.all([pool, ...(eventsPool === pool ? [] : [eventsPool])].map(isMigrated)),
+    Promise.all([pool, ...(eventsPool === pool ? [] : [eventsPool])].map(isMigrated)).catch(error => {
+      throw toDatabaseError(error);
+    }),
   );
   const migrated = lazy(async () => {
     const [isCurrent, isEventStoreCurrent = true] = await checked.get();

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Fault } from '../../src/exchanges/simulator/index.js';
 import {
   BOTH,
+  eventsOf,
   eventually,
   givenWorld,
   measurements,
@@ -119,27 +120,24 @@ describe.each(BOTH)('initialising a %s connector', exchange => {
     expect(Math.abs(first.offsetMs + 3_000)).toBeLessThanOrEqual(first.uncertaintyMs);
 
     const history = await after.cache.history('a', 'cred456');
-    const failure = history.find(event => event.type === 'ConnectorAuthFailed');
-    const invalidated = history.find(event => event.type === 'ConnectorStateInvalidated');
-    const relearned = history.find(
-      event =>
-        event.type === 'ConnectorSynced' && (event.data as { trigger: string }).trigger === 'auth-failure',
+    const [failure] = eventsOf(history, 'ConnectorAuthFailed');
+    const [invalidated] = eventsOf(history, 'ConnectorStateInvalidated');
+    const relearned = eventsOf(history, 'ConnectorSynced').find(
+      ({ data }) => data.trigger === 'auth-failure',
     );
-    expect(failure).toMatchObject({
-      data: {
-        failureClass: 'timestamp',
-        exchangeCode: TIMESTAMP_CODE[exchange],
-        serverTimeMs: expect.any(Number),
-      },
+    expect(failure?.data).toMatchObject({
+      failureClass: 'timestamp',
+      exchangeCode: TIMESTAMP_CODE[exchange],
+      serverTimeMs: expect.any(Number),
     });
     expect(invalidated).toMatchObject({
       causationId: failure?.id,
-      data: {
-        reason: 'timestamp-refused',
-        condemnedSyncId: (failure?.data as { syncId: string }).syncId,
-      },
+      data: { reason: 'timestamp-refused', condemnedSyncId: failure?.data.syncId },
     });
-    expect(relearned).toMatchObject({ causationId: invalidated?.id, correlationId: failure?.correlationId });
+    expect(relearned).toMatchObject({
+      causationId: invalidated?.id,
+      correlationId: failure?.correlationId,
+    });
   });
 
   it('spares the connectors of the same process whose states are in memory', async () => {
