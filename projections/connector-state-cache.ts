@@ -16,7 +16,7 @@
  * The same credential used on another exchange is another connector under the same key: the latest takes the
  * row over whole, and nothing of the former is merged into it.
  */
-import { cacheKeyOf } from '../src/events/connector.js';
+import { type ConnectorRef, cacheKeyOf } from '../src/events/connector.js';
 import type { FactOf, KnownEvent } from '../src/events/event.js';
 import { type Projection, uuid } from './projection.js';
 
@@ -104,8 +104,12 @@ const firstRow = (event: KnownEvent, data: Synced): ConnectorStateRow => ({
   position: event.position,
 });
 
-const isSameConnector = (row: ConnectorStateRow, data: { exchange: string; environment: string }) =>
-  row.exchange === data.exchange && row.environment === data.environment;
+/** The ids follow from the key, unless somebody wrote into the row: then nothing of it is worth keeping. */
+const isSameConnector = (row: ConnectorStateRow, data: ConnectorRef) =>
+  row.exchange === data.exchange &&
+  row.environment === data.environment &&
+  row.userId === data.userId &&
+  row.credentialId === data.credentialId;
 
 const isVoid = (row: ConnectorStateRow, measuredAt: number, referenceClock: string) =>
   row.condemnedMeasuredAt !== null &&

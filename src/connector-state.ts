@@ -10,6 +10,7 @@
  */
 import { ConnectorStateCacheService } from './cache/connector-state-cache-service.js';
 import { createGuardedLookup } from './cache/guarded-lookup.js';
+import type { LookupBatcher } from './cache/lookup-batcher.js';
 import { type FlushResult, Recorder } from './cache/recorder.js';
 import { type HostClock, systemClock } from './clock/host-clock.js';
 import { openDatabase } from './database.js';
@@ -56,7 +57,7 @@ const DISCONNECT_DEADLINE_MS = 2_000;
  */
 export async function createConnectorState(options: ConnectorStateOptions = {}): Promise<ConnectorState> {
   const settings = readSettings(options);
-  const log = options.logger ?? createLogger(settings.logLevel, settings.logFormat);
+  const log = options.logger ?? (await createLogger(settings.logLevel, settings.logFormat));
   const clock = options.clock ?? systemClock;
   const database = await openDatabase(settings, log);
   const databaseUrl = database.url;
@@ -69,7 +70,9 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       : createPool({ connectionString: eventsUrl, max: settings.poolSize, log });
 
   const checked = lazy(() =>
-    Promise.all([pool, ...(eventsPool === pool ? [] : [eventsPool])].map(isMigrated)),
+    Promise.all([pool, ...(eventsPool === pool ? [] : [eventsPool])].map(isMigrated)).catch(error => {
+      throw toDatabaseError(error);
+    }),
   );
   const migrated = lazy(async () => {
     const [isCurrent, isEventStoreCurrent = true] = await checked.get();
@@ -83,6 +86,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       pool: eventsPool,
       listen: { connectionString: eventsUrl },
       useNamedStatements: settings.namedStatements,
+      onRetry: error => log.warn({ error: error.message }, 'reading events failed and is tried again'),
     });
   });
   const projector = lazy(async () => {
@@ -145,8 +149,12 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     },
   });
 
+  const makeReady = async () => {
+    await migrated.get();
+    await rehearse(batcher);
+  };
   try {
-    await prepare(checked.get, migrated.get, database.isEmbedded, log);
+    await prepare(checked.get, makeReady, database.isEmbedded, log);
   } catch (error) {
     await cache.close();
     throw error;
@@ -168,7 +176,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
  */
 async function prepare(
   check: () => Promise<unknown>,
-  migrate: () => Promise<void>,
+  makeReady: () => Promise<void>,
   mustWork: boolean,
   log: Logger,
 ): Promise<void> {
@@ -178,7 +186,7 @@ async function prepare(
         throw new Error(`no answer within ${START_DEADLINE_MS} ms`);
       });
     }
-    await migrate();
+    await makeReady();
   } catch (error) {
     const problem = toDatabaseError(error);
     if (mustWork) throw problem;
@@ -187,6 +195,17 @@ async function prepare(
       'starting without the database: connectors initialise, more slowly, and facts wait',
     );
   }
+}
+
+/**
+ * A lookup that finds nothing. The first of a process and connection takes several times as long as any other
+ * (the server reads its catalogues and plans the statement, this process compiles the code), so it happens
+ * here, where platforms allow a function most time, and not when a connector waits for it.
+ */
+async function rehearse(batcher: LookupBatcher): Promise<void> {
+  const nobody = { cacheKey: '', exchange: 'BYBIT', environment: 'MAINNET' } as const;
+  // Whatever is wrong, the first true lookup meets it too, and says so.
+  await batcher.lookup(nobody).catch(() => undefined);
 }
 
 async function makeTables(url: string, settings: Settings, log: Logger): Promise<void> {

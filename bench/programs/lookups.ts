@@ -51,6 +51,8 @@ const state = await createConnectorState({
   databaseUrl: task.databaseUrl,
   poolSize: task.poolSize,
   memoryEntries: 0,
+  // A deadline missed on a busy machine would end the run; how long it is costs nothing.
+  lookupDeadlineMs: 5_000,
   logLevel: 'silent',
   projection: 'worker',
   flushIntervalMs: 600_000,

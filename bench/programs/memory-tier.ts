@@ -32,6 +32,7 @@ const state = await createConnectorState({
   logger: silentLogger,
   memoryEntries: task.connectors,
   memoryTtlMs: 3_600_000,
+  lookupDeadlineMs: 5_000,
   projection: 'worker',
   flushIntervalMs: 600_000,
   maxPendingEvents: task.connectors * 2,
@@ -40,7 +41,8 @@ const refs = Array.from({ length: task.connectors }, (_, index) => connectorOf(i
 const lru = new LRUCache<string, object>({ max: task.connectors });
 const keys = refs.map(cacheKeyOf);
 for (const key of keys) lru.set(key, {});
-for (const lookup of await state.cache.getMany(refs)) {
+for (const ref of refs) {
+  const lookup = await state.cache.get(ref);
   if (!lookup.hit) throw new Error(`a lookup was a miss: ${lookup.reason}`);
 }
 

@@ -37,6 +37,7 @@ import {
   type UsageCounts,
 } from '../read-model/queries.js';
 import { type HistoryEntry, readHistory, type StateAt, stateAtTime } from './history.js';
+import { connectorKeyOf, type KnownConnector, KnownConnectors } from './known-connector.js';
 import { LocalClocks } from './local-clocks.js';
 import type { Hit, Lookup, Miss, UsableState } from './lookup.js';
 import { type LookupAnswer, type LookupBatcher, LookupTimeoutError } from './lookup-batcher.js';
@@ -102,6 +103,7 @@ export class ConnectorStateCacheService {
   readonly #memory: LRUCache<string, MemoryEntry> | undefined;
   readonly #condemned = new LRUCache<string, true>({ max: MAX_CONDEMNED });
   readonly #localClocks = new LocalClocks();
+  readonly #connectors = new KnownConnectors();
   readonly #inFlight = new Map<string, Promise<Lookup>>();
   readonly #continuity: ContinuityGuard;
   /** What was measured against this host's own clock before it last broke off is void. */
@@ -134,14 +136,14 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector; nothing else
    */
   async get(ref: ConnectorRef): Promise<Lookup> {
-    const connector = parseConnectorRef(ref);
-    const key = memoryKey(connector);
+    const connector = this.#connectors.know(ref);
+    const { key } = connector;
     this.#checkContinuity();
     const remembered = this.#fromMemory(key);
     if (remembered) return this.#answer(connector, remembered);
     let lookup = this.#inFlight.get(key);
     if (!lookup) {
-      lookup = this.#fromDatabase(connector, key).finally(() => this.#inFlight.delete(key));
+      lookup = this.#fromDatabase(connector).finally(() => this.#inFlight.delete(key));
       this.#inFlight.set(key, lookup);
     }
     return this.#answer(connector, await lookup);
@@ -153,8 +155,7 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector; nothing else
    */
   async refresh(ref: ConnectorRef): Promise<Lookup> {
-    const connector = parseConnectorRef(ref);
-    return this.#fromDatabase(connector, memoryKey(connector));
+    return this.#fromDatabase(this.#connectors.know(ref));
   }
 
   /**
@@ -162,8 +163,8 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError when any of them is malformed, before anything is asked
    */
   async getMany(refs: readonly ConnectorRef[]): Promise<Lookup[]> {
-    const connectors = refs.map(parseConnectorRef);
-    return Promise.all(connectors.map(connector => this.get(connector)));
+    for (const ref of refs) this.#connectors.know(ref);
+    return Promise.all(refs.map(ref => this.get(ref)));
   }
 
   /**
@@ -272,7 +273,6 @@ export class ConnectorStateCacheService {
     const { syncId, referenceClock } = state;
     const measuredAtMs = Math.round(state.estimate.atMs);
     this.#condemned.set(syncId, true);
-    this.#memory?.delete(memoryKey(connector));
     const name = { exchange: state.exchange, environment: state.environment, referenceClock };
     this.#localClocks.condemned(name, { syncId, measuredAtMs, voidsOlder: reason === 'timestamp-refused' });
     const data = {
@@ -287,7 +287,8 @@ export class ConnectorStateCacheService {
   }
 
   /**
-   * Forces a fresh sync of one connector: condemns the sync its row holds now, and stores that at once.
+   * Makes one connector start from something else: condemns the sync its row holds now, and stores that at once.
+   * Its next init uses the exchange's shared clock if that rests on another measurement, and syncs otherwise.
    * @returns the condemned sync, or `undefined` when there is no state
    * @throws InvalidInputError for malformed ids; ConnectorStateError `DATABASE_UNAVAILABLE`
    */
@@ -391,12 +392,12 @@ export class ConnectorStateCacheService {
     return this.#closing;
   }
 
-  #answer(connector: ConnectorRef, lookup: Lookup): Lookup {
+  #answer(connector: KnownConnector, lookup: Lookup): Lookup {
     if (lookup.hit) {
-      this.#deps.recorder.recordHit(connector, lookup.tier);
+      this.#deps.recorder.recordHit(connector, lookup.tier, connector.key);
       this.#logHit(connector, lookup.state, lookup.tier);
     } else {
-      const message = `[ConnectorStateCache] Cache MISS: ${cacheKeyOf(connector)} (${lookup.reason})`;
+      const message = `[ConnectorStateCache] Cache MISS: ${connector.cacheKey} (${lookup.reason})`;
       this.#deps.log.info({ reason: lookup.reason }, message);
     }
     return lookup;
@@ -424,11 +425,11 @@ export class ConnectorStateCacheService {
     return undefined;
   }
 
-  async #fromDatabase(connector: ConnectorRef, key: string): Promise<Lookup> {
-    const { exchange, environment } = connector;
+  async #fromDatabase(connector: KnownConnector): Promise<Lookup> {
+    const { cacheKey, key, exchange, environment } = connector;
     let answer: LookupAnswer;
     try {
-      answer = await this.#deps.batcher.lookup({ cacheKey: cacheKeyOf(connector), exchange, environment });
+      answer = await this.#deps.batcher.lookup({ cacheKey, exchange, environment });
     } catch (error) {
       return this.#missWithoutDatabase(connector, error);
     }
@@ -507,7 +508,7 @@ export class ConnectorStateCacheService {
   }
 
   #remember(connector: ConnectorRef, state: UsableState): void {
-    this.#memory?.set(memoryKey(connector), { state, storedAtMs: this.#deps.clock.now() });
+    this.#memory?.set(connectorKeyOf(connector), { state, storedAtMs: this.#deps.clock.now() });
   }
 
   #recordSynced(
@@ -551,6 +552,8 @@ export class ConnectorStateCacheService {
   }
 
   #logHit(ref: ConnectorRef, state: UsableState, tier: string): void {
+    // A line that nobody will see is not worth making: it costs more than the lookup in memory.
+    if (this.#deps.log.isLevelEnabled?.('info') === false) return;
     const ageMs = referenceTimeMs(state.link, this.#deps.clock.now()) - state.estimate.atMs;
     const message = `[ConnectorStateCache] Cache HIT: ${cacheKeyOf(ref)} (age: ${Math.round(ageMs / 1000)}s)`;
     this.#deps.log.info({ tier }, message);
@@ -569,8 +572,6 @@ export class ConnectorStateCacheService {
     }
   }
 }
-
-const memoryKey = (ref: ConnectorRef): string => `${ref.exchange} ${ref.environment} ${cacheKeyOf(ref)}`;
 
 const fieldsOf = ({ userId, credentialId, exchange, environment }: ConnectorRef): ConnectorRef => ({
   userId,

@@ -20,10 +20,10 @@ import { isConnectorStateError } from '../errors.js';
 import type { AppendResult, EventStore } from '../event-store/event-store.js';
 import type { EventData, Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
-import { cacheKeyOf } from '../events/connector.js';
 import type { Fact, NewEvent, Position } from '../events/event.js';
 import { CLEANUP_STREAM, hitsStreamOf, stateStreamOf } from '../events/streams.js';
 import type { Logger } from '../logging.js';
+import { connectorKeyOf } from './known-connector.js';
 
 export interface RecorderOptions {
   /** Loaded at the first flush: the store and the schemas are not part of a cold start. */
@@ -87,7 +87,9 @@ export class Recorder {
   #facts: Pending[] = [];
   /** Taken by a flush and not yet acknowledged; always retried before anything newer. */
   #inFlight: Pending[] = [];
-  readonly #hits = new Map<string, EventData['ConnectorStateHit']>();
+  /** By tier, then by connector, the longest known first. */
+  readonly #hits = new Map<Tier, Map<string, EventData['ConnectorStateHit']>>();
+  #hitCount = 0;
   #flushing: Promise<FlushResult> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
@@ -115,25 +117,23 @@ export class Recorder {
     return pending;
   }
 
-  recordHit(ref: ConnectorRef, tier: Tier): void {
-    const key = `${tier} ${ref.exchange} ${ref.environment} ${cacheKeyOf(ref)}`;
+  /** @param key names the connector; made anew when it is left out */
+  recordHit(ref: ConnectorRef, tier: Tier, key: string = connectorKeyOf(ref)): void {
     const at = Math.round(this.#options.wall());
-    const hit = this.#hits.get(key);
+    let ofTier = this.#hits.get(tier);
+    if (!ofTier) {
+      ofTier = new Map();
+      this.#hits.set(tier, ofTier);
+    }
+    const hit = ofTier.get(key);
     if (hit) {
       hit.count++;
       hit.lastAt = Math.max(hit.lastAt, at);
     } else {
       const { userId, credentialId, exchange, environment } = ref;
-      this.#hits.set(key, {
-        userId,
-        credentialId,
-        exchange,
-        environment,
-        tier,
-        count: 1,
-        firstAt: at,
-        lastAt: at,
-      });
+      const fields = { userId, credentialId, exchange, environment, tier };
+      ofTier.set(key, { ...fields, count: 1, firstAt: at, lastAt: at });
+      this.#hitCount++;
     }
     this.#counters.recorded++;
     this.#makeRoom();
@@ -169,7 +169,7 @@ export class Recorder {
   }
 
   #size(): number {
-    return this.#facts.length + this.#inFlight.length + this.#hits.size;
+    return this.#facts.length + this.#inFlight.length + this.#hitCount;
   }
 
   async #flushAll(): Promise<FlushResult> {
@@ -213,9 +213,9 @@ export class Recorder {
     if (this.#inFlight.length > 0) return true;
     this.#inFlight = this.#facts.splice(0, BATCH_SIZE);
     // Only as many as travel now: what stays behind goes on being counted, and goes first when room is needed.
-    for (const [key, data] of this.#hits) {
-      if (this.#inFlight.length >= BATCH_SIZE) break;
-      this.#hits.delete(key);
+    while (this.#inFlight.length < BATCH_SIZE) {
+      const data = this.#takeOldestHit();
+      if (!data) break;
       const fact: Fact = { type: 'ConnectorStateHit', data };
       const stream = hitsStreamOf(data);
       this.#inFlight.push({
@@ -228,6 +228,17 @@ export class Recorder {
       });
     }
     return this.#inFlight.length > 0;
+  }
+
+  #takeOldestHit(): EventData['ConnectorStateHit'] | undefined {
+    for (const ofTier of this.#hits.values()) {
+      for (const [key, data] of ofTier) {
+        ofTier.delete(key);
+        this.#hitCount--;
+        return data;
+      }
+    }
+    return undefined;
   }
 
   async #append(): Promise<AppendResult | undefined> {
@@ -298,10 +309,9 @@ export class Recorder {
 
   #makeRoom(): void {
     if (this.#size() <= this.#options.maxPending) return;
-    const oldestHit = this.#hits.keys().next();
-    if (!oldestHit.done) {
-      this.#counters.droppedHits += this.#hits.get(oldestHit.value)?.count ?? 0;
-      this.#hits.delete(oldestHit.value);
+    const dropped = this.#takeOldestHit();
+    if (dropped) {
+      this.#counters.droppedHits += dropped.count;
       return;
     }
     if (this.#counters.droppedFacts === 0) {

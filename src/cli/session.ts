@@ -44,7 +44,10 @@ export async function runSession(json: boolean, command: (session: Session) => P
     onEnd: release => releases.push(release),
     async openDatabase() {
       const settings = readSettings({ logLevel: logLevel(), logFormat: logFormat() });
-      const database = await openDatabase(settings, createLogger(settings.logLevel, settings.logFormat));
+      const database = await openDatabase(
+        settings,
+        await createLogger(settings.logLevel, settings.logFormat),
+      );
       releases.push(() => database.release());
       interruption.signal.throwIfAborted();
       return { url: database.url, settings };

@@ -261,8 +261,11 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   /** The shared clock proved good for this connector: it gets a state of its own, the best that is known. */
   async #learnOwnState(trigger: SyncTrigger, trace: Trace): Promise<void> {
     const learned = await this.#judge(this.#sample);
+    // A row that could not be believed gives way only to a state that says so.
+    if (!learned || trigger === 'corrupt') {
+      this.#cache.adopt(this.ref, this.#state as UsableState, trigger, trace);
+    }
     if (learned) this.#state = this.#cache.set(this.ref, learned, 'passive', trace);
-    else this.#cache.adopt(this.ref, this.#state as UsableState, trigger, trace);
   }
 
   async #learnFrom(sample: ClockSample | undefined, trace: Trace): Promise<void> {

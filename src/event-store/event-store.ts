@@ -15,7 +15,11 @@ import type { NewEvent, Position, StoredEvent } from '../events/event.js';
 export type ExpectedVersion = number | 'no-stream' | 'any';
 
 export interface AppendOptions {
-  /** By stream; streams that are not named are appended to whatever their version is. */
+  /**
+   * By stream; streams that are not named are appended to whatever their version is, and naming one to which
+   * nothing is appended is `INVALID_INPUT`. A stream all of whose events are there already passes whatever
+   * was expected (it is a retry); one of which a part is there is held against its version of now.
+   */
   readonly expectedVersions?: Readonly<Record<string, ExpectedVersion>>;
   readonly signal?: AbortSignal;
 }
@@ -92,6 +96,9 @@ export interface EventStore {
   /**
    * Catches up from `after`, then follows. Pull-based: at most one page is held in memory, and a slow
    * reader holds the source back. Yields a page with `caughtUp: true` at least once when it reaches the head.
+   *
+   * The first read's failure ends the iteration with an error; after that it outlives restarts of the store,
+   * and only a refusal ends it. Closing the store ends it without an error.
    */
   subscribe(options: SubscribeOptions): AsyncIterable<Page>;
 

@@ -9,8 +9,10 @@
 import { createRequire } from 'node:module';
 import type pgModule from 'pg';
 
+// At the top and under this name: so the file tracers of serverless platforms recognise what is required below.
+const require = createRequire(import.meta.url);
+
 function load(): typeof pgModule {
-  const require = createRequire(import.meta.url);
   if ('navigator' in globalThis) return require('pg');
   Object.defineProperty(globalThis, 'navigator', {
     value: { userAgent: `Node.js/${process.versions.node.split('.')[0]}` },

@@ -46,6 +46,7 @@ export function createPool({
 
 const MISSING_TABLE = '42P01';
 const MISSING_FUNCTION = '42883';
+const MISSING_PRIVILEGE = '42501';
 
 /** The database's errors in our terms. The message keeps the SQLSTATE or errno and never the connection string. */
 export function toDatabaseError(error: unknown): ConnectorStateError {
@@ -55,6 +56,12 @@ export function toDatabaseError(error: unknown): ConnectorStateError {
     return new ConnectorStateError(
       'DATABASE_NOT_MIGRATED',
       `the database lacks connector-state's tables (${message}): run \`connector-state migrate\``,
+    );
+  }
+  if (code === MISSING_PRIVILEGE) {
+    return new ConnectorStateError(
+      'DATABASE_UNAVAILABLE',
+      `the database role lacks a privilege (${message}): grant it with \`connector-state migrate --functions-role\` or \`--worker-role\``,
     );
   }
   return new ConnectorStateError(

@@ -33,7 +33,8 @@ export async function withDedicatedSession<T>(
     const session = createSession(client, context.namedStatements);
     // Waiting for a lock, or for the next event, is this connection's normal state, not a runaway.
     await session.query(`SELECT set_config('statement_timeout', '0', false),
-      set_config('lock_timeout', '0', false), set_config('idle_session_timeout', '0', false)`);
+      set_config('lock_timeout', '0', false), set_config('idle_session_timeout', '0', false),
+      set_config('idle_in_transaction_session_timeout', '0', false)`);
     const [pid] = await session.query('SELECT pg_backend_pid()');
     const cancel = () => {
       context.pool

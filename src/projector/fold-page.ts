@@ -92,7 +92,7 @@ export function foldPage(
   for (const { event, rowId } of intake.steps) {
     try {
       if (rowId !== undefined) {
-        const before = rows.get(rowId);
+        const before = projection.isHistory ? undefined : rows.get(rowId);
         const after = projection.evolve(before, event);
         if (after !== before) {
           if (after) checkStorable(columns, after, before);

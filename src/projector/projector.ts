@@ -15,6 +15,7 @@
  *   fold-page.ts   events + rows → changes (pure)        narrow.ts      finding an event the database refuses
  *   write-page.ts  load, fold, write                     apply-live.ts  the transaction around it
  *   catch-up.ts, live.ts, rebuild.ts                     lock.ts        who may write, and in which order
+ *   fold-beside.ts, shadow.ts  the rebuild's two halves  checkpoints.ts, dead-letters.ts
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, Pool, PoolConfig } from 'pg';
@@ -50,7 +51,7 @@ export interface ProjectorOptions {
    */
   readonly createClient?: () => Client;
   readonly projections?: readonly Projection[];
-  /** Events a page, 1–10 000. Default 4000. */
+  /** Events a page, 1–10 000. Default 5000. */
   readonly pageSize?: number;
   /** Off for poolers that lose named statements. Default on. */
   readonly namedStatements?: boolean;
@@ -87,18 +88,24 @@ export interface Projector {
 }
 
 /**
- * Measured with 10 000 connectors: larger pages write each busy row less often, but hold more in memory; from
- * 4000 on there is little left to gain.
+ * Measured with 10 000 connectors: larger pages write a busy row less often, and hold more in memory; 8000 is
+ * a tenth faster and costs 30 MB more.
  */
-const DEFAULT_PAGE_SIZE = 4_000;
+const DEFAULT_PAGE_SIZE = 5_000;
+
+/** A rebuild takes as long as it takes. The pool keeps its password where a spread does not find it. */
+const withoutTimeout = (pool: PoolConfig): PoolConfig => ({
+  ...pool,
+  password: pool.password,
+  query_timeout: 0,
+});
 
 export function createProjector(options: ProjectorOptions): Projector {
   const { store, pool, projections = allProjections, namedStatements = true } = options;
   const context: ProjectorContext = {
     store,
     pool,
-    // What the pool itself does for a new connection.
-    createClient: options.createClient ?? (() => new pg.Client(pool.options as PoolConfig)),
+    createClient: options.createClient ?? (() => new pg.Client(withoutTimeout(pool.options as PoolConfig))),
     projections,
     live: liveTarget(projections),
     pageSize: options.pageSize ?? DEFAULT_PAGE_SIZE,

@@ -19,10 +19,8 @@
  */
 import type { Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../errors.js';
-import type { Position } from '../events/event.js';
-import { catchUp, lowest } from './catch-up.js';
+import { catchUp } from './catch-up.js';
 import {
-  type Checkpoints,
   checkVersions,
   lockCheckpoints,
   type Positions,
@@ -31,23 +29,13 @@ import {
 } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { withDedicatedSession } from './dedicated-session.js';
-import { applyNarrowing } from './narrow.js';
-import { createPageReader } from './page-reader.js';
+import { type FoldOptions, foldBeside, isOurs, limitsOf } from './fold-beside.js';
 import { atomically, type Session, withPooledSession } from './session.js';
-import { compareRows, createShadow, type Difference, switchDeadLetters, switchRows } from './shadow.js';
-import { writePage } from './write-page.js';
+import { compareRows, type Difference, switchDeadLetters, switchRows } from './shadow.js';
 
-export interface RebuildProgress {
-  /** Events folded so far, of `total` (an estimate while events keep arriving). */
-  readonly done: number;
-  readonly total: number;
-}
-
-export interface VerifyOptions {
+export interface VerifyOptions extends Omit<FoldOptions, 'strict'> {
   /** Names. Default: all. */
   readonly projections?: readonly string[];
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: RebuildProgress) => void;
 }
 
 export interface RebuildOptions extends VerifyOptions {
@@ -162,95 +150,6 @@ async function isCurrent(context: ProjectorContext): Promise<boolean> {
     return checkpoint?.version === version && isOurs(context, checkpoint.position);
   });
 }
-
-/** A position starts with the name of the store that gave it. */
-const isOurs = ({ store }: ProjectorContext, position: Position | undefined) =>
-  position === undefined || position.startsWith(`${store.name}/`);
-
-/** As far as the live rows have come; where they came from another event store, to the head of this one. */
-async function limitsOf(context: ProjectorContext, checkpoints: Checkpoints): Promise<Positions> {
-  const positions = positionsOf(checkpoints);
-  if ([...positions.values()].every(position => isOurs(context, position))) return positions;
-  const head = await context.store.head();
-  return new Map([...positions].map(([name, at]) => [name, isOurs(context, at) ? at : head]));
-}
-
-interface FoldBeside {
-  /** Folds on until every projection stands at its limit. */
-  upTo(limits: Positions, scope: 'transaction' | 'savepoint'): Promise<void>;
-  events(): number;
-  readonly eventsOf: ReadonlyMap<string, number>;
-}
-
-/** Folds into the shadow tables, at first as far as the live projector has come by now. */
-async function foldBeside(
-  context: ProjectorContext,
-  session: Session,
-  projections: readonly Projection[],
-  { signal, onProgress, strict = false }: RebuildOptions,
-): Promise<FoldBeside> {
-  const { store } = context;
-  const readPage = createPageReader(context);
-  const shadow = await createShadow(session, projections);
-  let positions: Positions = new Map(projections.map(({ name }) => [name, undefined]));
-  let events = 0;
-  const eventsOf = new Map<string, number>(projections.map(({ name }) => [name, 0]));
-  let total = await store.countAfter(undefined);
-
-  async function upTo(limits: Positions, scope: 'transaction' | 'savepoint'): Promise<void> {
-    for (;;) {
-      signal?.throwIfAborted();
-      const behind = new Map(
-        [...positions].filter(([name, position]) => store.compare(position, limits.get(name)) < 0),
-      );
-      if (behind.size === 0) return;
-      const page = await readPage(lowest(store.compare, behind));
-      // Hits may have been forgotten since; then the log ends before the checkpoint does.
-      if (!page) return;
-      const outcome = await applyNarrowing(
-        (batch, at, refusals) =>
-          atomically(
-            session,
-            async () => {
-              const written = await writePage(
-                session,
-                store.compare,
-                projections,
-                shadow,
-                batch,
-                at,
-                refusals,
-                limits,
-              );
-              if (strict && written.firstFailure) throw strictFailure(written.firstFailure);
-              const next = new Map(at);
-              for (const move of written.moves) {
-                next.set(move.projection, move.position);
-                eventsOf.set(move.projection, (eventsOf.get(move.projection) ?? 0) + move.events);
-              }
-              return { status: 'applied', positions: next };
-            },
-            scope,
-          ),
-        page,
-        positions,
-      );
-      if (outcome.status === 'applied') positions = outcome.positions;
-      events = Math.max(...eventsOf.values());
-      total = Math.max(total, events);
-      onProgress?.({ done: events, total });
-    }
-  }
-
-  await upTo(await limitsOf(context, await readCheckpoints(session, projections)), 'transaction');
-  return { upTo, events: () => events, eventsOf };
-}
-
-const strictFailure = (failure: string) =>
-  new ConnectorStateError(
-    'PROJECTION_FAILED',
-    `an event cannot be projected (${failure}), nothing was changed: repair the projection, or rebuild without strict to set the event aside`,
-  );
 
 async function resetCheckpoints(
   session: Session,

@@ -9,9 +9,10 @@ import type { ColumnType, ColumnValue, TableRow } from '../../projections/index.
 import type { Column } from './table-sql.js';
 
 const MAX_INT4 = 2_147_483_647;
-/** `infinity` reaches us as Infinity; 2^53 ms lies beyond what PostgreSQL can hold. */
+/** The end of JavaScript's Date; PostgreSQL reaches a little further. */
 const MAX_TIME_MS = 8_640_000_000_000_000;
 
+const NEEDS_ESCAPE = /["\\]/;
 /** UTF-8 has no unpaired surrogates, and PostgreSQL's text no NUL. */
 const UNSTORABLE_TEXT = /[\0\p{Surrogate}]/u;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -20,7 +21,8 @@ function decodeValue(type: ColumnType, text: string | null): ColumnValue {
   if (text === null) return null;
   if (type === 'text' || type === 'uuid') return text;
   if (type === 'boolean') return text === 't';
-  return Number(text);
+  const number = Number(text);
+  return type === 'timestamptz' ? Math.round(number) : number;
 }
 
 /** `cells` in the order of `columns`, undecoded. */
@@ -39,13 +41,18 @@ export function decodeRow(columns: readonly Column[], cells: readonly (string | 
  */
 export function encodeRows(columns: readonly Column[], rows: readonly TableRow[]): string[] {
   return columns.map(({ field, type }) => {
-    const cells = rows.map(row => row[field] as ColumnValue);
-    const texts = type === 'text' ? cells.map(quote) : cells.map(cell => cell ?? 'NULL');
-    return `{${texts.join(',')}}`;
+    let literal = '';
+    for (const row of rows) {
+      const cell = row[field] as ColumnValue;
+      literal += literal === '' ? '{' : ',';
+      literal += cell === null ? 'NULL' : type === 'text' ? quote(cell as string) : cell;
+    }
+    return literal === '' ? '{}' : `${literal}}`;
   });
 }
 
-const quote = (cell: ColumnValue) => (cell === null ? 'NULL' : `"${String(cell).replace(/["\\]/g, '\\$&')}"`);
+const quote = (text: string) =>
+  NEEDS_ESCAPE.test(text) ? `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"` : `"${text}"`;
 
 /** Tells two keys of one table apart; control characters cannot be part of an id. */
 export function keyId(key: readonly Column[], row: TableRow): string {

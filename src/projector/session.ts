@@ -40,27 +40,40 @@ export class QueryFailure extends Error {
 
 const AS_TEXT = { getTypeParser: () => (text: string) => text };
 
+/**
+ * Statements run one after the other in the order of the calls, so callers may overlap: while the server runs
+ * one projection's statement the next projection is folded.
+ */
 export function createSession(client: ClientBase, namedStatements: boolean): Session {
+  const run: Session['query'] = async (text, values, name) => {
+    try {
+      const result = await client.query<(string | null)[]>({
+        text,
+        rowMode: 'array',
+        types: AS_TEXT as never,
+        ...(values && { values: [...values] }),
+        ...(name !== undefined && namedStatements && { name }),
+      });
+      return result.rows;
+    } catch (error) {
+      throw new QueryFailure(error);
+    }
+  };
+
+  let last: Promise<unknown> = Promise.resolve();
   return {
-    async query(text, values, name) {
-      try {
-        const result = await client.query<(string | null)[]>({
-          text,
-          rowMode: 'array',
-          types: AS_TEXT as never,
-          ...(values && { values: [...values] }),
-          ...(name !== undefined && namedStatements && { name }),
-        });
-        return result.rows;
-      } catch (error) {
-        throw new QueryFailure(error);
-      }
+    query(text, values, name) {
+      const next = () => run(text, values, name);
+      const result = last.then(next, next);
+      last = result;
+      return result;
     },
   };
 }
 
 /**
- * Runs `work` between BEGIN and COMMIT, or, when a transaction is open already, after a savepoint. A failure
+ * Runs `work` between BEGIN and COMMIT, or, when a transaction is open already, after a savepoint. READ COMMITTED
+ * whatever the database's default: what is read after waiting for a lock must be what the lock's holder left. A failure
  * undoes it and is passed on; when undoing fails too the connection is gone, and the transaction with it.
  */
 export async function atomically<T>(
@@ -69,7 +82,7 @@ export async function atomically<T>(
   scope: 'transaction' | 'savepoint' = 'transaction',
 ): Promise<T> {
   const isNested = scope === 'savepoint';
-  await session.query(isNested ? 'SAVEPOINT page' : 'BEGIN');
+  await session.query(isNested ? 'SAVEPOINT page' : 'BEGIN ISOLATION LEVEL READ COMMITTED');
   try {
     const result = await work();
     await session.query(isNested ? 'RELEASE SAVEPOINT page' : 'COMMIT');

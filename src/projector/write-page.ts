@@ -74,33 +74,48 @@ export async function writePage(
   refusals: Refusals,
   limits?: Positions,
 ): Promise<Written> {
-  const moves: Move[] = [];
-  let rows = 0;
-  let deadLetters = 0;
-  let firstFailure: string | undefined;
-  for (const projection of projections) {
+  const shares = projections.flatMap(projection => {
     const from = positions.get(projection.name);
     const to = earlier(compare, batch.position, limits ? limits.get(projection.name) : batch.position);
-    if (compare(from, to) >= 0) continue;
-    const events = between(compare, batch, from, to);
-    moves.push({ projection: projection.name, position: to, events: events.length });
-    try {
-      const changes = await project(
-        session,
-        projection,
-        target,
-        events,
-        refusals.get(projection.name) ?? NO_REFUSALS,
-      );
-      rows += changes.upserts.length + changes.removed.length;
-      deadLetters += changes.failures.length;
-      firstFailure ??= changes.failures[0] && `${projection.name}: ${changes.failures[0].error}`;
-    } catch (error) {
-      if (error instanceof QueryFailure && error.isAboutData) throw new WriteRefused(projection.name, error);
-      throw error;
-    }
-  }
-  return { moves, rows, deadLetters, firstFailure };
+    return compare(from, to) < 0 ? [{ projection, to, events: between(compare, batch, from, to) }] : [];
+  });
+  const results = await Promise.allSettled(
+    shares.map(({ projection, events }) =>
+      project(session, projection, target, events, refusals.get(projection.name) ?? NO_REFUSALS),
+    ),
+  );
+  throwCause(shares.map(({ projection }, i) => [projection.name, results[i]]));
+  const changes = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
+  const failures = changes.flatMap((change, i) =>
+    change.failures.map(({ error }) => `${shares[i]?.projection.name}: ${error}`),
+  );
+  return {
+    moves: shares.map(({ projection, to, events }) => ({
+      projection: projection.name,
+      position: to,
+      events: events.length,
+    })),
+    rows: changes.reduce((sum, change) => sum + change.upserts.length + change.removed.length, 0),
+    deadLetters: failures.length,
+    firstFailure: failures[0],
+  };
+}
+
+/** When one statement of a transaction fails, those queued behind it fail because of it. */
+const IN_FAILED_TRANSACTION = '25P02';
+
+function throwCause(
+  results: readonly (readonly [string, PromiseSettledResult<unknown> | undefined])[],
+): void {
+  const failed = results.flatMap(([projection, result]) =>
+    result?.status === 'rejected' ? [{ projection, reason: result.reason as unknown }] : [],
+  );
+  const isConsequence = (reason: unknown) =>
+    reason instanceof QueryFailure && reason.sqlState === IN_FAILED_TRANSACTION;
+  const cause = failed.find(({ reason }) => !isConsequence(reason)) ?? failed[0];
+  if (!cause) return;
+  const { projection, reason } = cause;
+  throw reason instanceof QueryFailure && reason.isAboutData ? new WriteRefused(projection, reason) : reason;
 }
 
 async function project(

@@ -9,7 +9,7 @@ import {
   OPEN_START,
   type SharedClock,
 } from '../../src/clock/shared-clock.js';
-import { type Clock, clock, exchange, offsetBetween, ROUNDING_MS, read, sample, timeWhen } from './world.js';
+import { type Clock, clock, exchange, offsetBetween, ROUNDING_MS, read, sample } from './world.js';
 
 const HOUR_MS = 3_600_000;
 const TTL_MS = 900_000;

@@ -84,6 +84,7 @@ async function pollUntil(store: EventStore, after: Awaited<ReturnType<EventStore
     const page = await store.readAll({ after: position, limit: 97 });
     position = page.at(-1)?.position ?? position;
     places.push(...page.map(place));
+    if (page.length === 0) await new Promise(resolve => setTimeout(resolve, 2));
   }
   return places;
 }

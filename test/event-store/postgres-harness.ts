@@ -12,7 +12,7 @@ import { pg } from '../../src/postgres/driver.js';
 import type { EventStoreHarness } from '../contract/harness.js';
 import { createTestDatabase } from '../support/database.js';
 
-export const APPEND_SQL = 'SELECT * FROM connector_event_append($1, NULL, 10000)';
+export const APPEND_SQL = 'SELECT * FROM connector_event_append($1, NULL, 60000)';
 
 /** The first argument of the SQL function. */
 export const toSqlEvents = (events: readonly NewEvent[]): string =>
@@ -26,6 +26,11 @@ export const toSqlEvents = (events: readonly NewEvent[]): string =>
     })),
   );
 
+/** Until `isTrue`, asked every few milliseconds; jest's own time limit bounds it. */
+export async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  while (!(await isTrue())) await new Promise(resolve => setTimeout(resolve, 5));
+}
+
 export interface OpenStore {
   readonly store: EventStore;
   readonly pool: Pool;
@@ -34,6 +39,8 @@ export interface OpenStore {
 export interface PostgresHarness extends EventStoreHarness {
   readonly url: string;
   openWith(options?: Partial<PostgresEventStoreOptions> & { readonly max?: number }): OpenStore;
+  /** How many of pg_stat_activity's connections to the database `condition` (SQL) holds for. */
+  countConnections(condition: string): Promise<number>;
   /** A connection of the test's own. */
   connect(url?: string): Promise<Client & { destroySocket(): void }>;
 }
@@ -54,6 +61,8 @@ export async function createPostgresHarness(): Promise<PostgresHarness> {
         pool,
         listen: { connectionString: url },
         pollIntervalMs: 200,
+        // A busy machine is no failure here; what deadlines do has tests of its own.
+        appendTimeoutMs: 60_000,
         ...options,
       }),
     };
@@ -74,6 +83,16 @@ export async function createPostgresHarness(): Promise<PostgresHarness> {
     openWith,
     connect,
     open: async () => openWith().store,
+
+    async countConnections(condition) {
+      const client = await connect();
+      const { rows } = await client.query<{ count: number }>(
+        `SELECT count(*)::int AS count FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND ${condition}`,
+      );
+      await client.end();
+      return rows[0]?.count ?? 0;
+    },
 
     async crashWriter(events) {
       const kind = KILLS[kills++ % KILLS.length] as (typeof KILLS)[number];

@@ -2,9 +2,60 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/index.js';
 import { makePlace, type Place, query, ready, serverPid, untilStopped } from './embedded-place.js';
+
+const passwordOf = (url: string) => new URL(url).password;
+
+describe('an embedded PostgreSQL, started for the first time', () => {
+  const first = makePlace();
+  let url: string;
+
+  beforeAll(async () => {
+    ({ url } = await first.start());
+  });
+
+  afterAll(() => first.clear());
+
+  it('orders text by code point in UTF-8, and keeps time in UTC', async () => {
+    const [row] = await query(
+      url,
+      `SELECT current_setting('server_encoding') AS encoding, 'a' < 'B' AS linguistic, upper('ö') AS upper,
+              current_setting('timezone') AS timezone`,
+    );
+
+    expect(row).toEqual({ encoding: 'UTF8', linguistic: false, upper: 'Ö', timezone: 'UTC' });
+  });
+
+  it('listens on the loopback interface only, and on no Unix socket', async () => {
+    expect(await query(url, 'SHOW listen_addresses')).toEqual([{ listen_addresses: '127.0.0.1' }]);
+    expect(await query(url, 'SHOW unix_socket_directories')).toEqual([{ unix_socket_directories: '' }]);
+    for (const { address, internal } of Object.values(networkInterfaces()).flatMap(list => list ?? [])) {
+      if (!internal) expect(await canConnect(address, Number(new URL(url).port))).toBe(false);
+    }
+  });
+
+  it('asks for a password that only its owner can read and that no log holds', async () => {
+    const password = passwordOf(url);
+    const file = `${first.dataDir}.password`;
+
+    expect(readFileSync(file, 'utf8')).toBe(password);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const guess = new URL(url);
+    guess.password = 'guess';
+    await expect(query(guess.href, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+    expect(await query(url, 'SELECT rolpassword FROM pg_authid WHERE rolname = current_user')).toEqual([
+      { rolpassword: expect.stringMatching(/^SCRAM-SHA-256\$/) },
+    ]);
+    expect(first.logged.join()).not.toContain(password);
+    expect(readFileSync(join(first.dataDir, 'server.log'), 'utf8')).not.toContain(password);
+  });
+
+  it('leaves nothing beside the data directory and the password', async () => {
+    expect(readdirSync(dirname(first.dataDir)).sort()).toEqual(['postgres', 'postgres.password']);
+  });
+});
 
 let place: Place;
 
@@ -14,9 +65,7 @@ beforeEach(() => {
 
 afterEach(() => place.clear());
 
-const passwordOf = (url: string) => new URL(url).password;
-
-describe('an embedded PostgreSQL, started for the first time', () => {
+describe('startEmbeddedPostgres', () => {
   it('serves a database of the name asked for', async () => {
     const server = await startEmbeddedPostgres({
       dataDir: place.dataDir,
@@ -31,51 +80,6 @@ describe('an embedded PostgreSQL, started for the first time', () => {
     } finally {
       await server.stop();
     }
-  });
-
-  it('orders text by code point in UTF-8, and keeps time in UTC', async () => {
-    const { url } = await place.start();
-
-    const [row] = await query(
-      url,
-      `SELECT current_setting('server_encoding') AS encoding, 'a' < 'B' AS linguistic, upper('ö') AS upper,
-              current_setting('timezone') AS timezone`,
-    );
-
-    expect(row).toEqual({ encoding: 'UTF8', linguistic: false, upper: 'Ö', timezone: 'UTC' });
-  });
-
-  it('listens on the loopback interface only, and on no Unix socket', async () => {
-    const { url } = await place.start();
-
-    expect(await query(url, 'SHOW listen_addresses')).toEqual([{ listen_addresses: '127.0.0.1' }]);
-    expect(await query(url, 'SHOW unix_socket_directories')).toEqual([{ unix_socket_directories: '' }]);
-    for (const { address, internal } of Object.values(networkInterfaces()).flatMap(list => list ?? [])) {
-      if (!internal) expect(await canConnect(address, Number(new URL(url).port))).toBe(false);
-    }
-  });
-
-  it('asks for a password that only its owner can read and that no log holds', async () => {
-    const { url } = await place.start();
-    const password = passwordOf(url);
-    const file = `${place.dataDir}.password`;
-
-    expect(readFileSync(file, 'utf8')).toBe(password);
-    expect(statSync(file).mode & 0o777).toBe(0o600);
-    const guess = new URL(url);
-    guess.password = 'guess';
-    await expect(query(guess.href, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
-    expect(await query(url, 'SELECT rolpassword FROM pg_authid WHERE rolname = current_user')).toEqual([
-      { rolpassword: expect.stringMatching(/^SCRAM-SHA-256\$/) },
-    ]);
-    expect(place.logged.join()).not.toContain(password);
-    expect(readFileSync(join(place.dataDir, 'server.log'), 'utf8')).not.toContain(password);
-  });
-
-  it('leaves nothing beside the data directory and the password', async () => {
-    await place.start();
-
-    expect(readdirSync(dirname(place.dataDir)).sort()).toEqual(['postgres', 'postgres.password']);
   });
 
   it('waits for the disk unless told that the data does not matter', async () => {

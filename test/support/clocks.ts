@@ -18,7 +18,10 @@ export interface SteerableClock extends HostClock {
   advance(ms: number): void;
   /** Somebody sets the wall clock; the monotonic one goes on. */
   stepWall(ms: number): void;
-  /** The machine sleeps: the wall clock goes on, the monotonic one stops. */
+  /**
+   * The machine slept: its monotonic clock has stayed behind everybody else's. What cannot be played is that the
+   * others' time has passed, so it stays behind by being set back.
+   */
   freeze(ms: number): void;
 }
 
@@ -38,7 +41,6 @@ export function steerableMachine(skewMs = 0): SteerableClock {
       moved.wall += ms;
     },
     freeze(ms) {
-      // To the machine, everybody else's clock has jumped ahead.
       moved.now -= ms;
     },
   };

@@ -27,6 +27,7 @@ export function keptLog(): KeptLog {
     warn: keep('warn'),
     error: keep('error'),
     messages: level => lines.filter(line => !level || line.level === level).map(line => line.message),
-    text: () => inspect(lines, { depth: Number.POSITIVE_INFINITY, maxArrayLength: null, maxStringLength: null }),
+    text: () =>
+      inspect(lines, { depth: Number.POSITIVE_INFINITY, maxArrayLength: null, maxStringLength: null }),
   };
 }

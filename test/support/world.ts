@@ -3,8 +3,9 @@
  * without latency, and any number of processes (each a `createConnectorState` with a clock of its own). All that
  * was opened is closed after the test, connectors first, and a connection left open fails it.
  */
-import { afterEach } from '@jest/globals';
+
 import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach } from '@jest/globals';
 import type { Client } from 'pg';
 import {
   type ConnectorState,
@@ -15,12 +16,14 @@ import { BingxConnectorWithCache } from '../../src/connectors/bingx-with-cache.c
 import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import type { ConnectorOptions } from '../../src/connectors/options.js';
 import type { Exchange } from '../../src/events/connector.js';
+import type { KnownEvent, StoredEvent } from '../../src/events/event.js';
 import {
   type ExchangeSimulator,
   type SimulatorOptions,
   startExchangeSimulator,
 } from '../../src/exchanges/simulator/index.js';
 import { pg } from '../../src/postgres/driver.js';
+import { machine } from './clocks.js';
 import { createTestDatabase } from './database.js';
 import { type KeptLog, keptLog } from './log.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
@@ -59,6 +62,11 @@ export interface World {
   connector(process: ConnectorState, exchange: Exchange, options?: Partial<ConnectorOptions>): AnyConnector;
   sql<Row extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
   proxy(): Promise<TcpProxy>;
+  /**
+   * Resolves when the database's clock has moved on by more than a lookup's round trip: times read through two
+   * links differ by that much, so only then is "measured later" certain.
+   */
+  later(): Promise<void>;
 }
 
 export type AnyConnector = InstanceType<(typeof CONNECTOR)[Exchange]>;
@@ -80,7 +88,7 @@ export async function givenWorld(options: SimulatorOptions = {}): Promise<World>
   closing({ close: () => database.drop() });
   const simulator = await givenSimulator(options);
   let client: Client | undefined;
-  return {
+  const world: World = {
     databaseUrl: database.url,
     simulator,
 
@@ -93,6 +101,8 @@ export async function givenWorld(options: SimulatorOptions = {}): Promise<World>
         // No flush but those the test asks for.
         flushIntervalMs: 600_000,
         logger: log,
+        // Two processes never share a timeline, also when the test plays both.
+        clock: machine(),
         ...processOptions,
       });
       return Object.assign(closing(state), { log });
@@ -123,7 +133,18 @@ export async function givenWorld(options: SimulatorOptions = {}): Promise<World>
     },
 
     proxy: async () => closing(await startTcpProxy(database.url)),
+
+    async later() {
+      const now = () =>
+        world.sql<{ ms: number }>('SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms');
+      const [before] = await now();
+      await eventually(async () => {
+        const [after] = await now();
+        return (after?.ms ?? 0) > (before?.ms ?? 0) + 500;
+      });
+    },
   };
+  return world;
 }
 
 /** How often the exchange was asked for its time. */
@@ -136,6 +157,13 @@ export const verifications = (world: World, exchange: Exchange): string[] =>
     .requests(exchange)
     .filter(request => request.route === 'verify')
     .map(request => request.outcome);
+
+type EventOf<T extends KnownEvent['type']> = Extract<KnownEvent, { type: T }>;
+
+export const eventsOf = <T extends KnownEvent['type']>(
+  history: readonly StoredEvent[],
+  type: T,
+): EventOf<T>[] => history.filter((event): event is { decoded: 'known' } & EventOf<T> => event.type === type);
 
 /** Waits for a condition, not for time: polls until it holds, and fails with the last error when it never does. */
 export async function eventually(check: () => unknown, timeoutMs = 20_000): Promise<void> {

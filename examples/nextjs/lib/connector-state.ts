@@ -7,9 +7,16 @@ let opened: Promise<ConnectorState> | undefined;
  * Settings come from the environment; DATABASE_URL is the one that production needs.
  */
 export function connectorState(): Promise<ConnectorState> {
-  opened ??= createConnectorState({ poolSize: 2 }).catch(error => {
+  opened ??= open();
+  return opened;
+}
+
+async function open(): Promise<ConnectorState> {
+  try {
+    return await createConnectorState({ poolSize: 2 });
+  } catch (error) {
+    // Invalid settings, or no embedded database: the next request tries again.
     opened = undefined;
     throw error;
-  });
-  return opened;
+  }
 }

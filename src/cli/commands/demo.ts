@@ -64,7 +64,7 @@ async function runDemo(session: Session): Promise<DemoReport> {
     bingx: { skewMs: SKEW_MS.bingx },
   });
   onEnd(() => simulator.close());
-  const database = new DemoDatabase(join(demoDir, 'postgres'), createLogger(logLevel, 'pretty'));
+  const database = new DemoDatabase(join(demoDir, 'postgres'), await createLogger(logLevel, 'pretty'));
   onEnd(() => database.stop());
   await database.start();
   await database.empty();

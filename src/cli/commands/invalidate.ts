@@ -6,7 +6,7 @@ import { runSession } from '../session.js';
 export function addInvalidate(program: Command): void {
   program
     .command('invalidate')
-    .description('force a fresh sync of one connector')
+    .description('condemn the sync that one connector rests on; it is not used again')
     .argument('<userId>', '1 to 128 characters')
     .argument('<credentialId>', '1 to 128 characters')
     .addHelpText('after', '\nExample:\n  connector-state invalidate alice bybit-main')

@@ -48,7 +48,7 @@ async function catchUp({ open, out }: Session): Promise<void> {
 
 async function listDeadLetters({ open, out }: Session): Promise<void> {
   const letters = await (await (await open()).projector()).deadLetters();
-  out.data(letters, () =>
+  out.data({ deadLetters: letters }, () =>
     letters.length === 0
       ? 'No dead letters.'
       : table(

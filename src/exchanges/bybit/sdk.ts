@@ -16,11 +16,14 @@ interface BybitSdk {
   readonly RestClientV5: typeof RestClient;
 }
 
+// At the top and under this name: so the file tracers of serverless platforms recognise what is required below.
+const require = createRequire(import.meta.url);
+
 function loadQuietly(): BybitSdk {
   const { BYBITTRACE: hidden } = process.env;
   delete process.env.BYBITTRACE;
   try {
-    return createRequire(import.meta.url)('bybit-api/lib/rest-client-v5.js');
+    return require('bybit-api/lib/rest-client-v5.js');
   } finally {
     if (hidden !== undefined) process.env.BYBITTRACE = hidden;
   }

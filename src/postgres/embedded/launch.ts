@@ -25,6 +25,10 @@ export type LaunchOutcome = 'started' | 'already-running' | 'ended-again' | 'por
 const START_TIMEOUT_S = 60;
 const LOG_LIMIT_BYTES = 1_000_000;
 
+/** Said by the server that finds another's pid file, and by pg_ctl that finds one about to be written. */
+const LOST_THE_RACE =
+  /lock file "postmaster.pid" (already exists|is empty)|PID file .* is empty|invalid data in PID file/;
+
 /** @throws EMBEDDED_DATABASE_FAILED when the server does not come up for any other reason */
 export async function launch(site: Site, choosePort: () => Promise<number>): Promise<LaunchOutcome> {
   const log = join(site.dataDir, 'server.log');
@@ -37,8 +41,8 @@ export async function launch(site: Site, choosePort: () => Promise<number>): Pro
     { as: site.user },
   );
   if (code === 0) return 'started';
-  const said = readFrom(log, logStart) || startError?.message || output;
-  if (/lock file "postmaster.pid" (already exists|is empty)/.test(said)) return 'already-running';
+  const said = startError?.message ?? `${output}\n${readFrom(log, logStart)}`;
+  if (LOST_THE_RACE.test(said)) return 'already-running';
   if (/ready to accept connections[\s\S]*database system is shut down/.test(said)) return 'ended-again';
   if (/Address already in use/.test(said)) return 'port-taken';
   if (/is still in use/.test(said)) return 'lingering';

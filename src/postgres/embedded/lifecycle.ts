@@ -85,7 +85,7 @@ export async function startEmbeddedPostgres(
       stopping ??= giveBack(dataDir, server).finally(() => lastResort.disarm());
       return stopping;
     };
-    const owned = lastResort.armed;
+    const owned = lastResort.owns(server.pid);
     try {
       await lease.ensureDatabase(databaseName);
     } catch (error) {
@@ -152,7 +152,7 @@ async function reachServer(
       const lease = await join(state.port, password);
       if (typeof lease === 'object') return { lease, pid: state.pid, port: state.port, password };
       if (lease === 'wrong-password') {
-        if (!lastResort.armed || starts > 1) throw wrongPassword(dataDir, passwordFile);
+        if (!lastResort.owns(state.pid) || starts > 1) throw wrongPassword(dataDir, passwordFile);
         log(`setting the lost password of ${dataDir} anew`);
         await stopServer(dataDir, state.pid);
         await resetPassword(site, password);

@@ -40,31 +40,33 @@ export async function stopServer(dataDir: string, pid: number): Promise<void> {
 export class LastResort {
   readonly #dataDir: string;
   readonly #act = () => this.act();
-  #armed = false;
+  #pid: number | undefined;
 
   constructor(dataDir: string) {
     this.#dataDir = dataDir;
   }
 
-  get armed(): boolean {
-    return this.#armed;
+  /** Whether the server of this number is the one it was armed for. */
+  owns(pid: number): boolean {
+    return this.#pid === pid;
   }
 
+  /** For the server that this process has just started. */
   arm(): void {
-    if (this.#armed) return;
-    this.#armed = true;
+    const state = readServerState(this.#dataDir);
+    if (state.kind !== 'running') return;
+    this.#pid = state.pid;
+    process.off('exit', this.#act);
     process.once('exit', this.#act);
   }
 
   disarm(): void {
-    this.#armed = false;
+    this.#pid = undefined;
     process.off('exit', this.#act);
   }
 
   act(): void {
-    if (!this.#armed) return;
-    const state = readServerState(this.#dataDir);
-    if (state.kind === 'running') signal(state.pid, 'SIGTERM');
+    if (this.#pid !== undefined && isRunning(this.#dataDir, this.#pid)) signal(this.#pid, 'SIGTERM');
   }
 }
 

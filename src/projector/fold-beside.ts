@@ -1,0 +1,109 @@
+/**
+ * The log folded from its first event into temporary tables, page by page, as far as the live rows have come:
+ * the first half of a rebuild, and of a verification.
+ */
+import type { Projection } from '../../projections/index.js';
+import { ConnectorStateError } from '../errors.js';
+import type { Position } from '../events/event.js';
+import { lowest } from './catch-up.js';
+import { type Checkpoints, type Positions, positionsOf, readCheckpoints } from './checkpoints.js';
+import type { ProjectorContext } from './context.js';
+import { type Apply, applyNarrowing } from './narrow.js';
+import { createPageReader } from './page-reader.js';
+import { atomically, type Session } from './session.js';
+import { createShadow } from './shadow.js';
+import { writePage } from './write-page.js';
+
+export interface RebuildProgress {
+  /** Events folded so far, of `total` (an estimate while events keep arriving). */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface FoldOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: RebuildProgress) => void;
+  /** Fail at the first event that cannot be projected. */
+  readonly strict?: boolean;
+}
+
+export interface FoldBeside {
+  /** Folds on until every projection stands at its limit. */
+  upTo(limits: Positions, scope: 'transaction' | 'savepoint'): Promise<void>;
+  events(): number;
+  readonly eventsOf: ReadonlyMap<string, number>;
+}
+
+/** Folds into the shadow tables, at first as far as the live projector has come by now. */
+export async function foldBeside(
+  context: ProjectorContext,
+  session: Session,
+  projections: readonly Projection[],
+  { signal, onProgress, strict = false }: FoldOptions,
+): Promise<FoldBeside> {
+  const { store } = context;
+  const readPage = createPageReader(context);
+  const shadow = await createShadow(session, projections);
+  let positions: Positions = new Map(projections.map(({ name }) => [name, undefined]));
+  let events = 0;
+  const eventsOf = new Map<string, number>(projections.map(({ name }) => [name, 0]));
+  let total = await store.countAfter(undefined);
+
+  const applyUpTo =
+    (limits: Positions): Apply =>
+    async (batch, at, refusals) => {
+      const { compare } = store;
+      const written = await writePage(session, compare, projections, shadow, batch, at, refusals, limits);
+      if (strict && written.firstFailure) throw strictFailure(written.firstFailure);
+      const next = new Map(at);
+      for (const { projection, position, events: read } of written.moves) {
+        next.set(projection, position);
+        eventsOf.set(projection, (eventsOf.get(projection) ?? 0) + read);
+      }
+      return { status: 'applied', positions: next };
+    };
+
+  async function upTo(limits: Positions, scope: 'transaction' | 'savepoint'): Promise<void> {
+    const apply = applyUpTo(limits);
+    for (;;) {
+      signal?.throwIfAborted();
+      const behind = new Map(
+        [...positions].filter(([name, position]) => store.compare(position, limits.get(name)) < 0),
+      );
+      if (behind.size === 0) return;
+      const page = await readPage(lowest(store.compare, behind));
+      // Hits may have been forgotten since; then the log ends before the checkpoint does.
+      if (!page) return;
+      const outcome = await applyNarrowing(
+        (...given) => atomically(session, () => apply(...given), scope),
+        page,
+        positions,
+      );
+      if (outcome.status === 'applied') positions = outcome.positions;
+      events = Math.max(...eventsOf.values());
+      total = Math.max(total, events);
+      onProgress?.({ done: events, total });
+    }
+  }
+
+  await upTo(await limitsOf(context, await readCheckpoints(session, projections)), 'transaction');
+  return { upTo, events: () => events, eventsOf };
+}
+
+const strictFailure = (failure: string) =>
+  new ConnectorStateError(
+    'PROJECTION_FAILED',
+    `an event cannot be projected (${failure}), nothing was changed: repair the projection, or rebuild without strict to set the event aside`,
+  );
+
+/** A position starts with the name of the store that gave it. */
+export const isOurs = ({ store }: ProjectorContext, position: Position | undefined) =>
+  position === undefined || position.startsWith(`${store.name}/`);
+
+/** As far as the live rows have come; where they came from another event store, to the head of this one. */
+export async function limitsOf(context: ProjectorContext, checkpoints: Checkpoints): Promise<Positions> {
+  const positions = positionsOf(checkpoints);
+  if ([...positions.values()].every(position => isOurs(context, position))) return positions;
+  const head = await context.store.head();
+  return new Map([...positions].map(([name, at]) => [name, isOurs(context, at) ? at : head]));
+}

@@ -1,0 +1,340 @@
+/**
+ * Lookups: shared, batched, bounded in time. Queries are counted on the wire, between the pool and PostgreSQL, by
+ * a batcher around the real lookup.
+ */
+import { createServer, type Socket } from 'node:net';
+import { describe, expect, it } from '@jest/globals';
+import { createGuardedLookup } from '../../src/cache/guarded-lookup.js';
+import { LookupBatcher, LookupTimeoutError } from '../../src/cache/lookup-batcher.js';
+import { systemClock } from '../../src/clock/host-clock.js';
+import { silentLogger } from '../../src/logging.js';
+import { createPool } from '../../src/postgres/pool.js';
+import { type LookupKey, type LookupReply, lookup } from '../../src/read-model/lookup.js';
+import { closing, eventually, givenWorld, type World } from '../support/world.js';
+
+const key = (n: number): LookupKey => ({ cacheKey: `u${n}_c`, exchange: 'BYBIT', environment: 'TESTNET' });
+const ref = (n: number) =>
+  ({ userId: `u${n}`, credentialId: 'c', exchange: 'BYBIT', environment: 'TESTNET' }) as const;
+
+function givenPool(url: string, max = 4) {
+  const pool = createPool({ connectionString: url, max, log: silentLogger });
+  closing({ close: () => pool.end() });
+  return pool;
+}
+
+/** How many statements PostgreSQL was sent over this pool, by name. */
+async function givenCountedProcess(world: World) {
+  const process = await world.process({ memoryEntries: 0 });
+  const count = async () => {
+    const [row] = await world.sql<{ n: number }>(
+      `SELECT coalesce(sum(idx_scan), 0)::int AS n FROM pg_stat_user_indexes
+        WHERE indexrelname = 'connector_state_cache_cache_key_key'`,
+    );
+    return row?.n ?? 0;
+  };
+  return { process, count };
+}
+
+describe('concurrent lookups', () => {
+  it('of different keys travel in one query, and each gets its own answer', async () => {
+    const world = await givenWorld();
+    const pool = givenPool(world.databaseUrl);
+    const queries: number[] = [];
+    const batcher = new LookupBatcher(
+      (keys, signal) => {
+        queries.push(keys.length);
+        return lookup(pool, keys, { namedStatements: true, now: () => systemClock.now(), signal });
+      },
+      { deadlineMs: 10_000, maxInFlight: 4 },
+    );
+    const process = await world.process();
+    for (const n of [1, 2, 3]) {
+      await world.connector(process, 'BYBIT', { userId: `u${n}`, credentialId: 'c' }).initialize();
+    }
+    await process.flush();
+
+    const answers = await Promise.all([1, 2, 3, 4].map(n => batcher.lookup(key(n))));
+
+    expect(queries).toEqual([4]);
+    expect(answers.map(answer => answer.state?.userId)).toEqual(['u1', 'u2', 'u3', undefined]);
+    expect(answers.every(answer => answer.clock !== undefined && answer.clockId.startsWith('pg:'))).toBe(
+      true,
+    );
+  });
+
+  it('wait in larger batches while as many queries are under way as there are connections', async () => {
+    const batches: string[][] = [];
+    const replies: (() => void)[] = [];
+    const batcher = new LookupBatcher(
+      keys => {
+        batches.push(keys.map(({ cacheKey }) => cacheKey));
+        return new Promise(resolve => {
+          replies.push(() => resolve(replyTo(keys)));
+        });
+      },
+      { deadlineMs: 60_000, maxInFlight: 1 },
+    );
+    const first = batcher.lookup(key(0));
+    await turn();
+    const rest = [];
+    for (let n = 1; n <= 3; n++) {
+      rest.push(batcher.lookup(key(n)));
+      await turn();
+    }
+    expect(batches).toEqual([['u0_c']]);
+    replies.shift()?.();
+    await first;
+    await turn();
+    replies.shift()?.();
+    expect((await Promise.all(rest)).map(answer => answer.state?.userId)).toEqual(['u1_c', 'u2_c', 'u3_c']);
+    expect(batches).toEqual([['u0_c'], ['u1_c', 'u2_c', 'u3_c']]);
+  });
+
+  it('of one key share one query', async () => {
+    const world = await givenWorld();
+    const lookedUp: string[][] = [];
+    const process = await world.process({ memoryEntries: 0 });
+    const { cache } = process;
+    const counted = await givenCountedCache(world, lookedUp);
+
+    const answers = await Promise.all(Array.from({ length: 50 }, () => counted.get(ref(1))));
+
+    expect(lookedUp).toEqual([['u1_c']]);
+    expect(new Set(answers).size).toBe(1);
+    // Afterwards the database is asked anew.
+    await counted.get(ref(1));
+    expect(lookedUp).toHaveLength(2);
+    await cache.flush();
+  });
+
+  it('of many connectors are answered in the order asked, duplicates included', async () => {
+    const world = await givenWorld();
+    const process = await world.process({ memoryEntries: 0 });
+    for (const n of [1, 2]) {
+      await world.connector(process, 'BYBIT', { userId: `u${n}`, credentialId: 'c' }).initialize();
+    }
+    await process.flush();
+
+    const lookups = await process.cache.getMany([ref(2), ref(9), ref(1), ref(2)]);
+
+    expect(lookups.map(found => found.hit)).toEqual([true, false, true, true]);
+    expect(lookups[0]).toEqual(lookups[3]);
+    expect(await process.cache.getMany([])).toEqual([]);
+    await expect(process.cache.getMany([ref(1), { ...ref(2), userId: '' }])).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+  });
+
+  it('read by index, never by scanning, however often', async () => {
+    const world = await givenWorld();
+    const { process, count } = await givenCountedProcess(world);
+    const before = await count();
+    for (let n = 0; n < 20; n++) await process.cache.get(ref(n));
+    await process.close();
+    // The statistics arrive when a connection ends.
+    await eventually(async () => expect(await count()).toBeGreaterThanOrEqual(before + 20));
+  });
+
+  it('work without named statements too', async () => {
+    const world = await givenWorld();
+    const process = await world.process({ namedStatements: false, memoryEntries: 0 });
+    await world.connector(process, 'BYBIT').initialize();
+    await process.flush();
+    for (let n = 0; n < 3; n++) {
+      expect(await process.cache.get(world.connector(process, 'BYBIT').ref)).toMatchObject({ hit: true });
+    }
+  });
+});
+
+describe('promise 3: a lookup never throws and never outlasts its deadline', () => {
+  it('a batch that gets no answer is a timeout for all in it', async () => {
+    const batcher = new LookupBatcher(() => new Promise(() => undefined), { deadlineMs: 1, maxInFlight: 1 });
+    const outcomes = await Promise.allSettled([batcher.lookup(key(1)), batcher.lookup(key(2))]);
+    expect(outcomes).toMatchObject([
+      { status: 'rejected', reason: expect.any(LookupTimeoutError) },
+      { status: 'rejected', reason: expect.any(LookupTimeoutError) },
+    ]);
+  });
+
+  it('a batch that still waits for its turn is, too, and is never sent', async () => {
+    let queries = 0;
+    const batcher = new LookupBatcher(
+      () => {
+        queries++;
+        return new Promise(() => undefined);
+      },
+      { deadlineMs: 5, maxInFlight: 1 },
+    );
+    const first = batcher.lookup(key(1));
+    await turn();
+    const second = batcher.lookup(key(2));
+    expect(await Promise.allSettled([first, second])).toMatchObject([
+      { reason: expect.any(LookupTimeoutError) },
+      { reason: expect.any(LookupTimeoutError) },
+    ]);
+    expect(queries).toBe(1);
+  });
+
+  it('an answer that lies ready when the deadline passes is taken', async () => {
+    const batcher = new LookupBatcher(
+      keys =>
+        new Promise(resolve => {
+          setImmediate(() => resolve(replyTo(keys)));
+        }),
+      { deadlineMs: 1, maxInFlight: 1 },
+    );
+    const answer = batcher.lookup(key(1));
+    await Promise.resolve();
+    // This process is busy past its own deadline; the answer comes with the next reading of the sockets.
+    const until = performance.now() + 5;
+    while (performance.now() < until);
+    await expect(answer).resolves.toMatchObject({ state: { userId: 'u1_c' } });
+  });
+
+  it.each([
+    ['accepts and never answers', (_: Socket) => undefined],
+    ['hangs up at once', (socket: Socket) => socket.destroy()],
+    ['talks nonsense', (socket: Socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
+  ])('a server that %s is a miss, and connectors start all the same', async (_, treat) => {
+    const world = await givenWorld();
+    const sockets = new Set<Socket>();
+    const server = createServer(socket => {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('data', () => undefined);
+      treat(socket);
+    });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    closing({
+      close() {
+        for (const socket of sockets) socket.destroy();
+        return new Promise(resolve => server.close(resolve));
+      },
+    });
+    const { port } = server.address() as { port: number };
+    const process = await world.process({
+      databaseUrl: `postgres://u:hunter2@127.0.0.1:${port}/db`,
+      lookupDeadlineMs: 20,
+    });
+
+    const lookups = await Promise.all([1, 2, 3].map(n => process.cache.get(ref(n))));
+    const result = await world.connector(process, 'BYBIT').initialize();
+    const next = await world.connector(process, 'BYBIT', { userId: 'another' }).initialize();
+
+    for (const found of lookups) expect(['timeout', 'database']).toContain(found.hit || found.reason);
+    expect(result).toMatchObject({ cacheHit: false, authFailures: 0 });
+    // Without the database the process still remembers what it measured itself.
+    expect(next).toMatchObject({ cacheHit: true, tier: 'exchange-clock', authFailures: 0 });
+    expect(await world.connector(process, 'BYBIT').initialize()).toMatchObject({ tier: 'memory' });
+    expect(process.log.messages('warn')).toContainEqual(expect.stringContaining('without the database'));
+    expect(process.log.text()).not.toContain('hunter2');
+  });
+
+  it('the breaker leaves a failing database alone, and lets one query through to see', async () => {
+    const world = await givenWorld();
+    const proxy = await world.proxy();
+    const pool = givenPool(proxy.url);
+    let now = 0;
+    const { batcher, close } = createGuardedLookup(pool, {
+      deadlineMs: 10_000,
+      breakerResetMs: 500,
+      maxInFlight: 4,
+      namedStatements: true,
+      now: () => now++,
+    });
+    closing({ close });
+    await batcher.lookup(key(1));
+    await proxy.refuse();
+
+    const problems: string[] = [];
+    await eventually(async () => {
+      await batcher.lookup(key(1)).catch(error => problems.push(error.code));
+      return problems.includes('EOPENBREAKER');
+    });
+    expect(problems).toContain('ECONNREFUSED');
+
+    await proxy.recover();
+    await eventually(() => batcher.lookup(key(1)).then(() => true));
+    await batcher.lookup(key(2));
+  });
+
+  it('a connection that breaks in the middle of a query is a miss, not the end of the process', async () => {
+    const world = await givenWorld();
+    const proxy = await world.proxy();
+    const process = await world.process({ databaseUrl: proxy.url, poolSize: 1, memoryEntries: 0 });
+    proxy.behave('hang');
+    const asked = process.cache.get(ref(1));
+    await turn();
+    proxy.cut();
+
+    expect(await asked).toMatchObject({ hit: false, reason: 'database' });
+
+    await proxy.recover();
+    await eventually(async () => {
+      expect(await process.cache.get(ref(1))).toMatchObject({ hit: false, reason: 'absent' });
+    });
+    expect(process.log.messages('info')).toContain('the database answers again');
+  });
+
+  it('a lookup that ran out of time gives its connection up, so that the next is not held back', async () => {
+    const world = await givenWorld();
+    const proxy = await world.proxy();
+    const process = await world.process({
+      databaseUrl: proxy.url,
+      poolSize: 1,
+      memoryEntries: 0,
+      lookupDeadlineMs: 2_000,
+    });
+    proxy.behave('swallow-answers');
+    expect(await process.cache.get(ref(1))).toMatchObject({ hit: false, reason: 'timeout' });
+    proxy.behave('forward');
+    await eventually(async () => {
+      expect(await process.cache.get(ref(1))).toMatchObject({ hit: false, reason: 'absent' });
+    });
+  });
+});
+
+/** A cache over the real lookup, that writes down what it asks. */
+async function givenCountedCache(world: World, lookedUp: string[][]) {
+  const { ConnectorStateCacheService } = await import('../../src/cache/connector-state-cache-service.js');
+  const { Recorder } = await import('../../src/cache/recorder.js');
+  const pool = givenPool(world.databaseUrl);
+  const store = () => Promise.reject(new Error('not needed'));
+  return new ConnectorStateCacheService({
+    pool,
+    batcher: new LookupBatcher(
+      (keys, signal) => {
+        lookedUp.push(keys.map(({ cacheKey }) => cacheKey));
+        return lookup(pool, keys, { namedStatements: true, now: () => systemClock.now(), signal });
+      },
+      { deadlineMs: 10_000, maxInFlight: 4 },
+    ),
+    recorder: new Recorder({
+      store,
+      newId: store,
+      maxPending: 10,
+      flushIntervalMs: 600_000,
+      host: 'h',
+      wall: Date.now,
+      log: silentLogger,
+    }),
+    store,
+    clock: systemClock,
+    log: silentLogger,
+    memoryEntries: 0,
+    memoryTtlMs: 1,
+    ttlMs: 900_000,
+    release: async () => undefined,
+  });
+}
+
+function replyTo(keys: readonly LookupKey[]): LookupReply {
+  const rows = keys.map(({ cacheKey }) => ({ state: { userId: cacheKey }, clock: undefined }));
+  return {
+    rows: rows as unknown as LookupReply['rows'],
+    clockId: 'pg:1:1',
+    sample: { sentAtMs: 0, receivedAtMs: 0, serverTimeMs: 0 },
+  };
+}
+
+const turn = () => new Promise(resolve => setImmediate(resolve));

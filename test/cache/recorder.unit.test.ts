@@ -1,0 +1,304 @@
+/** The recorder, in front of a store that does what the test says. */
+import { describe, expect, it } from '@jest/globals';
+import { type RecordedFact, Recorder, type RecorderOptions } from '../../src/cache/recorder.js';
+import { InvalidEventError } from '../../src/events/decode.js';
+import type { Fact, NewEvent, Position } from '../../src/events/event.js';
+import { newEventId } from '../../src/events/ids.js';
+import { type KeptLog, keptLog } from '../support/log.js';
+
+const REF = { userId: 'u', credentialId: 'c', exchange: 'BYBIT', environment: 'MAINNET' } as const;
+const position = (n: number) => `pg/${n}` as Position;
+
+function failure(userId = 'u'): Fact {
+  return {
+    type: 'ConnectorAuthFailed',
+    data: { ...REF, userId, exchangeCode: '10003', failureClass: 'credentials' },
+  };
+}
+
+type Append = (events: readonly NewEvent[]) => void | Promise<void>;
+
+/** Keeps what it was given, under ids, as the store does. */
+function givenRecorder(options: Partial<RecorderOptions> = {}, onAppend: Append = () => undefined) {
+  const log: KeptLog = keptLog();
+  const stored = new Map<string, NewEvent>();
+  const batches: (readonly NewEvent[])[] = [];
+  let wallMs = 1_760_000_000_000;
+  const recorder = new Recorder({
+    store: async () => ({
+      async append(events) {
+        batches.push(events);
+        await onAppend(events);
+        for (const event of events) if (!stored.has(event.id)) stored.set(event.id, event);
+        return { events: [], position: position(stored.size) };
+      },
+    }),
+    newId: async () => newEventId,
+    maxPending: 100,
+    flushIntervalMs: 600_000,
+    host: 'host:test/1',
+    wall: () => wallMs++,
+    log,
+    ...options,
+  });
+  return { recorder, log, batches, stored: () => [...stored.values()] };
+}
+
+const users = (events: readonly NewEvent[]) => events.map(event => (event.data as { userId: string }).userId);
+
+describe('recording', () => {
+  it('stores facts in order, and says how far it got', async () => {
+    const { recorder, stored } = givenRecorder();
+    for (const user of ['a', 'b', 'c']) recorder.record(failure(user));
+
+    expect(await recorder.flush()).toEqual({ ok: true, pending: 0, position: position(3) });
+
+    expect(users(stored())).toEqual(['a', 'b', 'c']);
+    expect(stored()[0]).toMatchObject({
+      host: 'host:test/1',
+      stream: 'connector_state-a_c',
+      occurredAt: 1_760_000_000_000,
+    });
+    expect(recorder.stats()).toMatchObject({ pending: 0, recorded: 3, appended: 3 });
+  });
+
+  it('has nothing to do when nothing was recorded', async () => {
+    const { recorder, batches } = givenRecorder();
+    expect(await recorder.flush()).toEqual({ ok: true, pending: 0, position: undefined });
+    expect(batches).toEqual([]);
+  });
+
+  it('counts hits of one connector and tier into one event', async () => {
+    const { recorder, stored } = givenRecorder();
+    for (let i = 0; i < 5; i++) recorder.recordHit(REF, 'memory');
+    recorder.recordHit(REF, 'postgres');
+    recorder.recordHit({ ...REF, environment: 'TESTNET' }, 'memory');
+    await recorder.flush();
+
+    expect(stored()).toMatchObject([
+      {
+        stream: 'connector_state_hits-u_c',
+        data: {
+          tier: 'memory',
+          count: 5,
+          environment: 'MAINNET',
+          firstAt: 1_760_000_000_000,
+          lastAt: 1_760_000_000_004,
+        },
+      },
+      { data: { tier: 'postgres', count: 1 } },
+      { data: { tier: 'memory', count: 1, environment: 'TESTNET' } },
+    ]);
+  });
+
+  it('ties an effect to its cause, across batches', async () => {
+    const { recorder, stored } = givenRecorder();
+    const cause = recorder.record(failure('cause'), { correlationId: newEventId() });
+    await recorder.flush();
+    recorder.record(failure('effect'), { causedBy: cause });
+    await recorder.flush();
+
+    expect(stored()[1]?.causationId).toBe(stored()[0]?.id);
+    expect(stored()[0]).not.toHaveProperty('causationId');
+  });
+
+  it('never blocks and never throws, whatever the store does', async () => {
+    const { recorder } = givenRecorder({ store: () => Promise.reject(new Error('no store')) });
+    expect(() => recorder.record(failure())).not.toThrow();
+    expect(await recorder.flush()).toMatchObject({ ok: false, pending: 1 });
+  });
+});
+
+describe('when the store fails', () => {
+  it('keeps everything, in order and under the same ids, for the next flush', async () => {
+    let isDown = true;
+    const { recorder, batches, stored, log } = givenRecorder({}, () => {
+      if (isDown) throw new Error('down');
+    });
+    recorder.record(failure('a'));
+    expect(await recorder.flush()).toMatchObject({ ok: false, pending: 1 });
+    recorder.record(failure('b'));
+    isDown = false;
+
+    expect(await recorder.flush()).toMatchObject({ ok: true, pending: 0 });
+
+    expect(users(stored())).toEqual(['a', 'b']);
+    expect(batches[1]?.[0]?.id).toBe(batches[0]?.[0]?.id);
+    expect(log.messages('warn')).toEqual([expect.stringContaining('stay pending')]);
+    expect(recorder.stats()).toMatchObject({ appended: 2, flushFailures: 1 });
+  });
+
+  it('drops what can never be stored, names it, and stores the rest', async () => {
+    const { recorder, stored, log } = givenRecorder({}, events => {
+      if (users(events).includes('x'.repeat(200))) throw new InvalidEventError('userId: too long');
+    });
+    recorder.record(failure('a'));
+    recorder.record(failure('x'.repeat(200)));
+    recorder.record(failure('b'));
+
+    expect(await recorder.flush()).toMatchObject({ ok: true, pending: 0 });
+
+    expect(users(stored())).toEqual(['a', 'b']);
+    expect(recorder.stats()).toMatchObject({ rejected: 1, appended: 2 });
+    expect(log.messages('error')).toEqual(['a fact that fails its schema was dropped']);
+    expect(log.text()).toContain('userId');
+  });
+
+  it('drops a whole batch that only the store calls invalid, for it would block for ever', async () => {
+    let isFirst = true;
+    const { recorder, stored } = givenRecorder({}, () => {
+      if (isFirst) {
+        isFirst = false;
+        throw new InvalidEventError('for a reason of its own');
+      }
+    });
+    recorder.record(failure('a'));
+    expect(await recorder.flush()).toMatchObject({ ok: true });
+    recorder.record(failure('b'));
+    await recorder.flush();
+    expect(users(stored())).toEqual(['b']);
+    expect(recorder.stats()).toMatchObject({ rejected: 1 });
+  });
+
+  it('keeps the facts stored when they cannot be projected', async () => {
+    const { recorder, log } = givenRecorder({ afterAppend: () => Promise.reject(new Error('busy')) });
+    recorder.record(failure());
+    expect(await recorder.flush()).toMatchObject({ ok: true, pending: 0 });
+    expect(log.messages('warn')).toEqual([expect.stringContaining('could not be projected')]);
+  });
+});
+
+describe('promise 8: memory is bounded', () => {
+  it('drops hits first, then the oldest facts, and counts both', async () => {
+    const { recorder, stored, log } = givenRecorder({ maxPending: 4 }, () => undefined);
+    for (let i = 0; i < 7; i++) recorder.recordHit({ ...REF, userId: 'hit1' }, 'memory');
+    recorder.recordHit({ ...REF, userId: 'hit2' }, 'memory');
+    for (const user of ['a', 'b', 'c']) recorder.record(failure(user));
+    expect(recorder.stats()).toMatchObject({ pending: 4, droppedHits: 7, droppedFacts: 0 });
+    for (const user of ['d', 'e', 'f']) recorder.record(failure(user));
+
+    expect(recorder.stats()).toMatchObject({ pending: 4, droppedHits: 8, droppedFacts: 2 });
+    await recorder.flush();
+    expect(users(stored())).toEqual(['c', 'd', 'e', 'f']);
+    expect(log.messages('error')).toEqual([expect.stringContaining('raise MAX_PENDING_EVENTS')]);
+  });
+
+  it('still drops hits first after a flush of many of them failed', async () => {
+    let isDown = true;
+    const { recorder, stored } = givenRecorder({ maxPending: 2_000 }, () => {
+      if (isDown) throw new Error('down');
+    });
+    for (let i = 0; i < 1_500; i++) recorder.recordHit({ ...REF, userId: `hit${i}` }, 'memory');
+    recorder.record(failure('precious'));
+    await recorder.flush();
+    for (let i = 0; i < 1_200; i++) recorder.record(failure(`later${i}`));
+    isDown = false;
+    await recorder.flush();
+
+    expect(recorder.stats()).toMatchObject({ droppedFacts: 0, pending: 0 });
+    expect(users(stored())).toContain('precious');
+    expect(users(stored()).filter(user => user.startsWith('later'))).toHaveLength(1_200);
+  });
+
+  it('never drops a batch that is on its way', async () => {
+    const gate = latch();
+    const { recorder, stored } = givenRecorder({ maxPending: 2 }, () => gate.opened);
+    for (const user of ['a', 'b']) recorder.record(failure(user));
+    const flushed = recorder.flush();
+    await new Promise(resolve => setImmediate(resolve));
+    for (const user of ['c', 'd', 'e']) recorder.record(failure(user));
+    expect(recorder.stats()).toMatchObject({ droppedFacts: 3 });
+    gate.open();
+    await flushed;
+    expect(users(stored())).toEqual(['a', 'b']);
+  });
+
+  it('sends large backlogs in several batches', async () => {
+    const { recorder, batches } = givenRecorder({ maxPending: 10_000 }, () => undefined);
+    for (let i = 0; i < 1_234; i++) recorder.record(failure(`u${i}`));
+    await recorder.flush();
+    expect(batches.flatMap(users)).toEqual(Array.from({ length: 1_234 }, (_, i) => `u${i}`));
+    expect(Math.max(...batches.map(batch => batch.length))).toBe(500);
+  });
+});
+
+describe('flushing', () => {
+  it('starts by itself when a batch is full', async () => {
+    const appended = latch();
+    const { recorder } = givenRecorder({ maxPending: 10_000 }, appended.open);
+    for (let i = 0; i < 500; i++) recorder.record(failure(`u${i}`));
+    await appended.opened;
+  });
+
+  it('starts by itself some time after the first fact', async () => {
+    const appended = latch();
+    const { recorder } = givenRecorder({ flushIntervalMs: 1 }, appended.open);
+    recorder.record(failure());
+    await keepAlive(appended.opened);
+  });
+
+  it('goes on trying by itself', async () => {
+    let attempts = 0;
+    const stored = latch();
+    const { recorder } = givenRecorder({ flushIntervalMs: 1 }, () => {
+      if (++attempts < 4) throw new Error('down');
+      stored.open();
+    });
+    recorder.record(failure());
+    await keepAlive(stored.opened);
+    expect(attempts).toBe(4);
+  });
+
+  it('covers what was recorded while another flush was under way', async () => {
+    const releases: (() => void)[] = [];
+    const { recorder, stored } = givenRecorder(
+      {},
+      () => new Promise<void>(resolve => releases.push(resolve)),
+    );
+    recorder.record(failure('a'));
+    const first = recorder.flush();
+    await new Promise(resolve => setImmediate(resolve));
+    recorder.record(failure('b'));
+    const second = recorder.flush();
+    const releaseAll = setInterval(() => releases.shift()?.(), 1);
+    await Promise.all([first, second]);
+    clearInterval(releaseAll);
+    expect(users(stored())).toEqual(['a', 'b']);
+  });
+
+  it('waits no longer than it is told', async () => {
+    const { recorder } = givenRecorder({}, () => new Promise(() => undefined));
+    recorder.record(failure());
+    expect(await recorder.flush(5)).toEqual({ ok: false, pending: 1, position: undefined });
+  });
+
+  it('ends, bounded, with what could not be stored said aloud', async () => {
+    const { recorder, log } = givenRecorder({}, () => new Promise(() => undefined));
+    recorder.record(failure());
+    await recorder.close(5);
+    expect(log.messages('error')).toEqual(['closing with 1 facts that could not be stored']);
+  });
+
+  it('stores the rest on closing', async () => {
+    const { recorder, stored } = givenRecorder();
+    const recorded: RecordedFact = recorder.record(failure('last'));
+    recorder.recordHit(REF, 'memory');
+    await recorder.close(1_000);
+    expect(stored().map(event => event.type)).toEqual(['ConnectorAuthFailed', 'ConnectorStateHit']);
+    expect(recorded.id).toBe(stored()[0]?.id);
+  });
+});
+
+function latch() {
+  let open!: () => void;
+  const opened = new Promise<void>(resolve => {
+    open = resolve;
+  });
+  return { open: () => open(), opened };
+}
+
+/** The recorder's own timer never keeps a process alive, so something else must. */
+async function keepAlive(until: Promise<void>): Promise<void> {
+  const timer = setInterval(() => undefined, 1_000);
+  await until.finally(() => clearInterval(timer));
+}

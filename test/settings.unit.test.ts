@@ -1,0 +1,153 @@
+/** Settings: every problem at once, and never a secret in one. */
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { InvalidSettingsError } from '../src/errors.js';
+import { readSettings, type SettingsInput } from '../src/settings.js';
+
+function problemsOf(input: SettingsInput, env: Record<string, string | undefined> = {}): readonly string[] {
+  try {
+    readSettings(input, env);
+    return [];
+  } catch (error) {
+    expect((error as InvalidSettingsError).code).toBe('INVALID_SETTINGS');
+    return (error as InvalidSettingsError).problems;
+  }
+}
+
+const URL_WITH_PASSWORD = 'postgres://app:hunter2@db.internal:5432/app';
+
+describe('readSettings', () => {
+  it('has a default for everything', () => {
+    expect(readSettings({}, {})).toEqual({
+      databaseUrl: undefined,
+      eventStoreUrl: undefined,
+      dataDir: '.data',
+      autoMigrate: true,
+      projection: 'inline',
+      poolSize: 4,
+      namedStatements: true,
+      lookupDeadlineMs: 100,
+      breakerResetMs: 5_000,
+      memoryEntries: 10_000,
+      memoryTtlMs: 60_000,
+      ttlMs: 900_000,
+      flushIntervalMs: 1_000,
+      maxPendingEvents: 10_000,
+      logLevel: 'info',
+      logFormat: 'json',
+    });
+  });
+
+  it('reads every setting from the environment', () => {
+    const env = {
+      DATABASE_URL: URL_WITH_PASSWORD,
+      EVENT_STORE_URL: 'postgresql://other/db',
+      CONNECTOR_STATE_DATA_DIR: '/var/lib/cs',
+      AUTO_MIGRATE: 'false',
+      PROJECTION: 'worker',
+      POOL_SIZE: '10',
+      NAMED_STATEMENTS: '0',
+      LOOKUP_DEADLINE_MS: '50',
+      BREAKER_RESET_MS: '1000',
+      MEMORY_ENTRIES: '0',
+      MEMORY_TTL_MS: '1',
+      STATE_TTL_MS: '60000',
+      FLUSH_INTERVAL_MS: '250',
+      MAX_PENDING_EVENTS: '5',
+      LOG_LEVEL: 'debug',
+      LOG_FORMAT: 'pretty',
+    };
+    expect(readSettings({}, env)).toEqual({
+      databaseUrl: URL_WITH_PASSWORD,
+      eventStoreUrl: 'postgresql://other/db',
+      dataDir: '/var/lib/cs',
+      autoMigrate: false,
+      projection: 'worker',
+      poolSize: 10,
+      namedStatements: false,
+      lookupDeadlineMs: 50,
+      breakerResetMs: 1_000,
+      memoryEntries: 0,
+      memoryTtlMs: 1,
+      ttlMs: 60_000,
+      flushIntervalMs: 250,
+      maxPendingEvents: 5,
+      logLevel: 'debug',
+      logFormat: 'pretty',
+    });
+  });
+
+  it('prefers options to the environment, also when they say no', () => {
+    const env = { POOL_SIZE: '10', AUTO_MIGRATE: 'true', MEMORY_ENTRIES: '7', LOG_LEVEL: 'debug' };
+    expect(readSettings({ poolSize: 3, autoMigrate: false, memoryEntries: 0 }, env)).toMatchObject({
+      poolSize: 3,
+      autoMigrate: false,
+      memoryEntries: 0,
+      logLevel: 'debug',
+    });
+  });
+
+  it('takes an option that is undefined and a variable that is empty for not set', () => {
+    expect(readSettings({ poolSize: undefined }, { POOL_SIZE: '9' }).poolSize).toBe(9);
+    expect(
+      readSettings({}, { DATABASE_URL: '', POOL_SIZE: '', AUTO_MIGRATE: '', LOG_LEVEL: '', PROJECTION: '' }),
+    ).toEqual(readSettings({}, {}));
+  });
+
+  it('does not look at a bad variable that an option overrides', () => {
+    expect(problemsOf({ poolSize: 2 }, { POOL_SIZE: 'many' })).toEqual([]);
+  });
+
+  it('lists every problem at once, by the name the user knows, with value and remedy', () => {
+    const problems = problemsOf(
+      { lookupDeadlineMs: 0 },
+      {
+        DATABASE_URL: 'mysql://root:hunter2@db/app',
+        EVENT_STORE_URL: 'not a url',
+        AUTO_MIGRATE: 'maybe',
+        PROJECTION: 'later',
+        POOL_SIZE: '101',
+        MEMORY_ENTRIES: '-1',
+        STATE_TTL_MS: '1.5',
+        FLUSH_INTERVAL_MS: '1e3',
+        LOG_LEVEL: 'loud',
+      },
+    );
+    expect(problems).toEqual([
+      expect.stringMatching(/^DATABASE_URL must be a URL like postgres:.*one that starts with mysql:$/),
+      expect.stringMatching(/^EVENT_STORE_URL must be a URL like postgres:.*something that is not a URL$/),
+      'AUTO_MIGRATE must be true or false, got "maybe"',
+      'PROJECTION must be one of inline, worker, got "later"',
+      'POOL_SIZE must be a whole number from 1 to 100, got "101"',
+      'lookupDeadlineMs must be a whole number from 1 to 60000, got 0',
+      'MEMORY_ENTRIES must be a whole number from 0 to 10000000, got "-1"',
+      'STATE_TTL_MS must be a whole number from 1000 to 86400000, got "1.5"',
+      'FLUSH_INTERVAL_MS must be a whole number from 1 to 600000, got "1e3"',
+      'LOG_LEVEL must be one of silent, error, warn, info, debug, got "loud"',
+    ]);
+  });
+
+  it.each([
+    'mysql://app:hunter2@db/app',
+    'postgres//app:hunter2@db/app',
+    'app:hunter2@db/app',
+    'hunter2:5432',
+    'postgres://app:hunter2@db:99999999/app',
+    'postgres://app:hunter2@[nonsense/app',
+  ])('never repeats a connection string (%s)', url => {
+    for (const problems of [problemsOf({ databaseUrl: url }), problemsOf({}, { EVENT_STORE_URL: url })]) {
+      expect(problems).toHaveLength(1);
+      expect(problems.join()).not.toContain('hunter2');
+      expect(problems.join()).not.toContain('app:');
+    }
+  });
+
+  it('accepts the limits and refuses what lies beyond, for whatever number', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.integer(), fc.double(), fc.constantFrom(0, 1, 100, 101)), value => {
+        const isValid = Number.isInteger(value) && value >= 1 && value <= 100;
+        expect(problemsOf({ poolSize: value })).toHaveLength(isValid ? 0 : 1);
+      }),
+    );
+  });
+});
