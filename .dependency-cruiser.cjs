@@ -40,7 +40,7 @@ const EXCHANGES = '^src/exchanges/';
 const CONNECTORS = '^src/connectors/';
 const SERVICES = '^src/services/';
 const CLI = '^src/cli/';
-const ASSEMBLY = '^src/(connector-state|database|settings)\\.ts$';
+const ASSEMBLY = '^src/(connector-state|database|event-stores|remote-events|settings)\\.ts$';
 const ENTRY = '^src/(index|bybit|bingx)\\.ts$';
 const PORT_OF_EVENT_STORE = '^src/event-store/event-store\\.ts$';
 

@@ -6,7 +6,8 @@
  * use, which for a function means after its response.
  *
  * A database that cannot be reached at the start is a warning, not an error. The tables are then checked (and
- * made, with `autoMigrate`) before the first facts are stored, whenever that becomes possible.
+ * made, with `autoMigrate`) before the first facts are stored, whenever that becomes possible. An event store of
+ * its own is not contacted at the start at all; while it cannot be reached facts wait in the outbox.
  */
 import { ConnectorStateCacheService } from './cache/connector-state-cache-service.js';
 import { createGuardedLookup } from './cache/guarded-lookup.js';
@@ -17,11 +18,14 @@ import { openDatabase } from './database.js';
 import { withDeadline } from './deadline.js';
 import { ConnectorStateError } from './errors.js';
 import type { EventStore } from './event-store/event-store.js';
+import type { Relay } from './event-store/outbox/index.js';
+import type { Position } from './events/event.js';
 import { lazy } from './lazy.js';
 import { createLogger, type Logger } from './logging.js';
 import { createPool, toDatabaseError } from './postgres/pool.js';
 import type { Projector } from './projector/projector.js';
 import { isMigrated } from './read-model/schema-version.js';
+import { createRemoteEvents } from './remote-events.js';
 import { readSettings, type Settings, type SettingsInput } from './settings.js';
 
 export interface ConnectorStateOptions extends SettingsInput {
@@ -42,6 +46,11 @@ export interface ConnectorState {
   store(): Promise<EventStore>;
   /** The projector over that store. @throws ConnectorStateError */
   projector(): Promise<Projector>;
+  /**
+   * What takes events from the outbox to an event store of its own; `undefined` when the database is the store.
+   * @throws ConnectorStateError
+   */
+  relay(): Promise<Relay | undefined>;
   /** A last flush, then every connection, timer and (if this process started it) the embedded server ends. */
   close(): Promise<void>;
 }
@@ -57,6 +66,10 @@ const DISCONNECT_DEADLINE_MS = 2_000;
  */
 export async function createConnectorState(options: ConnectorStateOptions = {}): Promise<ConnectorState> {
   const settings = readSettings(options);
+  if (settings.eventStoreUrl !== undefined) {
+    const { checkEventStoreUrl } = await import('./event-stores.js');
+    await checkEventStoreUrl(settings.eventStoreUrl);
+  }
   const log = options.logger ?? (await createLogger(settings.logLevel, settings.logFormat));
   const clock = options.clock ?? systemClock;
   const database = await openDatabase(settings, log);
@@ -64,33 +77,40 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const eventsUrl = settings.eventStoreUrl ?? databaseUrl;
 
   const pool = createPool({ connectionString: databaseUrl, max: settings.poolSize, log });
-  const eventsPool =
-    eventsUrl === databaseUrl
-      ? pool
-      : createPool({ connectionString: eventsUrl, max: settings.poolSize, log });
-
-  const checked = lazy(() =>
-    Promise.all([pool, ...(eventsPool === pool ? [] : [eventsPool])].map(isMigrated)).catch(error => {
+  const checked = lazy(async () => {
+    try {
+      return await isMigrated(pool);
+    } catch (error) {
       throw toDatabaseError(error);
-    }),
-  );
-  const migrated = lazy(async () => {
-    const [isCurrent, isEventStoreCurrent = true] = await checked.get();
-    if (!isCurrent) await makeTables(databaseUrl, settings, log);
-    if (!isEventStoreCurrent) await makeTables(eventsUrl, settings, log);
+    }
   });
+  const migrated = lazy(async () => {
+    if (!(await checked.get())) await makeTables(databaseUrl, settings, log);
+  });
+  const project = async (until: Position) => {
+    await (await projector.get()).catchUp({ until, timeoutMs: PROJECT_TIMEOUT_MS });
+  };
+  const remote =
+    eventsUrl === databaseUrl
+      ? undefined
+      : createRemoteEvents({
+          url: eventsUrl,
+          settings,
+          pool,
+          log,
+          migrated: migrated.get,
+          migrateRemote: () => makeTables(eventsUrl, settings, log),
+          project,
+        });
   const store = lazy(async () => {
+    if (remote) return remote.store();
     await migrated.get();
-    const { createPostgresEventStore } = await import('./event-store/postgres/index.js');
-    return createPostgresEventStore({
-      pool: eventsPool,
-      listen: { connectionString: eventsUrl },
-      useNamedStatements: settings.namedStatements,
-      onRetry: error => log.warn({ error: error.message }, 'reading events failed and is tried again'),
-    });
+    const { openPostgresEventStore } = await import('./event-stores.js');
+    return openPostgresEventStore(databaseUrl, pool, { ...settings, log });
   });
   const projector = lazy(async () => {
     const { createProjector } = await import('./projector/projector.js');
+    await migrated.get();
     return createProjector({
       store: await store.get(),
       pool,
@@ -100,12 +120,12 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   });
 
   const disconnect = async () => {
+    await remote?.close();
     await store.started()?.then(
       opened => opened.close(),
       () => undefined,
     );
     await pool.end();
-    if (eventsPool !== pool) await eventsPool.end();
   };
 
   const { batcher, close: closeLookup } = createGuardedLookup(pool, {
@@ -118,11 +138,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const recorder = new Recorder({
     store: store.get,
     newId: async () => (await import('./events/ids.js')).newEventId,
-    ...(settings.projection === 'inline' && {
-      afterAppend: async until => {
-        await (await projector.get()).catchUp({ until, timeoutMs: PROJECT_TIMEOUT_MS });
-      },
-    }),
+    ...(settings.projection === 'inline' && { afterAppend: project }),
     maxPending: settings.maxPendingEvents,
     flushIntervalMs: settings.flushIntervalMs,
     host: clock.id,
@@ -134,6 +150,8 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     batcher,
     recorder,
     store: store.get,
+    comparePositions: async () => (await import('./event-stores.js')).comparePositionsOf(eventsUrl),
+    lookupDeadlineMs: settings.lookupDeadlineMs,
     clock,
     log,
     memoryEntries: settings.memoryEntries,
@@ -166,6 +184,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     flush: timeoutMs => cache.flush(timeoutMs),
     store: store.get,
     projector: projector.get,
+    relay: async () => remote?.relay(),
     close: () => cache.close(),
   };
 }

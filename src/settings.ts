@@ -15,7 +15,7 @@ export type ProjectionMode = (typeof PROJECTION_MODES)[number];
 export interface Settings {
   /** `DATABASE_URL`. Undefined: an embedded PostgreSQL under {@link Settings.dataDir}. */
   readonly databaseUrl: string | undefined;
-  /** `EVENT_STORE_URL`. Undefined: the events are kept in the database. */
+  /** `EVENT_STORE_URL`: `postgres://…` or `esdb://…`. Undefined: the events are kept in the database. */
   readonly eventStoreUrl: string | undefined;
   /** `CONNECTOR_STATE_DATA_DIR`: where the embedded PostgreSQL keeps its data. Default `.data`. */
   readonly dataDir: string;
@@ -41,6 +41,11 @@ export interface Settings {
   readonly flushIntervalMs: number;
   /** `MAX_PENDING_EVENTS`: facts kept while the store cannot be reached, 1–10 000 000. Default 10 000. */
   readonly maxPendingEvents: number;
+  /**
+   * `HITS_MAX_AGE_MS`: how long EventStoreDB keeps the events that count lookups, 0 (as the server says) – ten
+   * years. Syncs, failures and invalidations are kept for good. Default 0.
+   */
+  readonly hitsMaxAgeMs: number;
   /** `LOG_LEVEL`. Default `info`. */
   readonly logLevel: LogLevel;
   /** `LOG_FORMAT`. Default `json`. */
@@ -48,6 +53,18 @@ export interface Settings {
 }
 
 export type SettingsInput = { readonly [K in keyof Settings]?: Settings[K] | undefined };
+
+const POSTGRES_EXAMPLE = 'postgres://user:password@host:5432/database';
+const EVENT_STORE_EXAMPLE = `${POSTGRES_EXAMPLE} or esdb://user:password@host:2113`;
+
+export const isPostgresUrl = (text: string): boolean =>
+  /^postgres(ql)?:\/\//.test(text) && URL.canParse(text);
+
+/** KurrentDB is EventStoreDB's name of today. Its hosts may be several, which a URL cannot have, hence no parsing here. */
+export const isEventStoreDbUrl = (text: string): boolean =>
+  /^(esdb|kurrentdb)(\+discover)?:\/\/[^/?]/.test(text);
+
+export const isEventStoreUrl = (text: string): boolean => isPostgresUrl(text) || isEventStoreDbUrl(text);
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -98,14 +115,19 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     return fallback;
   }
 
-  function postgresUrl(key: 'databaseUrl' | 'eventStoreUrl', variable: string): string | undefined {
+  function url(
+    key: 'databaseUrl' | 'eventStoreUrl',
+    variable: string,
+    isOne: (text: string) => boolean,
+    example: string,
+  ): string | undefined {
     const raw = pick(key, variable);
     if (raw === undefined) return undefined;
-    if (typeof raw === 'string' && /^postgres(ql)?:\/\//.test(raw) && URL.canParse(raw)) return raw;
+    if (typeof raw === 'string' && isOne(raw)) return raw;
     // With the slashes: what comes before a colon alone may be a user's name.
     const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(String(raw))?.[1];
     problems.push(
-      `${name(key, variable)} must be a URL like postgres://user:password@host:5432/database, got ${
+      `${name(key, variable)} must be a URL like ${example}, got ${
         scheme ? `one that starts with ${scheme}:` : 'something that is not a URL'
       }`,
     );
@@ -121,8 +143,8 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
   }
 
   const settings: Settings = {
-    databaseUrl: postgresUrl('databaseUrl', 'DATABASE_URL'),
-    eventStoreUrl: postgresUrl('eventStoreUrl', 'EVENT_STORE_URL'),
+    databaseUrl: url('databaseUrl', 'DATABASE_URL', isPostgresUrl, POSTGRES_EXAMPLE),
+    eventStoreUrl: url('eventStoreUrl', 'EVENT_STORE_URL', isEventStoreUrl, EVENT_STORE_EXAMPLE),
     dataDir: path('dataDir', 'CONNECTOR_STATE_DATA_DIR', '.data'),
     autoMigrate: flag('autoMigrate', 'AUTO_MIGRATE', true),
     projection: choice('projection', 'PROJECTION', 'inline', PROJECTION_MODES),
@@ -135,6 +157,7 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     ttlMs: integer('ttlMs', 'STATE_TTL_MS', DEFAULT_TTL_MS, MIN_TTL_MS, MAX_TTL_MS),
     flushIntervalMs: integer('flushIntervalMs', 'FLUSH_INTERVAL_MS', 1_000, 1, 600_000),
     maxPendingEvents: integer('maxPendingEvents', 'MAX_PENDING_EVENTS', 10_000, 1, 10_000_000),
+    hitsMaxAgeMs: integer('hitsMaxAgeMs', 'HITS_MAX_AGE_MS', 0, 0, 315_360_000_000),
     logLevel: choice('logLevel', 'LOG_LEVEL', 'info', LOG_LEVELS),
     logFormat: choice('logFormat', 'LOG_FORMAT', 'json', LOG_FORMATS),
   };

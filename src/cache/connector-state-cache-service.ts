@@ -26,6 +26,7 @@ import type {
   SyncTrigger,
 } from '../events/catalogue.js';
 import { type ConnectorRef, cacheKeyOf, parseConnectorRef, parseId } from '../events/connector.js';
+import type { Position } from '../events/event.js';
 import type { Logger } from '../logging.js';
 import { toDatabaseError } from '../postgres/pool.js';
 import {
@@ -39,7 +40,7 @@ import {
 import { type HistoryEntry, readHistory, type StateAt, stateAtTime } from './history.js';
 import { connectorKeyOf, type KnownConnector, KnownConnectors } from './known-connector.js';
 import { LocalClocks } from './local-clocks.js';
-import type { Hit, Lookup, Miss, UsableState } from './lookup.js';
+import type { Hit, Lookup, LookupOptions, Miss, UsableState } from './lookup.js';
 import { type LookupAnswer, type LookupBatcher, LookupTimeoutError } from './lookup-batcher.js';
 import { checkMeasured, type MeasuredOffset } from './measurement.js';
 import {
@@ -49,6 +50,7 @@ import {
   parseClock,
   stateFromClock,
 } from './offset-state.js';
+import { untilReached } from './reached.js';
 import type { FlushResult, RecordedFact, Recorder, RecorderStats } from './recorder.js';
 
 export interface CacheDependencies {
@@ -56,6 +58,10 @@ export interface CacheDependencies {
   readonly batcher: Pick<LookupBatcher, 'lookup'>;
   readonly recorder: Recorder;
   readonly store: () => Promise<EventStore>;
+  /** The store's, to be had without contacting it. */
+  readonly comparePositions: () => Promise<EventStore['compare']>;
+  /** A lookup takes no longer, in milliseconds. */
+  readonly lookupDeadlineMs: number;
   readonly clock: HostClock;
   readonly log: Logger;
   /** States kept in this process; 0 turns the memory tier off. */
@@ -96,6 +102,8 @@ const STATS_FLUSH_MS = 1_000;
 interface MemoryEntry {
   readonly state: UsableState;
   readonly storedAtMs: number;
+  /** This process recorded it, so that it may be newer than what the read model shows. */
+  readonly isOwn: boolean;
 }
 
 export class ConnectorStateCacheService {
@@ -133,12 +141,14 @@ export class ConnectorStateCacheService {
 
   /**
    * The connector's state, or a miss that says why.
-   * @throws InvalidInputError for a malformed connector; nothing else
+   * @throws InvalidInputError for a malformed connector, or an `atLeast` that is no position of this event store;
+   *   nothing else
    */
-  async get(ref: ConnectorRef): Promise<Lookup> {
+  async get(ref: ConnectorRef, { atLeast }: LookupOptions = {}): Promise<Lookup> {
     const connector = this.#connectors.know(ref);
     const { key } = connector;
     this.#checkContinuity();
+    if (atLeast !== undefined) return this.#answer(connector, await this.#getAtLeast(connector, atLeast));
     const remembered = this.#fromMemory(key);
     if (remembered) return this.#answer(connector, remembered);
     let lookup = this.#inFlight.get(key);
@@ -160,11 +170,11 @@ export class ConnectorStateCacheService {
 
   /**
    * Many connectors in one query; answers in the order asked.
-   * @throws InvalidInputError when any of them is malformed, before anything is asked
+   * @throws InvalidInputError when any of them is malformed, before anything is asked; otherwise as {@link get}
    */
-  async getMany(refs: readonly ConnectorRef[]): Promise<Lookup[]> {
+  async getMany(refs: readonly ConnectorRef[], options: LookupOptions = {}): Promise<Lookup[]> {
     for (const ref of refs) this.#connectors.know(ref);
-    return Promise.all(refs.map(ref => this.get(ref)));
+    return Promise.all(refs.map(ref => this.get(ref, options)));
   }
 
   /**
@@ -425,21 +435,56 @@ export class ConnectorStateCacheService {
     return undefined;
   }
 
-  async #fromDatabase(connector: KnownConnector): Promise<Lookup> {
+  /** Past the memory tier, which does not know which events it has seen, but for what this process itself recorded. */
+  async #getAtLeast(connector: KnownConnector, atLeast: Position): Promise<Lookup> {
+    const compare = await this.#deps.comparePositions();
+    // Here the argument is at fault; below it may be the row.
+    compare(atLeast, undefined);
     const { cacheKey, key, exchange, environment } = connector;
-    let answer: LookupAnswer;
+    const own = this.#memory?.peek(key);
+    let result: { answer: LookupAnswer; reached: boolean };
     try {
-      answer = await this.#deps.batcher.lookup({ cacheKey, exchange, environment });
+      result = await untilReached(
+        () => this.#deps.batcher.lookup({ cacheKey, exchange, environment, withCheckpoint: true }),
+        ({ checkpoint }) => isAtLeast(compare, checkpoint, atLeast),
+        this.#deps.lookupDeadlineMs,
+      );
+    } catch (error) {
+      return { ...this.#missWithoutDatabase(connector, error), behind: true };
+    }
+    const { answer, reached } = result;
+    const found = this.#use(connector, answer);
+    const rowAtMs = Number(answer.state?.measuredAtMs ?? Number.NEGATIVE_INFINITY);
+    if (own?.isOwn && own.state.estimate.atMs > rowAtMs) {
+      // Nobody but this process knows of it yet.
+      this.#memory?.set(key, own);
+      const remembered = this.#fromMemory(key);
+      if (remembered) return reached ? remembered : { ...remembered, behind: true };
+    }
+    if (!found.hit) this.#memory?.delete(key);
+    return reached ? found : { ...found, behind: true };
+  }
+
+  async #fromDatabase(connector: KnownConnector): Promise<Lookup> {
+    const { cacheKey, exchange, environment } = connector;
+    try {
+      return this.#use(connector, await this.#deps.batcher.lookup({ cacheKey, exchange, environment }));
     } catch (error) {
       return this.#missWithoutDatabase(connector, error);
     }
+  }
+
+  #use(connector: KnownConnector, answer: LookupAnswer): Hit | Miss {
     if (this.#databaseFailing) {
       this.#databaseFailing = false;
       this.#deps.log.info({}, 'the database answers again');
     }
     const link = linkFromSample(answer.clockId, answer.sample);
     const lookup = this.#assess(connector, answer, link);
-    if (lookup.hit) this.#memory?.set(key, { state: lookup.state, storedAtMs: this.#deps.clock.now() });
+    if (lookup.hit) {
+      const storedAtMs = this.#deps.clock.now();
+      this.#memory?.set(connector.key, { state: lookup.state, storedAtMs, isOwn: false });
+    }
     return lookup;
   }
 
@@ -508,7 +553,11 @@ export class ConnectorStateCacheService {
   }
 
   #remember(connector: ConnectorRef, state: UsableState): void {
-    this.#memory?.set(connectorKeyOf(connector), { state, storedAtMs: this.#deps.clock.now() });
+    this.#memory?.set(connectorKeyOf(connector), {
+      state,
+      storedAtMs: this.#deps.clock.now(),
+      isOwn: true,
+    });
   }
 
   #recordSynced(
@@ -570,6 +619,19 @@ export class ConnectorStateCacheService {
     } catch (error) {
       throw toDatabaseError(error);
     }
+  }
+}
+
+/** A checkpoint that is not this store's says nothing about how far the rows have come. */
+function isAtLeast(
+  compare: EventStore['compare'],
+  checkpoint: Position | undefined,
+  atLeast: Position,
+): boolean {
+  try {
+    return compare(checkpoint, atLeast) >= 0;
+  } catch {
+    return false;
   }
 }
 

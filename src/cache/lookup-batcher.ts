@@ -20,7 +20,7 @@ export class LookupTimeoutError extends Error {
 }
 
 /** One key's share of a reply. */
-export type LookupAnswer = LookupRow & Pick<LookupReply, 'clockId' | 'sample'>;
+export type LookupAnswer = LookupRow & Pick<LookupReply, 'clockId' | 'sample' | 'checkpoint'>;
 
 type Query = (keys: readonly LookupKey[], signal: AbortSignal) => Promise<LookupReply>;
 
@@ -111,7 +111,8 @@ class Batch {
       if (this.#settled) return;
       this.#settle();
       for (const [i, waiting] of this.waiting.entries()) {
-        waiting.resolve({ ...(reply.rows[i] as LookupRow), clockId: reply.clockId, sample: reply.sample });
+        const { clockId, sample, checkpoint } = reply;
+        waiting.resolve({ ...(reply.rows[i] as LookupRow), clockId, sample, checkpoint });
       }
     } catch (error) {
       this.#reject(error);

@@ -4,6 +4,7 @@
  */
 import type { OffsetEstimate } from '../clock/offset.js';
 import { type ReferenceLink, toLocal } from '../clock/reference.js';
+import type { Position } from '../events/event.js';
 import type { MissReason, OffsetState } from './offset-state.js';
 
 /** A state together with the link from its reference clock to this process's. */
@@ -11,13 +12,29 @@ export interface UsableState extends OffsetState {
   readonly link: ReferenceLink;
 }
 
-export interface Hit {
+export interface LookupOptions {
+  /**
+   * A position that an append or a flush returned: the answer should show what was recorded up to there. It is waited
+   * for within the lookup's deadline; what has not arrived by then is answered without it, {@link Answered.behind}.
+   */
+  readonly atLeast?: Position | undefined;
+}
+
+interface Answered {
+  /**
+   * The read model had not come as far as `atLeast` when the deadline ended: this is its older answer. A hit is a
+   * state that was good then and may have been condemned since; a miss may be a state that is on its way.
+   */
+  readonly behind?: true;
+}
+
+export interface Hit extends Answered {
   readonly hit: true;
   readonly tier: 'memory' | 'postgres';
   readonly state: UsableState;
 }
 
-export interface Miss {
+export interface Miss extends Answered {
   readonly hit: false;
   readonly reason: MissReason;
   /** The exchange's shared clock as a state; good for one round trip, but not this connector's own. */

@@ -75,8 +75,11 @@ export interface FlushResult {
   readonly pending: number;
   /** The last event this call put into the event store. */
   readonly position: Position | undefined;
-  /** Events this call stored in the outbox, where they wait for the event store: safe, but not to be seen yet. */
-  readonly waiting: number;
+  /**
+   * Events this call stored in the outbox, where they wait for the event store: safe, but not to be seen yet. Left
+   * out when there are none.
+   */
+  readonly waiting?: number;
 }
 
 const BATCH_SIZE = 500;
@@ -151,7 +154,6 @@ export class Recorder {
       ok: false,
       pending: this.#size(),
       position: undefined,
-      waiting: 0,
     }));
   }
 
@@ -202,10 +204,10 @@ export class Recorder {
         pending: this.#size(),
       };
       this.#options.log.warn(problem, 'facts could not be stored and stay pending; they will be retried');
-      return { ok: false, pending: this.#size(), position, waiting };
+      return { ok: false, pending: this.#size(), position, ...(waiting > 0 && { waiting }) };
     }
     if (position) await this.#runAfterAppend(position);
-    return { ok: true, pending: this.#size(), position, waiting };
+    return { ok: true, pending: this.#size(), position, ...(waiting > 0 && { waiting }) };
   }
 
   /** Moves the next batch in flight; false when nothing is left. */

@@ -3,7 +3,7 @@
  * leaves either both or neither.
  */
 import {
-  checkVersions,
+  checkOrigin,
   isSamePositions,
   lockCheckpoints,
   moveCheckpoints,
@@ -56,7 +56,7 @@ async function applyBatch(
       if (answer?.[0] !== 't') return { status: 'busy' };
     }
     const locked = await lockCheckpoints(session, projections, { wait: role === 'leader' });
-    checkVersions(projections, locked);
+    checkOrigin(projections, locked, store.name);
     if (!isSamePositions(positionsOf(locked), positions)) return { status: 'moved' };
     written = await writePage(session, store.compare, projections, live, batch, positions, refusals);
     await moveCheckpoints(session, written.moves);

@@ -9,7 +9,7 @@
  */
 import type { Position } from '../events/event.js';
 import { applyLive } from './apply-live.js';
-import { checkVersions, type Positions, positionsOf, readCheckpoints } from './checkpoints.js';
+import { checkOrigin, type Positions, positionsOf, readCheckpoints } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { createPageReader } from './page-reader.js';
 import { withPooledSession } from './session.js';
@@ -57,7 +57,7 @@ export async function catchUp(
     signal?.throwIfAborted();
     positions ??= await inSession(async session => {
       const checkpoints = await readCheckpoints(session, context.projections);
-      checkVersions(context.projections, checkpoints);
+      checkOrigin(context.projections, checkpoints, store.name);
       return positionsOf(checkpoints);
     });
     const after = lowest(store.compare, positions);

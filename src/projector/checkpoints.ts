@@ -77,6 +77,9 @@ export async function lockCheckpoints(
   );
 }
 
+/** A position starts with the name of the store that gave it. */
+export const storeOf = (position: Position | undefined): string | undefined => position?.split('/', 1)[0];
+
 export interface Move {
   readonly projection: string;
   readonly position: Position | undefined;
@@ -99,8 +102,24 @@ export async function moveCheckpoints(session: Session, moves: readonly Move[]):
   );
 }
 
-/** @throws ConnectorStateError `PROJECTION_FAILED` when rows were made by another version of the projection */
-export function checkVersions(projections: readonly Projection[], checkpoints: Checkpoints): void {
+/**
+ * @param storeName the configured event store's
+ * @throws ConnectorStateError `PROJECTION_FAILED` when rows were made by another version of the projection, or from
+ *   the log of another event store, whose positions mean nothing in this one
+ */
+export function checkOrigin(
+  projections: readonly Projection[],
+  checkpoints: Checkpoints,
+  storeName: string,
+): void {
+  for (const { name } of projections) {
+    const store = storeOf(checkpoints.get(name)?.position);
+    if (store === undefined || store === storeName) continue;
+    throw new ConnectorStateError(
+      'PROJECTION_FAILED',
+      `table ${name} was made from the events of the event store "${store}", and EVENT_STORE_URL names one of kind "${storeName}": run \`connector-state rebuild\` to make it from these, or set EVENT_STORE_URL back`,
+    );
+  }
   for (const { name, version } of projections) {
     const made = checkpoints.get(name)?.version;
     if (made === undefined || made === version) continue;

@@ -20,13 +20,7 @@
 import type { Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../errors.js';
 import { catchUp } from './catch-up.js';
-import {
-  checkVersions,
-  lockCheckpoints,
-  type Positions,
-  positionsOf,
-  readCheckpoints,
-} from './checkpoints.js';
+import { checkOrigin, lockCheckpoints, type Positions, positionsOf, readCheckpoints } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { withDedicatedSession } from './dedicated-session.js';
 import { type FoldOptions, foldBeside, isOurs, limitsOf } from './fold-beside.js';
@@ -103,7 +97,7 @@ export async function verify(context: ProjectorContext, options: VerifyOptions =
     return atomically(session, async () => {
       await session.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
       const checkpoints = await readCheckpoints(session, projections);
-      checkVersions(projections, checkpoints);
+      checkOrigin(projections, checkpoints, context.store.name);
       await fold.upTo(positionsOf(checkpoints), 'savepoint');
       const tables = await compareAll(session, projections, options.signal);
       return { equal: tables.every(({ differing }) => differing === 0), events: fold.events(), tables };

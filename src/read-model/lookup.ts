@@ -17,11 +17,14 @@
 import type { Pool, PoolClient } from 'pg';
 import type { ClockSample } from '../clock/offset.js';
 import type { Environment, Exchange } from '../events/connector.js';
+import type { Position } from '../events/event.js';
 
 export interface LookupKey {
   readonly cacheKey: string;
   readonly exchange: Exchange;
   readonly environment: Environment;
+  /** The reply must say how far the read model has come. */
+  readonly withCheckpoint?: true;
 }
 
 /** Columns as the database gave them, nothing checked: a row may contain anything (promise 9). */
@@ -63,6 +66,8 @@ export interface LookupReply {
   readonly clockId: string;
   /** A sample of that clock. */
   readonly sample: ClockSample;
+  /** The event whose effect the rows show, and that of all before it; `undefined` before the first, or not asked. */
+  readonly checkpoint?: Position | undefined;
 }
 
 const epochMs = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
@@ -75,14 +80,16 @@ const CLOCK_ID = `
           || CASE WHEN pg_is_in_recovery() THEN ':standby-' || coalesce(host(inet_server_addr()), 'local') ELSE '' END
         FROM pg_control_system() s, pg_control_checkpoint() c), false))`;
 
-/** Exported for the benchmark, which runs it through bare `pg` as the peer to measure against. */
-export const LOOKUP_SQL = `
+/** In one snapshot with the rows, so that both tell of the same events. */
+const CHECKPOINT = `(SELECT position FROM projection_checkpoint WHERE projection = 'connector_state_cache')`;
+
+const lookupSql = (moreColumns: string) => `
 WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id)
 SELECT ${epochMs('clock_timestamp()')}, r.id,
        s.user_id, s.credential_id, s.exchange, s.environment, s.time_offset, s.uncertainty_ms,
        s.reference_clock, s.sync_id, s.basis, ${epochMs('s.last_sync_time')}, ${epochMs('s.expires_at')}, s.is_valid,
        x.time_offset, x.uncertainty_ms, x.sync_id, ${epochMs('x.measured_at')}, ${epochMs('x.expires_at')}, x.is_valid,
-       x.epoch, ${epochMs('x.epoch_started_at')}
+       x.epoch, ${epochMs('x.epoch_started_at')}${moreColumns}
   FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (cache_key, exchange, environment, n)
  CROSS JOIN reference r
   LEFT JOIN LATERAL (SELECT * FROM connector_state_cache t WHERE t.cache_key = k.cache_key COLLATE "C" LIMIT 1) s ON true
@@ -90,6 +97,10 @@ SELECT ${epochMs('clock_timestamp()')}, r.id,
                       WHERE t.exchange = k.exchange AND t.environment = k.environment AND t.reference_clock = r.id
                       LIMIT 1) x ON true
  ORDER BY k.n`;
+
+/** Exported for the benchmark, which runs it through bare `pg` as the peer to measure against. */
+export const LOOKUP_SQL = lookupSql('');
+const LOOKUP_WITH_CHECKPOINT_SQL = lookupSql(`, ${CHECKPOINT}`);
 
 export const lookupParameters = (keys: readonly LookupKey[]): string[][] => [
   keys.map(key => key.cacheKey),
@@ -128,10 +139,13 @@ export async function lookup(
   const heard = () => undefined;
   client.on('error', heard);
   try {
+    // Who does not ask for it does not pay for it.
+    const withCheckpoint = keys.some(key => key.withCheckpoint);
+    const name = withCheckpoint ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME;
     const sentAtMs = options.now();
     const result = await client.query<unknown[]>({
-      ...(options.namedStatements ? { name: LOOKUP_STATEMENT_NAME } : {}),
-      text: LOOKUP_SQL,
+      ...(options.namedStatements ? { name } : {}),
+      text: withCheckpoint ? LOOKUP_WITH_CHECKPOINT_SQL : LOOKUP_SQL,
       values: lookupParameters(keys),
       rowMode: 'array',
     });
@@ -177,16 +191,19 @@ const isServerError = (error: Error): boolean =>
   /^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
 
 function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: number): LookupReply {
-  const [serverTimeMs, clockId] = rows[0] as [number, string];
+  const [first = []] = rows;
+  const [serverTimeMs, clockId] = first as [number, string];
   return {
     rows: rows.map(row => ({ state: toState(row), clock: toClock(row) })),
     clockId,
     sample: { sentAtMs, receivedAtMs, serverTimeMs },
+    checkpoint: (first[CHECKPOINT_COLUMN] ?? undefined) as Position | undefined,
   };
 }
 
 const FIRST_STATE_COLUMN = 2;
 const FIRST_CLOCK_COLUMN = 14;
+const CHECKPOINT_COLUMN = 22;
 
 function toState(row: readonly unknown[]): RawState | undefined {
   const [
@@ -221,7 +238,7 @@ function toState(row: readonly unknown[]): RawState | undefined {
 
 function toClock(row: readonly unknown[]): RawClock | undefined {
   const [offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, epochStartedAtMs] =
-    row.slice(FIRST_CLOCK_COLUMN);
+    row.slice(FIRST_CLOCK_COLUMN, CHECKPOINT_COLUMN);
   if (syncId === null) return undefined;
   return { offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, epochStartedAtMs };
 }

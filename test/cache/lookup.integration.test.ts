@@ -319,6 +319,8 @@ async function givenCountedCache(world: World, lookedUp: string[][]) {
       log: silentLogger,
     }),
     store,
+    comparePositions: store,
+    lookupDeadlineMs: 10_000,
     clock: systemClock,
     log: silentLogger,
     memoryEntries: 0,

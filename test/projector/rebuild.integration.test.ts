@@ -265,7 +265,7 @@ describe('rebuild', () => {
       },
     };
     const projector = harness.projector({ store: other });
-    await expect(projector.catchUp()).rejects.toThrow('not mine');
+    await expect(projector.catchUp()).rejects.toThrow('run `connector-state rebuild`');
 
     await projector.rebuild();
 

@@ -30,7 +30,10 @@ export function addProject(program: Command): void {
 }
 
 async function run({ open, out, signal }: Session): Promise<void> {
-  const projector = await (await open()).projector();
+  const state = await open();
+  const projector = await state.projector();
+  // With an event store of its own the worker is also who empties the outbox.
+  (await state.relay())?.start();
   out.message('projecting until Ctrl-C');
   await projector.run({ signal });
   out.data(projector.counters, () => `Projected ${projector.counters.events} events.`);

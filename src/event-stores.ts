@@ -1,0 +1,95 @@
+/**
+ * Event stores by their URL's scheme, for the composition root and for commands that name a store themselves. A
+ * store's own code is loaded when its scheme is met.
+ */
+import type { Pool } from 'pg';
+import { InvalidSettingsError } from './errors.js';
+import type { EventStore, TransferableEventStore } from './event-store/event-store.js';
+import type { Logger } from './logging.js';
+import { createPool } from './postgres/pool.js';
+import { isMigrated } from './read-model/schema-version.js';
+import { isPostgresUrl } from './settings.js';
+
+export interface EventStoreUse {
+  /** Of the pool, where the store has one. */
+  readonly poolSize: number;
+  readonly namedStatements: boolean;
+  readonly log: Logger;
+  /** EventStoreDB: how long hits are kept; 0 leaves it to the server. */
+  readonly hitsMaxAgeMs: number;
+}
+
+export interface OpenedEventStore {
+  readonly store: TransferableEventStore;
+  /** Whether its tables are those of this release; always true where there are none. @throws what `pg` throws */
+  isMigrated(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/**
+ * Contacts nothing: the first call does.
+ * @throws InvalidSettingsError when an EventStoreDB URL is at fault
+ */
+export async function openEventStore(url: string, use: EventStoreUse): Promise<OpenedEventStore> {
+  const { log, hitsMaxAgeMs } = use;
+  if (!isPostgresUrl(url)) {
+    const { createEventStoreDbStore } = await import('./event-store/eventstoredb/index.js');
+    const store = createEventStoreDbStore({
+      url: withItsOldName(url),
+      log,
+      ...(hitsMaxAgeMs > 0 && { hitsMaxAgeMs }),
+    });
+    return { store, isMigrated: async () => true, close: () => store.close() };
+  }
+  const pool = createPool({ connectionString: url, max: use.poolSize, log });
+  const store = await openPostgresEventStore(url, pool, use);
+  return {
+    store,
+    isMigrated: () => isMigrated(pool),
+    async close() {
+      await store.close();
+      await pool.end();
+    },
+  };
+}
+
+/** Over a pool that others use too, and that the caller ends. */
+export async function openPostgresEventStore(
+  url: string,
+  pool: Pool,
+  { log, namedStatements }: Pick<EventStoreUse, 'log' | 'namedStatements'>,
+): Promise<TransferableEventStore> {
+  const { createPostgresEventStore } = await import('./event-store/postgres/index.js');
+  return createPostgresEventStore({
+    pool,
+    listen: { connectionString: url },
+    useNamedStatements: namedStatements,
+    onRetry: error => log.warn({ error: error.message }, 'reading events failed and is tried again'),
+  });
+}
+
+/** The order of positions of the store that a URL names, without opening it. */
+export async function comparePositionsOf(url: string): Promise<EventStore['compare']> {
+  const { comparePositions } = isPostgresUrl(url)
+    ? await import('./event-store/postgres/position.js')
+    : await import('./event-store/eventstoredb/position.js');
+  return comparePositions;
+}
+
+/**
+ * What can be said of a URL without contacting anyone.
+ * @throws InvalidSettingsError that names every problem and repeats no secret
+ */
+export async function checkEventStoreUrl(url: string): Promise<void> {
+  if (isPostgresUrl(url)) return;
+  const { parseConnectionString } = await import('./event-store/eventstoredb/connection-string.js');
+  try {
+    parseConnectionString(withItsOldName(url));
+  } catch (error) {
+    if (!(error instanceof InvalidSettingsError)) throw error;
+    throw new InvalidSettingsError(error.problems.map(problem => `EVENT_STORE_URL: ${problem}`));
+  }
+}
+
+/** The client and its protocol speak of `esdb`; KurrentDB's own tools write `kurrentdb`. */
+const withItsOldName = (url: string): string => url.replace(/^kurrentdb/, 'esdb');
