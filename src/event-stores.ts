@@ -6,7 +6,8 @@ import type { Pool } from 'pg';
 import { InvalidSettingsError } from './errors.js';
 import type { EventStore, TransferableEventStore } from './event-store/event-store.js';
 import type { Logger } from './logging.js';
-import { createPool } from './postgres/pool.js';
+import { createPool, describeDatabaseError } from './postgres/pool.js';
+import { describeDatabase } from './read-model/connection.js';
 import { isMigrated } from './read-model/schema-version.js';
 import { isPostgresUrl } from './settings.js';
 
@@ -21,6 +22,11 @@ export interface EventStoreUse {
 
 export interface OpenedEventStore {
   readonly store: TransferableEventStore;
+  /**
+   * What tells this store from others, also when their URLs are written differently; the first contact with it.
+   * @throws ConnectorStateError, with `transient: false` where only another URL can help
+   */
+  identify(): Promise<string>;
   /** Whether its tables are those of this release; always true where there are none. @throws what `pg` throws */
   isMigrated(): Promise<boolean>;
   close(): Promise<void>;
@@ -33,24 +39,59 @@ export interface OpenedEventStore {
 export async function openEventStore(url: string, use: EventStoreUse): Promise<OpenedEventStore> {
   const { log, hitsMaxAgeMs } = use;
   if (!isPostgresUrl(url)) {
-    const { createEventStoreDbStore } = await import('./event-store/eventstoredb/index.js');
+    const { createEventStoreDbStore, parseConnectionString } = await import(
+      './event-store/eventstoredb/index.js'
+    );
     const store = createEventStoreDbStore({
       url: withItsOldName(url),
       log,
       ...(hitsMaxAgeMs > 0 && { hitsMaxAgeMs }),
     });
-    return { store, isMigrated: async () => true, close: () => store.close() };
+    const { seeds } = parseConnectionString(withItsOldName(url));
+    return {
+      store,
+      isMigrated: async () => true,
+      async identify() {
+        await store.head();
+        return seeds
+          .map(({ host, port }) => `${host.toLowerCase()}:${port}`)
+          .sort()
+          .join(',');
+      },
+      close: () => store.close(),
+    };
   }
   const pool = createPool({ connectionString: url, max: use.poolSize, log });
   const store = await openPostgresEventStore(url, pool, use);
   return {
     store,
     isMigrated: () => isMigrated(pool),
+    identify: () => identifyDatabase(pool, url),
     async close() {
       await store.close();
       await pool.end();
     },
   };
+}
+
+/** No such host, no such database, a login that is refused. */
+const WRONG_URL = new Set(['ENOTFOUND', '3D000', '28P01', '28000']);
+
+async function identifyDatabase(pool: Pool, url: string): Promise<string> {
+  try {
+    const { rows } = await pool.query<{ id: string }>(
+      `SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()), current_database(),
+        current_schema()) AS id`,
+    );
+    return rows[0]?.id ?? '';
+  } catch (error) {
+    const { code = '', message } = describeDatabaseError(error);
+    const { EventStoreFailure } = await import('./event-store/postgres/failure.js');
+    throw new EventStoreFailure(
+      `${describeDatabase(url)} cannot be used (${code || message}): ${WRONG_URL.has(code) ? 'correct the URL' : 'check that the server runs'}`,
+      !WRONG_URL.has(code),
+    );
+  }
 }
 
 /** Over a pool that others use too, and that the caller ends. */

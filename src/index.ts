@@ -9,7 +9,14 @@ export {
   type Trace,
 } from './cache/connector-state-cache-service.js';
 export type { HistoryEntry, StateAt } from './cache/history.js';
-export { appliedOffset, type Hit, type Lookup, type LookupOptions, type Miss, type UsableState } from './cache/lookup.js';
+export {
+  appliedOffset,
+  type Hit,
+  type Lookup,
+  type LookupOptions,
+  type Miss,
+  type UsableState,
+} from './cache/lookup.js';
 export { type MeasuredOffset, measuredFromSample } from './cache/measurement.js';
 export type { MissReason } from './cache/offset-state.js';
 export type { FlushResult, RecorderStats } from './cache/recorder.js';

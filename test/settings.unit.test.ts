@@ -31,6 +31,7 @@ describe('readSettings', () => {
       memoryEntries: 10_000,
       memoryTtlMs: 60_000,
       ttlMs: 900_000,
+      hitsMaxAgeMs: 0,
       flushIntervalMs: 1_000,
       maxPendingEvents: 10_000,
       logLevel: 'info',
@@ -55,6 +56,7 @@ describe('readSettings', () => {
       FLUSH_INTERVAL_MS: '250',
       MAX_PENDING_EVENTS: '5',
       LOG_LEVEL: 'debug',
+      HITS_MAX_AGE_MS: '86400000',
       LOG_FORMAT: 'pretty',
     };
     expect(readSettings({}, env)).toEqual({
@@ -70,6 +72,7 @@ describe('readSettings', () => {
       memoryEntries: 0,
       memoryTtlMs: 1,
       ttlMs: 60_000,
+      hitsMaxAgeMs: 86_400_000,
       flushIntervalMs: 250,
       maxPendingEvents: 5,
       logLevel: 'debug',

@@ -33,8 +33,10 @@ export function exitCodeOf(error: unknown): number {
     case 'DATABASE_UNAVAILABLE':
     case 'DATABASE_NOT_MIGRATED':
     case 'EMBEDDED_DATABASE_FAILED':
-    case 'EVENT_STORE_FAILED':
       return EXIT.unavailable;
+    case 'EVENT_STORE_FAILED':
+      // Wrong credentials, a certificate that does not verify: the settings are at fault, and waiting helps nobody.
+      return (error as { transient?: boolean }).transient === false ? EXIT.usage : EXIT.unavailable;
     default:
       return EXIT.failed;
   }

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addCleanup } from './commands/cleanup.js';
+import { addCopy } from './commands/copy.js';
 import { addDemo } from './commands/demo.js';
 import { addHistory } from './commands/history.js';
 import { addInvalidate } from './commands/invalidate.js';
@@ -51,6 +52,7 @@ for (const add of [
   addMigrate,
   addProject,
   addRebuild,
+  addCopy,
   addSimulate,
 ]) {
   add(program);

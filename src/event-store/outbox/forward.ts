@@ -1,7 +1,10 @@
 /**
  * One batch to the event store, in order. What the store calls invalid would block everything behind it for ever, so
- * the batch is halved until the culprit stands alone, and the rest goes on. Any other refusal is the store's trouble,
- * not the event's: the batch ends there, and what is behind goes on waiting.
+ * the batch is halved until the culprit stands alone, and the rest goes on.
+ *
+ * A refusal that waiting will not change may be the event's fault (its stream was deleted for good, it is too large) or
+ * the store's (a right is missing). It is the event's if the store takes others of the same batch; if it takes
+ * none, all go on waiting. Any other failure ends the batch, and what is behind goes on waiting.
  */
 import { isConnectorStateError } from '../../errors.js';
 import type { NewEvent, Position } from '../../events/event.js';
@@ -18,6 +21,14 @@ export interface Forwarded {
   readonly failure: string | undefined;
 }
 
+/** Refused one by one, none taken: asking for each of hundreds would tell no more. */
+const ENOUGH_REFUSALS = 5;
+
+/** A store says of its failures whether they may pass. */
+const isRefusal = (error: unknown): boolean =>
+  isConnectorStateError(error, 'EVENT_STORE_FAILED') &&
+  (error as { transient?: boolean }).transient === false;
+
 interface Item {
   readonly waiting: WaitingEvent;
   readonly event: NewEvent;
@@ -29,6 +40,7 @@ export async function forward(
 ): Promise<Forwarded> {
   const stored: WaitingEvent[] = [];
   const dead: { waiting: WaitingEvent; problem: string }[] = [];
+  const refused: typeof dead = [];
   let position: Position | undefined;
 
   async function take(items: readonly Item[]): Promise<string | undefined> {
@@ -41,10 +53,11 @@ export async function forward(
       return undefined;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      if (!isConnectorStateError(error, 'INVALID_EVENT')) return message;
+      const isInvalid = isConnectorStateError(error, 'INVALID_EVENT');
+      if (!isInvalid && !isRefusal(error)) return message;
       if (items.length === 1) {
-        dead.push({ waiting: first.waiting, problem: message });
-        return undefined;
+        (isInvalid ? dead : refused).push({ waiting: first.waiting, problem: message });
+        return stored.length === 0 && refused.length >= ENOUGH_REFUSALS ? message : undefined;
       }
       const half = Math.ceil(items.length / 2);
       return (await take(items.slice(0, half))) ?? (await take(items.slice(half)));
@@ -57,6 +70,8 @@ export async function forward(
     if ('problem' in event) dead.push({ waiting, problem: event.problem });
     else items.push({ waiting, event });
   }
-  const failure = await take(items);
+  let failure = await take(items);
+  if (stored.length > 0) dead.push(...refused);
+  else failure ??= refused[0]?.problem;
   return { stored, dead, position, failure };
 }

@@ -6,6 +6,7 @@
  * all, then means the same event after the move; only the prefix tells stores apart, and it would not help there.
  */
 import type { RawEvent } from '../../events/decode.js';
+import { EventStoreFailure } from './failure.js';
 import { parsePosition, STORE_NAME } from './position.js';
 import type { RunStatement } from './query.js';
 
@@ -13,6 +14,16 @@ const IMPORT = {
   name: 'connector_state_import',
   text: 'SELECT connector_event_import($1, $2)',
 };
+
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+const toMissingRight = (error: unknown): EventStoreFailure | undefined =>
+  (error as { code?: unknown }).code === INSUFFICIENT_PRIVILEGE
+    ? new EventStoreFailure(
+        'the event store could not import events: log in as the role that owns the tables',
+        false,
+      )
+    : undefined;
 
 /** A page is written in a fraction of this; what takes longer waits for a lock. */
 const IMPORT_TIMEOUT_MS = 60_000;
@@ -36,5 +47,6 @@ export async function importEvents(run: RunStatement, events: readonly RawEvent[
   await run(IMPORT, [JSON.stringify(rows), IMPORT_TIMEOUT_MS], {
     action: `import ${events.length} event(s)`,
     timeoutMs: IMPORT_TIMEOUT_MS,
+    recognise: toMissingRight,
   });
 }
