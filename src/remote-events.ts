@@ -67,7 +67,8 @@ export function createRemoteEvents(options: RemoteEventsOptions): RemoteEvents {
   const relay = lazy(async () => {
     const { Relay } = await import('./event-store/outbox/index.js');
     const { store } = await remote.get();
-    return new Relay({ store, pool, log, ...(relays && { afterForward: project }) });
+    const { namedStatements } = settings;
+    return new Relay({ store, pool, log, namedStatements, ...(relays && { afterForward: project }) });
   });
 
   const store = lazy(async () => {

@@ -5,11 +5,13 @@ import { Command, CommanderError } from 'commander';
 import { addCleanup } from './commands/cleanup.js';
 import { addCopy } from './commands/copy.js';
 import { addDemo } from './commands/demo.js';
+import { addDoctor } from './commands/doctor.js';
 import { addHistory } from './commands/history.js';
 import { addInvalidate } from './commands/invalidate.js';
 import { addMigrate } from './commands/migrate.js';
 import { addProject } from './commands/project.js';
 import { addRebuild } from './commands/rebuild.js';
+import { addRelay } from './commands/relay.js';
 import { addSimulate } from './commands/simulate.js';
 import { addStats } from './commands/stats.js';
 import { exitCodeOf, InterruptedError } from './exit-codes.js';
@@ -22,6 +24,7 @@ Examples:
   connector-state stats --json | jq .hitRate      how often a connector started without a sync
   DATABASE_URL=postgres://… connector-state migrate
   DATABASE_URL=postgres://… connector-state project
+  connector-state doctor                          what this deployment stands on, and what to do
 
 Settings come from the environment: DATABASE_URL (without it an embedded PostgreSQL runs under .data),
 EVENT_STORE_URL, LOG_LEVEL, … ; all of them are in the README.
@@ -52,7 +55,9 @@ for (const add of [
   addMigrate,
   addProject,
   addRebuild,
+  addRelay,
   addCopy,
+  addDoctor,
   addSimulate,
 ]) {
   add(program);

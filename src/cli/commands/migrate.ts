@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { isPostgresUrl } from '../../settings.js';
 import { runSession } from '../session.js';
 
 interface Options {
@@ -20,7 +21,8 @@ export function addMigrate(program: Command): void {
     .action((options: Options) =>
       runSession(options.json === true, async ({ openDatabase, out }) => {
         const { url, settings } = await openDatabase();
-        const urls = [...new Set([url, settings.eventStoreUrl ?? url])];
+        // An EventStoreDB has no tables.
+        const urls = [...new Set([url, settings.eventStoreUrl ?? url])].filter(isPostgresUrl);
         const applied: string[] = [];
         const { migrate } = await import('../../read-model/migrate.js');
         for (const each of urls)

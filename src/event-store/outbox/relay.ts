@@ -25,6 +25,7 @@ import { createBackoff } from '../postgres/waiting.js';
 import { appendWithin } from './append-within.js';
 import { type Forwarded, forward } from './forward.js';
 import { inRelayTransaction } from './relay-transaction.js';
+import { createOutboxTable, type OutboxTable } from './table.js';
 import type { WaitingEvent } from './waiting-event.js';
 
 export interface RelayOptions {
@@ -33,6 +34,7 @@ export interface RelayOptions {
   /** Of the database with the outbox; its role needs UPDATE and DELETE there. */
   readonly pool: Pool;
   readonly log: Logger;
+  readonly namedStatements?: boolean | undefined;
   /** Awaited after events were forwarded, e.g. to project them. Its failure is logged. */
   readonly afterForward?: ((position: Position) => Promise<void>) | undefined;
   /** How often the outbox is looked at while nothing is known to wait, in milliseconds. Default 5000. */
@@ -65,6 +67,8 @@ export class Relay {
   readonly #batchSize: number;
   readonly #backoff = createBackoff();
   readonly #stop = new AbortController();
+  /** What it empties, to be looked at. */
+  readonly outbox: OutboxTable;
   readonly counters: RelayCounters = { forwarded: 0, dead: 0, failures: 0 };
   #draining: Promise<DrainOutcome> | undefined;
   #drainingSinceMs = 0;
@@ -76,6 +80,7 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
+    this.outbox = createOutboxTable(options.pool, options.namedStatements ?? true);
     this.#appendTimeoutMs = options.appendTimeoutMs ?? DEFAULT_APPEND_TIMEOUT_MS;
     this.#batchSize = options.batchSize ?? DEFAULT_BATCH_SIZE;
   }

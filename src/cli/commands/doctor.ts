@@ -1,0 +1,102 @@
+import type { Command } from 'commander';
+import { createLogger } from '../../logging.js';
+import { createPool } from '../../postgres/pool.js';
+import type { Settings } from '../../settings.js';
+import type { Check } from '../doctor/check.js';
+import { ok } from '../doctor/check.js';
+import { EXIT } from '../exit-codes.js';
+import { table } from '../output.js';
+import { runSession, type Session } from '../session.js';
+
+export function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('check everything this deployment stands on, and say what to do')
+    .addHelpText(
+      'after',
+      `
+Changes nothing. Exit 0: nothing failed (warnings may be), 1: something is not right, 2: the settings are not,
+3: the database or the event store does not answer.
+
+Example:
+  connector-state doctor --json | jq '.checks[] | select(.status != "ok")'`,
+    )
+    .action((options: { json?: boolean }) =>
+      runSession(options.json === true, async session => {
+        const checks = await examine(session);
+        const healthy = checks.every(({ status }) => status !== 'fail');
+        const said = checks.map(({ isUnreachable: _, ...check }) => check);
+        session.out.data({ healthy, checks: said }, () => show(checks));
+        if (!healthy) {
+          process.exitCode = checks.some(({ isUnreachable }) => isUnreachable)
+            ? EXIT.unavailable
+            : EXIT.failed;
+        }
+      }),
+    );
+}
+
+async function examine(session: Session): Promise<Check[]> {
+  const { url, settings } = await session.openDatabase();
+  const { checkEventStoreUrl, openEventStore, openPostgresEventStore } = await import(
+    '../../event-stores.js'
+  );
+  const eventsUrl = settings.eventStoreUrl ?? url;
+  await checkEventStoreUrl(eventsUrl);
+  const log = await createLogger('silent', 'json');
+  const pool = createPool({ connectionString: url, max: settings.poolSize, log });
+  session.onEnd(() => pool.end());
+  const database = await import('../doctor/database-checks.js');
+  const events = await import('../doctor/event-checks.js');
+
+  const checks: Check[] = [ok('settings', describe(settings))];
+  const remote = eventsUrl === url ? undefined : await openEventStore(eventsUrl, { ...settings, log });
+  if (remote) {
+    session.onEnd(() => remote.close());
+    checks.push(await events.checkEventStore(remote.store));
+  }
+  const reached = await database.checkDatabase(url, pool);
+  checks.push(reached);
+  if (reached.status === 'fail') return checks;
+  const tables = await database.checkTables('tables', url);
+  checks.push(tables);
+  // Everything below reads them.
+  if (tables.status === 'fail') return checks;
+
+  const store = remote?.store ?? (await openPostgresEventStore(url, pool, { ...settings, log }));
+  if (!remote) session.onEnd(() => store.close());
+  const { createProjector } = await import('../../projector/index.js');
+  const { createOutboxTable } = await import('../../event-store/outbox/index.js');
+  const projector = createProjector({ store, pool, namedStatements: settings.namedStatements, log });
+  checks.push(
+    await database.checkRole(pool, {
+      projection: settings.projection,
+      hasRemoteEvents: remote !== undefined,
+    }),
+    await database.checkClock(pool, settings.namedStatements),
+    await events.checkOutbox(createOutboxTable(pool, settings.namedStatements)),
+    await events.checkDeadLetters(projector),
+  );
+  if (checks.every(({ isUnreachable }) => !isUnreachable))
+    checks.push(await events.checkProjector(projector));
+  return checks;
+}
+
+function describe({ databaseUrl, eventStoreUrl, projection }: Settings): string {
+  const scheme = eventStoreUrl && /^[a-z+]+/.exec(eventStoreUrl)?.[0];
+  return [
+    databaseUrl ? 'DATABASE_URL is set' : 'the embedded database',
+    scheme ? `events in a store of their own (${scheme})` : 'events in the database',
+    `projection ${projection}`,
+  ].join(', ');
+}
+
+const show = (checks: readonly Check[]): string =>
+  table(
+    ['', 'what', 'finding'],
+    checks.flatMap(({ name, status, message, remedy }) => [
+      [status, name, message],
+      ...(remedy ? [['', '', `→ ${remedy}`]] : []),
+    ]),
+    ['left', 'left', 'left'],
+  );

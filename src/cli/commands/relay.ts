@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import type { OutboxStatus } from '../../event-store/outbox/index.js';
+import { EXIT } from '../exit-codes.js';
+import { iso } from '../output.js';
+import { runSession, type Session } from '../session.js';
+
+interface Options {
+  readonly json?: boolean;
+  readonly retryDead?: boolean;
+}
+
+export function addRelay(program: Command): void {
+  program
+    .command('relay')
+    .description('take what waits in the outbox to the event store now, then end')
+    .option('--retry-dead', 'also the events that the event store called invalid before')
+    .addHelpText(
+      'after',
+      '\nProcesses that project do this by themselves. Exit 3: something still waits.\n\nExample:\n  connector-state relay --json',
+    )
+    .action((options: Options) => runSession(options.json === true, session => run(session, options)));
+}
+
+async function run({ open, out }: Session, { retryDead = false }: Options): Promise<void> {
+  const state = await open();
+  const relay = await state.relay();
+  if (!relay) {
+    out.data(
+      { forwarded: 0, waiting: 0, dead: 0 },
+      () => 'The database is the event store: nothing ever waits.',
+    );
+    return;
+  }
+  const revived = retryDead ? await relay.outbox.reviveDead() : 0;
+  await relay.drain({ force: true });
+  const status = await relay.outbox.status();
+  out.data({ revived, forwarded: relay.counters.forwarded, ...status }, () =>
+    [
+      `Forwarded ${relay.counters.forwarded} events; ${showStatus(status)}.`,
+      ...(status.lastDeadError ? [`The last that was set aside: ${status.lastDeadError}`] : []),
+    ].join('\n'),
+  );
+  if (status.waiting > 0) process.exitCode = EXIT.unavailable;
+}
+
+/** Completes "Outbox: …". */
+export function showStatus({ waiting, waitingSince, lastError, dead }: OutboxStatus): string {
+  const waits =
+    waiting === 0
+      ? 'nothing waits'
+      : `${waiting} wait since ${iso(waitingSince ?? 0)}${lastError ? ` (${lastError})` : ''}`;
+  return dead === 0 ? waits : `${waits}; ${dead} were called invalid and set aside`;
+}

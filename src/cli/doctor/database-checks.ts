@@ -1,0 +1,117 @@
+/** What the database says of itself: reachable, its tables, what the login may do, whose clock it is. */
+import type { Pool } from 'pg';
+import { systemClock } from '../../clock/host-clock.js';
+import { linkFromSample } from '../../clock/reference.js';
+import { toDatabaseError } from '../../postgres/pool.js';
+import { describeDatabase } from '../../read-model/connection.js';
+import { lookup } from '../../read-model/lookup.js';
+import { pendingMigrations } from '../../read-model/migrate.js';
+import type { ProjectionMode } from '../../settings.js';
+import { type Check, fail, ok, warn } from './check.js';
+
+const OLDEST_SERVER = 130_000;
+const CLOCK_DEADLINE_MS = 5_000;
+/** Harmless to us, who measure it, and a sign that nobody keeps this host's time. */
+const LARGE_OFFSET_MS = 1_000;
+
+export async function checkDatabase(url: string, pool: Pool): Promise<Check> {
+  try {
+    const startedMs = performance.now();
+    const { rows } = await pool.query<{ version: string; number: number }>(
+      `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::integer AS number`,
+    );
+    const { version = '', number = 0 } = rows[0] ?? {};
+    const tookMs = Math.round(performance.now() - startedMs);
+    const said = `${describeDatabase(url)} answers in ${tookMs} ms, PostgreSQL ${version}`;
+    return number >= OLDEST_SERVER
+      ? ok('database', said)
+      : fail('database', said, 'upgrade the server to PostgreSQL 13 or newer');
+  } catch (error) {
+    const { message } = toDatabaseError(error);
+    return {
+      ...fail('database', message, 'start the server, or correct DATABASE_URL'),
+      isUnreachable: true,
+    };
+  }
+}
+
+/** @param setting whose database it is */
+export async function checkTables(name: string, url: string): Promise<Check> {
+  try {
+    const pending = await pendingMigrations(url);
+    return pending.length === 0
+      ? ok(name, 'up to date')
+      : fail(name, `missing: ${pending.join(', ')}`, 'run `connector-state migrate`');
+  } catch (error) {
+    return fail(name, (error as Error).message, 'use the release that migrated it last, or a newer one');
+  }
+}
+
+interface Rights {
+  readonly role: string;
+  readonly superuser: boolean;
+  readonly reads: boolean;
+  readonly appends: boolean;
+  readonly projects: boolean;
+  readonly relays: boolean;
+}
+
+export async function checkRole(
+  pool: Pool,
+  { projection, hasRemoteEvents }: { projection: ProjectionMode; hasRemoteEvents: boolean },
+): Promise<Check> {
+  const { rows } = await pool.query<Rights>(`
+    SELECT current_user AS role, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
+           has_table_privilege('connector_state_cache', 'SELECT') AS reads,
+           has_function_privilege('connector_event_append(jsonb, jsonb, integer)', 'EXECUTE')
+             AND has_function_privilege('connector_outbox_add(jsonb, boolean, integer)', 'EXECUTE') AS appends,
+           has_table_privilege('connector_state_cache', 'INSERT')
+             AND has_table_privilege('projection_checkpoint', 'UPDATE') AS projects,
+           has_table_privilege('connector_outbox', 'DELETE') AS relays`);
+  const { role, superuser, reads, appends, projects, relays } = rows[0] as Rights;
+  const may = Object.entries({ read: reads, append: appends, project: projects, relay: relays });
+  const list = may.filter(([, has]) => has).map(([right]) => right);
+  const said = `${role} may ${list.join(', ') || 'nothing'}`;
+  if (!reads || !appends) {
+    return fail(
+      'role',
+      said,
+      `run \`connector-state migrate --functions-role ${role}\` as the owner of the tables`,
+    );
+  }
+  if (projection === 'inline' && !(projects && (relays || !hasRemoteEvents))) {
+    return fail(
+      'role',
+      `${said}, and PROJECTION is inline`,
+      `set PROJECTION=worker and run \`connector-state project\`, or \`connector-state migrate --worker-role ${role}\` as the owner`,
+    );
+  }
+  if (superuser) {
+    return warn(
+      'role',
+      `${said}; it is a superuser`,
+      'in production give a role of its own: migrate --functions-role',
+    );
+  }
+  return ok('role', said);
+}
+
+export async function checkClock(pool: Pool, namedStatements: boolean): Promise<Check> {
+  const { clockId, sample } = await lookup(
+    pool,
+    [{ cacheKey: '', exchange: 'BYBIT', environment: 'MAINNET' }],
+    { namedStatements, now: () => systemClock.now(), signal: AbortSignal.timeout(CLOCK_DEADLINE_MS) },
+  );
+  const { offsetMs, uncertaintyMs } = linkFromSample(clockId, sample);
+  const said = `${clockId}; it is ${offsetMs.toFixed(1)} ± ${uncertaintyMs.toFixed(1)} ms ahead of this host`;
+  if (clockId.includes(':standby-')) {
+    return warn(
+      'clock',
+      `${said}; a standby answers`,
+      'point DATABASE_URL at the primary: offsets are kept against its clock',
+    );
+  }
+  return Math.abs(offsetMs) - uncertaintyMs > LARGE_OFFSET_MS
+    ? warn('clock', said, 'it does no harm here, but let something keep one of the two clocks (NTP)')
+    : ok('clock', said);
+}

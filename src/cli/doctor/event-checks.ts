@@ -1,0 +1,64 @@
+/** The way of the facts: the event store, the outbox before it, the projector behind it. */
+import type { EventStore } from '../../event-store/event-store.js';
+import type { OutboxTable } from '../../event-store/outbox/index.js';
+import type { Projector } from '../../projector/index.js';
+import { iso } from '../output.js';
+import { type Check, fail, ok, warn } from './check.js';
+
+/** Behind by more than this is no longer the time a page takes. */
+const LONG_LAG_SECONDS = 60;
+
+export async function checkEventStore(store: EventStore): Promise<Check> {
+  try {
+    const head = await store.head();
+    return ok('event store', head ? `answers; its last event is ${head}` : 'answers; it is empty');
+  } catch (error) {
+    return {
+      ...fail('event store', (error as Error).message, 'facts wait in the outbox meanwhile'),
+      isUnreachable: true,
+    };
+  }
+}
+
+export async function checkProjector(projector: Projector): Promise<Check> {
+  try {
+    const { events, seconds } = await projector.lag();
+    const said =
+      events === 0 ? 'has applied every event' : `${events} events behind, ${seconds.toFixed(1)} s`;
+    return seconds < LONG_LAG_SECONDS
+      ? ok('projector', said)
+      : warn('projector', said, 'run `connector-state project` and look at its log');
+  } catch (error) {
+    return fail('projector', (error as Error).message, 'do what the message says');
+  }
+}
+
+export async function checkDeadLetters(projector: Projector): Promise<Check> {
+  const letters = await projector.deadLetters();
+  if (letters.length === 0) return ok('dead letters', 'none');
+  return warn(
+    'dead letters',
+    `${letters.length} events could not be folded; the first: ${letters[0]?.error}`,
+    'see `connector-state project --dead-letters`, upgrade, then `connector-state project --replay`',
+  );
+}
+
+export async function checkOutbox(outbox: Pick<OutboxTable, 'status'>): Promise<Check> {
+  const { waiting, waitingSince, lastError, dead, lastDeadError } = await outbox.status();
+  if (waiting > 0) {
+    const why = lastError ? `; ${lastError}` : '';
+    return warn(
+      'outbox',
+      `${waiting} events wait since ${iso(waitingSince ?? 0)}${why}`,
+      'mend the event store; they go on their way by themselves, or at once with `connector-state relay`',
+    );
+  }
+  if (dead > 0) {
+    return warn(
+      'outbox',
+      `nothing waits; ${dead} events were called invalid; the last: ${lastDeadError}`,
+      'upgrade connector-state, then `connector-state relay --retry-dead`',
+    );
+  }
+  return ok('outbox', 'nothing waits');
+}
