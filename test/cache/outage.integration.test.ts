@@ -73,6 +73,33 @@ describe('a database that is not there', () => {
     });
   });
 
+  it('does not keep a connector from healing when the clock steps meanwhile', async () => {
+    const world = await givenWorld();
+    const proxy = await world.proxy();
+    const process = await world.process({ databaseUrl: proxy.url, ...BRISK });
+    const connector = world.connector(process, 'BINGX');
+    await connector.initialize();
+    await process.flush();
+    await world.later();
+    await proxy.refuse();
+    world.simulator.step(-10_000, 'BINGX');
+
+    const result = await connector.initialize();
+    const again = await connector.initialize();
+
+    expect(result).toMatchObject({ tier: 'memory', authFailures: 1 });
+    expect(Math.abs(result.offsetMs + 10_000)).toBeLessThanOrEqual(result.uncertaintyMs);
+    expect(again).toMatchObject({ tier: 'memory', authFailures: 0 });
+    await proxy.recover();
+    await eventually(async () => expect((await process.flush()).ok).toBe(true));
+    // What was learned against this host alone is not offered to others; what was refused is not either.
+    const other = await world.process();
+    expect(await world.connector(other, 'BINGX').initialize()).toMatchObject({
+      cacheHit: false,
+      authFailures: 0,
+    });
+  });
+
   it('for too long fills a bounded buffer: hits go first, and everything is counted', async () => {
     const world = await givenWorld();
     const proxy = await world.proxy();
@@ -147,6 +174,9 @@ describe('a database that is not there', () => {
     await process.close();
 
     expect(process.log.messages('error')).toEqual([expect.stringMatching(/^closing with \d facts/)]);
+    expect(process.log.messages('warn')).toContain(
+      'closing without waiting for a database that does not answer',
+    );
     proxy.cut();
   });
 
