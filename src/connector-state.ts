@@ -69,13 +69,15 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       ? pool
       : createPool({ connectionString: eventsUrl, max: settings.poolSize, log });
 
-  const checked = lazy(() =>
+  const check = () =>
     Promise.all([pool, ...(eventsPool === pool ? [] : [eventsPool])].map(isMigrated)).catch(error => {
       throw toDatabaseError(error);
-    }),
-  );
+    });
+  const checked = lazy(check);
   const migrated = lazy(async () => {
-    const [isCurrent, isEventStoreCurrent = true] = await checked.get();
+    const atStart = await checked.get();
+    // Somebody may have made since what was missing at the start.
+    const [isCurrent, isEventStoreCurrent = true] = atStart.every(Boolean) ? atStart : await check();
     if (!isCurrent) await makeTables(databaseUrl, settings, log);
     if (!isEventStoreCurrent) await makeTables(eventsUrl, settings, log);
   });
