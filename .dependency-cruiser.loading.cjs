@@ -44,6 +44,12 @@ module.exports = {
       '^dist/src/index\\.js$',
       ['bybit-api', 'bingx-api', 'axios'],
     ),
+    neverLoadedBy(
+      'appending-is-light',
+      'only a subscription needs rxjs',
+      '^dist/src/event-store/postgres/index\\.js$',
+      ['rxjs'],
+    ),
     neverLoadedBy('bybit-loads-no-bingx', 'one exchange, one SDK', '^dist/src/bybit\\.js$', ['bingx-api']),
     neverLoadedBy('bingx-loads-no-bybit', 'one exchange, one SDK', '^dist/src/bingx\\.js$', ['bybit-api']),
     {

@@ -3,7 +3,7 @@
  *
  * How an exchange's clock wanders against ours is read from here: offset and uncertainty over time, by
  * exchange, reference clock and host. States that were taken over from the exchange's shared clock measured
- * nothing and leave no row.
+ * nothing and leave no row; connectors that waited for one measurement together leave one, told by the last.
  */
 
 import { cacheKeyOf } from '../src/events/connector.js';
@@ -53,7 +53,7 @@ export const driftSample: Projection<DriftSampleRow> = {
       sampleCount: 'integer',
       position: 'text',
     },
-    key: ['sampledAt', 'eventId'],
+    key: ['sampledAt', 'syncId'],
     partitions: { by: 'sampledAt', ensure: 'connector_state_ensure_drift_partition' },
   },
   handles: ['ConnectorSynced'],
@@ -61,7 +61,7 @@ export const driftSample: Projection<DriftSampleRow> = {
 
   keyOf: event =>
     event.type === 'ConnectorSynced' && isMeasurement(event)
-      ? { sampledAt: event.data.measuredAt, eventId: uuid(event.id) }
+      ? { sampledAt: event.data.measuredAt, syncId: uuid(event.data.syncId) }
       : undefined,
 
   evolve(row, event) {

@@ -77,15 +77,18 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const eventsUrl = settings.eventStoreUrl ?? databaseUrl;
 
   const pool = createPool({ connectionString: databaseUrl, max: settings.poolSize, log });
-  const checked = lazy(async () => {
+  const check = async () => {
     try {
       return await isMigrated(pool);
     } catch (error) {
       throw toDatabaseError(error);
     }
-  });
+  };
+  const checked = lazy(check);
   const migrated = lazy(async () => {
-    if (!(await checked.get())) await makeTables(databaseUrl, settings, log);
+    // Somebody may have made since what was missing at the start.
+    if ((await checked.get()) || (await check())) return;
+    await makeTables(databaseUrl, settings, log);
   });
   const project = async (until: Position) => {
     await (await projector.get()).catchUp({ until, timeoutMs: PROJECT_TIMEOUT_MS });

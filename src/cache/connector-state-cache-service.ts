@@ -38,7 +38,7 @@ import {
   type UsageCounts,
 } from '../read-model/queries.js';
 import { type HistoryEntry, readHistory, type StateAt, stateAtTime } from './history.js';
-import { connectorKeyOf, type KnownConnector, KnownConnectors } from './known-connector.js';
+import { type KnownConnector, KnownConnectors } from './known-connector.js';
 import { LocalClocks } from './local-clocks.js';
 import type { Hit, Lookup, LookupOptions, Miss, UsableState } from './lookup.js';
 import { type LookupAnswer, type LookupBatcher, LookupTimeoutError } from './lookup-batcher.js';
@@ -46,6 +46,7 @@ import { checkMeasured, type MeasuredOffset } from './measurement.js';
 import {
   assessState,
   type MissReason,
+  namesItsSync,
   type OffsetState,
   parseClock,
   stateFromClock,
@@ -98,10 +99,15 @@ export interface Trace {
 const MAX_CONDEMNED = 10_000;
 const CLOSE_FLUSH_MS = 5_000;
 const STATS_FLUSH_MS = 1_000;
+const NOT_CHECKED = -1;
 
+/** Flat, so that most hits are judged by two numbers and touch nothing else. */
 interface MemoryEntry {
   readonly state: UsableState;
-  readonly storedAtMs: number;
+  /** By this process's clock: when the state ends or the database is to be asked again. */
+  readonly usableUntilMs: number;
+  /** How much was known to be void when the state was last held against it. */
+  checkedAgainst: number;
   /** This process recorded it, so that it may be newer than what the read model shows. */
   readonly isOwn: boolean;
 }
@@ -110,6 +116,7 @@ export class ConnectorStateCacheService {
   readonly #deps: CacheDependencies;
   readonly #memory: LRUCache<string, MemoryEntry> | undefined;
   readonly #condemned = new LRUCache<string, true>({ max: MAX_CONDEMNED });
+  #condemnations = 0;
   readonly #localClocks = new LocalClocks();
   readonly #connectors = new KnownConnectors();
   readonly #inFlight = new Map<string, Promise<Lookup>>();
@@ -182,7 +189,7 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector or measurement
    */
   set(ref: ConnectorRef, measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace = {}): UsableState {
-    const connector = parseConnectorRef(ref);
+    const connector = this.#connectors.know(ref);
     checkMeasured(measured);
     const { estimate, link, ttl, syncId } = measured;
     const name = {
@@ -199,7 +206,7 @@ export class ConnectorStateCacheService {
       expiresAtMs: estimate.atMs + ttl.ttlMs,
       link,
     };
-    this.#remember(connector, state);
+    this.#remember(connector, state, { isOwn: true });
     this.#recordSynced(connector, state, measured, trigger, trace);
     return state;
   }
@@ -210,8 +217,8 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector
    */
   adopt(ref: ConnectorRef, state: UsableState, trigger: SyncTrigger, trace: Trace = {}): void {
-    const connector = parseConnectorRef(ref);
-    this.#remember(connector, state);
+    const connector = this.#connectors.know(ref);
+    this.#remember(connector, state, { isOwn: true });
     const ttlMs = Math.max(1, Math.round(state.expiresAtMs - state.estimate.atMs));
     const ttl = { ttlMs, policy: 'exchange-clock', inputs: { ttlMs } };
     this.#recordSynced(connector, state, { roundTripMs: 0, samples: 0, ttl }, trigger, trace);
@@ -219,8 +226,8 @@ export class ConnectorStateCacheService {
 
   /** Counts a lookup that was answered by the exchange's shared clock. */
   recordExchangeClockHit(ref: ConnectorRef, state: UsableState): void {
-    const connector = parseConnectorRef(ref);
-    this.#deps.recorder.recordHit(connector, 'exchange-clock');
+    const connector = this.#connectors.know(ref);
+    this.#deps.recorder.recordHit(connector, 'exchange-clock', connector.key);
     this.#logHit(connector, state, 'exchange-clock');
   }
 
@@ -279,10 +286,11 @@ export class ConnectorStateCacheService {
     by: string,
     trace: Trace = {},
   ): RecordedFact {
-    const connector = parseConnectorRef(ref);
+    const connector = this.#connectors.know(ref);
     const { syncId, referenceClock } = state;
     const measuredAtMs = Math.round(state.estimate.atMs);
     this.#condemned.set(syncId, true);
+    this.#condemnations++;
     const name = { exchange: state.exchange, environment: state.environment, referenceClock };
     this.#localClocks.condemned(name, { syncId, measuredAtMs, voidsOlder: reason === 'timestamp-refused' });
     const data = {
@@ -299,7 +307,7 @@ export class ConnectorStateCacheService {
   /**
    * Makes one connector start from something else: condemns the sync its row holds now, and stores that at once.
    * Its next init uses the exchange's shared clock if that rests on another measurement, and syncs otherwise.
-   * @returns the condemned sync, or `undefined` when there is no state
+   * @returns the condemned sync, or `undefined` when there is no state, or a corrupt one
    * @throws InvalidInputError for malformed ids; ConnectorStateError `DATABASE_UNAVAILABLE`
    */
   async invalidate(
@@ -313,7 +321,8 @@ export class ConnectorStateCacheService {
     };
     await this.flush();
     const row = await this.#cold(() => currentSync(this.#deps.pool, cacheKeyOf(credential)));
-    if (!row) return undefined;
+    // A row that no lookup would believe is no state: there is nothing in it to condemn, and the next sync heals it.
+    if (!row || !namesItsSync(row)) return undefined;
     const connector = parseConnectorRef({
       ...credential,
       exchange: row.exchange,
@@ -425,10 +434,9 @@ export class ConnectorStateCacheService {
     if (!memory) return undefined;
     const entry = memory.get(key);
     if (!entry) return undefined;
-    const now = this.#deps.clock.now();
-    const isFresh = now - entry.storedAtMs < this.#deps.memoryTtlMs;
-    const isCurrent = referenceTimeMs(entry.state.link, now) < entry.state.expiresAtMs;
-    if (isFresh && isCurrent && !this.#isVoid(entry.state)) {
+    const isChecked = entry.checkedAgainst === this.#voids;
+    if (this.#deps.clock.now() < entry.usableUntilMs && (isChecked || !this.#isVoid(entry.state))) {
+      entry.checkedAgainst = this.#voids;
       return { hit: true, tier: 'memory', state: entry.state };
     }
     memory.delete(key);
@@ -481,10 +489,7 @@ export class ConnectorStateCacheService {
     }
     const link = linkFromSample(answer.clockId, answer.sample);
     const lookup = this.#assess(connector, answer, link);
-    if (lookup.hit) {
-      const storedAtMs = this.#deps.clock.now();
-      this.#memory?.set(connector.key, { state: lookup.state, storedAtMs, isOwn: false });
-    }
+    if (lookup.hit) this.#remember(connector, lookup.state, { isOwn: false });
     return lookup;
   }
 
@@ -515,6 +520,11 @@ export class ConnectorStateCacheService {
       link,
       exchangeClock: shared && !this.#isVoid(shared) ? { ...shared, link } : undefined,
     };
+  }
+
+  /** Grows whenever something may have become void; but for a break of this host's clock, which empties the memory. */
+  get #voids(): number {
+    return this.#localClocks.epochs + this.#condemnations;
   }
 
   /** Condemned by this process, or measured before a step of a clock that it knows of. */
@@ -552,12 +562,10 @@ export class ConnectorStateCacheService {
     };
   }
 
-  #remember(connector: ConnectorRef, state: UsableState): void {
-    this.#memory?.set(connectorKeyOf(connector), {
-      state,
-      storedAtMs: this.#deps.clock.now(),
-      isOwn: true,
-    });
+  #remember({ key }: KnownConnector, state: UsableState, { isOwn }: { isOwn: boolean }): void {
+    const endsAtMs = state.expiresAtMs - state.link.offsetMs;
+    const usableUntilMs = Math.min(endsAtMs, this.#deps.clock.now() + this.#deps.memoryTtlMs);
+    this.#memory?.set(key, { state, usableUntilMs, checkedAgainst: NOT_CHECKED, isOwn });
   }
 
   #recordSynced(

@@ -28,12 +28,17 @@ const MAX_CLOCKS = 64;
 
 export class LocalClocks {
   readonly #clocks = new Map<string, SharedClock>();
+  #epochs = 0;
+
+  /** Counts the epochs that began or ended: while it stays the same nothing that was good has become void. */
+  get epochs(): number {
+    return this.#epochs;
+  }
 
   measured(name: ClockName, measurement: Measurement): void {
     const key = keyOf(name);
     const known = this.#clocks.get(key);
-    // Several connectors may rest on one measurement; it counts once.
-    if (known?.syncId !== measurement.syncId) this.#set(key, addMeasurement(known, measurement));
+    this.#set(key, addMeasurement(known, measurement));
   }
 
   condemned(name: ClockName, condemnation: Condemnation): void {
@@ -55,6 +60,7 @@ export class LocalClocks {
   }
 
   #set(key: string, clock: SharedClock): void {
+    if (this.#clocks.get(key)?.epochStartedAtMs !== clock.epochStartedAtMs) this.#epochs++;
     this.#clocks.delete(key);
     this.#clocks.set(key, clock);
     for (const oldest of this.#clocks.keys()) {

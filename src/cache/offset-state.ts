@@ -9,7 +9,13 @@
 import type { OffsetEstimate } from '../clock/offset.js';
 import { OPEN_START, type SharedClock } from '../clock/shared-clock.js';
 import { MAX_TTL_MS } from '../clock/ttl.js';
-import type { ConnectorRef, Environment, Exchange } from '../events/connector.js';
+import {
+  type ConnectorRef,
+  ENVIRONMENTS,
+  type Environment,
+  EXCHANGES,
+  type Exchange,
+} from '../events/connector.js';
 import type { RawClock, RawState } from '../read-model/lookup.js';
 
 /** An offset to sign with, relative to a reference clock. */
@@ -56,6 +62,8 @@ const FUTURE_SLACK_MS = 60_000;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+const isExchange = (v: unknown): v is Exchange => EXCHANGES.includes(v as Exchange);
+const isEnvironment = (v: unknown): v is Environment => ENVIRONMENTS.includes(v as Environment);
 const isTime = (v: unknown): v is number =>
   typeof v === 'number' && v >= LIMITS.earliestTimeMs && v <= LIMITS.latestTimeMs;
 const isOffset = (v: unknown): v is number => typeof v === 'number' && Math.abs(v) <= LIMITS.maxOffsetMs;
@@ -68,6 +76,20 @@ const isLifetime = (measuredAtMs: number, expiresAtMs: number): boolean =>
 /** Within the limits of what a row or an event may hold. */
 export const isEstimate = ({ offsetMs, uncertaintyMs, atMs }: OffsetEstimate): boolean =>
   isOffset(offsetMs) && isUncertainty(uncertaintyMs) && isTime(atMs);
+
+/** Whether a row names its sync in a way that an event can repeat. */
+export const namesItsSync = (row: {
+  readonly exchange: unknown;
+  readonly environment: unknown;
+  readonly syncId: unknown;
+  readonly measuredAtMs: unknown;
+  readonly referenceClock: unknown;
+}): boolean =>
+  isExchange(row.exchange) &&
+  isEnvironment(row.environment) &&
+  isUuid(row.syncId) &&
+  isTime(row.measuredAtMs) &&
+  isClockName(row.referenceClock);
 
 export interface Assessment {
   /** The connector asked for. */
@@ -98,8 +120,7 @@ export function assessState(raw: RawState | undefined, a: Assessment): OffsetSta
 function parseState(raw: RawState): OffsetState | undefined {
   const { exchange, environment, basis, syncId, referenceClock, offsetMs, uncertaintyMs, measuredAtMs } = raw;
   const { expiresAtMs, isValid } = raw;
-  if (exchange !== 'BYBIT' && exchange !== 'BINGX') return undefined;
-  if (environment !== 'MAINNET' && environment !== 'TESTNET') return undefined;
+  if (!isExchange(exchange) || !isEnvironment(environment)) return undefined;
   if (basis !== 'measured' && basis !== 'exchange-clock') return undefined;
   if (typeof isValid !== 'boolean' || !isUuid(syncId) || !isClockName(referenceClock)) return undefined;
   if (!isOffset(offsetMs) || !isUncertainty(uncertaintyMs)) return undefined;

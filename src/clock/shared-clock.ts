@@ -50,10 +50,9 @@ export function addMeasurement(clock: SharedClock | undefined, m: Measurement): 
   // What arrives late from before the epoch was condemned, or read off a clock that has stepped since: even
   // where the two agree it proves nothing about the clock of now.
   if (atMs < clock.epochStartedAtMs) return clock;
-  if (!clock.isValid) {
-    // Several connectors may report one sync; it stays condemned for all of them.
-    return m.syncId === clock.syncId ? clock : startClock(m, clock.epoch + 1, clock.epochStartedAtMs);
-  }
+  // Several connectors may report one measurement: it counts once, and stays condemned for all of them.
+  if (m.syncId === clock.syncId) return clock;
+  if (!clock.isValid) return startClock(m, clock.epoch + 1, clock.epochStartedAtMs);
   const both = intersect(clock.estimate, m.estimate);
   if (both) {
     const isLatest = atMs >= clock.estimate.atMs;

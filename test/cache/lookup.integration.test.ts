@@ -2,7 +2,7 @@
  * Lookups: shared, batched, bounded in time. Queries are counted on the wire, between the pool and PostgreSQL, by
  * a batcher around the real lookup.
  */
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { createGuardedLookup } from '../../src/cache/guarded-lookup.js';
 import { LookupBatcher, LookupTimeoutError } from '../../src/cache/lookup-batcher.js';
@@ -176,17 +176,19 @@ describe('promise 3: a lookup never throws and never outlasts its deadline', () 
   });
 
   it('an answer that lies ready when the deadline passes is taken', async () => {
+    const [near, far] = await givenSocketPair();
     const batcher = new LookupBatcher(
       keys =>
         new Promise(resolve => {
-          setImmediate(() => resolve(replyTo(keys)));
+          near.once('data', () => resolve(replyTo(keys)));
+          far.write('the answer');
         }),
       { deadlineMs: 1, maxInFlight: 1 },
     );
     const answer = batcher.lookup(key(1));
     await Promise.resolve();
-    // This process is busy past its own deadline; the answer comes with the next reading of the sockets.
-    const until = performance.now() + 5;
+    // This process is busy past its own deadline, while the answer waits in the socket; timers come first.
+    const until = performance.now() + 10;
     while (performance.now() < until);
     await expect(answer).resolves.toMatchObject({ state: { userId: 'u1_c' } });
   });
@@ -328,6 +330,23 @@ async function givenCountedCache(world: World, lookedUp: string[][]) {
     ttlMs: 900_000,
     release: async () => undefined,
   });
+}
+
+async function givenSocketPair(): Promise<[Socket, Socket]> {
+  const server = createServer();
+  const accepted = new Promise<Socket>(resolve => server.once('connection', resolve));
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const near = connect(port, '127.0.0.1');
+  const far = await accepted;
+  closing({
+    close() {
+      near.destroy();
+      far.destroy();
+      return new Promise(resolve => server.close(resolve));
+    },
+  });
+  return [near, far];
 }
 
 function replyTo(keys: readonly LookupKey[]): LookupReply {

@@ -5,6 +5,8 @@ import { createPostgresEventStore } from '../../src/event-store/postgres/index.j
 import { newEventId } from '../../src/events/ids.js';
 import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
+import { migrate } from '../../src/read-model/migrate.js';
+import { createTestDatabase } from '../support/database.js';
 import { closing, eventually, givenWorld, verifications, type World } from '../support/world.js';
 
 const countEvents = async (world: World) =>
@@ -73,6 +75,33 @@ describe('a database that is not there', () => {
     });
   });
 
+  it('does not keep a connector from healing when the clock steps meanwhile', async () => {
+    const world = await givenWorld();
+    const proxy = await world.proxy();
+    const process = await world.process({ databaseUrl: proxy.url, ...BRISK });
+    const connector = world.connector(process, 'BINGX');
+    await connector.initialize();
+    await process.flush();
+    await world.later();
+    await proxy.refuse();
+    world.simulator.step(-10_000, 'BINGX');
+
+    const result = await connector.initialize();
+    const again = await connector.initialize();
+
+    expect(result).toMatchObject({ tier: 'memory', authFailures: 1 });
+    expect(Math.abs(result.offsetMs + 10_000)).toBeLessThanOrEqual(result.uncertaintyMs);
+    expect(again).toMatchObject({ tier: 'memory', authFailures: 0 });
+    await proxy.recover();
+    await eventually(async () => expect((await process.flush()).ok).toBe(true));
+    // What was learned against this host alone is not offered to others; what was refused is not either.
+    const other = await world.process();
+    expect(await world.connector(other, 'BINGX').initialize()).toMatchObject({
+      cacheHit: false,
+      authFailures: 0,
+    });
+  });
+
   it('for too long fills a bounded buffer: hits go first, and everything is counted', async () => {
     const world = await givenWorld();
     const proxy = await world.proxy();
@@ -135,6 +164,24 @@ describe('a database that is not there', () => {
     await recorder.close(1_000);
   });
 
+  it('that swallowed the attempts to connect is connected to once it answers', async () => {
+    const world = await givenWorld();
+    const proxy = await world.proxy();
+    proxy.behave('hang');
+    const process = await world.process({
+      databaseUrl: proxy.url,
+      ...BRISK,
+      lookupDeadlineMs: 50,
+      poolSize: 1,
+    });
+    const { ref } = world.connector(process, 'BYBIT');
+    expect(await process.cache.get(ref)).toMatchObject({ hit: false, reason: 'timeout' });
+    proxy.behave('forward');
+    await eventually(async () => {
+      expect(await process.cache.get(ref)).toMatchObject({ hit: false, reason: 'absent' });
+    });
+  });
+
   it('does not keep a process from closing, even when it swallows every byte', async () => {
     const world = await givenWorld();
     const proxy = await world.proxy();
@@ -147,6 +194,9 @@ describe('a database that is not there', () => {
     await process.close();
 
     expect(process.log.messages('error')).toEqual([expect.stringMatching(/^closing with \d facts/)]);
+    expect(process.log.messages('warn')).toContain(
+      'closing without waiting for a database that does not answer',
+    );
     proxy.cut();
   });
 
@@ -166,16 +216,20 @@ describe('a database that is not there', () => {
 });
 
 describe('a database without tables', () => {
-  it('is told to be migrated when that is not ours to do', async () => {
+  it('is told to be migrated when that is not ours to do, and left as it is', async () => {
     const world = await givenWorld();
-    await world.sql('DROP TABLE connector_state_cache');
-    await world.sql('DROP TABLE connector_state_migration');
-    const process = await world.process({ autoMigrate: false, breakerResetMs: 10 });
+    const empty = await createTestDatabase({ migrated: false });
+    closing({ close: () => empty.drop() });
+    const process = await world.process({ databaseUrl: empty.url, autoMigrate: false, breakerResetMs: 10 });
 
     expect(await world.connector(process, 'BYBIT').initialize()).toMatchObject({ cacheHit: false });
 
     expect(await process.flush()).toMatchObject({ ok: false });
-    expect(process.log.text()).toContain('connector-state migrate');
+    expect(process.log.text()).toContain('AUTO_MIGRATE is off: run `connector-state migrate`');
     await expect(process.store()).rejects.toMatchObject({ code: 'DATABASE_NOT_MIGRATED' });
+
+    // Once somebody has migrated it, the same process goes on.
+    await migrate(empty.url);
+    await eventually(async () => expect((await process.flush()).ok).toBe(true));
   });
 });

@@ -86,8 +86,8 @@ describe('recording', () => {
           lastAt: 1_760_000_000_004,
         },
       },
-      { data: { tier: 'postgres', count: 1 } },
       { data: { tier: 'memory', count: 1, environment: 'TESTNET' } },
+      { data: { tier: 'postgres', count: 1 } },
     ]);
   });
 

@@ -131,6 +131,22 @@ describe('invalidate (promise 4)', () => {
     expect(await cache.history('user123', 'nobody')).toEqual([]);
   });
 
+  it.each([
+    ['exchange', "'KRAKEN'"],
+    ['environment', "''"],
+    ['last_sync_time', "'infinity'"],
+    ['reference_clock', "''"],
+  ])('of a row with %s = %s is nothing either: no lookup believes it anyway', async (column, value) => {
+    const world = await givenWorld();
+    const process = await world.process();
+    await world.connector(process, 'BYBIT').initialize();
+    await process.flush();
+    await world.sql(`UPDATE connector_state_cache SET ${column} = ${value}`);
+    const operator = await world.process();
+    expect(await operator.cache.invalidate('user123', 'cred456')).toBeUndefined();
+    expect((await operator.cache.getStats()).recorder).toMatchObject({ recorded: 0, rejected: 0 });
+  });
+
   it('never removes a newer sync, also when it arrives late', async () => {
     const world = await givenWorld();
     const [slow, quick] = [await world.process(), await world.process()];

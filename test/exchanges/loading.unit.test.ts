@@ -14,7 +14,7 @@ function loadedBy(entry: string, seen = new Set<string>()): Set<string> {
   if (seen.has(entry)) return seen;
   seen.add(entry);
   const source = readFileSync(join(SOURCES, entry), 'utf8');
-  for (const [, required = ''] of source.matchAll(/createRequire\(import\.meta\.url\)\('([^']+)'\)/g)) {
+  for (const [, required = ''] of source.matchAll(/\brequire\('([^']+)'\)/g)) {
     seen.add(required);
   }
   for (const [, clause = '', from = ''] of source.matchAll(

@@ -23,3 +23,18 @@ it('keeps one row for every measurement, with who measured it', () => {
 it('keeps none for a state that was taken over from the shared clock', () => {
   expect(plainFold(driftSample, stored([synced({ basis: 'exchange-clock' })]))).toEqual([]);
 });
+
+it('keeps one row for a measurement that several connectors waited for', () => {
+  const shared = { syncId: id(9), measuredAt: T0 };
+  const rows = plainFold(
+    driftSample,
+    stored([
+      synced({ ...shared, id: id(1) }),
+      synced({ ...shared, id: id(2), userId: 'another' }),
+      synced({ id: id(3), measuredAt: T0 }),
+    ]),
+  );
+
+  expect(rows).toHaveLength(2);
+  expect(rows).toContainEqual(expect.objectContaining({ syncId: id(9), cacheKey: 'another_cred456' }));
+});

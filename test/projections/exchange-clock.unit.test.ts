@@ -62,6 +62,17 @@ describe('the clock that connectors of one exchange share', () => {
   });
 });
 
+it('counts a measurement once, however many connectors report it', () => {
+  const shared = { syncId: id(9), measuredAt: T0 };
+  const once = plainFold(exchangeClock, stored([synced(shared)]));
+  const thrice = plainFold(
+    exchangeClock,
+    stored([synced(shared), synced({ ...shared, userId: 'b' }), synced({ ...shared, userId: 'c' })]),
+  );
+
+  expect(thrice).toMatchObject([{ sampleCount: 1, timeOffset: once[0]?.timeOffset }]);
+});
+
 describe('a refusal for the timestamp', () => {
   const refused = [
     synced({ syncId: id(1), measuredAt: T0 }),

@@ -21,7 +21,7 @@ import { withDeadline } from '../../deadline.js';
 import type { Position } from '../../events/event.js';
 import type { Logger } from '../../logging.js';
 import type { EventStore } from '../event-store.js';
-import { createBackoff } from '../postgres/waiting.js';
+import { createBackoff } from '../waiting.js';
 import { appendWithin } from './append-within.js';
 import { type Forwarded, forward } from './forward.js';
 import { inRelayTransaction } from './relay-transaction.js';

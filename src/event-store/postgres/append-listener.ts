@@ -8,96 +8,90 @@
  * once when it is back, for what was said in between.
  */
 import type { Client } from 'pg';
+import {
+  defer,
+  firstValueFrom,
+  NEVER,
+  Observable,
+  ReplaySubject,
+  race,
+  retry,
+  share,
+  switchMap,
+  takeUntil,
+  timer,
+} from 'rxjs';
 import { pg } from '../../postgres/driver.js';
 import { toStoreError } from './failure.js';
-import { createBackoff, sleep } from './waiting.js';
+import { retryPauseMs } from './waiting.js';
 
 /** How long a server may take to say goodbye before the connection is left to the operating system. */
 const GOODBYE_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
-export class AppendListener {
-  readonly #connectionString: string;
-  readonly #onLoss: (error: Error) => void;
-  readonly #listeners = new Set<() => void>();
-  #stop = new AbortController();
-  #running: Promise<void> = Promise.resolve();
-
-  constructor(connectionString: string, onLoss: (error: Error) => void) {
-    this.#connectionString = connectionString;
-    this.#onLoss = onLoss;
-  }
-
-  /** @returns stops listening; the connection closes with the last one */
-  listen(onHint: () => void): () => void {
-    this.#listeners.add(onHint);
-    if (this.#listeners.size === 1) {
-      this.#stop = new AbortController();
-      const { signal } = this.#stop;
-      this.#running = this.#running.then(() => this.#run(signal));
-    }
-    return () => {
-      if (this.#listeners.delete(onHint) && this.#listeners.size === 0) this.#stop.abort();
-    };
-  }
-
+export interface AppendListener {
+  /** There may be something new. Never an error; complete once the listener is closed. */
+  readonly hints: Observable<void>;
   /** Resolves when the connection is closed. */
-  async close(): Promise<void> {
-    this.#listeners.clear();
-    this.#stop.abort();
-    await this.#running;
-  }
+  close(): Promise<void>;
+}
 
-  async #run(signal: AbortSignal): Promise<void> {
-    const backoff = createBackoff();
-    while (!signal.aborted) {
-      try {
-        await this.#listenUntilLost(signal, backoff.reset);
-      } catch (error) {
-        if (!signal.aborted) this.#onLoss(toStoreError(error, 'listen for appends, and polls instead'));
-      }
-      await sleep(backoff.nextMs(), signal);
-    }
-  }
+/** For subscriptions that only poll. */
+export const HEARS_NOTHING: AppendListener = { hints: NEVER, close: async () => {} };
 
-  async #listenUntilLost(signal: AbortSignal, onListening: () => void): Promise<void> {
+/** @param onLoss hears of every connection that was lost or could not be made */
+export function listenForAppends(connectionString: string, onLoss: (error: Error) => void): AppendListener {
+  const closing = new ReplaySubject<void>(1);
+  let goodbye: Promise<void> = Promise.resolve();
+
+  const hintsOfOneConnection = new Observable<void>(subscriber => {
     const client = new pg.Client({
-      connectionString: this.#connectionString,
+      connectionString,
       application_name: 'connector-state listener',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
     });
-    const finished = new AbortController();
-    const over = new Promise<void>((resolve, reject) => {
-      client.on('error', reject);
-      client.on('end', () => reject(new Error('the connection ended')));
-      signal.addEventListener('abort', () => resolve(), { once: true, signal: finished.signal });
-    });
-    over.catch(() => undefined);
-    client.on('notification', () => this.#tell());
-    try {
-      await Promise.race([client.connect().then(() => client.query('LISTEN connector_event')), over]);
-      if (signal.aborted) return;
-      onListening();
-      this.#tell();
-      await over;
-    } finally {
-      finished.abort();
-      await sayGoodbye(client);
-    }
-  }
+    // The first is the loss. rxjs drops the others, and all once nobody listens: they tell of our own goodbye.
+    const lose = (error: Error) => subscriber.error(error);
+    client.on('error', lose);
+    client.on('end', () => lose(new Error('the connection ended')));
+    client.on('notification', () => subscriber.next());
+    client
+      .connect()
+      .then(() => client.query('LISTEN connector_event'))
+      .then(() => subscriber.next(), lose);
+    return () => {
+      goodbye = sayGoodbye(client);
+    };
+  });
 
-  #tell(): void {
-    for (const onHint of this.#listeners) onHint();
-  }
-}
-
-async function sayGoodbye(client: Client): Promise<void> {
-  const done = new AbortController();
-  const ended = client.end().then(
-    () => done.abort(),
-    () => done.abort(),
+  // Never two connections: each waits for the goodbye of the one before.
+  const hints = defer(() => goodbye).pipe(
+    switchMap(() => hintsOfOneConnection),
+    retry({
+      delay: (error, failures) => {
+        onLoss(toStoreError(error, 'listen for appends, and polls instead'));
+        return timer(retryPauseMs(failures));
+      },
+      resetOnSuccess: true,
+    }),
+    takeUntil(closing),
+    share(),
   );
-  await Promise.race([ended, sleep(GOODBYE_MS, done.signal)]);
+
+  return {
+    hints,
+    close() {
+      closing.next();
+      return goodbye;
+    },
+  };
 }
+
+/** A connection that cannot even be ended is as gone as one that was. */
+const sayGoodbye = (client: Client): Promise<void> =>
+  firstValueFrom(race(client.end(), timer(GOODBYE_MS))).then(
+    () => undefined,
+    () => undefined,
+  );

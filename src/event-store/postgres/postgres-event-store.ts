@@ -3,18 +3,19 @@
  *
  * The pool is the caller's, who also hears its `error` events and ends it, after {@link EventStore.close}. LISTEN
  * needs a session of its own, which a transaction pooler does not give: pass the server's own address, or
- * `false` to poll only. Loads zod with the event catalogue, so the hot path imports this lazily.
+ * `false` to poll only. Loads zod with the event catalogue, so the hot path imports this lazily; the first
+ * subscription loads rxjs on top, which takes longer than zod and is nothing that a function that records needs.
  */
 import type { Pool } from 'pg';
 import { ConnectorStateError, InvalidInputError } from '../../errors.js';
-import type { TransferableEventStore } from '../event-store.js';
+import { lazy } from '../../lazy.js';
+import type { Page, TransferableEventStore } from '../event-store.js';
 import { appendEvents } from './append.js';
-import { AppendListener } from './append-listener.js';
 import { importEvents } from './import.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
 import { createRunner } from './query.js';
 import { readAll, readHead, readLast, readRaw, readStream } from './read.js';
-import { followPages } from './subscription.js';
+import type { FollowOptions } from './subscription.js';
 
 export interface PostgresEventStoreOptions {
   readonly pool: Pool;
@@ -39,8 +40,19 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
   const pollIntervalMs = requireWithin('pollIntervalMs', options.pollIntervalMs ?? 1_000, 2 ** 31 - 1);
   const appendTimeoutMs = requireWithin('appendTimeoutMs', options.appendTimeoutMs ?? 10_000, 2 ** 31 - 1);
   const run = createRunner(pool, useNamedStatements);
-  const listener = listen ? new AppendListener(listen.connectionString, onRetry) : undefined;
   const closing = new AbortController();
+
+  const subscriptions = lazy(async () => {
+    const { openSubscriptions } = await import('./subscription.js');
+    return openSubscriptions({
+      readPage: (after, limit, signal) => readAll(run, { after, limit }, signal),
+      listen: listen || undefined,
+      onRetry,
+    });
+  });
+  async function* follow(followOptions: FollowOptions): AsyncGenerator<Page, void, void> {
+    yield* (await subscriptions.get()).follow(followOptions);
+  }
 
   const requireOpen = () => {
     if (closing.signal.aborted) throw new ConnectorStateError('CLOSED', 'the event store is closed');
@@ -68,14 +80,12 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
       requireOpen();
       parsePosition(after);
       requireWithin('pageSize', pageSize, MAX_PAGE_SIZE);
-      return followPages(
-        {
-          readPage: (from, limit, readSignal) => readAll(run, { after: from, limit }, readSignal),
-          listen: onHint => listener?.listen(onHint) ?? (() => undefined),
-          onRetry,
-        },
-        { after, pageSize, pollIntervalMs, signal: AbortSignal.any([signal, closing.signal]) },
-      );
+      return follow({
+        after,
+        pageSize,
+        pollIntervalMs,
+        signal: AbortSignal.any([signal, closing.signal]),
+      });
     },
 
     async head() {
@@ -110,7 +120,10 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
 
     async close() {
       closing.abort();
-      await listener?.close();
+      await subscriptions.started()?.then(
+        opened => opened.close(),
+        () => undefined,
+      );
     },
   };
 }

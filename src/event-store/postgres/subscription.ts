@@ -2,43 +2,63 @@
  * Following the log: pages from a position on, first what is there, then what comes.
  *
  * Pull-based: the next page is read when the reader asks for it, so one page is in memory and a slow reader holds
- * the source back. At the head it waits for the listener's bell or the polling interval, whichever is first,
- * and reads again; a burst of hints during a read is one more read.
+ * the source back; that is why pages are a generator and only the hints are an observable, which would not wait
+ * for its reader. At the head it waits for a hint or the polling interval, whichever is first, and reads again;
+ * a burst of hints during a read is one more read.
  *
  * The first read decides whether there is anything to follow: its failure is thrown, so that a wrong address or a
  * missing table shows at once. From then on the subscription outlives the database: a read that fails for a
  * reason that may pass is reported, retried with growing pauses and never ends the iteration; only a refusal
  * (a right that was withdrawn, a table that is gone) does.
  */
+import type { Observable } from 'rxjs';
 import type { Position, StoredEvent } from '../../events/event.js';
 import type { Page } from '../event-store.js';
+import { HEARS_NOTHING, listenForAppends } from './append-listener.js';
 import { isTransient } from './failure.js';
-import { createBackoff, createBell } from './waiting.js';
+import { hangBell, retryPauseMs } from './waiting.js';
 
 export interface Source {
   readPage(after: Position | undefined, limit: number, signal: AbortSignal): Promise<readonly StoredEvent[]>;
-  /** Calls back when there may be something new. @returns stops that */
-  listen(onHint: () => void): () => void;
-  /** A read failed and will be retried. */
+  /** Where to LISTEN for appends; `undefined`: poll only. */
+  readonly listen: { readonly connectionString: string } | undefined;
+  /** Hears of each read that failed and will be retried, and of each LISTEN connection that was lost. */
   onRetry(error: Error): void;
 }
 
-export async function* followPages(
+export interface FollowOptions {
+  readonly after: Position | undefined;
+  readonly signal: AbortSignal;
+  readonly pageSize: number;
+  readonly pollIntervalMs: number;
+}
+
+export interface Subscriptions {
+  follow(options: FollowOptions): AsyncGenerator<Page, void, void>;
+  /** Resolves when the LISTEN connection that they share is closed. Ends none of them: their signals do. */
+  close(): Promise<void>;
+}
+
+export function openSubscriptions(source: Source): Subscriptions {
+  const { hints, close } = source.listen
+    ? listenForAppends(source.listen.connectionString, source.onRetry)
+    : HEARS_NOTHING;
+  return { follow: options => followPages(source, hints, options), close };
+}
+
+async function* followPages(
   source: Source,
-  options: {
-    readonly after: Position | undefined;
-    readonly signal: AbortSignal;
-    readonly pageSize: number;
-    readonly pollIntervalMs: number;
-  },
+  hints: Observable<void>,
+  options: FollowOptions,
 ): AsyncGenerator<Page, void, void> {
   const { signal, pageSize, pollIntervalMs } = options;
-  const bell = createBell();
-  const backoff = createBackoff();
-  const stopListening = source.listen(bell.ring);
+  // Over before it began: nobody must start to listen for it.
+  if (signal.aborted) return;
+  const bell = hangBell(hints);
   try {
     let position = options.after;
     let isFollowing = false;
+    let failures = 0;
     // The reader knows that it is at the head: nothing new is nothing to tell.
     let isAtHead = false;
     while (!signal.aborted) {
@@ -50,12 +70,12 @@ export async function* followPages(
         if (signal.aborted) return;
         if (!isFollowing || !isTransient(error)) throw error;
         source.onRetry(error as Error);
-        await bell.wait(backoff.nextMs(), signal);
+        await bell.wait(retryPauseMs(++failures), signal);
         continue;
       }
       if (signal.aborted) return;
       isFollowing = true;
-      backoff.reset();
+      failures = 0;
       const caughtUp = events.length < pageSize;
       position = events.at(-1)?.position ?? position;
       if (events.length > 0 || !isAtHead) yield { events, position, caughtUp };
@@ -63,6 +83,6 @@ export async function* followPages(
       if (caughtUp) await bell.wait(pollIntervalMs, signal);
     }
   } finally {
-    stopListening();
+    bell.remove();
   }
 }

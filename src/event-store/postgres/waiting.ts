@@ -1,71 +1,52 @@
-/** The two ways to wait here; both end early, and without an error, when the signal aborts. */
-
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return wakeable(signal, ms).over;
-}
+/** How a subscription waits: for a hint, at most so long; and how long after the nth failure in a row. */
+import {
+  BehaviorSubject,
+  defer,
+  filter,
+  firstValueFrom,
+  fromEvent,
+  merge,
+  type Observable,
+  of,
+  timer,
+} from 'rxjs';
 
 /**
- * A bell that many may ring and one waits for. It remembers having been rung, so that a ring between the read
- * that found nothing and the wait that follows is not lost; many rings before a wait are one.
+ * What the hints ring and one waits for. It remembers having been rung, so that a ring between the read that
+ * found nothing and the wait that follows is not lost; many rings before a wait are one.
  */
 export interface Bell {
-  ring(): void;
   /** Forgets earlier rings. */
   reset(): void;
-  /** Until the next ring, one since {@link reset} included, but at most `ms`. */
+  /** Until the next ring, one since {@link reset} included, but at most `ms`; no longer than until the abort. */
   wait(ms: number, signal: AbortSignal): Promise<void>;
+  /** Takes it down: hints ring it no more. */
+  remove(): void;
 }
 
-export function createBell(): Bell {
-  let isRung = false;
-  let wake = () => {};
+export function hangBell(hints: Observable<unknown>): Bell {
+  const isRung = new BehaviorSubject(false);
+  const rung = isRung.pipe(filter(Boolean));
+  const hearing = hints.subscribe(() => isRung.next(true));
   return {
-    ring() {
-      isRung = true;
-      wake();
+    reset: () => isRung.next(false),
+    wait: async (ms, signal) => {
+      await firstValueFrom(merge(aborted(signal), rung, timer(ms)));
     },
-    reset() {
-      isRung = false;
-    },
-    async wait(ms, signal) {
-      if (isRung) return;
-      const waiting = wakeable(signal, ms);
-      wake = waiting.end;
-      await waiting.over;
-    },
+    remove: () => hearing.unsubscribe(),
   };
 }
 
-// AbortSignal.any would say this in one line, and leak: each composite stays registered with a long-lived signal.
-function wakeable(signal: AbortSignal, ms: number): { over: Promise<void>; end: () => void } {
-  let resolve!: () => void;
-  const over = new Promise<void>(done => {
-    resolve = done;
-  });
-  const end = () => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', end);
-    resolve();
-  };
-  const timer = setTimeout(end, ms);
-  if (signal.aborted) end();
-  else signal.addEventListener('abort', end, { once: true });
-  return { over, end };
-}
+// AbortSignal.any and .timeout would do without rxjs, and leak: each composite stays registered with a long-lived signal.
+const aborted = (signal: AbortSignal): Observable<unknown> =>
+  defer(() => (signal.aborted ? of(undefined) : fromEvent(signal, 'abort')));
 
-/** Doubling from 100 ms to 5 s: soon back after a restart, and no burden to a server that is coming up. */
-export function createBackoff() {
-  const firstMs = 100;
-  const largestMs = 5_000;
-  let ms = firstMs;
-  return {
-    nextMs() {
-      const current = ms;
-      ms = Math.min(ms * 2, largestMs);
-      return current;
-    },
-    reset() {
-      ms = firstMs;
-    },
-  };
-}
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+
+/**
+ * Doubling from 100 ms to 5 s: soon back after a restart, and no burden to a server that is coming up.
+ * @param failures in a row, from 1
+ */
+export const retryPauseMs = (failures: number): number =>
+  Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);

@@ -3,7 +3,7 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 @Entity({ name: 'drift_sample' })
 export class DriftSample {
-  @PrimaryColumn({ name: 'event_id', type: 'uuid', primaryKeyConstraintName: 'drift_sample_pkey' })
+  @Column({ name: 'event_id', type: 'uuid' })
   eventId!: string;
 
   @PrimaryColumn({ name: 'sampled_at', type: 'timestamptz', primaryKeyConstraintName: 'drift_sample_pkey' })
@@ -24,7 +24,7 @@ export class DriftSample {
   @Column({ name: 'host', type: 'text' })
   host!: string;
 
-  @Column({ name: 'sync_id', type: 'uuid' })
+  @PrimaryColumn({ name: 'sync_id', type: 'uuid', primaryKeyConstraintName: 'drift_sample_pkey' })
   syncId!: string;
 
   @Column({ name: 'sync_trigger', type: 'text' })

@@ -79,7 +79,7 @@ const TABLES = `
     round_trip_ms double precision NOT NULL,
     sample_count integer NOT NULL,
     position text NOT NULL,
-    CONSTRAINT drift_sample_pkey PRIMARY KEY (sampled_at, event_id)
+    CONSTRAINT drift_sample_pkey PRIMARY KEY (sampled_at, sync_id)
   ) PARTITION BY RANGE (sampled_at);
 
   CREATE TABLE cache_usage (

@@ -33,6 +33,8 @@ export interface Writer {
   /** Of the database with the outbox. */
   readonly pool: Pool;
   readonly log: KeptLog;
+  /** How often the event store was asked to append. */
+  appends(): number;
   /** Positions that `afterForward` was told. */
   readonly forwardedTo: Position[];
 }
@@ -84,10 +86,18 @@ export async function givenOutbox(): Promise<OutboxWorld> {
     writer({ relay: hasRelay = true, storeTimeoutMs = APPEND_TIMEOUT_MS, relayOptions } = {}) {
       const log = keptLog();
       const forwardedTo: Position[] = [];
-      const remote = createPostgresEventStore({
+      const opened = createPostgresEventStore({
         pool: open(remoteProxy.url),
         appendTimeoutMs: storeTimeoutMs,
       });
+      let appends = 0;
+      const remote: EventStore = {
+        ...opened,
+        append(...args) {
+          appends++;
+          return opened.append(...args);
+        },
+      };
       const local = open(localProxy.url);
       const relay = new Relay({
         store: remote,
@@ -110,7 +120,7 @@ export async function givenOutbox(): Promise<OutboxWorld> {
         await relay.stop();
         await store.close();
       });
-      return { store, relay, pool: local, log, forwardedTo };
+      return { store, relay, pool: local, log, forwardedTo, appends: () => appends };
     },
     stored: () => direct.readAll({ limit: 100_000 }),
   };
