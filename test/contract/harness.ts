@@ -12,6 +12,11 @@ export interface EventStoreHarness {
   crashWriter(events: readonly NewEvent[]): Promise<void>;
   /** Stores an event as it is, past all validation. */
   writeRaw(event: RawWrite): Promise<void>;
+  /**
+   * Whether the events of one append lie in the log stream by stream, in the order in which the streams first
+   * appear, and not as they were given: a store that can take together only what is for one stream.
+   */
+  readonly groupsByStream?: boolean;
   /** Breaks every connection to the store that is open now, as a restart of the server would. */
   breakConnections?(): Promise<void>;
   close(): Promise<void>;
@@ -53,6 +58,13 @@ export async function follow(
   for await (const page of store.subscribe({ ...options, signal: stop.signal })) {
     if (await onPage(page)) stop.abort();
   }
+}
+
+/** The events of one append in the order in which this store's log has them. */
+export function asStored(harness: EventStoreHarness, events: readonly NewEvent[]): readonly NewEvent[] {
+  if (!harness.groupsByStream) return events;
+  const streams = [...new Set(events.map(({ stream }) => stream))];
+  return streams.flatMap(stream => events.filter(event => event.stream === stream));
 }
 
 export const idsOf = (events: readonly { readonly id: string }[]): string[] => events.map(({ id }) => id);

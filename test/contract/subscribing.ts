@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import type { Page } from '../../src/event-store/event-store.js';
 import type { StoredEvent } from '../../src/events/event.js';
-import { follow, idsOf, type Subject } from './harness.js';
+import { asStored, follow, idsOf, type Subject } from './harness.js';
 import { many, sampleConnector } from './sample-events.js';
 
 export function describeSubscribing(subject: Subject): void {
@@ -74,14 +74,18 @@ export function describeSubscribing(subject: Subject): void {
   });
 
   it('lets a reader fall behind and catch up', async () => {
-    const { store } = subject;
+    const { store, harness } = subject;
     const connectors = many(10, sampleConnector);
     const start = await store.head();
     const events = many(
       3_000,
       index => connectors[index % 10]?.fact() as ReturnType<(typeof connectors)[0]['fact']>,
     );
-    await store.append(events.slice(0, 100));
+    const appends = [0, 100, 600, 1_100, 1_600, 2_100, 2_600].map((from, index, all) =>
+      events.slice(from, all[index + 1]),
+    );
+    const [first = [], ...others] = appends;
+    await store.append(first);
     const seen: StoredEvent[] = [];
     let wasBehind = false;
 
@@ -89,13 +93,12 @@ export function describeSubscribing(subject: Subject): void {
       seen.push(...page.events);
       if (!wasBehind) {
         wasBehind = true;
-        for (let from = 100; from < events.length; from += 500)
-          await store.append(events.slice(from, from + 500));
+        for (const append of others) await store.append(append);
       }
       return page.caughtUp;
     });
 
-    expect(idsOf(seen)).toEqual(idsOf(events));
+    expect(idsOf(seen)).toEqual(idsOf(appends.flatMap(append => asStored(harness, append))));
   });
 
   it('ends promptly and without an error when aborted at the head', async () => {

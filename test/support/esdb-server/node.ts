@@ -10,6 +10,7 @@ import { Faults } from './faults.js';
 import { getSupportedMethods, gossip, type Member } from './introspection.js';
 import { GossipService, ServerFeaturesService, StreamsService } from './protocol.js';
 import { read } from './reading.js';
+import { serialise } from './writer.js';
 
 export interface NodeOptions {
   readonly log: EventLog;
@@ -20,6 +21,8 @@ export interface NodeOptions {
 }
 
 export const HOST = 'localhost';
+
+const STREAMS = { ...StreamsService, read: { ...StreamsService.read, responseSerialize: serialise } };
 
 export class Node {
   readonly faults = new Faults();
@@ -49,7 +52,7 @@ export class Node {
       leaderElsewhere: () => members().find(({ isLeader, port }) => isLeader && port !== this.#port),
     };
     const server = new Server({ 'grpc.max_receive_message_length': -1 });
-    server.addService(StreamsService as never, {
+    server.addService(STREAMS as never, {
       read: read(log, state),
       append: append(log, state),
       batchAppend: batchAppend(log, state),

@@ -8,6 +8,13 @@ import { ReadResp, UUID } from './protocol.js';
 
 const TICKS_PER_MS = 10_000n;
 
+/** Every reader of an event is sent the same bytes. */
+const serialised = new WeakMap<LoggedEvent, Buffer>();
+
+/** What a read answers with: a message, or the bytes of one. */
+export const serialise = (response: Response | Buffer): Buffer =>
+  Buffer.isBuffer(response) ? response : Buffer.from(response.serializeBinary());
+
 export class Writer {
   readonly call: ServerWritableStream<Request, Response>;
   /** Thrown by every method once the call is to end here. */
@@ -23,9 +30,9 @@ export class Writer {
     return this.call.cancelled || this.call.destroyed;
   }
 
-  async send(response: Response): Promise<void> {
+  async send(response: Response | Buffer): Promise<void> {
     if (this.#left-- <= 0) throw this.cutOff;
-    if (this.isOver || this.call.write(response)) return;
+    if (this.isOver || this.call.write(response as Response)) return;
     // A call that was cancelled drains no more.
     const over = new AbortController();
     const { signal } = over;
@@ -37,12 +44,17 @@ export class Writer {
   }
 
   event(event: LoggedEvent): Promise<void> {
-    const read = new ReadResp.ReadEvent();
-    read.setEvent(toRecorded(event));
-    read.setCommitPosition(String(event.position.commit));
-    const response = new ReadResp();
-    response.setEvent(read);
-    return this.send(response);
+    let bytes = serialised.get(event);
+    if (!bytes) {
+      const read = new ReadResp.ReadEvent();
+      read.setEvent(toRecorded(event));
+      read.setCommitPosition(String(event.position.commit));
+      const response = new ReadResp();
+      response.setEvent(read);
+      bytes = serialise(response);
+      serialised.set(event, bytes);
+    }
+    return this.send(bytes);
   }
 
   confirmation(): Promise<void> {

@@ -1,0 +1,110 @@
+/**
+ * Calls with an end. Each attempt has a limit of its own, after which the node is doubted and the next attempt finds
+ * another way; all attempts together have the operation's deadline. Before the server has ever answered nothing is
+ * tried twice: the address is the first suspect then, and whoever started us wants to hear of it.
+ */
+import { createBackoff, sleep } from '../waiting.js';
+import type { Connection, Node } from './connection.js';
+import { EventStoreFailure, isTransient, toFailure } from './failure.js';
+import { type Bounds, type Interruption, interruptAfter } from './interruption.js';
+import type { ReadRequest } from './protocol.js';
+import { Pull } from './pull.js';
+import type { Recorded } from './recorded-event.js';
+
+export interface CallContext {
+  readonly connection: Connection;
+  /** Aborted when the store is closed. */
+  readonly closing: AbortSignal;
+  /** How long a call may go without a sign of life before it is tried anew. */
+  readonly attemptTimeoutMs: number;
+  /** Hears of what is tried again. */
+  onRetry(failure: Error): void;
+}
+
+/** @param action completes "the event store could not …" */
+export async function withRetries<T>(
+  context: CallContext,
+  action: string,
+  bounds: Bounds,
+  attempt: (node: Node, interruption: Interruption) => Promise<T>,
+): Promise<T> {
+  const interruption = interruptAfter(bounds, context.closing, action);
+  try {
+    return await interruption.race(tryUntil(context, action, interruption, attempt));
+  } finally {
+    interruption.dispose();
+  }
+}
+
+async function tryUntil<T>(
+  context: CallContext,
+  action: string,
+  interruption: Interruption,
+  attempt: (node: Node, interruption: Interruption) => Promise<T>,
+): Promise<T> {
+  const { connection, onRetry } = context;
+  const backoff = createBackoff();
+  for (;;) {
+    let node: Node | undefined;
+    try {
+      node = await connection.node();
+      const result = await attempt(node, interruption);
+      connection.wasReached = true;
+      return result;
+    } catch (error) {
+      const failure = toFailure(error, action);
+      if (interruption.signal.aborted) throw failure;
+      if (node && isTransient(failure)) await connection.doubt(node, failure);
+      const isRedirected = failure instanceof EventStoreFailure && failure.leader !== undefined;
+      if (!isTransient(failure) || !(connection.wasReached || isRedirected)) throw failure;
+      onRetry(failure);
+      await sleep(isRedirected ? 0 : backoff.nextMs(), interruption.signal);
+      if (interruption.signal.aborted) throw failure;
+    }
+  }
+}
+
+/** Every event of one read, or none for a stream that does not exist. */
+export async function collect(
+  node: Node,
+  request: ReadRequest,
+  attemptTimeoutMs: number,
+  signal: AbortSignal,
+  onEvent: (event: Recorded) => void,
+): Promise<void> {
+  const pull = new Pull(node.stub.read(request, node.metadata));
+  const silence = watchForSilence(attemptTimeoutMs, () => pull.cancel());
+  const onAbort = () => pull.cancel();
+  signal.addEventListener('abort', onAbort);
+  try {
+    for (let message = await pull.next(); message; message = await pull.next()) {
+      silence.heard();
+      const event = message.getEvent()?.getEvent();
+      if (event) onEvent(event);
+    }
+  } catch (error) {
+    if (silence.wasTooLong) {
+      throw new EventStoreFailure('the event store could not read (no answer in time): retry', true);
+    }
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    silence.stop();
+    pull.cancel();
+  }
+}
+
+export function watchForSilence(limitMs: number, onSilence: () => void) {
+  let wasTooLong = false;
+  const timer = setTimeout(() => {
+    wasTooLong = true;
+    onSilence();
+  }, limitMs);
+  return {
+    get wasTooLong() {
+      return wasTooLong;
+    },
+    heard: () => void timer.refresh(),
+    stop: () => clearTimeout(timer),
+  };
+}

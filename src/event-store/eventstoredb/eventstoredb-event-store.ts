@@ -1,0 +1,192 @@
+/**
+ * The event store in EventStoreDB or KurrentDB, for whoever has outgrown one PostgreSQL: replicated, with
+ * subscriptions for any number of consumers in any language.
+ *
+ * What differs from PostgreSQL: the server takes events of one stream together or not at all, and of several it does
+ * not. So an append is atomic for each of its streams (up to the server's MaxAppendSize), and its events lie in the
+ * log stream by stream. One that failed may have stored some streams' events; the same append with the same ids
+ * stores the rest.
+ *
+ * Needs EventStoreDB 23.10 or newer, for "caught up". Loads gRPC and zod, so the hot path imports this lazily.
+ */
+import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { ConnectorStateError, InvalidInputError } from '../../errors.js';
+import { decodeEvent } from '../../events/decode.js';
+import { type Logger, silentLogger } from '../../logging.js';
+import type { TransferableEventStore } from '../event-store.js';
+import { appendEvents, importEvents } from './append.js';
+import { Connection } from './connection.js';
+import { parseConnectionString } from './connection-string.js';
+import { KeyedLock } from './keyed-lock.js';
+import { comparePositions, parsePosition, STORE_NAME } from './position.js';
+import { countAfter, readForwards, readLast, readStream } from './read.js';
+import { positionOf, toRawEvent } from './recorded-event.js';
+import { createRetention } from './retention.js';
+import type { StoreContext } from './storing.js';
+import { followPages } from './subscription.js';
+import { TailCache } from './tail-cache.js';
+
+export interface EventStoreDbStoreOptions {
+  /** `esdb://user:password@host:2113?tlsCAFile=…`, with more hosts behind commas or `esdb+discover://` for a cluster. */
+  readonly url: string;
+  /** How the server's logs call this process. Default: the URL's `connectionName`, or a name made up. */
+  readonly connectionName?: string | undefined;
+  /**
+   * Deadline of an append, all its attempts included, 1 ms and up; a read may take three times as long. Default:
+   * the URL's `defaultDeadline`, or 10 000.
+   */
+  readonly callTimeoutMs?: number | undefined;
+  /** Sets `$maxAge` on the streams of hits, 1 000 ms and up. Default: the store's own retention is left as it is. */
+  readonly hitsMaxAgeMs?: number | undefined;
+  /** Hears of every failure that is retried here instead of thrown. */
+  readonly log?: Logger | undefined;
+}
+
+const DEFAULT_CALL_TIMEOUT_MS = 10_000;
+const ATTEMPTS_A_CALL = 3;
+const READ_TIMEOUT_FACTOR = 3;
+const LARGEST_TIMEOUT_MS = 2 ** 31 - 1;
+/** A page of an import is thousands of appends. */
+const IMPORT_TIMEOUT_MS = 120_000;
+const MAX_PAGE_SIZE = 10_000;
+const DEFAULT_PAGE_SIZE = 500;
+
+/**
+ * Contacts nothing: the first call does.
+ * @throws InvalidSettingsError when the URL is wrong, or would send credentials in the clear
+ * @throws InvalidInputError when a time is out of its range
+ */
+export function createEventStoreDbStore(options: EventStoreDbStoreOptions): TransferableEventStore {
+  const { url, log = silentLogger, hitsMaxAgeMs } = options;
+  const settings = parseConnectionString(url);
+  const callTimeoutMs = requireWithin(
+    'callTimeoutMs',
+    options.callTimeoutMs ?? settings.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
+    [1, LARGEST_TIMEOUT_MS / READ_TIMEOUT_FACTOR],
+  );
+  const attemptTimeoutMs = Math.ceil(callTimeoutMs / ATTEMPTS_A_CALL);
+  const connectionName =
+    options.connectionName ?? settings.connectionName ?? `connector-state-${randomUUID()}`;
+  const closing = new AbortController();
+  // Every operation listens while it lasts.
+  setMaxListeners(0, closing.signal);
+  const leader = new Connection(settings, 'leader', connectionName);
+  const reader =
+    settings.nodePreference === 'leader'
+      ? leader
+      : new Connection(settings, settings.nodePreference, connectionName);
+  const onRetry = (failure: Error) =>
+    log.warn({ problem: failure.message }, 'the event store is tried again');
+
+  const reading = {
+    connection: reader,
+    closing: closing.signal,
+    attemptTimeoutMs,
+    readTimeoutMs: callTimeoutMs * READ_TIMEOUT_FACTOR,
+    onRetry,
+  };
+  const writing: StoreContext = {
+    connection: leader,
+    closing: closing.signal,
+    attemptTimeoutMs,
+    onRetry,
+    locks: new KeyedLock(),
+    tails: new TailCache(),
+    prepare: toPrepare(hitsMaxAgeMs, attemptTimeoutMs, log),
+  };
+
+  const requireOpen = () => {
+    if (closing.signal.aborted) throw new ConnectorStateError('CLOSED', 'the event store is closed');
+  };
+
+  return {
+    name: STORE_NAME,
+
+    async append(events, appendOptions = {}) {
+      requireOpen();
+      return appendEvents(writing, events, appendOptions, callTimeoutMs);
+    },
+
+    async readStream(stream, readOptions = {}) {
+      requireOpen();
+      return (await readStream(reading, stream, readOptions)).map(raw => decodeEvent(raw));
+    },
+
+    async readAll(readOptions) {
+      requireOpen();
+      return (await readForwards(reading, readOptions)).map(event => decodeEvent(toRawEvent(event)));
+    },
+
+    subscribe({ after, signal, pageSize = DEFAULT_PAGE_SIZE }) {
+      requireOpen();
+      parsePosition(after);
+      requireWithin('pageSize', pageSize, [1, MAX_PAGE_SIZE]);
+      return followPages(reading, {
+        after,
+        pageSize,
+        startTimeoutMs: callTimeoutMs,
+        signal: AbortSignal.any([signal, closing.signal]),
+      });
+    },
+
+    async head() {
+      requireOpen();
+      const last = await readLast(reading);
+      return last && positionOf(last);
+    },
+
+    async countAfter(position) {
+      requireOpen();
+      parsePosition(position);
+      return countAfter(reading, position);
+    },
+
+    compare: comparePositions,
+
+    async readRaw(readOptions) {
+      requireOpen();
+      return (await readForwards(reading, readOptions)).map(toRawEvent);
+    },
+
+    async lastRaw() {
+      requireOpen();
+      const last = await readLast(reading);
+      return last && toRawEvent(last);
+    },
+
+    /** In the order given, and what a crash leaves is a beginning, as long as nobody else appends to the streams. */
+    async importRaw(events) {
+      requireOpen();
+      return importEvents(writing, events, Math.max(callTimeoutMs, IMPORT_TIMEOUT_MS));
+    },
+
+    async close() {
+      closing.abort();
+      await Promise.all([leader.close(), reader.close()]);
+    },
+  };
+}
+
+function toPrepare(
+  hitsMaxAgeMs: number | undefined,
+  attemptTimeoutMs: number,
+  log: Logger,
+): StoreContext['prepare'] {
+  if (hitsMaxAgeMs === undefined) return async () => undefined;
+  return createRetention({
+    hitsMaxAgeSeconds: Math.round(
+      requireWithin('hitsMaxAgeMs', hitsMaxAgeMs, [1_000, Number.MAX_SAFE_INTEGER]) / 1_000,
+    ),
+    attemptTimeoutMs,
+    onFailure: failure =>
+      log.warn({ problem: failure.message }, 'hits are kept for longer than they need be'),
+  });
+}
+
+function requireWithin(name: string, value: number, [smallest, largest]: readonly [number, number]): number {
+  if (Number.isSafeInteger(value) && value >= smallest && value <= largest) return value;
+  throw new InvalidInputError(
+    `${name} must be a whole number from ${smallest} to ${Math.floor(largest)}, got ${String(value)}`,
+  );
+}

@@ -1,0 +1,140 @@
+/**
+ * What a failure of EventStoreDB is called in our terms, and whether waiting may help. One sentence each, with the
+ * remedy; the server's own words only where they can hold no secret.
+ */
+import { type Metadata, status } from '@grpc/grpc-js';
+import { ConnectorStateError } from '../../errors.js';
+import { STREAM_PREFIX } from '../../events/streams.js';
+import type { Endpoint } from './connection-string.js';
+
+/** `transient`: the same call may succeed later without anyone changing anything. */
+export class EventStoreFailure extends ConnectorStateError {
+  readonly transient: boolean;
+  /** Where the leader is, when the node that was asked is none. */
+  readonly leader: Endpoint | undefined;
+
+  constructor(message: string, transient: boolean, leader?: Endpoint) {
+    super('EVENT_STORE_FAILED', message);
+    this.transient = transient;
+    this.leader = leader;
+  }
+}
+
+export const isTransient = (error: unknown): boolean => error instanceof EventStoreFailure && error.transient;
+
+interface Reason {
+  readonly reason: string;
+  readonly remedy: string;
+  readonly transient: boolean;
+}
+
+const ACCESS_DENIED: Reason = {
+  reason: 'access denied',
+  remedy: `give the user the right to read $all and to write streams that start with ${STREAM_PREFIX}`,
+  transient: false,
+};
+const STREAM_DELETED: Reason = {
+  reason: 'the stream was deleted for good',
+  remedy: 'its name cannot be used again in this store',
+  transient: false,
+};
+const TOO_LARGE: Reason = {
+  reason: 'the append is larger than the server takes',
+  remedy: 'raise its MaxAppendSize',
+  transient: false,
+};
+const RETRY = 'retry with the same event ids, or look after the server';
+
+const EXCEPTIONS: Readonly<Record<string, Reason>> = {
+  'access-denied': ACCESS_DENIED,
+  'stream-deleted': STREAM_DELETED,
+  'maximum-append-size-exceeded': TOO_LARGE,
+};
+/** The same, as the details of one append's refusal in a batch. */
+const BATCH_ERRORS: Readonly<Record<string, Reason>> = {
+  'event_store.client.AccessDenied': ACCESS_DENIED,
+  'event_store.client.StreamDeleted': STREAM_DELETED,
+  'event_store.client.MaximumAppendSizeExceeded': TOO_LARGE,
+};
+
+/** Appends and reads that a repetition would not change. */
+const REFUSALS = new Set<status>([status.INVALID_ARGUMENT, status.UNIMPLEMENTED, status.OUT_OF_RANGE]);
+
+/** @param action completes "the event store could not …" */
+export function toFailure(error: unknown, action: string): ConnectorStateError {
+  if (error instanceof ConnectorStateError) return error;
+  const { code, details, metadata } = error as Partial<{ code: number; details: string; metadata: Metadata }>;
+  const exception = String(metadata?.get('exception')[0] ?? '');
+  if (exception === 'not-leader') {
+    const leader = {
+      host: String(metadata?.get('leader-endpoint-host')[0] ?? ''),
+      port: Number(metadata?.get('leader-endpoint-port')[0] ?? 0),
+    };
+    const isKnown = leader.host !== '' && leader.port > 0;
+    const reason = { reason: 'the node is not the leader', remedy: RETRY, transient: true };
+    return failure(action, reason, isKnown ? leader : undefined);
+  }
+  return failure(action, EXCEPTIONS[exception] ?? reasonOf(code, details ?? (error as Error)?.message ?? ''));
+}
+
+/** @param typeName the packed details of a `google.rpc.Status` */
+export function toBatchFailure(typeName: string, message: string): EventStoreFailure {
+  const busy: Reason = { reason: `the server said: ${message}`, remedy: RETRY, transient: true };
+  return failure('append', BATCH_ERRORS[typeName] ?? busy);
+}
+
+function reasonOf(code: number | undefined, details: string): Reason {
+  if (code === status.UNAUTHENTICATED) {
+    return {
+      reason: 'the server did not take the user and password',
+      remedy: "correct them in the event store's URL",
+      transient: false,
+    };
+  }
+  if (code === status.PERMISSION_DENIED) return ACCESS_DENIED;
+  if (code === status.DEADLINE_EXCEEDED)
+    return { reason: 'no answer in time', remedy: RETRY, transient: true };
+  if (code !== undefined && REFUSALS.has(code)) {
+    return {
+      reason: `the server refused: ${details}`,
+      remedy: 'check that it is EventStoreDB 23.10 or newer, or KurrentDB',
+      transient: false,
+    };
+  }
+  return reasonOfConnection(details);
+}
+
+function reasonOfConnection(details: string): Reason {
+  if (/certificate|self.signed|altname|CERT_/i.test(details)) {
+    return {
+      reason: `the server's certificate does not verify: ${innermost(details)}`,
+      remedy: 'give the file of the authority that signed it as tlsCAFile, and the host name it was made for',
+      transient: false,
+    };
+  }
+  if (/wrong version number|SSL|EPROTO|socket disconnected before secure TLS/i.test(details)) {
+    return {
+      reason: 'no TLS with this server',
+      remedy: 'add tls=false if it runs insecurely, or correct the port',
+      transient: false,
+    };
+  }
+  if (/name resolution failed|ENOTFOUND|EAI_AGAIN/i.test(details)) {
+    return { reason: 'no such host', remedy: "correct the host in the event store's URL", transient: true };
+  }
+  if (/ECONNREFUSED/.test(details)) {
+    return {
+      reason: 'nothing listens at this address',
+      remedy: "start the server, or correct the event store's URL",
+      transient: true,
+    };
+  }
+  return { reason: innermost(details) || 'the connection broke', remedy: RETRY, transient: true };
+}
+
+/** gRPC wraps: "No connection established. Last error: Error: self-signed certificate". */
+const innermost = (details: string): string =>
+  (/(?:Last error|Resolution note): *(?:Error: )?(.*)$/s.exec(details)?.[1] || details).slice(0, 200).trim();
+
+const failure = (action: string, { reason, remedy, transient }: Reason, leader?: Endpoint) =>
+  new EventStoreFailure(`the event store could not ${action} (${reason}): ${remedy}`, transient, leader);

@@ -1,0 +1,49 @@
+/**
+ * Positions of this store: `esdb/<commit>/<prepare>`, byte offsets in the log. Both are kept: records of one
+ * transaction share their commit position, and a checkpoint of the commit alone would skip the rest of them.
+ */
+import { InvalidInputError } from '../../errors.js';
+import type { Position } from '../../events/event.js';
+
+export const STORE_NAME = 'esdb';
+
+export interface LogPosition {
+  readonly commit: bigint;
+  readonly prepare: bigint;
+}
+
+const PATTERN = /^esdb\/(0|[1-9][0-9]{0,18})\/(0|[1-9][0-9]{0,18})$/;
+const LARGEST = 2n ** 63n - 1n;
+const BEFORE_EVERYTHING: LogPosition = { commit: -1n, prepare: -1n };
+
+/** @param message anything of the protocol that holds the two as decimal text */
+export function toPosition(message: { getCommitPosition(): string; getPreparePosition(): string }): Position {
+  return `${STORE_NAME}/${message.getCommitPosition()}/${message.getPreparePosition()}` as Position;
+}
+
+/**
+ * `undefined`, which is before every event, gives −1/−1.
+ * @throws InvalidInputError for another store's position, or what is no position at all
+ */
+export function parsePosition(position: Position | undefined): LogPosition {
+  if (position === undefined) return BEFORE_EVERYTHING;
+  const [, commit, prepare] = PATTERN.exec(position) ?? [];
+  if (commit !== undefined && prepare !== undefined) {
+    const parsed = { commit: BigInt(commit), prepare: BigInt(prepare) };
+    if (parsed.commit <= LARGEST && parsed.prepare <= LARGEST) return parsed;
+  }
+  const store = /^([a-z]+)\//.exec(String(position))?.[1];
+  throw new InvalidInputError(
+    store !== undefined && store !== STORE_NAME
+      ? `position ${JSON.stringify(position)} belongs to the event store "${store}", this one is "${STORE_NAME}": use the event store that gave it, or rebuild from the first event`
+      : `position must be "${STORE_NAME}/", a commit and a prepare position as the event store gave it, got ${JSON.stringify(String(position).slice(0, 64))}`,
+  );
+}
+
+/** @throws InvalidInputError when one of them is not this store's */
+export function comparePositions(a: Position | undefined, b: Position | undefined): number {
+  const [x, y] = [parsePosition(a), parsePosition(b)];
+  return compare(x.commit, y.commit) || compare(x.prepare, y.prepare);
+}
+
+const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

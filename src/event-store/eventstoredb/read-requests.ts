@@ -1,0 +1,97 @@
+/** The four ways this store reads: a stream, our streams in global order both ways, and our streams for ever. */
+import { STREAM_PREFIX } from '../../events/streams.js';
+import type { LogPosition } from './position.js';
+import { Empty, ReadReq, type ReadRequest, StreamIdentifier } from './protocol.js';
+
+const { Options } = ReadReq;
+const FORWARDS = Options.ReadDirection.FORWARDS;
+const BACKWARDS = Options.ReadDirection.BACKWARDS;
+/** Events that the server looks at before it says how far it has come, matching or not. */
+const CHECKPOINT_EVENTS = 500;
+export const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+
+export interface StreamRead {
+  readonly direction: 'forwards' | 'backwards';
+  /** Inclusive, from 1; `undefined`: from the first forwards, from the last backwards. */
+  readonly fromVersion: number | undefined;
+  readonly count: number;
+}
+
+export function streamRead(stream: string, { direction, fromVersion, count }: StreamRead): ReadRequest {
+  const identifier = new StreamIdentifier();
+  identifier.setStreamName(Buffer.from(stream));
+  const from = new Options.StreamOptions();
+  from.setStreamIdentifier(identifier);
+  if (fromVersion !== undefined) from.setRevision(String(fromVersion - 1));
+  else if (direction === 'forwards') from.setStart(new Empty());
+  else from.setEnd(new Empty());
+  const options = baseOptions();
+  options.setStream(from);
+  options.setReadDirection(direction === 'forwards' ? FORWARDS : BACKWARDS);
+  options.setCount(String(count));
+  options.setNoFilter(new Empty());
+  return requestOf(options);
+}
+
+/** From `from` on, inclusive. */
+export function allForwards(from: LogPosition | undefined, count: number): ReadRequest {
+  const options = ourStreams(from);
+  options.setReadDirection(FORWARDS);
+  options.setCount(String(count));
+  return requestOf(options);
+}
+
+export function allBackwards(count: number): ReadRequest {
+  const all = new Options.AllOptions();
+  all.setEnd(new Empty());
+  const options = ourStreams(undefined);
+  options.setAll(all);
+  options.setReadDirection(BACKWARDS);
+  options.setCount(String(count));
+  return requestOf(options);
+}
+
+/** After `after`, exclusive, then what comes. */
+export function allFrom(after: LogPosition | undefined): ReadRequest {
+  const options = ourStreams(after);
+  options.setReadDirection(FORWARDS);
+  options.setSubscription(new Options.SubscriptionOptions());
+  return requestOf(options);
+}
+
+function ourStreams(from: LogPosition | undefined) {
+  const all = new Options.AllOptions();
+  if (from) {
+    const position = new Options.Position();
+    position.setCommitPosition(String(from.commit));
+    position.setPreparePosition(String(from.prepare));
+    all.setPosition(position);
+  } else {
+    all.setStart(new Empty());
+  }
+  const prefix = new Options.FilterOptions.Expression();
+  prefix.setPrefixList([STREAM_PREFIX]);
+  const filter = new Options.FilterOptions();
+  filter.setStreamIdentifier(prefix);
+  filter.setMax(CHECKPOINT_EVENTS);
+  filter.setCheckpointintervalmultiplier(1);
+  const options = baseOptions();
+  options.setAll(all);
+  options.setFilter(filter);
+  return options;
+}
+
+function baseOptions() {
+  const ids = new Options.UUIDOption();
+  ids.setString(new Empty());
+  const options = new Options();
+  options.setUuidOption(ids);
+  options.setResolveLinks(false);
+  return options;
+}
+
+function requestOf(options: ReturnType<typeof baseOptions>): ReadRequest {
+  const request = new ReadReq();
+  request.setOptions(options);
+  return request;
+}

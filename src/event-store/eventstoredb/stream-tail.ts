@@ -1,0 +1,166 @@
+/**
+ * The end of a stream, as far back as an event that is about to be appended could lie there already.
+ *
+ * The server recognises a repeated append only when it names the revision it was first made at; to `any` it
+ * remembers some ids for some time, until it restarts, and of a batch that is there in part it stores the rest
+ * twice. So every append of ours names a revision, and what is there already is looked for here.
+ *
+ * How far back? An event cannot have been stored before its id was made, and the id (UUIDv7) says when that was,
+ * by the clock of the host that made it. Reading ends at the first event that the server recorded longer before
+ * than {@link MAX_HOST_LEAD_MS}, which is how far a host's clock may run ahead of the server's. An id that has no
+ * time in it is looked for in the whole stream.
+ *
+ * An imported event keeps the time at which its first store recorded it, and lies in its stream in that order, so
+ * it is looked for by that time and not by when it was copied.
+ */
+import type { Position } from '../../events/event.js';
+import { collect } from './calls.js';
+import type { Node } from './connection.js';
+import { streamRead } from './read-requests.js';
+import { createdAt, idOf, positionOf, type Recorded, recordedAt, versionOf } from './recorded-event.js';
+
+const MAX_HOST_LEAD_MS = 600_000;
+const FIRST_PAGE = 32;
+const LARGEST_PAGE = 4_096;
+/** After so many looks at a stream that shows nothing, what the server says is there has been dropped for its age. */
+const LOOKS_AT_NOTHING = 5;
+
+export interface Known {
+  readonly version: number;
+  /** `undefined`: the server has not told us. */
+  readonly position: Position | undefined;
+}
+
+export interface Tail {
+  /** The stream's, 0 when there is none. */
+  version: number;
+  /** By lower-case id: every event recorded at `knownFrom` or later. */
+  readonly known: Map<string, Known>;
+  readonly knownFrom: { readonly createdMs: number; readonly recordedMs: number };
+  /** The latest time in an id that was known and let go, milliseconds; −∞ when none was. */
+  forgottenIdMs: number;
+  looksAtNothing: number;
+  /** When the server last said that this is the end of the stream, by this host's clock, epoch milliseconds. */
+  confirmedMs: number;
+}
+
+/**
+ * From when on an event may be stored: by when the log took it, or by when its first store did. Of the two the one
+ * that does not apply is NaN, which no time is before. Epoch milliseconds, as is the earliest time in an id.
+ */
+export interface SearchBound {
+  readonly createdMs: number;
+  readonly recordedMs: number;
+  readonly idMs: number;
+}
+
+const WHOLE_STREAM = { createdMs: Number.NEGATIVE_INFINITY, recordedMs: Number.NEGATIVE_INFINITY };
+
+/** Where to stop looking for events of these ids. */
+export function boundOfNew(events: readonly { readonly id: string }[]): SearchBound {
+  const idMs = earliest(events.map(({ id }) => timeOf(id)));
+  return { createdMs: idMs - MAX_HOST_LEAD_MS, recordedMs: Number.NaN, idMs };
+}
+
+/** Where to stop looking for events that another store recorded. */
+export function boundOfImported(
+  events: readonly { readonly id: string; readonly recordedAt: number }[],
+): SearchBound {
+  const recordedMs = earliest(events.map(({ recordedAt }) => recordedAt));
+  return {
+    createdMs: Number.NaN,
+    recordedMs: recordedMs - MAX_HOST_LEAD_MS,
+    idMs: earliest(events.map(({ id }) => timeOf(id))),
+  };
+}
+
+/** Whether whatever lies in the stream since `bound` is known. */
+export function reaches({ knownFrom, forgottenIdMs }: Tail, bound: SearchBound): boolean {
+  const reachesBack = knownFrom.createdMs <= bound.createdMs || knownFrom.recordedMs <= bound.recordedMs;
+  return reachesBack && (forgottenIdMs === Number.NEGATIVE_INFINITY || bound.idMs > forgottenIdMs);
+}
+
+/** Lets the oldest go, so that `keep` are left. An event whose id is later than all of theirs is not among them. */
+export function forgetOldest(tail: Tail, keep: number): void {
+  let surplus = tail.known.size - keep;
+  for (const id of tail.known.keys()) {
+    if (surplus-- <= 0) return;
+    tail.known.delete(id);
+    // At least 0, so that an id without a time, which is later than none, is looked for again.
+    tail.forgottenIdMs = Math.max(tail.forgottenIdMs, timeOf(id), 0);
+  }
+}
+
+/** Reads backwards from the end of the stream to `bound`. */
+export async function readTail(
+  node: Node,
+  stream: string,
+  bound: SearchBound,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Tail> {
+  const events: Recorded[] = [];
+  let knownFrom: Tail['knownFrom'] | undefined;
+  for (let count = FIRST_PAGE; !knownFrom; count = Math.min(count * 4, LARGEST_PAGE)) {
+    const last = events.at(-1);
+    const fromVersion = last && versionOf(last) - 1;
+    const before = events.length;
+    const request = streamRead(stream, { direction: 'backwards', fromVersion, count });
+    await collect(node, request, timeoutMs, signal, event => events.push(event));
+    const oldest = events.at(-1);
+    if (events.length - before < count || !oldest || versionOf(oldest) === 1) knownFrom = WHOLE_STREAM;
+    else if (createdAt(oldest) < bound.createdMs || recordedAt(oldest) < bound.recordedMs) {
+      knownFrom = { createdMs: createdAt(oldest) + 1, recordedMs: recordedAt(oldest) + 1 };
+    }
+  }
+  const known = new Map<string, Known>();
+  for (const event of events.reverse()) learn(known, event);
+  const newest = events.at(-1);
+  return {
+    version: newest ? versionOf(newest) : 0,
+    known,
+    knownFrom,
+    forgottenIdMs: Number.NEGATIVE_INFINITY,
+    looksAtNothing: 0,
+    confirmedMs: Date.now(),
+  };
+}
+
+/**
+ * Learns what others appended since.
+ * @param actual the version at which the server says the stream is; it may be ahead of what can be read yet
+ */
+export async function refreshTail(
+  node: Node,
+  stream: string,
+  tail: Tail,
+  actual: number | undefined,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const count = Number.MAX_SAFE_INTEGER;
+  const request = streamRead(stream, { direction: 'forwards', fromVersion: tail.version + 1, count });
+  await collect(node, request, timeoutMs, signal, event => {
+    learn(tail.known, event);
+    tail.version = versionOf(event);
+  });
+  tail.confirmedMs = Date.now();
+  // The newest event of a stream is the last to grow old: nothing to see at all means all of it has.
+  if (actual === undefined || actual <= tail.version || tail.known.size > 0) return;
+  tail.looksAtNothing += 1;
+  if (tail.looksAtNothing >= LOOKS_AT_NOTHING) tail.version = actual;
+}
+
+function learn(known: Map<string, Known>, event: Recorded): void {
+  const id = idOf(event).toLowerCase();
+  // Should it be there twice all the same, the first is the one that counts.
+  if (!known.has(id)) known.set(id, { version: versionOf(event), position: positionOf(event) });
+}
+
+// Not Math.min(...times): a call takes only so many arguments.
+const earliest = (times: readonly number[]): number => times.reduce((a, b) => Math.min(a, b));
+
+/** Milliseconds in a UUIDv7; of any other id nothing is known. */
+function timeOf(id: string): number {
+  return id[14] === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : Number.NEGATIVE_INFINITY;
+}
