@@ -6,6 +6,8 @@ import { toWaiting, type WaitingEvent } from './waiting-event.js';
 export interface BatchQueries {
   /** False: another instance relays. Held until the transaction ends. */
   tryLock(): Promise<boolean>;
+  /** Until the transaction ends nobody adds to the outbox. */
+  keepOthersOut(): Promise<void>;
   oldest(limit: number): Promise<readonly WaitingEvent[]>;
   remove(events: readonly WaitingEvent[]): Promise<void>;
   /** Sets them aside for good. */
@@ -18,6 +20,9 @@ const TRY_LOCK = `SELECT pg_try_advisory_xact_lock(1668507761, 'connector_outbox
 // Named `row_id`, because ORDER BY means a column of the result first: by "id" it would sort text, 10 before 9.
 const OLDEST = `SELECT id::text AS row_id, envelope::text, (extract(epoch FROM recorded_at) * 1000)::float8 AS recorded_at
   FROM connector_outbox WHERE dead_at IS NULL ORDER BY id LIMIT $1`;
+const LIMIT_WAIT = `SET LOCAL lock_timeout = '1s'`;
+/** The lock of connector_outbox_add. */
+const LOCK_ADDING = `SELECT pg_advisory_xact_lock(1668507760, 'connector_outbox'::regclass::oid::integer)`;
 const REMOVE = 'DELETE FROM connector_outbox WHERE id = ANY($1::bigint[])';
 const BURY = `UPDATE connector_outbox SET dead_at = clock_timestamp(), attempts = attempts + 1, last_error = $2
   WHERE id = $1`;
@@ -50,6 +55,10 @@ function queriesOf(client: PoolClient): BatchQueries {
     async tryLock() {
       const { rows } = await client.query<{ held: boolean }>(TRY_LOCK);
       return rows[0]?.held === true;
+    },
+    async keepOthersOut() {
+      await client.query(LIMIT_WAIT);
+      await client.query(LOCK_ADDING);
     },
     async oldest(limit) {
       const { rows } = await client.query<{ row_id: string; envelope: string; recorded_at: number }>(OLDEST, [

@@ -14,6 +14,11 @@
  * What the store calls invalid is marked dead with the reason, counted, and the rest goes on; see forward.ts. Any
  * other refusal is waited out.
  *
+ * Everything new goes behind what waits, so under load there would always be something, and nobody would go to the
+ * store directly again. Once a batch was a short one, the next is therefore taken with the lock that adding to the
+ * outbox takes: who comes meanwhile waits those milliseconds, finds the outbox empty, and goes past it. Not
+ * before, for a store that has just taken a batch is not likely to hang.
+ *
  * Nobody waits for the relay but `drain()`, and its timer never keeps a process alive.
  */
 import type { Pool } from 'pg';
@@ -60,6 +65,8 @@ type BatchOutcome = Forwarded | 'empty' | 'busy' | 'failed';
 const DEFAULT_POLL_INTERVAL_MS = 5_000;
 const DEFAULT_APPEND_TIMEOUT_MS = 10_000;
 const DEFAULT_BATCH_SIZE = 500;
+/** Others wait for it. */
+const LAST_BATCH_TIMEOUT_MS = 1_000;
 
 export class Relay {
   readonly #options: RelayOptions;
@@ -131,12 +138,14 @@ export class Relay {
 
   async #drainAll(): Promise<DrainOutcome> {
     let forwarded = 0;
+    let isNearlyEmpty = false;
     for (;;) {
       if (this.#stop.signal.aborted) return 'waiting';
-      const outcome = await this.#forwardBatch();
+      const outcome = await this.#forwardBatch(isNearlyEmpty);
       if (typeof outcome === 'object') {
         forwarded += outcome.stored.length;
         if (outcome.position) await this.#runAfterForward(outcome.position);
+        isNearlyEmpty = outcome.stored.length + outcome.dead.length < this.#batchSize;
         if (outcome.failure === undefined) continue;
       }
       if (forwarded > 0)
@@ -146,15 +155,19 @@ export class Relay {
     }
   }
 
-  async #forwardBatch(): Promise<BatchOutcome> {
+  async #forwardBatch(keepOthersOut: boolean): Promise<BatchOutcome> {
     const { pool, store } = this.#options;
+    const timeoutMs = keepOthersOut
+      ? Math.min(LAST_BATCH_TIMEOUT_MS, this.#appendTimeoutMs)
+      : this.#appendTimeoutMs;
     try {
       const outcome = await inRelayTransaction(pool, async (queries): Promise<BatchOutcome> => {
         if (!(await queries.tryLock())) return 'busy';
+        if (keepOthersOut) await queries.keepOthersOut();
         const batch = await queries.oldest(this.#batchSize);
         if (batch.length === 0) return 'empty';
         const result = await forward(batch, events =>
-          appendWithin(store, events, this.#appendTimeoutMs, this.#stop.signal),
+          appendWithin(store, events, timeoutMs, this.#stop.signal),
         );
         await queries.remove(result.stored);
         await queries.bury(result.dead);

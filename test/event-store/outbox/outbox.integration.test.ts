@@ -326,6 +326,31 @@ describe('the relay', () => {
     expect(relay.counters).toMatchObject({ forwarded: 7, dead: 1 });
   });
 
+  it('gives way to direct appends again although others never cease to append', async () => {
+    const world = await givenOutbox();
+    const { store, relay } = world.writer();
+    const busy = many(3, () => world.writer({ relay: false }));
+    await world.remoteProxy.refuse();
+    await store.append([sampleConnector().fact()]);
+    await world.remoteProxy.recover();
+    let isOver = false;
+    const appending = busy.map(async writer => {
+      const { fact } = sampleConnector();
+      while (!isOver) await writer.store.append([fact()]);
+    });
+
+    try {
+      await eventually(async () => expect(await relay.drain({ force: true })).toBe('empty'));
+      await eventually(async () => {
+        for (const { appends } of busy) expect(appends()).toBeGreaterThan(0);
+      });
+    } finally {
+      isOver = true;
+      await Promise.all(appending);
+    }
+    expect(await world.table.status()).toMatchObject({ waiting: 0 });
+  });
+
   it('does not hold up every flush while the store hangs', async () => {
     const world = await givenOutbox();
     const { store, relay } = world.writer({
