@@ -128,7 +128,9 @@ export async function checkEventStoreUrl(url: string): Promise<void> {
     parseConnectionString(withItsOldName(url));
   } catch (error) {
     if (!(error instanceof InvalidSettingsError)) throw error;
-    throw new InvalidSettingsError(error.problems.map(problem => problem.replace("the event store's URL", 'EVENT_STORE_URL')));
+    throw new InvalidSettingsError(
+      error.problems.map(problem => problem.replace("the event store's URL", 'EVENT_STORE_URL')),
+    );
   }
 }
 
