@@ -1,0 +1,159 @@
+/**
+ * How a state is found: in memory, or in one PostgreSQL round trip that concurrent lookups share.
+ *
+ * Nothing here throws, and nothing outlasts the lookup's deadline (promise 3): a database that is slow, dead or
+ * left alone by the circuit breaker is a miss with a reason, said once in the log when it begins and once when
+ * it is over. A miss brings along the exchange's shared clock and the link to the database's clock, because the
+ * caller's next step needs them.
+ *
+ * Lookups of one connector share one question, unless one asks anew on purpose ({@link StateLookup.ask}). What
+ * the database answers is held against what this process itself knows and has not yet read back.
+ */
+import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
+import { linkFromSample, linkToSelf, type ReferenceLink, referenceTimeMs } from '../clock/reference.js';
+import type { SharedClock } from '../clock/shared-clock.js';
+import type { ConnectorRef } from '../events/connector.js';
+import type { Logger } from '../logging.js';
+import { toDatabaseError } from '../postgres/pool.js';
+import type { KnownConnector } from './known-connector.js';
+import type { ClockName, LocalClocks } from './local-clocks.js';
+import type { Hit, Lookup, Miss, UsableState } from './lookup.js';
+import { type LookupAnswer, type LookupBatcher, LookupTimeoutError } from './lookup-batcher.js';
+import type { MemoryTier } from './memory-tier.js';
+import {
+  assessState,
+  type MissReason,
+  type OffsetState,
+  parseClock,
+  stateFromClock,
+} from './offset-state.js';
+import type { VoidStates } from './void-states.js';
+
+export interface StateLookupParts {
+  readonly batcher: Pick<LookupBatcher, 'lookup'>;
+  readonly memory: MemoryTier;
+  readonly clocks: LocalClocks;
+  readonly voids: VoidStates;
+  readonly clock: HostClock;
+  readonly log: Logger;
+}
+
+export class StateLookup {
+  readonly #parts: StateLookupParts;
+  readonly #memory: MemoryTier;
+  readonly #continuity: ContinuityGuard;
+  readonly #inFlight = new Map<string, Promise<Lookup>>();
+  #isDatabaseFailing = false;
+
+  constructor(parts: StateLookupParts) {
+    this.#parts = parts;
+    this.#memory = parts.memory;
+    this.#continuity = new ContinuityGuard(parts.clock);
+  }
+
+  fromMemory(key: string): Hit | undefined {
+    if (!this.#continuity.isUnbroken()) this.#startAnew();
+    return this.#memory.get(key);
+  }
+
+  /** Joins the question about this connector that is under way, if there is one. */
+  fromDatabase(connector: KnownConnector): Promise<Lookup> {
+    const { key } = connector;
+    let lookup = this.#inFlight.get(key);
+    if (!lookup) {
+      lookup = this.ask(connector).finally(() => this.#inFlight.delete(key));
+      this.#inFlight.set(key, lookup);
+    }
+    return lookup;
+  }
+
+  /** A question of its own: an answer that was on its way before is not good enough. */
+  async ask(connector: KnownConnector): Promise<Lookup> {
+    const { cacheKey, exchange, environment } = connector;
+    let answer: LookupAnswer;
+    try {
+      answer = await this.#parts.batcher.lookup({ cacheKey, exchange, environment });
+    } catch (error) {
+      return this.#missWithoutDatabase(connector, error);
+    }
+    if (this.#isDatabaseFailing) {
+      this.#isDatabaseFailing = false;
+      this.#parts.log.info({}, 'the database answers again');
+    }
+    const lookup = this.#assess(connector, answer);
+    if (lookup.hit) this.#memory.set(connector.key, lookup.state);
+    return lookup;
+  }
+
+  /** After a step or a freeze neither the links to the reference clock nor this host's own clock are worth anything. */
+  #startAnew(): void {
+    this.#memory.clear();
+    this.#parts.voids.hostClockBroke(this.#parts.clock.now());
+  }
+
+  #assess(connector: ConnectorRef, answer: LookupAnswer): Hit | Miss {
+    const { clock: hostClock, clocks, voids } = this.#parts;
+    const link = linkFromSample(answer.clockId, answer.sample);
+    const hostNowMs = hostClock.now();
+    const referenceNowMs = referenceTimeMs(link, hostNowMs);
+    const name = clockNameOf(connector, link);
+    const stored = parseClock(answer.clock, referenceNowMs);
+    const shared = clocks.merge(name, stored === 'corrupt' ? undefined : stored);
+    let found: OffsetState | MissReason = assessState(answer.state, {
+      ref: connector,
+      clockId: link.clockId,
+      hostClockId: hostClock.id,
+      referenceNowMs,
+      hostNowMs,
+    });
+    if (typeof found === 'object' && voids.isVoid(found)) found = 'invalid';
+    if (typeof found === 'object') {
+      const own = found.referenceClock === link.clockId ? link : linkToSelf(hostClock);
+      return { hit: true, tier: 'postgres', state: { ...found, link: own } };
+    }
+    return {
+      hit: false,
+      // The sync that follows must say that there is something to heal, be it only the shared clock.
+      reason: stored === 'corrupt' ? 'corrupt' : found,
+      link,
+      exchangeClock: this.#usable(shared, name, link, referenceNowMs),
+    };
+  }
+
+  #missWithoutDatabase(connector: ConnectorRef, error: unknown): Miss {
+    const isTimeout = error instanceof LookupTimeoutError;
+    if (!this.#isDatabaseFailing) {
+      this.#isDatabaseFailing = true;
+      const problem = isTimeout ? error.message : toDatabaseError(error).message;
+      this.#parts.log.warn(
+        { problem },
+        'lookups go on without the database: connectors initialise more slowly',
+      );
+    }
+    const link = linkToSelf(this.#parts.clock);
+    const name = clockNameOf(connector, link);
+    const shared = this.#parts.clocks.known(name);
+    return {
+      hit: false,
+      reason: isTimeout ? 'timeout' : 'database',
+      link: undefined,
+      exchangeClock: this.#usable(shared, name, link, link.atMs),
+    };
+  }
+
+  #usable(
+    shared: SharedClock | undefined,
+    name: ClockName,
+    link: ReferenceLink,
+    referenceNowMs: number,
+  ): UsableState | undefined {
+    const state = stateFromClock(shared, { ...name, referenceNowMs });
+    return state && !this.#parts.voids.isVoid(state) ? { ...state, link } : undefined;
+  }
+}
+
+const clockNameOf = ({ exchange, environment }: ConnectorRef, { clockId }: ReferenceLink): ClockName => ({
+  exchange,
+  environment,
+  referenceClock: clockId,
+});
