@@ -20,11 +20,17 @@ import { lookup } from './benchmarks/lookup.js';
 import { projector } from './benchmarks/projector.js';
 import { visibility } from './benchmarks/visibility.js';
 import { warmInit } from './benchmarks/warm-init.js';
-import { describeMachine, machineLine } from './machine.js';
+import { describeMachine, machineLine, othersShare } from './machine.js';
 import { isMet, showFinding } from './report.js';
 import { startBenchServer } from './server.js';
 
 const BENCHMARKS: readonly Benchmark[] = [warmInit, footprint, lookup, append, projector, visibility, demo];
+
+/** Others that use more than this of the machine are heard in the figures. */
+const QUIET = 0.05;
+
+const busyText = (share: number) =>
+  `other programs were using ${Math.round(share * 100)} % of the machine when it began, and its figures tell of them too`;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -52,13 +58,15 @@ async function main(): Promise<void> {
 
     const results = [];
     for (const { name, title, run } of chosen) {
+      const busy = await othersShare();
       signal.throwIfAborted();
       const progress = (text: string) => out.progress(`${name}: ${text}`);
       const finding = await run({ server, signal, isQuick: values.quick, progress });
       out.progress(`${name}: done`, 'end');
       if (!out.json) process.stdout.write(`${showFinding(title, finding)}\n`);
       const figures = finding.figures.map(figure => ({ ...figure, met: isMet(figure) ?? null }));
-      results.push({ name, title, figures, notes: finding.notes ?? [] });
+      results.push({ name, title, othersShare: busy, figures, notes: finding.notes ?? [] });
+      if (busy > QUIET) out.message(`${name}: ${busyText(busy)}`);
     }
     const missed = results.flatMap(({ figures }) => figures).filter(({ met }) => met === false);
     if (out.json) out.data({ machine, quick: values.quick, benchmarks: results }, () => '');

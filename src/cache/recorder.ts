@@ -7,9 +7,11 @@
  * stores nothing twice (promise 1). Hits are not facts yet: they are counted per connector and tier, and
  * become one event each when a flush takes them.
  *
- * A flush is started by a timer some time after the first fact of a batch, by a full batch, or by `flush()`.
- * After a failure the timer backs off, doubling up to half a minute. The timer never keeps a process alive:
- * whoever must not lose facts (a serverless function, a shutdown) awaits `flush()`.
+ * A flush is started by a timer some time after the first fact of a batch, by a full batch, or by `flush()`. It
+ * takes what was recorded before it began and leaves the rest to the next, so that it ends however busily others
+ * go on recording: everything recorded has a number, and a flush a high-water mark. After a failure the timer
+ * backs off, doubling up to half a minute. The timer never keeps a process alive: whoever must not lose facts (a
+ * serverless function, a shutdown) awaits `flush()`.
  *
  * Memory is bounded (promise 8). Over the limit hits go first, then the oldest facts, each counted and
  * warned about. What fails validation can never be stored: it is dropped with an error that names it, for it
@@ -18,11 +20,12 @@
 import { withDeadline } from '../deadline.js';
 import { isConnectorStateError } from '../errors.js';
 import type { AppendResult, EventStore } from '../event-store/event-store.js';
-import type { EventData, Tier } from '../events/catalogue.js';
+import type { Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { Fact, NewEvent, Position } from '../events/event.js';
 import { CLEANUP_STREAM, hitsStreamOf, stateStreamOf } from '../events/streams.js';
 import type { Logger } from '../logging.js';
+import { HitCounts } from './hit-counts.js';
 import { connectorKeyOf } from './known-connector.js';
 
 export interface RecorderOptions {
@@ -54,6 +57,8 @@ export interface RecordedFact {
 }
 
 interface Pending extends RecordedFact {
+  /** In the order of recording; see the high-water mark of a flush. */
+  readonly number: number;
   readonly stream: string;
   readonly correlationId: string | undefined;
   readonly causedBy: RecordedFact | undefined;
@@ -70,8 +75,9 @@ export interface RecorderStats {
 }
 
 export interface FlushResult {
-  /** True when nothing was left behind. */
+  /** True when everything that was pending at the call has been stored. */
   readonly ok: boolean;
+  /** What is pending now: what could not be stored, and what was recorded meanwhile. */
   readonly pending: number;
   /** The last event this call put into the event store. */
   readonly position: Position | undefined;
@@ -90,9 +96,9 @@ export class Recorder {
   #facts: Pending[] = [];
   /** Taken by a flush and not yet acknowledged; always retried before anything newer. */
   #inFlight: Pending[] = [];
-  /** By tier, then by connector, the longest known first. */
-  readonly #hits = new Map<Tier, Map<string, EventData['ConnectorStateHit']>>();
-  #hitCount = 0;
+  readonly #hits = new HitCounts();
+  /** Of what was recorded last, a fact or the first hit of a count. */
+  #lastNumber = 0;
   #flushing: Promise<FlushResult> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
@@ -105,6 +111,7 @@ export class Recorder {
 
   record(fact: Fact, options: RecordOptions = {}): RecordedFact {
     const pending: Pending = {
+      number: ++this.#lastNumber,
       fact,
       occurredAt: Math.round(this.#options.wall()),
       id: undefined,
@@ -115,36 +122,22 @@ export class Recorder {
     this.#facts.push(pending);
     this.#counters.recorded++;
     this.#makeRoom();
-    if (this.#facts.length >= BATCH_SIZE && this.#failures === 0) this.#flushInBackground();
-    else this.#schedule();
+    this.#flushSoon();
     return pending;
   }
 
   /** @param key names the connector; made anew when it is left out */
   recordHit(ref: ConnectorRef, tier: Tier, key: string = connectorKeyOf(ref)): void {
     const at = Math.round(this.#options.wall());
-    let ofTier = this.#hits.get(tier);
-    if (!ofTier) {
-      ofTier = new Map();
-      this.#hits.set(tier, ofTier);
-    }
-    const hit = ofTier.get(key);
-    if (hit) {
-      hit.count++;
-      hit.lastAt = Math.max(hit.lastAt, at);
-    } else {
-      const { userId, credentialId, exchange, environment } = ref;
-      const fields = { userId, credentialId, exchange, environment, tier };
-      ofTier.set(key, { ...fields, count: 1, firstAt: at, lastAt: at });
-      this.#hitCount++;
-    }
+    if (this.#hits.count(ref, tier, key, at, this.#lastNumber + 1)) this.#lastNumber++;
     this.#counters.recorded++;
     this.#makeRoom();
     this.#schedule();
   }
 
   /**
-   * Stores what is pending now. Never throws: a failure is logged and leaves everything pending.
+   * Stores what is pending now, not what is recorded meanwhile. Never throws: a failure is logged and leaves
+   * everything pending.
    * @param timeoutMs gives up waiting (not the flush itself) after this long
    */
   async flush(timeoutMs?: number): Promise<FlushResult> {
@@ -165,32 +158,35 @@ export class Recorder {
   async close(timeoutMs: number): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    const { ok, pending } = await this.flush(timeoutMs);
+    const { pending } = await this.flush(timeoutMs);
     clearTimeout(this.#timer);
-    if (!ok) this.#options.log.error({ pending }, `closing with ${pending} facts that could not be stored`);
+    if (pending > 0) {
+      this.#options.log.error({ pending }, `closing with ${pending} facts that could not be stored`);
+    }
   }
 
   #size(): number {
-    return this.#facts.length + this.#inFlight.length + this.#hitCount;
+    return this.#facts.length + this.#inFlight.length + this.#hits.size;
   }
 
   async #flushAll(): Promise<FlushResult> {
-    // Who calls while a flush is under way wants what was recorded since then stored too.
+    // Who calls while a flush is under way wants what was recorded since then stored too; all who do share the next.
     if (this.#flushing) await this.#flushing;
-    this.#flushing ??= this.#drain().finally(() => {
+    this.#flushing ??= this.#drain(this.#lastNumber).finally(() => {
       this.#flushing = undefined;
-      if (this.#size() > 0) this.#schedule();
+      if (this.#size() > 0) this.#flushSoon();
     });
     return this.#flushing;
   }
 
-  async #drain(): Promise<FlushResult> {
+  /** @param mark stores what was recorded up to this number */
+  async #drain(mark: number): Promise<FlushResult> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     let position: Position | undefined;
     let waiting = 0;
     try {
-      while (this.#take()) {
+      while (this.#take(mark)) {
         const result = await this.#append();
         position = result?.position ?? position;
         waiting += result?.waiting ?? 0;
@@ -210,37 +206,28 @@ export class Recorder {
     return { ok: true, pending: this.#size(), position, ...(waiting > 0 && { waiting }) };
   }
 
-  /** Moves the next batch in flight; false when nothing is left. */
-  #take(): boolean {
+  /** Moves the next batch in flight; false when nothing is left up to the mark. */
+  #take(mark: number): boolean {
     if (this.#inFlight.length > 0) return true;
-    this.#inFlight = this.#facts.splice(0, BATCH_SIZE);
+    let due = 0;
+    while (due < BATCH_SIZE && (this.#facts[due]?.number ?? Number.POSITIVE_INFINITY) <= mark) due++;
+    this.#inFlight = this.#facts.splice(0, due);
     // Only as many as travel now: what stays behind goes on being counted, and goes first when room is needed.
     while (this.#inFlight.length < BATCH_SIZE) {
-      const data = this.#takeOldestHit();
-      if (!data) break;
-      const fact: Fact = { type: 'ConnectorStateHit', data };
-      const stream = hitsStreamOf(data);
+      const oldest = this.#hits.takeOldest(mark);
+      if (!oldest) break;
+      const { number, data } = oldest;
       this.#inFlight.push({
-        fact,
+        number,
+        fact: { type: 'ConnectorStateHit', data },
         occurredAt: data.lastAt,
         id: undefined,
-        stream,
+        stream: hitsStreamOf(data),
         correlationId: undefined,
         causedBy: undefined,
       });
     }
     return this.#inFlight.length > 0;
-  }
-
-  #takeOldestHit(): EventData['ConnectorStateHit'] | undefined {
-    for (const ofTier of this.#hits.values()) {
-      for (const [key, data] of ofTier) {
-        ofTier.delete(key);
-        this.#hitCount--;
-        return data;
-      }
-    }
-    return undefined;
   }
 
   async #append(): Promise<AppendResult | undefined> {
@@ -311,9 +298,9 @@ export class Recorder {
 
   #makeRoom(): void {
     if (this.#size() <= this.#options.maxPending) return;
-    const dropped = this.#takeOldestHit();
+    const dropped = this.#hits.takeOldest();
     if (dropped) {
-      this.#counters.droppedHits += dropped.count;
+      this.#counters.droppedHits += dropped.data.count;
       return;
     }
     if (this.#counters.droppedFacts === 0) {
@@ -324,6 +311,12 @@ export class Recorder {
     }
     // A batch under way may be stored already, so only what no flush has taken can be dropped.
     if (this.#facts.shift()) this.#counters.droppedFacts++;
+  }
+
+  /** At once when a batch is full and the store takes them, else when the timer says. */
+  #flushSoon(): void {
+    if (this.#facts.length < BATCH_SIZE || this.#failures > 0) this.#schedule();
+    else if (!this.#closed) this.#flushInBackground();
   }
 
   #schedule(): void {

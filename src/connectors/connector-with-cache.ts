@@ -18,15 +18,14 @@
  * something new, so that a warm init writes nothing but a hit. After the init the same goes for every
  * response that the client gets.
  *
- * After a refusal, or a sample that the state excludes, the link to the database's clock is measured again
- * before anything is learned: if it was this host's clock that jumped, the old link would turn a true sample
- * into a false one for everybody else.
+ * After a refusal, as after a sample that the state excludes (see sample-learning.ts), the link to the database's
+ * clock is measured again before anything is learned.
  */
 import { randomUUID } from 'node:crypto';
 import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
 import { appliedOffset, type Lookup, type UsableState } from '../cache/lookup.js';
 import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.js';
-import { type ClockSample, inflate, intersect } from '../clock/offset.js';
+import type { ClockSample } from '../clock/offset.js';
 import type { ReferenceLink } from '../clock/reference.js';
 import { DEFAULT_RECV_WINDOW_MS, type RequestWindow, requestWindow } from '../clock/request-window.js';
 import { ConnectorStateError } from '../errors.js';
@@ -34,8 +33,10 @@ import type { SyncTrigger, Tier } from '../events/catalogue.js';
 import { type ConnectorRef, type Exchange, parseConnectorRef } from '../events/connector.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchanges/exchange-adapter.js';
 import { ExchangeError } from '../exchanges/exchange-adapter.js';
-import { MeasurementSharing } from './measurement-sharing.js';
+import { sharingOver } from './measurement-sharing.js';
 import type { ConnectorOptions } from './options.js';
+import { isWorthKeeping, judgeSample } from './sample-learning.js';
+import { measureServerTime, syncFailureOf, triggerOf } from './sync.js';
 
 export interface InitResult {
   /** True: no sync was needed before the first signed request. */
@@ -51,12 +52,14 @@ export interface InitResult {
   readonly authFailures: number;
 }
 
-const sharings = new WeakMap<ConnectorStateCacheService, MeasurementSharing>();
-
-/** A sample that halves the uncertainty is worth an event; one that shaves off a little is not. */
-const WORTHWHILE_GAIN = 0.5;
-/** A state whose remaining life fell below this share is extended by a sample that confirms it. */
-const WORTHWHILE_AGE = 0.5;
+/** What a sync goes by. */
+interface SyncNeed {
+  readonly trigger: SyncTrigger;
+  /** To the database's clock; `undefined`: it could not be asked. */
+  readonly link: ReferenceLink | undefined;
+  /** The last measurement that must not be shared; see {@link sharingOver}. */
+  readonly after?: number;
+}
 
 export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = ExchangeAdapter> {
   readonly ref: ConnectorRef;
@@ -70,6 +73,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   /** One sample at a time: the next response brings another. */
   #learning: Promise<void> | undefined;
   #initialising: Promise<InitResult> | undefined;
+  #isClosed = false;
 
   /** @throws InvalidInputError for anything malformed, before any network call */
   protected constructor(
@@ -97,7 +101,8 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
 
   /**
    * Makes the connector ready to sign. Calls that overlap share one run; a later call starts anew.
-   * @throws ExchangeError when the exchange refuses, answers nonsense or cannot be reached
+   * @throws ExchangeError when the exchange refuses, answers nonsense or cannot be reached; ConnectorStateError
+   *   `CLOSED` when this connector was closed
    */
   initialize(): Promise<InitResult> {
     this.#initialising ??= this.#initialise().finally(() => {
@@ -127,6 +132,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
 
   /** Closes the connections to the exchange; the cache stays open for others. */
   close(): void {
+    this.#isClosed = true;
     this.adapter.close();
   }
 
@@ -136,7 +142,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     const lookup = await this.#cache.get(this.ref);
     const trigger = triggerOf(lookup);
     const tier = this.#useKnown(lookup);
-    if (!tier) this.#state = await this.#sync(trigger, lookup.hit ? undefined : lookup.link, trace);
+    if (!tier) this.#state = await this.#sync({ trigger, link: linkOf(lookup) }, trace);
 
     const authFailures = await this.#verify(trace);
 
@@ -170,34 +176,21 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     return 'exchange-clock';
   }
 
-  async #sync(trigger: SyncTrigger, link: ReferenceLink | undefined, trace: Trace): Promise<UsableState> {
-    let sharing = sharings.get(this.#cache);
-    if (!sharing) {
-      sharing = new MeasurementSharing();
-      sharings.set(this.#cache, sharing);
-    }
+  async #sync({ trigger, link, after }: SyncNeed, trace: Trace): Promise<UsableState> {
     const startedMs = performance.now();
+    const measure = () =>
+      measureServerTime(
+        this.adapter,
+        sample => this.#measure(sample, link),
+        () => this.#isClosed,
+      );
     this.#phase = 'syncing';
     try {
-      const measured = await sharing.measure(this.ref, async () => {
-        const sample = await this.adapter.serverTime();
-        const measurement = this.#measure(sample, link);
-        if (!measurement) throw unbelievable(this.ref.exchange, sample);
-        return measurement;
-      });
+      const measured = await sharingOver(this.#cache).measure(this.ref, measure, after);
       return this.#cache.set(this.ref, measured, trigger, trace);
     } catch (error) {
-      const failure = error instanceof ExchangeError ? error : undefined;
-      this.#cache.recordSyncFailure(
-        this.ref,
-        {
-          trigger,
-          failureClass: failure?.syncClass ?? 'unknown',
-          ...(failure && { exchangeCode: failure.exchangeCode }),
-          durationMs: performance.now() - startedMs,
-        },
-        trace,
-      );
+      const failure = syncFailureOf(error, trigger, performance.now() - startedMs);
+      this.#cache.recordSyncFailure(this.ref, failure, trace);
       throw error;
     }
   }
@@ -242,6 +235,8 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   }
 
   async #heal(refusal: ExchangeError, trace: Trace): Promise<void> {
+    // Whatever is being measured now began before the refusal.
+    const after = sharingOver(this.#cache).begun;
     const condemned = this.#state as UsableState;
     const causedBy = this.#cache.condemn(
       this.ref,
@@ -251,11 +246,11 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       trace,
     );
     const because: Trace = { ...trace, causedBy };
-    const { link } = linkOf(await this.#cache.refresh(this.ref));
+    const link = await this.#relink();
     const measured = refusal.sample && this.#measure(refusal.sample, link);
     this.#state = measured
       ? this.#cache.set(this.ref, measured, 'auth-failure', because)
-      : await this.#sync('auth-failure', link, because);
+      : await this.#sync({ trigger: 'auth-failure', link, after }, because);
   }
 
   /** The shared clock proved good for this connector: it gets a state of its own, the best that is known. */
@@ -270,32 +265,25 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
 
   async #learnFrom(sample: ClockSample | undefined, trace: Trace): Promise<void> {
     const learned = await this.#judge(sample);
-    if (!learned) return;
-    const state = this.#state as UsableState;
-    const { estimate, link, ttl } = learned;
-    const isElsewhere = link.clockId !== state.referenceClock || !intersect(state.estimate, estimate);
-    const known = inflate(state.estimate, estimate.atMs);
-    const isTighter = estimate.uncertaintyMs <= known.uncertaintyMs * WORTHWHILE_GAIN;
-    const isOld = state.expiresAtMs - estimate.atMs < ttl.ttlMs * WORTHWHILE_AGE;
-    if (isElsewhere || isTighter || isOld) this.#state = this.#cache.set(this.ref, learned, 'passive', trace);
+    if (learned && isWorthKeeping(learned, this.#state as UsableState)) {
+      this.#state = this.#cache.set(this.ref, learned, 'passive', trace);
+    }
   }
 
-  /**
-   * What the sample and the state allow together. When they exclude each other a clock jumped, and before the
-   * exchange is blamed the link is measured again, as after a refusal.
-   */
   async #judge(sample: ClockSample | undefined): Promise<MeasuredOffset | undefined> {
+    if (!sample) return undefined;
     const state = this.#state as UsableState;
-    const measured = sample && this.#measure(sample, state.link);
-    if (!measured) return undefined;
-    const both = intersect(state.estimate, measured.estimate);
-    if (both) return { ...measured, estimate: both };
+    const { learned, relinked } = await judgeSample(
+      state,
+      link => this.#measure(sample, link),
+      () => this.#relink(),
+    );
+    if (relinked && this.#state === state) this.#state = relinked;
+    return learned;
+  }
 
-    const { link } = linkOf(await this.#cache.refresh(this.ref));
-    const again = this.#measure(sample, link);
-    if (again?.link.clockId !== state.referenceClock) return again;
-    if (this.#state === state) this.#state = { ...state, link: again.link };
-    return { ...again, estimate: intersect(state.estimate, again.estimate) ?? again.estimate };
+  async #relink(): Promise<ReferenceLink | undefined> {
+    return linkOf(await this.#cache.refresh(this.ref));
   }
 
   #measure(sample: ClockSample, link: ReferenceLink | undefined): MeasuredOffset | undefined {
@@ -311,27 +299,4 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   }
 }
 
-function triggerOf(lookup: Lookup): SyncTrigger {
-  if (lookup.hit) return 'absent';
-  switch (lookup.reason) {
-    case 'expired':
-    case 'invalid':
-    case 'corrupt':
-      return lookup.reason;
-    default:
-      // Another connector's row, another clock's offset, or nobody to ask: nothing of our own was there.
-      return 'absent';
-  }
-}
-
-function unbelievable(exchange: Exchange, { serverTimeMs }: ClockSample): ExchangeError {
-  return new ExchangeError(
-    'EXCHANGE_BAD_RESPONSE',
-    `${exchange} tells a time that no clock can be off by (${serverTimeMs} ms since 1970): check baseUrl, and this host's clock`,
-    { exchange, exchangeCode: 'HTTP 200', authClass: 'unknown', syncClass: 'bad-response' },
-  );
-}
-
-const linkOf = (lookup: Lookup): { link: ReferenceLink | undefined } => ({
-  link: lookup.hit ? lookup.state.link : lookup.link,
-});
+const linkOf = (lookup: Lookup): ReferenceLink | undefined => (lookup.hit ? lookup.state.link : lookup.link);

@@ -86,8 +86,8 @@ describe('recording', () => {
           lastAt: 1_760_000_000_004,
         },
       },
-      { data: { tier: 'memory', count: 1, environment: 'TESTNET' } },
       { data: { tier: 'postgres', count: 1 } },
+      { data: { tier: 'memory', count: 1, environment: 'TESTNET' } },
     ]);
   });
 
@@ -264,6 +264,60 @@ describe('flushing', () => {
     await Promise.all([first, second]);
     clearInterval(releaseAll);
     expect(users(stored())).toEqual(['a', 'b']);
+  });
+
+  it('ends although others go on recording, facts and hits, and leaves theirs to the next', async () => {
+    let isBusy = true;
+    const { recorder, stored } = givenRecorder({ maxPending: 100_000 }, async () => {
+      // More than a batch of each in every round trip.
+      for (let i = 0; isBusy && i < 600; i++) {
+        recorder.record(failure('later'));
+        recorder.recordHit({ ...REF, userId: `later${recorder.stats().recorded}` }, 'memory');
+      }
+      await new Promise(resolve => setImmediate(resolve));
+    });
+    for (let i = 0; i < 400; i++) recorder.record(failure('before'));
+    for (let i = 0; i < 700; i++)
+      recorder.recordHit({ ...REF, credentialId: `c${i}`, userId: 'before' }, 'postgres');
+
+    const { ok, pending } = await recorder.flush();
+    isBusy = false;
+
+    expect(ok).toBe(true);
+    expect(pending).toBeGreaterThan(0);
+    expect(users(stored().slice(0, 1_100))).toEqual(Array(1_100).fill('before'));
+    expect(await recorder.flush()).toMatchObject({ ok: true, pending: 0 });
+  });
+
+  it('stores what has waited longest first, of whatever tier', async () => {
+    const { recorder, stored } = givenRecorder();
+    recorder.recordHit({ ...REF, userId: 'a' }, 'memory');
+    recorder.recordHit({ ...REF, userId: 'b' }, 'postgres');
+    recorder.recordHit({ ...REF, userId: 'c' }, 'memory');
+    await recorder.flush();
+    expect(users(stored())).toEqual(['a', 'b', 'c']);
+  });
+
+  it('goes on by itself with a batch that filled while it was under way', async () => {
+    const all = latch();
+    let isFirst = true;
+    const { recorder, stored } = givenRecorder({ maxPending: 10_000 }, () => {
+      if (isFirst) for (let i = 0; i < 500; i++) recorder.record(failure('later'));
+      else all.open();
+      isFirst = false;
+    });
+    recorder.record(failure('before'));
+    await recorder.flush();
+    await all.opened;
+    await recorder.flush();
+    expect(stored()).toHaveLength(501);
+  });
+
+  it('says on closing what was recorded too late to be stored', async () => {
+    const { recorder, log } = givenRecorder({}, () => void recorder.record(failure('late')));
+    recorder.record(failure('in time'));
+    await recorder.close(1_000);
+    expect(log.messages('error')).toEqual(['closing with 1 facts that could not be stored']);
   });
 
   it('waits no longer than it is told', async () => {

@@ -1,0 +1,140 @@
+/**
+ * The facts the cache records, built from what the process holds: pure functions, nothing is recorded here.
+ *
+ * A fact says everything in whole reference milliseconds and names the clock it is relative to, so that it means
+ * the same on every host. What an exchange or an operator wrote into a text is cut to what the schema takes:
+ * a fact that fails its schema would be dropped, and a long error code is no reason to lose a refusal.
+ */
+import { referenceTimeMs } from '../clock/reference.js';
+import type {
+  AuthFailureClass,
+  InvalidationReason,
+  SyncFailureClass,
+  SyncTrigger,
+} from '../events/catalogue.js';
+import type { ConnectorRef } from '../events/connector.js';
+import type { FactOf } from '../events/event.js';
+import type { UsableState } from './lookup.js';
+import type { MeasuredOffset } from './measurement.js';
+
+/** Of catalogue.ts, which is not imported: it would load the schema library at every cold start. */
+const MAX_TEXT_CHARS = 200;
+
+export interface AuthFailure {
+  /** The exchange's own code. */
+  readonly exchangeCode: string;
+  readonly failureClass: AuthFailureClass;
+  /** What the refused request was signed with. */
+  readonly state?: UsableState | undefined;
+  /** The exchange's clock, epoch milliseconds, where the refusal carried it. */
+  readonly serverTimeMs?: number | undefined;
+}
+
+export interface SyncFailure {
+  readonly trigger: SyncTrigger;
+  readonly failureClass: SyncFailureClass;
+  /** The exchange's own code, where it gave one. */
+  readonly exchangeCode?: string;
+  readonly durationMs: number;
+}
+
+/** What is told of a measurement besides its result. */
+export type HowMeasured = Pick<MeasuredOffset, 'roundTripMs' | 'samples' | 'ttl'>;
+
+/** @param state what the connector has from now on */
+export const syncedFact = (
+  connector: ConnectorRef,
+  state: UsableState,
+  how: HowMeasured,
+  trigger: SyncTrigger,
+): FactOf<'ConnectorSynced'> => ({
+  type: 'ConnectorSynced',
+  data: {
+    ...fieldsOf(connector),
+    syncId: state.syncId,
+    basis: state.basis,
+    trigger,
+    offsetMs: state.estimate.offsetMs,
+    uncertaintyMs: state.estimate.uncertaintyMs,
+    roundTripMs: how.roundTripMs,
+    samples: how.samples,
+    referenceClock: state.referenceClock,
+    measuredAt: Math.round(state.estimate.atMs),
+    ttlMs: how.ttl.ttlMs,
+    ttlPolicy: how.ttl.policy,
+    ttlInputs: { ...how.ttl.inputs },
+  },
+});
+
+/** An adopted state keeps the end of the measurement it was adopted from; nothing was measured for it. */
+export function howAdopted(state: UsableState): HowMeasured {
+  const ttlMs = Math.max(1, Math.round(state.expiresAtMs - state.estimate.atMs));
+  return { roundTripMs: 0, samples: 0, ttl: { ttlMs, policy: 'exchange-clock', inputs: { ttlMs } } };
+}
+
+/** @param hostNowMs when the refusal came, by this process's clock */
+export const authFailedFact = (
+  connector: ConnectorRef,
+  { exchangeCode, failureClass, state, serverTimeMs }: AuthFailure,
+  hostNowMs: number,
+): FactOf<'ConnectorAuthFailed'> => ({
+  type: 'ConnectorAuthFailed',
+  data: {
+    ...fieldsOf(connector),
+    exchangeCode: cut(exchangeCode),
+    failureClass,
+    ...(state && {
+      syncId: state.syncId,
+      offsetMs: state.estimate.offsetMs,
+      offsetAgeMs: referenceTimeMs(state.link, hostNowMs) - state.estimate.atMs,
+      referenceClock: state.referenceClock,
+    }),
+    ...(serverTimeMs !== undefined && { serverTimeMs: Math.round(serverTimeMs) }),
+  },
+});
+
+export const syncFailedFact = (
+  connector: ConnectorRef,
+  { exchangeCode, ...rest }: SyncFailure,
+): FactOf<'ConnectorSyncFailed'> => ({
+  type: 'ConnectorSyncFailed',
+  data: {
+    ...fieldsOf(connector),
+    ...rest,
+    ...(exchangeCode !== undefined && { exchangeCode: cut(exchangeCode) }),
+  },
+});
+
+/** @param state rests on the sync that is condemned */
+export const invalidatedFact = (
+  connector: ConnectorRef,
+  state: UsableState,
+  reason: InvalidationReason,
+  by: string,
+): FactOf<'ConnectorStateInvalidated'> => ({
+  type: 'ConnectorStateInvalidated',
+  data: {
+    ...fieldsOf(connector),
+    reason,
+    by: cut(by),
+    condemnedSyncId: state.syncId,
+    condemnedMeasuredAt: Math.round(state.estimate.atMs),
+    referenceClock: state.referenceClock,
+  },
+});
+
+/** @param cutoffMs by the database's clock, epoch milliseconds */
+export const cleanedFact = (cutoffMs: number, by: string): FactOf<'ExpiredStatesCleaned'> => ({
+  type: 'ExpiredStatesCleaned',
+  data: { cutoff: cutoffMs, by: cut(by) },
+});
+
+/** Of a connector that knows more about itself, the names that a fact gives it. */
+const fieldsOf = ({ userId, credentialId, exchange, environment }: ConnectorRef): ConnectorRef => ({
+  userId,
+  credentialId,
+  exchange,
+  environment,
+});
+
+const cut = (text: string): string => text.slice(0, MAX_TEXT_CHARS);

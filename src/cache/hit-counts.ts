@@ -1,0 +1,68 @@
+/**
+ * Hits, counted per connector and tier until a flush takes them: one event each instead of one a lookup.
+ *
+ * Counting is on the path of every warm lookup, so a count is found by two maps, the tier's and the connector's
+ * in it, and no name is made of the two. Within a tier the counts are in the order of their first hit, across
+ * tiers the recorder's number tells which is the oldest.
+ */
+import type { EventData, Tier } from '../events/catalogue.js';
+import type { ConnectorRef } from '../events/connector.js';
+
+export interface HitCount {
+  /** The recorder's, of the first hit. */
+  readonly number: number;
+  readonly data: EventData['ConnectorStateHit'];
+}
+
+export class HitCounts {
+  readonly #tiers = new Map<Tier, Map<string, HitCount>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * @param at epoch milliseconds
+   * @param number for the count that this hit may begin
+   * @returns whether it did
+   */
+  count(ref: ConnectorRef, tier: Tier, key: string, at: number, number: number): boolean {
+    let ofTier = this.#tiers.get(tier);
+    if (!ofTier) {
+      ofTier = new Map();
+      this.#tiers.set(tier, ofTier);
+    }
+    const known = ofTier.get(key);
+    if (known) {
+      const { data } = known;
+      data.count++;
+      data.lastAt = Math.max(data.lastAt, at);
+      return false;
+    }
+    const { userId, credentialId, exchange, environment } = ref;
+    const fields = { userId, credentialId, exchange, environment, tier };
+    ofTier.set(key, { number, data: { ...fields, count: 1, firstAt: at, lastAt: at } });
+    this.#size++;
+    return true;
+  }
+
+  /** Removes and returns the count that began first, if its number is not above `mark`. */
+  takeOldest(mark = Number.POSITIVE_INFINITY): HitCount | undefined {
+    let oldest: HitCount | undefined;
+    let from: { key: string; ofTier: Map<string, HitCount> } | undefined;
+    for (const ofTier of this.#tiers.values()) {
+      const first = ofTier.entries().next();
+      if (first.done) continue;
+      const [key, count] = first.value;
+      if (count.number > (oldest?.number ?? mark)) continue;
+      oldest = count;
+      from = { key, ofTier };
+    }
+    if (from) {
+      from.ofTier.delete(from.key);
+      this.#size--;
+    }
+    return oldest;
+  }
+}

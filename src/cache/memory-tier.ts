@@ -1,0 +1,76 @@
+/**
+ * The memory tier: states that this process has seen, for the time it may use them without asking again.
+ *
+ * A warm lookup ends here, in about a microsecond, so an entry is flat: most hits are judged by two numbers,
+ * when it ends and what was known to be void when it was last judged, and touch nothing else.
+ */
+import { LRUCache } from 'lru-cache';
+import type { HostClock } from '../clock/host-clock.js';
+import type { Hit, UsableState } from './lookup.js';
+import type { VoidStates } from './void-states.js';
+
+interface Entry {
+  readonly state: UsableState;
+  /** By this process's clock: when the state ends or the database is to be asked again. */
+  readonly usableUntilMs: number;
+  /** The version of what is void that the state was last judged by. */
+  judgedAt: number;
+  /** This process recorded it, so that it may be newer than what the read model shows. */
+  readonly isOwn: boolean;
+}
+
+const NOT_JUDGED = -1;
+
+export class MemoryTier {
+  readonly #entries: LRUCache<string, Entry> | undefined;
+  readonly #ttlMs: number;
+  readonly #clock: HostClock;
+  readonly #voids: VoidStates;
+
+  /** @param options `maxEntries` 0 turns the tier off; `ttlMs` is how long a state is used without asking again */
+  constructor(
+    options: { readonly maxEntries: number; readonly ttlMs: number },
+    clock: HostClock,
+    voids: VoidStates,
+  ) {
+    if (options.maxEntries > 0) this.#entries = new LRUCache({ max: options.maxEntries });
+    this.#ttlMs = options.ttlMs;
+    this.#clock = clock;
+    this.#voids = voids;
+  }
+
+  get(key: string): Hit | undefined {
+    const entries = this.#entries;
+    if (!entries) return undefined;
+    const entry = entries.get(key);
+    if (!entry) return undefined;
+    const { version } = this.#voids;
+    const isJudged = entry.judgedAt === version;
+    if (this.#clock.now() < entry.usableUntilMs && (isJudged || !this.#voids.isVoid(entry.state))) {
+      entry.judgedAt = version;
+      return { hit: true, tier: 'memory', state: entry.state };
+    }
+    entries.delete(key);
+    return undefined;
+  }
+
+  /** The state that this process itself recorded last, usable or not. */
+  own(key: string): UsableState | undefined {
+    const entry = this.#entries?.peek(key);
+    return entry?.isOwn ? entry.state : undefined;
+  }
+
+  set(key: string, state: UsableState, { isOwn }: { readonly isOwn: boolean }): void {
+    const endsAtMs = state.expiresAtMs - state.link.offsetMs;
+    const usableUntilMs = Math.min(endsAtMs, this.#clock.now() + this.#ttlMs);
+    this.#entries?.set(key, { state, usableUntilMs, judgedAt: NOT_JUDGED, isOwn });
+  }
+
+  delete(key: string): void {
+    this.#entries?.delete(key);
+  }
+
+  clear(): void {
+    this.#entries?.clear();
+  }
+}

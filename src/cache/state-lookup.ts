@@ -1,0 +1,219 @@
+/**
+ * How a state is found: in memory, or in one PostgreSQL round trip that concurrent lookups share.
+ *
+ * Nothing here throws, and nothing outlasts the lookup's deadline (promise 3): a database that is slow, dead or
+ * left alone by the circuit breaker is a miss with a reason, said once in the log when it begins and once when
+ * it is over. A miss brings along the exchange's shared clock and the link to the database's clock, because the
+ * caller's next step needs them.
+ *
+ * Lookups of one connector share one question, unless one asks anew on purpose ({@link StateLookup.ask}). What
+ * the database answers is held against what this process itself knows and has not yet read back.
+ */
+import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
+import { linkFromSample, linkToSelf, type ReferenceLink, referenceTimeMs } from '../clock/reference.js';
+import type { SharedClock } from '../clock/shared-clock.js';
+import type { EventStore } from '../event-store/event-store.js';
+import type { ConnectorRef } from '../events/connector.js';
+import type { Position } from '../events/event.js';
+import type { Logger } from '../logging.js';
+import { toDatabaseError } from '../postgres/pool.js';
+import type { KnownConnector } from './known-connector.js';
+import type { ClockName, LocalClocks } from './local-clocks.js';
+import type { Hit, Lookup, Miss, UsableState } from './lookup.js';
+import { type LookupAnswer, type LookupBatcher, LookupTimeoutError } from './lookup-batcher.js';
+import type { MemoryTier } from './memory-tier.js';
+import {
+  assessState,
+  type MissReason,
+  type OffsetState,
+  parseClock,
+  stateFromClock,
+} from './offset-state.js';
+import { untilReached } from './reached.js';
+import type { VoidStates } from './void-states.js';
+
+export interface StateLookupParts {
+  readonly batcher: Pick<LookupBatcher, 'lookup'>;
+  /** The store's, to be had without contacting it. */
+  readonly comparePositions: () => Promise<EventStore['compare']>;
+  /** A lookup takes no longer, in milliseconds. */
+  readonly lookupDeadlineMs: number;
+  readonly memory: MemoryTier;
+  readonly clocks: LocalClocks;
+  readonly voids: VoidStates;
+  readonly clock: HostClock;
+  readonly log: Logger;
+}
+
+export class StateLookup {
+  readonly #parts: StateLookupParts;
+  readonly #memory: MemoryTier;
+  readonly #continuity: ContinuityGuard;
+  readonly #inFlight = new Map<string, Promise<Lookup>>();
+  #isDatabaseFailing = false;
+
+  constructor(parts: StateLookupParts) {
+    this.#parts = parts;
+    this.#memory = parts.memory;
+    this.#continuity = new ContinuityGuard(parts.clock);
+  }
+
+  fromMemory(key: string): Hit | undefined {
+    if (!this.#continuity.isUnbroken()) this.#startAnew();
+    return this.#memory.get(key);
+  }
+
+  /** Joins the question about this connector that is under way, if there is one. */
+  fromDatabase(connector: KnownConnector): Promise<Lookup> {
+    const { key } = connector;
+    let lookup = this.#inFlight.get(key);
+    if (!lookup) {
+      lookup = this.ask(connector).finally(() => this.#inFlight.delete(key));
+      this.#inFlight.set(key, lookup);
+    }
+    return lookup;
+  }
+
+  /** A question of its own: an answer that was on its way before is not good enough. */
+  async ask(connector: KnownConnector): Promise<Lookup> {
+    const { cacheKey, exchange, environment } = connector;
+    try {
+      return this.#use(connector, await this.#parts.batcher.lookup({ cacheKey, exchange, environment }));
+    } catch (error) {
+      return this.#missWithoutDatabase(connector, error);
+    }
+  }
+
+  /**
+   * What the read model says once it has come as far as `position`; its older answer, marked as such, when the
+   * deadline ends before. Past the memory tier, which does not know which events it has seen, but for what this
+   * process itself recorded.
+   * @throws InvalidInputError when `position` is none of this event store
+   */
+  async atLeast(connector: KnownConnector, position: Position): Promise<Lookup> {
+    const { batcher, comparePositions, lookupDeadlineMs } = this.#parts;
+    const compare = await comparePositions();
+    // Here the argument is at fault; below it may be the row.
+    compare(position, undefined);
+    const { cacheKey, key, exchange, environment } = connector;
+    if (!this.#continuity.isUnbroken()) this.#startAnew();
+    const own = this.#memory.own(key);
+    let result: { answer: LookupAnswer; reached: boolean };
+    try {
+      result = await untilReached(
+        () => batcher.lookup({ cacheKey, exchange, environment, withCheckpoint: true }),
+        ({ checkpoint }) => isAtLeast(compare, checkpoint, position),
+        lookupDeadlineMs,
+      );
+    } catch (error) {
+      return { ...this.#missWithoutDatabase(connector, error), behind: true };
+    }
+    const { answer, reached } = result;
+    const marked = (lookup: Hit | Miss): Lookup => (reached ? lookup : { ...lookup, behind: true });
+    const found = this.#use(connector, answer);
+    const rowAtMs = Number(answer.state?.measuredAtMs ?? Number.NEGATIVE_INFINITY);
+    if (own && own.estimate.atMs > rowAtMs) {
+      // Nobody but this process knows of it yet.
+      this.#memory.set(key, own, { isOwn: true });
+      const remembered = this.#memory.get(key);
+      if (remembered) return marked(remembered);
+    }
+    if (!found.hit) this.#memory.delete(key);
+    return marked(found);
+  }
+
+  #use(connector: KnownConnector, answer: LookupAnswer): Hit | Miss {
+    if (this.#isDatabaseFailing) {
+      this.#isDatabaseFailing = false;
+      this.#parts.log.info({}, 'the database answers again');
+    }
+    const lookup = this.#assess(connector, answer);
+    if (lookup.hit) this.#memory.set(connector.key, lookup.state, { isOwn: false });
+    return lookup;
+  }
+
+  /** After a step or a freeze neither the links to the reference clock nor this host's own clock are worth anything. */
+  #startAnew(): void {
+    this.#memory.clear();
+    this.#parts.voids.hostClockBroke(this.#parts.clock.now());
+  }
+
+  #assess(connector: ConnectorRef, answer: LookupAnswer): Hit | Miss {
+    const { clock: hostClock, clocks, voids } = this.#parts;
+    const link = linkFromSample(answer.clockId, answer.sample);
+    const hostNowMs = hostClock.now();
+    const referenceNowMs = referenceTimeMs(link, hostNowMs);
+    const name = clockNameOf(connector, link);
+    const stored = parseClock(answer.clock, referenceNowMs);
+    const shared = clocks.merge(name, stored === 'corrupt' ? undefined : stored);
+    let found: OffsetState | MissReason = assessState(answer.state, {
+      ref: connector,
+      clockId: link.clockId,
+      hostClockId: hostClock.id,
+      referenceNowMs,
+      hostNowMs,
+    });
+    if (typeof found === 'object' && voids.isVoid(found)) found = 'invalid';
+    if (typeof found === 'object') {
+      const own = found.referenceClock === link.clockId ? link : linkToSelf(hostClock);
+      return { hit: true, tier: 'postgres', state: { ...found, link: own } };
+    }
+    return {
+      hit: false,
+      // The sync that follows must say that there is something to heal, be it only the shared clock.
+      reason: stored === 'corrupt' ? 'corrupt' : found,
+      link,
+      exchangeClock: this.#usable(shared, name, link, referenceNowMs),
+    };
+  }
+
+  #missWithoutDatabase(connector: ConnectorRef, error: unknown): Miss {
+    const isTimeout = error instanceof LookupTimeoutError;
+    if (!this.#isDatabaseFailing) {
+      this.#isDatabaseFailing = true;
+      const problem = isTimeout ? error.message : toDatabaseError(error).message;
+      this.#parts.log.warn(
+        { problem },
+        'lookups go on without the database: connectors initialise more slowly',
+      );
+    }
+    const link = linkToSelf(this.#parts.clock);
+    const name = clockNameOf(connector, link);
+    const shared = this.#parts.clocks.known(name);
+    return {
+      hit: false,
+      reason: isTimeout ? 'timeout' : 'database',
+      link: undefined,
+      exchangeClock: this.#usable(shared, name, link, link.atMs),
+    };
+  }
+
+  #usable(
+    shared: SharedClock | undefined,
+    name: ClockName,
+    link: ReferenceLink,
+    referenceNowMs: number,
+  ): UsableState | undefined {
+    const state = stateFromClock(shared, { ...name, referenceNowMs });
+    return state && !this.#parts.voids.isVoid(state) ? { ...state, link } : undefined;
+  }
+}
+
+/** A checkpoint that is not this store's says nothing about how far the rows have come. */
+function isAtLeast(
+  compare: EventStore['compare'],
+  checkpoint: Position | undefined,
+  atLeast: Position,
+): boolean {
+  try {
+    return compare(checkpoint, atLeast) >= 0;
+  } catch {
+    return false;
+  }
+}
+
+const clockNameOf = ({ exchange, environment }: ConnectorRef, { clockId }: ReferenceLink): ClockName => ({
+  exchange,
+  environment,
+  referenceClock: clockId,
+});

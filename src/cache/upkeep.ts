@@ -1,0 +1,127 @@
+/**
+ * What operators ask of the cache: throw one state away, clean up, count, look back.
+ *
+ * Unlike a lookup these fail aloud when the database does, and take the time that its queries take. What this
+ * process has recorded itself is stored first, so that it is counted, cleaned up and listed too; but that wait is
+ * bounded, for an event store that swallows every byte would otherwise hold a command far longer than the queries
+ * it came for. What an answer must rest on, the fact that the command itself recorded, is an error when it was
+ * not stored by then.
+ */
+import type { Pool } from 'pg';
+import type { HostClock } from '../clock/host-clock.js';
+import { linkToSelf } from '../clock/reference.js';
+import type { EventStore } from '../event-store/event-store.js';
+import {
+  type ConnectorRef,
+  type CredentialRef,
+  cacheKeyOf,
+  parseConnectorRef,
+  parseId,
+} from '../events/connector.js';
+import type { Logger } from '../logging.js';
+import { toDatabaseError } from '../postgres/pool.js';
+import {
+  countExpired,
+  countStates,
+  countUsage,
+  currentSync,
+  type StateCounts,
+  type UsageCounts,
+} from '../read-model/queries.js';
+import { cleanedFact } from './facts.js';
+import { type HistoryEntry, readHistory } from './history.js';
+import type { UsableState } from './lookup.js';
+import { namesItsSync } from './offset-state.js';
+import type { Recorder, RecorderStats } from './recorder.js';
+
+export interface UpkeepParts {
+  readonly pool: Pool;
+  readonly recorder: Recorder;
+  readonly store: () => Promise<EventStore>;
+  readonly clock: HostClock;
+  readonly log: Logger;
+}
+
+export interface CacheStats extends StateCounts, UsageCounts {
+  /** hits / (hits + misses), 0 to 1; 0 while nothing was looked up. A miss is a lookup that led to a sync. */
+  readonly hitRate: number;
+  /** Of this process only. */
+  readonly recorder: RecorderStats;
+}
+
+/** Below the time that a connection attempt is given, and a tenth of a query's. */
+const FLUSH_MS = 3_000;
+/** Figures are no worse for what was recorded a moment ago, and a monitor asks for them often. */
+const STATS_FLUSH_MS = 1_000;
+
+/** @throws InvalidInputError for malformed ids */
+export const parseCredential = (userId: string, credentialId: string): CredentialRef => ({
+  userId: parseId('userId', userId),
+  credentialId: parseId('credentialId', credentialId),
+});
+
+/** @param condemn records the condemnation; called once, with the state that rests on the row's sync */
+export async function invalidateCurrent(
+  parts: UpkeepParts,
+  credential: CredentialRef,
+  condemn: (connector: ConnectorRef, state: UsableState) => void,
+): Promise<{ syncId: string } | undefined> {
+  await parts.recorder.flush(FLUSH_MS);
+  const row = await asking(() => currentSync(parts.pool, cacheKeyOf(credential)));
+  // A row that no lookup would believe is no state: there is nothing in it to condemn, and the next sync heals it.
+  if (!row || !namesItsSync(row)) return undefined;
+  const { exchange, environment, syncId, referenceClock, measuredAtMs } = row;
+  const connector = parseConnectorRef({ ...credential, exchange, environment } as ConnectorRef);
+  condemn(connector, {
+    exchange: connector.exchange,
+    environment: connector.environment,
+    syncId,
+    basis: 'measured',
+    estimate: { offsetMs: 0, uncertaintyMs: 0, atMs: measuredAtMs },
+    expiresAtMs: measuredAtMs,
+    referenceClock,
+    link: linkToSelf(parts.clock),
+  });
+  await flushOrThrow(parts.recorder);
+  return { syncId };
+}
+
+export async function cleanUpExpired(parts: UpkeepParts, by: string): Promise<number> {
+  const { pool, recorder, log } = parts;
+  await recorder.flush(FLUSH_MS);
+  const { cutoffMs, expired } = await asking(() => countExpired(pool));
+  if (expired === 0) return 0;
+  recorder.record(cleanedFact(cutoffMs, by));
+  await flushOrThrow(recorder);
+  log.info({ removed: expired }, `[ConnectorStateCache] Removed ${expired} expired states`);
+  return expired;
+}
+
+export async function readStats({ pool, recorder }: UpkeepParts): Promise<CacheStats> {
+  await recorder.flush(STATS_FLUSH_MS);
+  const [states, usage] = await asking(() => Promise.all([countStates(pool), countUsage(pool)]));
+  const lookups = usage.totalHits + usage.totalMisses;
+  const hitRate = lookups === 0 ? 0 : usage.totalHits / lookups;
+  return { ...states, ...usage, hitRate, recorder: recorder.stats() };
+}
+
+export async function readAuditTrail(
+  { recorder, store }: UpkeepParts,
+  credential: CredentialRef,
+): Promise<HistoryEntry[]> {
+  await recorder.flush(FLUSH_MS);
+  return readHistory(await store(), credential);
+}
+
+async function flushOrThrow(recorder: Recorder): Promise<void> {
+  const { ok } = await recorder.flush(FLUSH_MS);
+  if (!ok) throw toDatabaseError(new Error('the event store did not take the fact; it stays pending'));
+}
+
+async function asking<T>(query: () => Promise<T>): Promise<T> {
+  try {
+    return await query();
+  } catch (error) {
+    throw toDatabaseError(error);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * What a connector learns from the clock samples that responses bring along.
+ *
+ * A sample and the state are two intervals of the same offset: what both allow is known better than either.
+ * When they exclude each other a clock jumped, and whose must be known before the exchange is blamed: if it was
+ * this host's, the old link to the database's clock would turn a true sample into a false one for everybody else.
+ * So the link is measured again first, and the sample judged by the new one.
+ *
+ * Most samples only confirm what is known, and an event for each would be noise: {@link isWorthKeeping} says
+ * which tell something new.
+ */
+import type { UsableState } from '../cache/lookup.js';
+import type { MeasuredOffset } from '../cache/measurement.js';
+import { inflate, intersect } from '../clock/offset.js';
+import type { ReferenceLink } from '../clock/reference.js';
+
+/** A sample that halves the uncertainty is worth an event; one that shaves off a little is not. */
+const WORTHWHILE_GAIN = 0.5;
+/** A state whose remaining life fell below this share is extended by a sample that confirms it. */
+const WORTHWHILE_AGE = 0.5;
+
+export interface Judgement {
+  /** What the sample and the state allow together; `undefined` for a sample that no clock can have given. */
+  readonly learned: MeasuredOffset | undefined;
+  /** The state over the link as it was measured anew, when that is against the same clock. */
+  readonly relinked: UsableState | undefined;
+}
+
+/**
+ * @param measure the sample, over a link
+ * @param relink measures the link to the database's clock anew; `undefined`: the database could not be asked
+ */
+export async function judgeSample(
+  state: UsableState,
+  measure: (link: ReferenceLink | undefined) => MeasuredOffset | undefined,
+  relink: () => Promise<ReferenceLink | undefined>,
+): Promise<Judgement> {
+  const measured = measure(state.link);
+  if (!measured) return { learned: undefined, relinked: undefined };
+  const both = intersect(state.estimate, measured.estimate);
+  if (both) return { learned: { ...measured, estimate: both }, relinked: undefined };
+
+  const again = measure(await relink());
+  if (again?.link.clockId !== state.referenceClock) return { learned: again, relinked: undefined };
+  const estimate = intersect(state.estimate, again.estimate) ?? again.estimate;
+  return { learned: { ...again, estimate }, relinked: { ...state, link: again.link } };
+}
+
+/** Whether it excludes the state, is much tighter, or comes when the state is old. */
+export function isWorthKeeping({ estimate, link, ttl }: MeasuredOffset, state: UsableState): boolean {
+  if (link.clockId !== state.referenceClock || !intersect(state.estimate, estimate)) return true;
+  const known = inflate(state.estimate, estimate.atMs);
+  const isTighter = estimate.uncertaintyMs <= known.uncertaintyMs * WORTHWHILE_GAIN;
+  const isOld = state.expiresAtMs - estimate.atMs < ttl.ttlMs * WORTHWHILE_AGE;
+  return isTighter || isOld;
+}
