@@ -27,6 +27,8 @@ function givenCacheThatCannotStore(world: World): ConnectorStateCacheService {
       log: silentLogger,
     }),
     store: async () => store,
+    comparePositions: async () => store.compare,
+    lookupDeadlineMs: 100,
     clock: systemClock,
     log: silentLogger,
     memoryEntries: 0,
