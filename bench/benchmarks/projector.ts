@@ -6,7 +6,7 @@ import { against, type Figure } from '../report.js';
 import { runProgram } from '../run-program.js';
 
 const CONNECTORS = 10_000;
-/** The first quarter includes growing to the working size, so the last may be somewhat larger. */
+/** Garbage is not collected at the same point of each quarter; a leak would show in a million events. */
 const FLAT = 1.2;
 
 export const projector: Benchmark = {

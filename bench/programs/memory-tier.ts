@@ -1,6 +1,6 @@
 /**
- * `cache.get()` answered from memory, one awaited call after the other, over as many connectors as the memory
- * tier holds by default. Its peers are `lru-cache` alone, awaited in the same way, and an awaited async function
+ * `cache.get()` answered from memory, one awaited call after the other, in random order over as many connectors
+ * as the task says. Its peers are `lru-cache` alone, awaited in the same way, and an awaited async function
  * that does nothing.
  */
 import { LRUCache } from 'lru-cache';
