@@ -129,6 +129,14 @@ function reasonOfConnection(details: string): Reason {
       transient: true,
     };
   }
+  // What a server with TLS does to plain text, too.
+  if (/failed to connect|connection dropped|ECONNRESET/i.test(details)) {
+    return {
+      reason: 'the connection broke before there was an answer',
+      remedy: `${RETRY}; if it wants TLS, remove tls=false`,
+      transient: true,
+    };
+  }
   return { reason: innermost(details) || 'the connection broke', remedy: RETRY, transient: true };
 }
 

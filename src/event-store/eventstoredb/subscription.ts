@@ -100,7 +100,11 @@ async function* pagesFrom(
   const after = progress.position === undefined ? undefined : parsePosition(progress.position);
   const pull = new Pull(node.stub.read(allFrom(after), node.metadata));
   const gathering = new Gathering(pull, pageSize, progress.position);
-  const onAbort = () => pull.wake();
+  // At once, and not when the reader comes back for more: it may never do so.
+  const onAbort = () => {
+    pull.cancel();
+    pull.wake();
+  };
   signal.addEventListener('abort', onAbort);
   try {
     for (;;) {

@@ -12,7 +12,14 @@ import type {
 } from '@eventstore/db-client/generated/streams_pb.js';
 import type { ServerDuplexStream, ServerReadableStream, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import type { EventLog, Expected, LogPosition, Proposal } from './event-log.js';
-import { accessDenied, batchAccessDenied, batchFailure, streamDeleted, unavailable } from './failures.js';
+import {
+  accessDenied,
+  batchAccessDenied,
+  batchFailure,
+  streamDeleted,
+  tooLarge,
+  unavailable,
+} from './failures.js';
 import { guard, type NodeState } from './guard.js';
 import {
   AllStreamPosition,
@@ -49,6 +56,7 @@ export const append =
     const outcome = log.append(stream, expected, proposals);
     if (fault?.kind === 'lose-answer' || fault?.kind === 'cut') return answer(unavailable);
     if (outcome.result === 'stream-deleted') return answer(streamDeleted(stream));
+    if (outcome.result === 'too-large') return answer(tooLarge());
     const response = new AppendResp();
     if (outcome.result === 'success') {
       const success = new Success();
@@ -111,7 +119,8 @@ export const batchAppend =
         call.write(response);
         return;
       }
-      if (fault === 'stop' || call.cancelled) return;
+      // What was received is stored, also when whoever sent it has gone meanwhile.
+      if (fault === 'stop') return;
       const outcome = log.append(stream, expected, proposals);
       if (fault?.kind === 'lose-answer' || fault?.kind === 'cut') {
         call.emit('error', unavailable);

@@ -34,11 +34,14 @@ export type Expected = number | 'any' | 'no-stream' | 'stream-exists';
 export type AppendOutcome =
   | { readonly result: 'success'; readonly revision: number; readonly position: LogPosition }
   | { readonly result: 'wrong-expected-version'; readonly current: number }
-  | { readonly result: 'stream-deleted' };
+  | { readonly result: 'stream-deleted' }
+  | { readonly result: 'too-large' };
 
 /** A record without its texts: header, ids, lengths. */
 const RECORD_BYTES = 106;
 const COMMIT_BYTES = 60;
+/** The real server's default, counted over types, data and metadata. */
+export const MAX_APPEND_BYTES = 1_048_576;
 const NO_STREAM = -1;
 /** What the real server writes into `$tb` for a deleted stream. */
 const DELETED = '9223372036854775807';
@@ -57,6 +60,11 @@ export class EventLog {
     return () => this.#listeners.delete(listener);
   }
 
+  /** How many subscriptions wait for appends. */
+  get followers(): number {
+    return this.#listeners.size;
+  }
+
   /** What a restart forgets. */
   forgetRecentIds(): void {
     this.#recentIds.clear();
@@ -64,6 +72,9 @@ export class EventLog {
 
   append(stream: string, expected: Expected, proposals: readonly Proposal[]): AppendOutcome {
     if (this.#tombstones.has(stream)) return { result: 'stream-deleted' };
+    if (proposals.reduce((sum, proposal) => sum + contentOf(proposal), 0) > MAX_APPEND_BYTES) {
+      return { result: 'too-large' };
+    }
     const known = this.#recognise(stream, expected, proposals);
     if (known) return known;
     const current = this.revisionOf(stream);
@@ -182,8 +193,10 @@ export function comparePositions(a: LogPosition, b: LogPosition): number {
 const alreadyThere = (event: LoggedEvent | undefined): AppendOutcome | undefined =>
   event && { result: 'success', revision: event.revision, position: event.position };
 
-const sizeOf = (stream: string, { type, data, metadata }: Proposal): bigint =>
-  BigInt(RECORD_BYTES + Buffer.byteLength(stream) + type.length + data.length + metadata.length);
+const contentOf = ({ type, data, metadata }: Proposal): number => type.length + data.length + metadata.length;
+
+const sizeOf = (stream: string, proposal: Proposal): bigint =>
+  BigInt(RECORD_BYTES + Buffer.byteLength(stream) + contentOf(proposal));
 
 const metadataProposal = (json: string): Proposal => ({
   id: crypto.randomUUID(),

@@ -5,11 +5,12 @@
  */
 import { Metadata, status } from '@grpc/grpc-js';
 import type { Message } from 'google-protobuf';
-import type { AppendOutcome, Expected } from './event-log.js';
+import { type AppendOutcome, type Expected, MAX_APPEND_BYTES } from './event-log.js';
 import {
   AccessDenied,
   Any,
   Empty,
+  MaximumAppendSizeExceeded,
   Status,
   StreamDeleted,
   StreamIdentifier,
@@ -26,12 +27,18 @@ export const unavailable: CallFailure = {
   code: status.UNAVAILABLE,
   details: 'the server was told to refuse',
 };
+export const notReady: CallFailure = { code: status.UNAVAILABLE, details: 'Server Is Not Ready' };
 export const wrongCredentials: CallFailure = { code: status.UNAUTHENTICATED, details: 'Unauthenticated' };
 export const accessDenied = exception('access-denied', status.PERMISSION_DENIED, 'Access Denied');
 
 export const streamDeleted = (stream: string): CallFailure =>
   exception('stream-deleted', status.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, {
     'stream-name': stream,
+  });
+
+export const tooLarge = (): CallFailure =>
+  exception('maximum-append-size-exceeded', status.INVALID_ARGUMENT, 'Maximum Append Size exceeded.', {
+    'maximum-append-size': String(MAX_APPEND_BYTES),
   });
 
 export const notLeader = (host: string, port: number): CallFailure =>
@@ -64,6 +71,11 @@ export function batchFailure(
     const deleted = new StreamDeleted();
     deleted.setStreamIdentifier(identifierOf(stream));
     return batchStatus('event_store.client.StreamDeleted', deleted, 'StreamDeleted');
+  }
+  if (outcome.result === 'too-large') {
+    const exceeded = new MaximumAppendSizeExceeded();
+    exceeded.setMaxappendsize(MAX_APPEND_BYTES);
+    return batchStatus('event_store.client.MaximumAppendSizeExceeded', exceeded, 'MaximumAppendSizeExceeded');
   }
   const conflict = new WrongExpectedVersion();
   if (outcome.current >= 0) conflict.setCurrentStreamRevision(String(outcome.current));

@@ -25,16 +25,22 @@ export type Fault =
 export type Injection = Fault & {
   /** Default: every call. */
   readonly rpc?: Rpc;
+  /** So many calls are spared first. Default: none. */
+  readonly skip?: number;
   /** Default: until it is taken back. */
   readonly times?: number;
 };
 
 export class Faults {
-  readonly #injected: { injection: Injection; left: number }[] = [];
+  readonly #injected: { injection: Injection; spared: number; left: number }[] = [];
 
   /** @returns takes it back */
   inject(injection: Injection): () => void {
-    const entry = { injection, left: injection.times ?? Number.POSITIVE_INFINITY };
+    const entry = {
+      injection,
+      spared: injection.skip ?? 0,
+      left: injection.times ?? Number.POSITIVE_INFINITY,
+    };
     this.#injected.push(entry);
     return () => {
       entry.left = 0;
@@ -47,9 +53,15 @@ export class Faults {
 
   /** The fault this call is to suffer, counted. */
   take(rpc: Rpc): Fault | undefined {
-    const entry = this.#injected.find(({ injection, left }) => left > 0 && (injection.rpc ?? rpc) === rpc);
-    if (!entry) return undefined;
-    entry.left -= 1;
-    return entry.injection;
+    for (const entry of this.#injected) {
+      if (entry.left <= 0 || (entry.injection.rpc ?? rpc) !== rpc) continue;
+      if (entry.spared > 0) {
+        entry.spared -= 1;
+        continue;
+      }
+      entry.left -= 1;
+      return entry.injection;
+    }
+    return undefined;
   }
 }

@@ -4,15 +4,24 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metadata } from '@grpc/grpc-js';
-import { accessDenied, type CallFailure, notLeader, unavailable, wrongCredentials } from './failures.js';
+import {
+  accessDenied,
+  type CallFailure,
+  notLeader,
+  notReady,
+  unavailable,
+  wrongCredentials,
+} from './failures.js';
 import type { Fault, Faults, Rpc } from './faults.js';
 
 export interface NodeState {
   readonly faults: Faults;
   /** Passwords by user; `undefined` lets everyone in. */
   readonly users: Readonly<Record<string, string>> | undefined;
-  /** Where the leader is, when it is not this node. */
-  leaderElsewhere(): { readonly host: string; readonly port: number } | undefined;
+  /** Counts the messages that reads were answered with. */
+  onMessage(): void;
+  /** Where the leader is, or that there is none, when it is not this node. */
+  leaderElsewhere(): { readonly host: string; readonly port: number } | 'nowhere' | undefined;
 }
 
 export interface GuardedCall {
@@ -39,7 +48,9 @@ function refusal(state: NodeState, fault: Fault | undefined, metadata: Metadata)
   if (fault?.kind === 'refuse') return unavailable;
   if (fault?.kind === 'deny') return accessDenied;
   const leader = state.leaderElsewhere();
-  if (leader && metadata.get('requires-leader')[0] === 'true') return notLeader(leader.host, leader.port);
+  if (leader && metadata.get('requires-leader')[0] === 'true') {
+    return leader === 'nowhere' ? notReady : notLeader(leader.host, leader.port);
+  }
   return state.users && whoAsks(state.users, String(metadata.get('authorization')[0] ?? ''));
 }
 

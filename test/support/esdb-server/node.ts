@@ -27,6 +27,8 @@ const STREAMS = { ...StreamsService, read: { ...StreamsService.read, responseSer
 export class Node {
   readonly faults = new Faults();
   readonly #options: NodeOptions;
+  /** Messages that reads and subscriptions were answered with so far. */
+  messagesSent = 0;
   #server: Server | undefined;
   #port = 0;
 
@@ -49,7 +51,14 @@ export class Node {
     const state = {
       faults: this.faults,
       users,
-      leaderElsewhere: () => members().find(({ isLeader, port }) => isLeader && port !== this.#port),
+      onMessage: () => {
+        this.messagesSent += 1;
+      },
+      leaderElsewhere: () => {
+        const leader = members().find(({ isLeader }) => isLeader);
+        if (!leader) return 'nowhere' as const;
+        return leader.port === this.#port ? undefined : leader;
+      },
     };
     const server = new Server({ 'grpc.max_receive_message_length': -1 });
     server.addService(STREAMS as never, {

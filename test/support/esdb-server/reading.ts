@@ -19,7 +19,8 @@ export const read = (log: EventLog, state: NodeState) => async (call: ReadCall) 
   const fault = await guard(state, 'read', call);
   if (fault === 'stop') return;
   const options = call.request.getOptions() as ReadOptions;
-  const writer = new Writer(call, fault?.kind === 'cut' ? fault.afterMessages : undefined);
+  const cutAfter = fault?.kind === 'cut' ? fault.afterMessages : undefined;
+  const writer = new Writer(call, cutAfter, state.onMessage);
   try {
     if (await answer(log, options, writer)) call.end();
   } catch (error) {

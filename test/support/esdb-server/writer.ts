@@ -19,10 +19,16 @@ export class Writer {
   readonly call: ServerWritableStream<Request, Response>;
   /** Thrown by every method once the call is to end here. */
   readonly cutOff = new Error('cut off');
+  readonly #onMessage: () => void;
   #left: number;
 
-  constructor(call: ServerWritableStream<Request, Response>, cutAfter: number | undefined) {
+  constructor(
+    call: ServerWritableStream<Request, Response>,
+    cutAfter: number | undefined,
+    onMessage: () => void,
+  ) {
     this.call = call;
+    this.#onMessage = onMessage;
     this.#left = cutAfter ?? Number.POSITIVE_INFINITY;
   }
 
@@ -32,6 +38,7 @@ export class Writer {
 
   async send(response: Response | Buffer): Promise<void> {
     if (this.#left-- <= 0) throw this.cutOff;
+    this.#onMessage();
     if (this.isOver || this.call.write(response as Response)) return;
     // A call that was cancelled drains no more.
     const over = new AbortController();
