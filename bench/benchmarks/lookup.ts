@@ -7,10 +7,6 @@ import { runProgram } from '../run-program.js';
 import { fillStates } from '../states.js';
 
 const POOL_SIZE = 10;
-/** What a function holds: the connectors of one book. */
-const BOOK = 20;
-/** What the memory tier holds by default. */
-const FULL_TIER = 10_000;
 
 export const lookup: Benchmark = {
   name: 'lookup',
