@@ -5,9 +5,10 @@
 import type { Pool } from 'pg';
 import { InvalidSettingsError } from './errors.js';
 import type { EventStore, TransferableEventStore } from './event-store/event-store.js';
+import type { EventStoreFailure } from './event-store/eventstoredb/failure.js';
 import type { Logger } from './logging.js';
 import { createPool, describeDatabaseError } from './postgres/pool.js';
-import { describeDatabase } from './read-model/connection.js';
+import { describeDatabase, describeFaultOfUrl } from './read-model/connection.js';
 import { isMigrated } from './read-model/schema-version.js';
 import { isPostgresUrl } from './settings.js';
 
@@ -52,7 +53,9 @@ export async function openEventStore(url: string, use: EventStoreUse): Promise<O
       store,
       isMigrated: async () => true,
       async identify() {
-        await store.head();
+        await store.head().catch(async error => {
+          throw (await missingHosts(seeds)) ?? error;
+        });
         return seeds
           .map(({ host, port }) => `${host.toLowerCase()}:${port}`)
           .sort()
@@ -74,8 +77,30 @@ export async function openEventStore(url: string, use: EventStoreUse): Promise<O
   };
 }
 
-/** No such host, no such database, a login that is refused. */
-const WRONG_URL = new Set(['ENOTFOUND', '3D000', '28P01', '28000']);
+/**
+ * gRPC says only that a name was not resolved; whether there is none of that name or nobody to ask is the resolver's to
+ * say. One host of several that exists is enough to go on trying.
+ */
+async function missingHosts(
+  seeds: readonly { readonly host: string }[],
+): Promise<EventStoreFailure | undefined> {
+  const { lookup } = await import('node:dns/promises');
+  const answers = await Promise.all(
+    seeds.map(({ host }) =>
+      lookup(host).then(
+        () => undefined,
+        (error: NodeJS.ErrnoException) => error.code,
+      ),
+    ),
+  );
+  if (answers.some(code => code !== 'ENOTFOUND')) return undefined;
+  const { EventStoreFailure } = await import('./event-store/eventstoredb/failure.js');
+  const hosts = seeds.map(({ host }) => host).join(', ');
+  return new EventStoreFailure(
+    `the event store cannot be found (no such host: ${hosts}): correct the host in its URL`,
+    false,
+  );
+}
 
 async function identifyDatabase(pool: Pool, url: string): Promise<string> {
   try {
@@ -85,11 +110,12 @@ async function identifyDatabase(pool: Pool, url: string): Promise<string> {
     );
     return rows[0]?.id ?? '';
   } catch (error) {
-    const { code = '', message } = describeDatabaseError(error);
+    const { code, message } = describeDatabaseError(error);
+    const fault = describeFaultOfUrl(error, url, 'its URL');
     const { EventStoreFailure } = await import('./event-store/postgres/failure.js');
     throw new EventStoreFailure(
-      `${describeDatabase(url)} cannot be used (${code || message}): ${WRONG_URL.has(code) ? 'correct the URL' : 'check that the server runs'}`,
-      !WRONG_URL.has(code),
+      fault ?? `${describeDatabase(url)} cannot be used (${code ?? message}): check that the server runs`,
+      fault === undefined,
     );
   }
 }

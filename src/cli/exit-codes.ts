@@ -14,6 +14,9 @@ export const EXIT = {
 /** Nothing was there to act on. */
 export class NotFoundError extends Error {}
 
+/** What the environment says can only be wrong: the message is for whoever set it. */
+export class WrongSettingError extends Error {}
+
 /** Ctrl-C or a termination signal ended the command. */
 export class InterruptedError extends Error {
   constructor() {
@@ -25,6 +28,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof InterruptedError) return EXIT.interrupted;
   if (error instanceof NotFoundError) return EXIT.notFound;
+  if (error instanceof WrongSettingError) return EXIT.usage;
   if (!isConnectorStateError(error)) return EXIT.failed;
   switch (error.code) {
     case 'INVALID_INPUT':

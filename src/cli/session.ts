@@ -11,15 +11,19 @@ import { InvalidSettingsError } from '../errors.js';
 import { createLogger } from '../logging.js';
 import { readSettings, type Settings, type SettingsInput } from '../settings.js';
 import { EXIT, InterruptedError } from './exit-codes.js';
+import { makeFirstContact } from './first-contact.js';
 import { createOutput, type Output } from './output.js';
 
 export interface Session {
   readonly out: Output;
   /** Fires at the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
-  /** Opens connector-state from the environment; closed when the command ends. */
+  /**
+   * Opens connector-state from the environment; closed when the command ends.
+   * @throws WrongSettingError when the database or the event store cannot be the one that was meant
+   */
   open(settings?: SettingsInput): Promise<ConnectorState>;
-  /** Only the database, with nothing checked or made in it; given back when the command ends. */
+  /** Only the database, not contacted, with nothing made in it; given back when the command ends. */
   openDatabase(): Promise<{ url: string; settings: Settings }>;
   /** To be called when the command ends, last registered first. */
   onEnd(release: () => Promise<void> | void): void;
@@ -52,8 +56,11 @@ export async function runSession(json: boolean, command: (session: Session) => P
       interruption.signal.throwIfAborted();
       return { url: database.url, settings };
     },
-    async open(settings) {
-      const state = await createConnectorState({ logLevel: logLevel(), logFormat: logFormat(), ...settings });
+    async open(input) {
+      const settings: SettingsInput = { logLevel: logLevel(), logFormat: logFormat(), ...input };
+      await makeFirstContact(readSettings(settings));
+      interruption.signal.throwIfAborted();
+      const state = await createConnectorState(settings);
       releases.push(() => state.close());
       interruption.signal.throwIfAborted();
       return state;

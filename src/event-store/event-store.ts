@@ -28,7 +28,6 @@ export interface AppendedEvent {
   readonly id: string;
   readonly stream: string;
   readonly version: number;
-  readonly position: Position;
   /** False: the store already had an event of this id in this stream, and this one was not stored again. */
   readonly isNew: boolean;
 }
@@ -36,7 +35,11 @@ export interface AppendedEvent {
 export interface AppendResult {
   /** In the order given; empty when the events are {@link AppendResult.waiting}. */
   readonly events: readonly AppendedEvent[];
-  /** The last position among the events; `undefined` for an empty append, and while the events wait. */
+  /**
+   * Who has read up to here has seen all the events: the position of the last of them, or of one that was stored
+   * together with it and lies behind it. `undefined` for an empty append, and while the events wait. Where each
+   * event lies is not told: a store may have to be asked for it again, and only its readers need it.
+   */
   readonly position: Position | undefined;
   /**
    * How many events are durable and acknowledged but not in the store yet, so that they have neither version nor

@@ -9,7 +9,7 @@
  */
 import type { Position } from '../events/event.js';
 import { applyLive } from './apply-live.js';
-import { checkOrigin, type Positions, positionsOf, readCheckpoints } from './checkpoints.js';
+import { checkOrigin, ensureCheckpoints, type Positions, positionsOf } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { createPageReader } from './page-reader.js';
 import { withPooledSession } from './session.js';
@@ -56,7 +56,7 @@ export async function catchUp(
   for (;;) {
     signal?.throwIfAborted();
     positions ??= await inSession(async session => {
-      const checkpoints = await readCheckpoints(session, context.projections);
+      const checkpoints = await ensureCheckpoints(session, context.projections);
       checkOrigin(context.projections, checkpoints, store.name);
       return positionsOf(checkpoints);
     });

@@ -44,8 +44,23 @@ const decode = (rows: readonly Cells[]): Checkpoints =>
     ]),
   );
 
-/** A projection that has none yet gets one before the first event. */
+/** Writes nothing. A projection that has no checkpoint yet is one that has applied nothing. */
 export async function readCheckpoints(
+  session: Session,
+  projections: readonly Projection[],
+): Promise<Checkpoints> {
+  const names = projections.map(({ name }) => name);
+  const found = decode(await session.query(SELECT, [names], 'cs_checkpoints'));
+  return new Map(
+    projections.map(({ name, version }) => [
+      name,
+      found.get(name) ?? { position: undefined, version, events: 0 },
+    ]),
+  );
+}
+
+/** For who is going to move them: a projection that has none yet gets one before the first event. */
+export async function ensureCheckpoints(
   session: Session,
   projections: readonly Projection[],
 ): Promise<Checkpoints> {

@@ -1,4 +1,4 @@
-/** How far the read tables are behind the log, for metrics and readiness checks. */
+/** How far the read tables are behind the log, for metrics and readiness checks: it only looks, and needs no right to write. */
 import type { EventStore } from '../event-store/event-store.js';
 import type { Position } from '../events/event.js';
 import { checkOrigin, readCheckpoints } from './checkpoints.js';

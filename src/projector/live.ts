@@ -15,7 +15,7 @@
 import { ConnectorStateError, isConnectorStateError } from '../errors.js';
 import { applyLive } from './apply-live.js';
 import { lowest } from './catch-up.js';
-import { checkOrigin, type Positions, positionsOf, readCheckpoints } from './checkpoints.js';
+import { checkOrigin, ensureCheckpoints, type Positions, positionsOf } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { type DedicatedSession, withDedicatedSession } from './dedicated-session.js';
 import { LOCK_FOR_SESSION } from './lock.js';
@@ -113,7 +113,7 @@ async function follow(
 }
 
 async function currentPositions(context: ProjectorContext, session: Session): Promise<Positions> {
-  const checkpoints = await readCheckpoints(session, context.projections);
+  const checkpoints = await ensureCheckpoints(session, context.projections);
   checkOrigin(context.projections, checkpoints, context.store.name);
   return positionsOf(checkpoints);
 }

@@ -20,7 +20,14 @@
 import type { Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../errors.js';
 import { catchUp } from './catch-up.js';
-import { checkOrigin, lockCheckpoints, type Positions, positionsOf, readCheckpoints } from './checkpoints.js';
+import {
+  checkOrigin,
+  ensureCheckpoints,
+  lockCheckpoints,
+  type Positions,
+  positionsOf,
+  readCheckpoints,
+} from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { withDedicatedSession } from './dedicated-session.js';
 import { type FoldOptions, foldBeside, isOurs, limitsOf } from './fold-beside.js';
@@ -137,7 +144,7 @@ function chosen(
 async function isCurrent(context: ProjectorContext): Promise<boolean> {
   const { pool, namedStatements, projections } = context;
   const checkpoints = await withPooledSession(pool, namedStatements, session =>
-    readCheckpoints(session, projections),
+    ensureCheckpoints(session, projections),
   );
   return projections.every(({ name, version }) => {
     const checkpoint = checkpoints.get(name);

@@ -1,12 +1,16 @@
 /**
- * One connection for one piece of administrative work (a migration, a grant), and its failures as sentences.
+ * One connection for one piece of administrative work (a migration, a grant, a first contact), and its failures as
+ * sentences.
  */
 import type { Client } from 'pg';
 import { ConnectorStateError, isConnectorStateError } from '../errors.js';
 import { pg } from '../postgres/driver.js';
 import { describeDatabaseError } from '../postgres/pool.js';
+import { faultOfUrl } from '../postgres/url-fault.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Who only wants to hear that the URL is wrong does not wait for a server that is slow. */
+const FIRST_CONTACT_TIMEOUT_MS = 3_000;
 
 /**
  * Runs `work` over a connection of its own, which is closed whatever happens.
@@ -18,9 +22,45 @@ export async function withConnection<T>(
   applicationName: string,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
+  try {
+    return await connected(databaseUrl, applicationName, CONNECT_TIMEOUT_MS, work);
+  } catch (error) {
+    throw explainDatabaseError(error, databaseUrl);
+  }
+}
+
+/**
+ * The first contact with a database.
+ *
+ * @param setting what the URL was given as, for the sentence
+ * @returns what only another URL can mend, as a sentence; `undefined` when the database answers, and when what is
+ *   the matter may pass
+ */
+export async function findFaultOfUrl(databaseUrl: string, setting: string): Promise<string | undefined> {
+  try {
+    await connected(databaseUrl, 'connector-state', FIRST_CONTACT_TIMEOUT_MS, async () => undefined);
+    return undefined;
+  } catch (error) {
+    return describeFaultOfUrl(error, databaseUrl, setting);
+  }
+}
+
+/** The same of a failure that was met already. */
+export function describeFaultOfUrl(error: unknown, databaseUrl: string, setting: string): string | undefined {
+  const fault = faultOfUrl(error, setting);
+  return fault && `${describeDatabase(databaseUrl)} ${fault}`;
+}
+
+async function connected<T>(
+  databaseUrl: string,
+  applicationName: string,
+  connectTimeoutMs: number,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  // Reads the certificate files that the URL names.
   const client = new pg.Client({
     connectionString: databaseUrl,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: connectTimeoutMs,
     application_name: applicationName,
   });
   // A connection that breaks fails the query in flight; the event beside it must not end the process.
@@ -28,8 +68,6 @@ export async function withConnection<T>(
   try {
     await client.connect();
     return await work(client);
-  } catch (error) {
-    throw explainDatabaseError(error, databaseUrl);
   } finally {
     // After a failed connect there may be nothing left to end.
     await client.end().catch(() => {});
@@ -43,26 +81,24 @@ export async function withConnection<T>(
 export function explainDatabaseError(error: unknown, databaseUrl: string): unknown {
   if (isConnectorStateError(error)) return error;
   const { code = '', message } = describeDatabaseError(error);
-  const refusal = REFUSALS[code] ?? (isConnectionFailure(code, message) ? UNREACHABLE : undefined);
-  if (refusal === undefined) return error;
-  const text = refusal.replace('%said', code === '42501' ? message : code || message);
+  const text =
+    faultOfUrl(error, 'DATABASE_URL') ??
+    (code === INSUFFICIENT_PRIVILEGE
+      ? `refuses: ${message}. Use the role that owns the tables, or one that may create them in the schema.`
+      : isConnectionFailure(code, message)
+        ? `cannot be reached (${code || message}): start it, or correct DATABASE_URL.`
+        : undefined);
+  if (text === undefined) return error;
   return new ConnectorStateError('DATABASE_UNAVAILABLE', `${describeDatabase(databaseUrl)} ${text}`, {
     cause: error,
   });
 }
 
-const UNREACHABLE = 'cannot be reached (%said): start it, or correct DATABASE_URL.';
-
-const REFUSALS: Readonly<Record<string, string>> = {
-  '42501': 'refuses: %said. Use the role that owns the tables, or one that may create them in the schema.',
-  '28P01': 'refuses the login: check the user and the password in DATABASE_URL.',
-  '28000': 'refuses the login: check the user in DATABASE_URL, and pg_hba.conf on the server.',
-  '3D000': 'does not exist: create it, or correct the name in DATABASE_URL.',
-};
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 function isConnectionFailure(code: string, message: string): boolean {
   return (
-    /^(ECONN|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT|EPIPE|ENOENT|08|57P0|53)/.test(code) ||
+    /^(ECONN|EAI_|EHOST|ENET|ETIMEDOUT|EPIPE|ENOENT|08|57P0|53)/.test(code) ||
     /Connection terminated|timeout expired/i.test(message)
   );
 }

@@ -8,7 +8,7 @@ const flags = (result: AppendResult) => result.events.map(({ isNew }) => isNew);
 const versions = (result: AppendResult) => result.events.map(({ version }) => version);
 
 export function describeAppending(subject: Subject): void {
-  it('stores events of many streams and says where each one lies', async () => {
+  it('stores events of many streams and says what became of each', async () => {
     const { store } = subject;
     const [a, b] = [sampleConnector(), sampleConnector()];
     const events = [a.fact(), b.fact(), a.hit(), a.fact(), b.hit()];
@@ -19,11 +19,72 @@ export function describeAppending(subject: Subject): void {
     expect(result.events.map(({ stream }) => stream)).toEqual(events.map(({ stream }) => stream));
     expect(versions(result)).toEqual([1, 1, 1, 2, 1]);
     expect(flags(result)).toEqual([true, true, true, true, true]);
-    for (const { position } of result.events) {
-      expect(position.startsWith(`${store.name}/`)).toBe(true);
-      expect(store.compare(position, result.position)).toBeLessThanOrEqual(0);
-    }
+    expect(result.position?.startsWith(`${store.name}/`)).toBe(true);
     expect(await store.head()).toBe(result.position);
+  });
+
+  it('gives each of many appends at once its own result', async () => {
+    const { store } = subject;
+    const [a, b] = [sampleConnector(), sampleConnector()];
+    const repeated = a.fact();
+    await store.append([repeated]);
+    const appends = many(40, index =>
+      index % 4 === 0 ? [a.fact(), repeated, b.fact()] : [index % 2 === 0 ? a.fact() : b.fact()],
+    );
+
+    const results = await Promise.all(appends.map(events => store.append(events)));
+
+    const stored = [...(await store.readStream(a.stateStream)), ...(await store.readStream(b.stateStream))];
+    const versionById = new Map(stored.map(({ id, version }) => [id, version]));
+    expect(versionById.size).toBe(stored.length);
+    expect(stored).toHaveLength(1 + appends.flat().filter(event => event !== repeated).length);
+    for (const [index, result] of results.entries()) {
+      const events = appends[index] as NewEvent[];
+      expect(idsOf(result.events)).toEqual(idsOf(events));
+      expect(versions(result)).toEqual(events.map(({ id }) => versionById.get(id)));
+      expect(flags(result)).toEqual(index % 4 === 0 ? [true, false, true] : [true]);
+    }
+  });
+
+  it('says of many appends at once from where on each is in the log', async () => {
+    const { store } = subject;
+    const start = await store.head();
+    const connectors = many(3, sampleConnector);
+    const appends = many(30, index =>
+      many(1 + (index % 3), at => (connectors[at] as (typeof connectors)[0]).fact()),
+    );
+
+    const results = await Promise.all(appends.map(events => store.append(events)));
+
+    const log = await readToHead(store, start);
+    for (const [index, { position }] of results.entries()) {
+      const upToIt = new Set(idsOf(log.filter(event => store.compare(event.position, position) <= 0)));
+      for (const { id } of appends[index] as NewEvent[]) expect(upToIt.has(id)).toBe(true);
+      expect(log.some(event => event.position === position)).toBe(true);
+    }
+  });
+
+  it('does not let the conflict or the abort of one of many appends at once touch the others', async () => {
+    const { store } = subject;
+    const connector = sampleConnector();
+    const at = (version: number) => ({ expectedVersions: { [connector.stateStream]: version } });
+    const others = many(6, () => connector.fact());
+
+    const outcomes = await Promise.allSettled([
+      ...others.slice(0, 3).map(event => store.append([event])),
+      store.append([connector.fact()], at(99)),
+      store.append([connector.fact()], { signal: AbortSignal.abort() }),
+      ...others.slice(3).map(event => store.append([event])),
+    ]);
+
+    expect(outcomes.map(({ status }) => status === 'fulfilled')).toEqual([
+      ...[true, true, true],
+      ...[false, false],
+      ...[true, true, true],
+    ]);
+    expect(outcomes[3]).toMatchObject({ reason: { code: 'VERSION_CONFLICT', expected: 99 } });
+    const stored = idsOf(await store.readStream(connector.stateStream));
+    expect(stored.sort()).toEqual(idsOf(others).sort());
   });
 
   it('takes an append of nothing', async () => {

@@ -7,7 +7,7 @@ import type { Position } from '../../src/events/event.js';
 import { idsOf, readToHead } from '../contract/harness.js';
 import { many, sampleConnector } from '../contract/sample-events.js';
 import type { Injection, TestServer } from '../support/esdb-server/index.js';
-import { closing, givenConnectedStore, givenServer, givenStore } from './eventstoredb-support.js';
+import { closing, eventually, givenConnectedStore, givenServer, givenStore } from './eventstoredb-support.js';
 
 /** An attempt has a third of it. */
 const CALL_TIMEOUT_MS = 900;
@@ -51,9 +51,10 @@ describe('an append that loses its answer', () => {
     if (injection.kind === 'slow') await pause(injection.delayMs);
     const stored = (await readToHead(store, undefined)).slice(1);
     expect(idsOf(stored).sort()).toEqual(idsOf(events).sort());
-    for (const { id, version, position } of stored) {
-      expect(result.events).toContainEqual(expect.objectContaining({ id, version, position }));
+    for (const { id, version } of stored) {
+      expect(result.events).toContainEqual(expect.objectContaining({ id, version }));
     }
+    expect(result.position).toBe(stored.at(-1)?.position);
   });
 
   it('stores once although the server restarts in between and forgets', async () => {
@@ -135,6 +136,110 @@ describe('a deadline', () => {
   });
 });
 
+describe('appends of one process to one stream', () => {
+  it('travel together', async () => {
+    const server = await givenServer();
+    const store = await givenConnectedStore(server);
+    const connector = sampleConnector();
+    await store.append([connector.fact()]);
+    let writes = 0;
+    server.log.onAppend(() => {
+      writes += 1;
+    });
+
+    const results = await Promise.all(many(50, () => store.append([connector.fact(), connector.fact()])));
+
+    expect(writes).toBe(1);
+    expect(results.map(({ events }) => events.map(({ version }) => version))).toEqual(
+      many(50, index => [2 + index * 2, 3 + index * 2]),
+    );
+  });
+
+  it('lie in it in the order made, also around one that depends on a version', async () => {
+    const store = givenStore(await givenServer());
+    const connector = sampleConnector();
+    const events = many(9, () => connector.fact());
+    const at = (version: number) => ({ expectedVersions: { [connector.stateStream]: version } });
+
+    const outcomes = await Promise.allSettled([
+      ...events.slice(0, 4).map(event => store.append([event])),
+      store.append([connector.fact()], at(99)),
+      store.append([events[4] as (typeof events)[0]], at(4)),
+      ...events.slice(5).map(event => store.append([event])),
+    ]);
+
+    expect(outcomes.map(({ status }) => status).filter(status => status === 'rejected')).toHaveLength(1);
+    expect(outcomes[4]).toMatchObject({ reason: { code: 'VERSION_CONFLICT', expected: 99, actual: 4 } });
+    expect(idsOf(await store.readStream(connector.stateStream))).toEqual(idsOf(events));
+  });
+
+  it('each fail by themselves when the server refuses one for good', async () => {
+    const server = await givenServer();
+    const store = await givenConnectedStore(server);
+    const [shared, deleted] = [sampleConnector(), sampleConnector()];
+    await store.append([shared.fact(), deleted.fact()]);
+    server.log.tombstone(deleted.stateStream);
+    const [before, bad, after] = [[shared.fact()], [shared.fact(), deleted.fact()], [shared.fact()]] as const;
+
+    const outcomes = await Promise.allSettled([before, bad, after].map(events => store.append(events)));
+
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(outcomes[1]).toMatchObject({ reason: { message: expect.stringContaining('deleted for good') } });
+    expect(outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? flags(outcome.value) : []))).toEqual(
+      [true, true],
+    );
+    const stored = idsOf(await store.readStream(shared.stateStream));
+    expect(stored.filter(id => id === before[0].id || id === after[0].id)).toEqual(
+      idsOf([...before, ...after]),
+    );
+    expect(new Set(stored).size).toBe(stored.length);
+  });
+
+  it('each end by themselves when one caller no longer waits', async () => {
+    const server = await givenServer();
+    const store = await givenConnectedStore(server);
+    const connector = sampleConnector();
+    await store.append([connector.fact()]);
+    const stop = new AbortController();
+    server.inject({ rpc: 'batchAppend', kind: 'slow', delayMs: 200, times: 1 });
+
+    const given = store.append([connector.fact()], { signal: stop.signal });
+    const others = many(3, () => store.append([connector.fact()]));
+    await pause(50);
+    stop.abort();
+
+    await expect(given).rejects.toThrow(/signal/);
+    for (const other of await Promise.all(others)) expect(flags(other)).toEqual([true]);
+  });
+
+  it('are stored once each when the answer to all is lost', async () => {
+    const server = await givenServer();
+    const store = await givenConnectedStore(server);
+    const connector = sampleConnector();
+    const events = many(10, () => connector.fact());
+    await store.append([connector.hit()]);
+    server.inject({ rpc: 'batchAppend', kind: 'lose-answer', times: 1 });
+
+    const results = await Promise.all(events.map(event => store.append([event])));
+
+    expect(results.map(flags)).toEqual(many(10, () => [true]));
+    expect(idsOf(await store.readStream(connector.stateStream))).toEqual(idsOf(events));
+  });
+});
+
+describe('a server that does not say where an append lies', () => {
+  it('is asked for it', async () => {
+    const server = await givenServer();
+    const store = await givenConnectedStore(server);
+    const connector = sampleConnector();
+    server.inject({ rpc: 'batchAppend', kind: 'withhold-position' });
+
+    const { position } = await store.append(many(3, () => connector.fact()));
+
+    expect(position).toBe(await store.head());
+  });
+});
+
 describe('two clients in one process', () => {
   it('do not disturb each other', async () => {
     const [broken, sound] = [await givenServer(), await givenServer()];
@@ -177,6 +282,25 @@ describe('what only this store’s streams can do', () => {
       );
       expect(inThrees.sort()).toEqual(given.sort());
     }
+  });
+
+  it('lets others in while one process appends without end', async () => {
+    const server = await givenServer();
+    const [busy, other] = [givenStore(server), givenStore(server)];
+    const connector = sampleConnector();
+    let isEnough = false;
+    const appending = (async () => {
+      while (!isEnough) await busy.append([connector.fact()]);
+    })();
+    appending.catch(() => undefined);
+    await eventually(() => server.log.events.length > 100);
+
+    const results = [];
+    for (let i = 0; i < 10; i++) results.push(await other.append([connector.fact()]));
+    isEnough = true;
+    await appending;
+
+    expect(results.map(flags)).toEqual(many(10, () => [true]));
   });
 
   it('splits what is larger than the server takes at once, and keeps its order', async () => {

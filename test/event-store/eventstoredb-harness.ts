@@ -14,6 +14,9 @@ import { startTestServer, type TestServer } from '../support/esdb-server/index.j
 
 export const REAL_SERVER_URL = process.env.ESDB_TEST_URL || undefined;
 
+/** Above the default: 16 writers on 8 streams wait for each other, and the machine may be busy with other work. */
+const CALL_TIMEOUT_MS = 30_000;
+
 export type OpenOptions = Partial<EventStoreDbStoreOptions>;
 
 /** The contract only asks for an {@link EventStoreHarness}; copying needs more of the store. */
@@ -41,7 +44,8 @@ async function harnessOnTestServer(): Promise<EventStoreDbHarness> {
 
 function harnessOf(url: string): EventStoreDbHarness {
   const client = EventStoreDBClient.connectionString(url);
-  const open = async (options: OpenOptions = {}) => createEventStoreDbStore({ url, ...options });
+  const open = async (options: OpenOptions = {}) =>
+    createEventStoreDbStore({ url, callTimeoutMs: CALL_TIMEOUT_MS, ...options });
   let kills = 0;
   return {
     url,

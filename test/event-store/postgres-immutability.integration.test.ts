@@ -126,10 +126,10 @@ describe("an application's role", () => {
     const pool = new pg.Pool({ connectionString: url });
     const store = createPostgresEventStore({ pool });
     const connector = sampleConnector();
-    const { events } = await store.append([connector.fact(), connector.hit()]);
+    const { events, position } = await store.append([connector.fact(), connector.hit()]);
 
     expect(idsOf(await store.readStream(connector.stateStream))).toEqual([events[0]?.id]);
-    expect(await store.head()).toBe(events[1]?.position);
+    expect(await store.head()).toBe(position);
     for (const sql of [
       'INSERT INTO connector_event SELECT * FROM connector_event',
       'INSERT INTO connector_event_kept SELECT * FROM connector_event_kept',

@@ -216,4 +216,16 @@ describe('lag', () => {
     expect(lag.events).toBe(2);
     expect(lag.perProjection[driftSample.name]).toMatchObject({ events: 0 });
   });
+
+  it('is only looked at: where nothing was projected yet no checkpoint is made, nor by a verification', async () => {
+    await harness.append(synced(), hit());
+    const projector = harness.projector();
+
+    expect(await projector.lag()).toMatchObject({ events: 2, position: undefined });
+    expect(await projector.verify()).toMatchObject({ equal: true, events: 0 });
+
+    expect((await harness.pool.query('SELECT * FROM projection_checkpoint')).rows).toEqual([]);
+    await projector.catchUp();
+    expect(await projector.lag()).toMatchObject({ events: 0 });
+  });
 });

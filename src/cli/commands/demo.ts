@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { WorkerResult } from '../demo/worker-task.js';
+import { makeFirstContact } from '../first-contact.js';
 import { duration, type Output, table } from '../output.js';
 import { runSession, type Session } from '../session.js';
 
@@ -53,8 +54,10 @@ async function runDemo(session: Session): Promise<DemoReport> {
     import('../../settings.js'),
     import('../../logging.js'),
   ]);
-  const { dataDir } = readSettings();
-  const logLevel = process.env.LOG_LEVEL ? readSettings().logLevel : 'silent';
+  const settings = readSettings();
+  const { dataDir } = settings;
+  const logLevel = process.env.LOG_LEVEL ? settings.logLevel : 'silent';
+  await makeFirstContact({ ...settings, databaseUrl: undefined });
   const demoDir = join(dataDir, 'demo');
 
   out.message('starting two simulated exchanges and an embedded PostgreSQL');

@@ -25,15 +25,18 @@ Example:
       runSession(options.json === true, async session => {
         const checks = await examine(session);
         const healthy = checks.every(({ status }) => status !== 'fail');
-        const said = checks.map(({ isUnreachable: _, ...check }) => check);
+        const said = checks.map(({ cause: _, ...check }) => check);
         session.out.data({ healthy, checks: said }, () => show(checks));
-        if (!healthy) {
-          process.exitCode = checks.some(({ isUnreachable }) => isUnreachable)
-            ? EXIT.unavailable
-            : EXIT.failed;
-        }
+        if (!healthy) process.exitCode = exitCodeOf(checks);
       }),
     );
+}
+
+/** What must be mended first. */
+function exitCodeOf(checks: readonly Check[]): number {
+  const causes = checks.map(({ cause }) => cause);
+  if (causes.includes('settings')) return EXIT.usage;
+  return causes.includes('unreachable') ? EXIT.unavailable : EXIT.failed;
 }
 
 async function examine(session: Session): Promise<Check[]> {
@@ -53,7 +56,7 @@ async function examine(session: Session): Promise<Check[]> {
   const remote = eventsUrl === url ? undefined : await openEventStore(eventsUrl, { ...settings, log });
   if (remote) {
     session.onEnd(() => remote.close());
-    checks.push(await events.checkEventStore(remote.store));
+    checks.push(await events.checkEventStore(remote));
   }
   const reached = await database.checkDatabase(url, pool);
   checks.push(reached);
@@ -77,8 +80,8 @@ async function examine(session: Session): Promise<Check[]> {
     await events.checkOutbox(createOutboxTable(pool, settings.namedStatements)),
     await events.checkDeadLetters(projector),
   );
-  if (checks.every(({ isUnreachable }) => !isUnreachable))
-    checks.push(await events.checkProjector(projector));
+  // Without an event store nobody knows how far behind it is.
+  if (checks.every(({ cause }) => cause === undefined)) checks.push(await events.checkProjector(projector));
   return checks;
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { isPostgresUrl } from '../../settings.js';
+import { makeFirstContact } from '../first-contact.js';
 import { runSession } from '../session.js';
 
 interface Options {
@@ -21,6 +22,7 @@ export function addMigrate(program: Command): void {
     .action((options: Options) =>
       runSession(options.json === true, async ({ openDatabase, out }) => {
         const { url, settings } = await openDatabase();
+        await makeFirstContact(settings);
         // An EventStoreDB has no tables.
         const urls = [...new Set([url, settings.eventStoreUrl ?? url])].filter(isPostgresUrl);
         const applied: string[] = [];

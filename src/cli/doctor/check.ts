@@ -5,8 +5,8 @@ export interface Check {
   readonly message: string;
   /** What to do about it. */
   readonly remedy?: string;
-  /** Nobody answered, as opposed to: what answered is not right. */
-  readonly isUnreachable?: boolean;
+  /** `settings`: only another URL can help. `unreachable`: nobody answered. Left out: what answered is not right. */
+  readonly cause?: 'settings' | 'unreachable';
 }
 
 export const ok = (name: string, message: string): Check => ({ name, status: 'ok', message });

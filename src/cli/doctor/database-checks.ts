@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { systemClock } from '../../clock/host-clock.js';
 import { linkFromSample } from '../../clock/reference.js';
 import { toDatabaseError } from '../../postgres/pool.js';
-import { describeDatabase } from '../../read-model/connection.js';
+import { describeDatabase, describeFaultOfUrl } from '../../read-model/connection.js';
 import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
 import type { ProjectionMode } from '../../settings.js';
@@ -27,10 +27,14 @@ export async function checkDatabase(url: string, pool: Pool): Promise<Check> {
       ? ok('database', said)
       : fail('database', said, 'upgrade the server to PostgreSQL 13 or newer');
   } catch (error) {
-    const { message } = toDatabaseError(error);
+    const fault = describeFaultOfUrl(error, url, 'DATABASE_URL');
     return {
-      ...fail('database', message, 'start the server, or correct DATABASE_URL'),
-      isUnreachable: true,
+      ...fail(
+        'database',
+        fault ?? toDatabaseError(error).message,
+        fault ? 'correct DATABASE_URL' : 'start the server, or correct DATABASE_URL',
+      ),
+      cause: fault ? 'settings' : 'unreachable',
     };
   }
 }

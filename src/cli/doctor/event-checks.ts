@@ -1,6 +1,6 @@
 /** The way of the facts: the event store, the outbox before it, the projector behind it. */
-import type { EventStore } from '../../event-store/event-store.js';
 import type { OutboxTable } from '../../event-store/outbox/index.js';
+import type { OpenedEventStore } from '../../event-stores.js';
 import type { Projector } from '../../projector/index.js';
 import { iso } from '../output.js';
 import { type Check, fail, ok, warn } from './check.js';
@@ -8,14 +8,20 @@ import { type Check, fail, ok, warn } from './check.js';
 /** Behind by more than this is no longer the time a page takes. */
 const LONG_LAG_SECONDS = 60;
 
-export async function checkEventStore(store: EventStore): Promise<Check> {
+export async function checkEventStore({ store, identify }: OpenedEventStore): Promise<Check> {
   try {
+    await identify();
     const head = await store.head();
     return ok('event store', head ? `answers; its last event is ${head}` : 'answers; it is empty');
   } catch (error) {
+    const isWrong = (error as { transient?: boolean }).transient === false;
     return {
-      ...fail('event store', (error as Error).message, 'facts wait in the outbox meanwhile'),
-      isUnreachable: true,
+      ...fail(
+        'event store',
+        (error as Error).message,
+        isWrong ? 'correct EVENT_STORE_URL' : 'facts wait in the outbox meanwhile',
+      ),
+      cause: isWrong ? 'settings' : 'unreachable',
     };
   }
 }

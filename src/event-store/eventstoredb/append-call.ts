@@ -3,85 +3,103 @@
  * its correlation id. The server takes them up in that order too, so that appends to many streams need not wait
  * for one another to lie in the log as they were made.
  *
- * The map of what awaits an answer belongs to this call. Each append has its own deadline; one that passes it
- * says that the call is stuck, so the call is given up, and with it what else it carried: their outcome is
- * unknown, and whoever made them tries again under the same ids.
+ * The map of what awaits an answer belongs to this call. Writes that are sent together have a deadline together; to
+ * pass it says that the call is stuck, so the call is given up, and with it what else it carried: their outcome
+ * is unknown, and whoever made them tries again under the same ids.
  */
 import { randomUUID } from 'node:crypto';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { Position } from '../../events/event.js';
+import { type AppendAnswer, encodeAppend, type Proposal } from './append-message.js';
 import { EventStoreFailure, toBatchFailure, toFailure } from './failure.js';
-import { toPosition } from './position.js';
-import {
-  BatchAppendReq,
-  type BatchAppendRequest,
-  type BatchAppendResponse,
-  StreamIdentifier,
-  UUID,
-  WellKnownEmpty,
-  WrongExpectedVersion,
-} from './protocol.js';
+import { WrongExpectedVersion } from './protocol.js';
 
-export interface Proposal {
-  readonly id: string;
-  readonly type: string;
-  /** JSON texts. */
-  readonly data: string;
-  readonly metadata: string;
+/** Taken when the stream is exactly at `version`, or when these very events are what follows it already. */
+export interface PinnedWrite {
+  readonly stream: string;
+  /** 0: the stream must not exist. */
+  readonly version: number;
+  readonly events: readonly Proposal[];
 }
 
 export type Receipt =
   /** `position` of the last event; `undefined` where the server does not say. `version` of the last event. */
   | { readonly outcome: 'stored'; readonly version: number; readonly position: Position | undefined }
-  | { readonly outcome: 'conflict'; readonly actual: number };
+  | { readonly outcome: 'conflict'; readonly actual: number }
+  /** A transient failure leaves open whether it was stored. */
+  | { readonly outcome: 'failed'; readonly failure: Error };
 
-interface Pending {
-  resolve(receipt: Receipt): void;
-  reject(failure: Error): void;
+/** Writes sent together. */
+interface Shipment {
+  readonly receipts: Receipt[];
+  left: number;
+  resolve(receipts: readonly Receipt[]): void;
 }
 
-type Call = ClientDuplexStream<BatchAppendRequest, BatchAppendResponse>;
+interface Pending {
+  readonly shipment: Shipment;
+  readonly index: number;
+}
 
-/** The server's "nothing is known" as an unsigned number. */
-const NO_POSITION = BigInt(2) ** BigInt(63);
+type Call = ClientDuplexStream<Buffer, AppendAnswer>;
+
+const CONFLICT = 'event_store.client.WrongExpectedVersion';
+/** The server's −1 as an unsigned number, or what comes near it. */
+const NO_REVISION = 2n ** 63n;
 
 export class AppendCall {
   readonly #open: () => Call;
   readonly #pending = new Map<string, Pending>();
+  /** Correlation ids have to be UUIDs, and unlike each other; a counter behind something random is. */
+  readonly #correlationStart = randomUUID().slice(0, -12);
+  #sent = 0;
   #call: Call | undefined;
 
   constructor(open: () => Call) {
     this.#open = open;
   }
 
-  /**
-   * Appends when the stream is exactly at `version`, or when these very events are what follows it already.
-   * Sent before this returns. @throws EventStoreFailure whose outcome is unknown when it is transient
-   */
-  append(stream: string, version: number, events: readonly Proposal[], timeoutMs: number): Promise<Receipt> {
-    const correlation = randomUUID();
-    const answer = new Promise<Receipt>((resolve, reject) => {
-      this.#pending.set(correlation, { resolve, reject });
+  /** All are sent before this returns, in this order. Never rejects: each write has a receipt, at its place. */
+  append(writes: readonly PinnedWrite[], timeoutMs: number): Promise<readonly Receipt[]> {
+    if (writes.length === 0) return Promise.resolve([]);
+    return new Promise(resolve => {
+      const timer = setTimeout(() => {
+        this.#giveUp(new EventStoreFailure('the event store could not append: no answer in time', true));
+      }, timeoutMs);
+      const shipment: Shipment = {
+        receipts: new Array(writes.length),
+        left: writes.length,
+        resolve: receipts => {
+          clearTimeout(timer);
+          resolve(receipts);
+        },
+      };
+      const messages = writes.map(({ stream, version, events }, index) => {
+        const correlation = this.#nextCorrelation();
+        this.#pending.set(correlation, { shipment, index });
+        return encodeAppend(correlation, stream, version, events);
+      });
+      try {
+        this.#call ??= this.#start();
+        for (const message of messages) this.#call.write(message);
+      } catch (error) {
+        this.#giveUp(toFailure(error, 'append'));
+      }
     });
-    const timer = setTimeout(() => {
-      this.#giveUp(new EventStoreFailure('the event store could not append: no answer in time', true));
-    }, timeoutMs);
-    try {
-      this.#call ??= this.#start();
-      this.#call.write(toRequest(correlation, stream, version, events));
-    } catch (error) {
-      this.#giveUp(toFailure(error, 'append'));
-    }
-    return answer.finally(() => clearTimeout(timer));
   }
 
   close(): void {
     this.#giveUp(new EventStoreFailure('the event store could not append: the connection was closed', true));
   }
 
+  #nextCorrelation(): string {
+    this.#sent += 1;
+    return this.#correlationStart + this.#sent.toString(16).padStart(12, '0');
+  }
+
   #start(): Call {
     const call = this.#open();
-    call.on('data', (response: BatchAppendResponse) => this.#settle(response));
+    call.on('data', (answer: AppendAnswer) => this.#settle(answer));
     const onOver = (error?: unknown) => {
       if (this.#call !== call) return;
       this.#giveUp(
@@ -96,78 +114,38 @@ export class AppendCall {
   }
 
   /** An answer nobody waits for belongs to an append that was given up. */
-  #settle(response: BatchAppendResponse): void {
-    const correlation = response.getCorrelationId()?.getString() ?? '';
-    const pending = this.#pending.get(correlation);
-    this.#pending.delete(correlation);
+  #settle(answer: AppendAnswer): void {
+    const pending = this.#pending.get(answer.correlation);
     if (!pending) return;
-    try {
-      pending.resolve(toReceipt(response));
-    } catch (error) {
-      pending.reject(toFailure(error, 'append'));
-    }
+    this.#pending.delete(answer.correlation);
+    note(pending, toReceipt(answer));
   }
 
   #giveUp(failure: Error): void {
     const call = this.#call;
     this.#call = undefined;
     call?.cancel();
-    const pending = [...this.#pending.values()];
+    const given = [...this.#pending.values()];
     this.#pending.clear();
-    for (const { reject } of pending) reject(failure);
+    for (const pending of given) note(pending, { outcome: 'failed', failure });
   }
 }
 
-function toRequest(correlation: string, stream: string, version: number, events: readonly Proposal[]) {
-  const identifier = new StreamIdentifier();
-  identifier.setStreamName(Buffer.from(stream));
-  const options = new BatchAppendReq.Options();
-  options.setStreamIdentifier(identifier);
-  if (version === 0) options.setNoStream(new WellKnownEmpty());
-  else options.setStreamPosition(String(version - 1));
-  const request = new BatchAppendReq();
-  request.setCorrelationId(uuid(correlation));
-  request.setOptions(options);
-  request.setProposedMessagesList(events.map(toMessage));
-  request.setIsFinal(true);
-  return request;
+function note({ shipment, index }: Pending, receipt: Receipt): void {
+  shipment.receipts[index] = receipt;
+  shipment.left -= 1;
+  if (shipment.left === 0) shipment.resolve(shipment.receipts);
 }
 
-function toMessage({ id, type, data, metadata }: Proposal) {
-  const message = new BatchAppendReq.ProposedMessage();
-  message.setId(uuid(id));
-  message.getMetadataMap().set('type', type).set('content-type', 'application/json');
-  message.setData(Buffer.from(data));
-  message.setCustomMetadata(Buffer.from(metadata));
-  return message;
-}
-
-function uuid(text: string) {
-  const message = new UUID();
-  message.setString(text);
-  return message;
-}
-
-function toReceipt(response: BatchAppendResponse): Receipt {
-  const success = response.getSuccess();
-  if (success) {
-    const position = success.getPosition();
-    const isKnown = position !== undefined && BigInt(position.getCommitPosition()) < NO_POSITION;
-    return {
-      outcome: 'stored',
-      version: Number(success.getCurrentRevision()) + 1,
-      position: isKnown ? toPosition(position) : undefined,
-    };
+function toReceipt({ success, error }: AppendAnswer): Receipt {
+  if (success) return { outcome: 'stored', ...success };
+  const details = error?.getDetails();
+  const typeName = details?.getTypeName() ?? '';
+  if (typeName !== CONFLICT) {
+    return { outcome: 'failed', failure: toBatchFailure(typeName, error?.getMessage() ?? '') };
   }
-  const error = response.getError();
-  const typeName = error?.getDetails()?.getTypeName() ?? '';
-  if (typeName !== 'event_store.client.WrongExpectedVersion') {
-    throw toBatchFailure(typeName, error?.getMessage() ?? '');
-  }
-  const conflict = error
-    ?.getDetails()
-    ?.unpack(WrongExpectedVersion.deserializeBinary, 'event_store.client.WrongExpectedVersion');
+  const conflict = details?.unpack(WrongExpectedVersion.deserializeBinary, CONFLICT);
   // A stream that does not exist is said in two ways: as none, and as the largest unsigned number.
   const current = conflict?.hasCurrentStreamRevision() ? BigInt(conflict.getCurrentStreamRevision()) : -1n;
-  return { outcome: 'conflict', actual: current < 0n || current >= NO_POSITION ? 0 : Number(current) + 1 };
+  return { outcome: 'conflict', actual: current < 0n || current >= NO_REVISION ? 0 : Number(current) + 1 };
 }

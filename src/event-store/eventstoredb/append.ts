@@ -1,93 +1,131 @@
-/** An append or an import as a job of {@link store}, and what became of it as the port tells it. */
-import { ConnectorStateError } from '../../errors.js';
+/** An append or an import as a member of a group, and what became of it as the port tells it. */
 import type { RawEvent } from '../../events/decode.js';
-import type { NewEvent } from '../../events/event.js';
+import type { NewEvent, Position } from '../../events/event.js';
 import type { AppendedEvent, AppendOptions, AppendResult } from '../event-store.js';
 import { readExpectedVersions } from '../expected-versions.js';
 import { serialiseEvent } from '../serialise.js';
+import type { AppendQueue } from './append-queue.js';
+import type { CallContext } from './calls.js';
+import type { Append } from './group.js';
+import { type Bounds, type Interruption, interruptAfter } from './interruption.js';
 import { comparePositions } from './position.js';
 import { toImport, toProposal } from './recorded-event.js';
-import { type StoreContext, type Stored, store } from './storing.js';
+import type { StoredEvents } from './stored-events.js';
 import { boundOfImported, boundOfNew, type SearchBound } from './stream-tail.js';
-import { byStream, inOrder } from './writes.js';
+import type { Item } from './writes.js';
+
+export interface AppendContext extends CallContext {
+  readonly queue: AppendQueue<Append>;
+}
 
 export async function appendEvents(
-  context: StoreContext,
+  context: AppendContext,
   events: readonly NewEvent[],
   { expectedVersions = {}, signal }: AppendOptions,
   timeoutMs: number,
 ): Promise<AppendResult> {
-  const items = events.map(serialiseEvent).map(event => ({
-    stream: event.stream,
-    proposal: toProposal(event),
-  }));
-  const expected = readExpectedVersions(new Set(items.map(({ stream }) => stream)), expectedVersions);
+  const items = events.map((event): Item => {
+    const serialised = serialiseEvent(event);
+    return { stream: serialised.stream, proposal: toProposal(serialised) };
+  });
+  const streams = new Set(items.map(({ stream }) => stream));
+  const expected = readExpectedVersions(streams, expectedVersions);
   if (items.length === 0) return { events: [], position: undefined };
-  const stored = await store(context, {
-    action: `append ${items.length} event(s)`,
-    timeoutMs,
-    signal,
-    writes: byStream(items),
-    bounds: boundsOf(items, ({ proposal }) => proposal, boundOfNew),
+  const action = `append ${items.length} event(s)`;
+  return submit(context, action, { timeoutMs, signal }, (interruption, resolve, onFailure) => ({
+    action,
+    interruption,
+    items,
+    streams,
+    order: 'by-stream',
+    goesAlone: expected.size > 0,
     expected,
     named: expectedVersions,
-    wantsPositions: true,
-  });
-  const seen = new Set<string>();
-  return toResult(
-    items.map(({ stream, proposal: { id } }) => {
-      const key = id.toLowerCase();
-      const event = toAppended(stream, id, stored.get(stream)?.get(key));
-      const isRepeated = seen.has(`${stream} ${key}`);
-      seen.add(`${stream} ${key}`);
-      return isRepeated ? { ...event, isNew: false } : event;
-    }),
-  );
+    toBounds: boundsOfNew,
+    onStored: stored => resolve(toResult(items, stored)),
+    onFailure,
+  }));
 }
 
 export async function importEvents(
-  context: StoreContext,
+  context: AppendContext,
   events: readonly RawEvent[],
   timeoutMs: number,
 ): Promise<void> {
   if (events.length === 0) return;
-  const items = events.map(event => ({ stream: event.stream, proposal: toImport(event) }));
-  await store(context, {
-    action: `import ${items.length} event(s)`,
-    timeoutMs,
-    writes: inOrder(items),
-    bounds: boundsOf(events, event => event, boundOfImported),
+  const action = `import ${events.length} event(s)`;
+  await submit<void>(context, action, { timeoutMs }, (interruption, resolve, onFailure) => ({
+    action,
+    interruption,
+    items: events.map(event => ({ stream: event.stream, proposal: toImport(event) })),
+    streams: new Set(events.map(({ stream }) => stream)),
+    order: 'given',
+    goesAlone: true,
     expected: new Map(),
     named: {},
-    wantsPositions: false,
-  });
+    toBounds: () => boundsOfImport(events),
+    onStored: () => resolve(),
+    onFailure,
+  }));
 }
 
-function boundsOf<T extends { readonly stream: string }, V>(
-  items: readonly T[],
-  read: (item: T) => V,
-  toBound: (values: readonly V[]) => SearchBound,
-): ReadonlyMap<string, SearchBound> {
-  const values = new Map<string, V[]>();
-  for (const item of items) {
-    const there = values.get(item.stream);
-    if (there) there.push(read(item));
-    else values.set(item.stream, [read(item)]);
-  }
-  return new Map([...values].map(([stream, all]) => [stream, toBound(all)]));
-}
-
-function toAppended(stream: string, id: string, stored: Stored | undefined): AppendedEvent {
-  if (stored?.position === undefined) {
-    throw new ConnectorStateError(
-      'EVENT_STORE_FAILED',
-      `the event store stored ${id} in ${stream} and then did not show it: retry with the same event ids`,
+async function submit<T>(
+  { queue, closing }: AppendContext,
+  action: string,
+  bounds: Bounds,
+  toAppend: (
+    interruption: Interruption,
+    resolve: (answer: T) => void,
+    reject: (failure: unknown) => void,
+  ) => Append,
+): Promise<T> {
+  const interruption = interruptAfter(bounds, closing, action);
+  try {
+    return await interruption.race(
+      new Promise<T>((resolve, reject) => queue.add(toAppend(interruption, resolve, reject))),
     );
+  } finally {
+    interruption.dispose();
   }
-  return { id, stream, version: stored.version, position: stored.position, isNew: stored.isNew };
 }
 
-function toResult(events: readonly AppendedEvent[]): AppendResult {
-  const last = events.reduce((a, b) => (comparePositions(a.position, b.position) > 0 ? a : b));
-  return { events, position: last.position };
+const idOf = ({ proposal }: Item): string => proposal.id;
+
+function boundsOfNew(items: readonly Item[]): ReadonlyMap<string, SearchBound> {
+  const [first] = items;
+  if (items.length === 1 && first) return new Map([[first.stream, boundOfNew([idOf(first)])]]);
+  return mapValues(groupByStream(items), ofStream => boundOfNew(ofStream.map(idOf)));
+}
+
+const boundsOfImport = (events: readonly RawEvent[]): ReadonlyMap<string, SearchBound> =>
+  mapValues(groupByStream(events), boundOfImported);
+
+function groupByStream<T extends { readonly stream: string }>(items: readonly T[]): Map<string, T[]> {
+  const streams = new Map<string, T[]>();
+  for (const item of items) {
+    const there = streams.get(item.stream);
+    if (there) there.push(item);
+    else streams.set(item.stream, [item]);
+  }
+  return streams;
+}
+
+const mapValues = <K, V, W>(map: ReadonlyMap<K, V>, change: (value: V) => W): ReadonlyMap<K, W> =>
+  new Map([...map].map(([key, value]) => [key, change(value)]));
+
+function toResult(items: readonly Item[], stored: StoredEvents): AppendResult {
+  let last: Position | undefined;
+  const events = items.map(({ stream, proposal: { id } }): AppendedEvent => {
+    const event = stored.get(stream)?.get(id.toLowerCase());
+    // All are there when an append has come to its end.
+    if (!event) throw new Error(`the append of ${id} to ${stream} ended without it`);
+    const { version, position, isNew } = event;
+    // Whom the same event belongs to as well, further on or in the same group, is told that it was there.
+    event.isNew = false;
+    if (position !== undefined && position !== last) {
+      if (last === undefined || comparePositions(position, last) > 0) last = position;
+    }
+    return { id, stream, version, isNew };
+  });
+  return { events, position: last };
 }

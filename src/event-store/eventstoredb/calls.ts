@@ -8,8 +8,7 @@ import type { Connection, Node } from './connection.js';
 import { EventStoreFailure, isTransient, toFailure } from './failure.js';
 import { type Bounds, type Interruption, interruptAfter } from './interruption.js';
 import type { ReadRequest } from './protocol.js';
-import { Pull } from './pull.js';
-import type { Recorded } from './recorded-event.js';
+import type { ReadMessage, Recorded } from './read-message.js';
 
 export interface CallContext {
   readonly connection: Connection;
@@ -30,13 +29,14 @@ export async function withRetries<T>(
 ): Promise<T> {
   const interruption = interruptAfter(bounds, context.closing, action);
   try {
-    return await interruption.race(tryUntil(context, action, interruption, attempt));
+    return await interruption.race(retryUntil(context, action, interruption, attempt));
   } finally {
     interruption.dispose();
   }
 }
 
-async function tryUntil<T>(
+/** Whoever calls it races it against the interruption: an attempt may be the last to hear of that. */
+export async function retryUntil<T>(
   context: CallContext,
   action: string,
   interruption: Interruption,
@@ -53,13 +53,13 @@ async function tryUntil<T>(
       return result;
     } catch (error) {
       const failure = toFailure(error, action);
-      if (interruption.signal.aborted) throw failure;
+      if (interruption.isOver) throw failure;
       if (node && isTransient(failure)) await connection.doubt(node, failure);
       const isRedirected = failure instanceof EventStoreFailure && failure.leader !== undefined;
       if (!isTransient(failure) || !(connection.wasReached || isRedirected)) throw failure;
       onRetry(failure);
       await sleep(isRedirected ? 0 : backoff.nextMs(), interruption.signal);
-      if (interruption.signal.aborted) throw failure;
+      if (interruption.isOver) throw failure;
     }
   }
 }
@@ -72,16 +72,20 @@ export async function collect(
   signal: AbortSignal,
   onEvent: (event: Recorded) => void,
 ): Promise<void> {
-  const pull = new Pull(node.stub.read(request, node.metadata));
-  const silence = watchForSilence(attemptTimeoutMs, () => pull.cancel());
-  const onAbort = () => pull.cancel();
+  const call = node.stub.read(request, node.metadata);
+  const silence = watchForSilence(attemptTimeoutMs, () => call.cancel());
+  const onAbort = () => call.cancel();
   signal.addEventListener('abort', onAbort);
   try {
-    for (let message = await pull.next(); message; message = await pull.next()) {
-      silence.heard();
-      const event = message.getEvent()?.getEvent();
-      if (event) onEvent(event);
-    }
+    await new Promise<void>((resolve, reject) => {
+      call.on('data', ({ event }: ReadMessage) => {
+        silence.heard();
+        if (event) onEvent(event);
+      });
+      call.on('end', resolve);
+      // Stays for as long as the call lives: an error nobody listens to would end the process.
+      call.on('error', reject);
+    });
   } catch (error) {
     if (silence.wasTooLong) {
       throw new EventStoreFailure('the event store could not read (no answer in time): retry', true);
@@ -90,11 +94,11 @@ export async function collect(
   } finally {
     signal.removeEventListener('abort', onAbort);
     silence.stop();
-    pull.cancel();
+    call.cancel();
   }
 }
 
-export function watchForSilence(limitMs: number, onSilence: () => void) {
+function watchForSilence(limitMs: number, onSilence: () => void) {
   let wasTooLong = false;
   const timer = setTimeout(() => {
     wasTooLong = true;

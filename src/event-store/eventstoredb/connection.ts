@@ -12,14 +12,14 @@ import { AppendCall } from './append-call.js';
 import type { ConnectionSettings, Endpoint, NodePreference } from './connection-string.js';
 import { discover } from './discovery.js';
 import { EventStoreFailure } from './failure.js';
-import { StreamsClient, type Stub } from './protocol.js';
+import { StreamsStub } from './streams-stub.js';
 
 /** An event may be 16 MiB inside the server. */
 const MAX_MESSAGE_BYTES = 17 * 1024 * 1024;
 
 export interface Node {
   readonly endpoint: Endpoint;
-  readonly stub: Stub;
+  readonly stub: StreamsStub;
   /** Sent with every call. */
   readonly metadata: Metadata;
   readonly appends: AppendCall;
@@ -92,7 +92,7 @@ export class Connection {
     }
     // For one node: should it be gone, the cluster is asked again.
     this.#leader = undefined;
-    const stub = new StreamsClient(`${endpoint.host}:${endpoint.port}`, credentials, channelOptions);
+    const stub = new StreamsStub(`${endpoint.host}:${endpoint.port}`, credentials, channelOptions);
     const node: Node = {
       endpoint,
       stub,

@@ -15,17 +15,18 @@ import { ConnectorStateError, InvalidInputError } from '../../errors.js';
 import { decodeEvent } from '../../events/decode.js';
 import { type Logger, silentLogger } from '../../logging.js';
 import type { TransferableEventStore } from '../event-store.js';
-import { appendEvents, importEvents } from './append.js';
+import { type AppendContext, appendEvents, importEvents } from './append.js';
+import { AppendQueue } from './append-queue.js';
 import { Connection } from './connection.js';
 import { parseConnectionString } from './connection-string.js';
-import { KeyedLock } from './keyed-lock.js';
+import { storeGroup } from './group.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
 import { countAfter, readForwards, readLast, readStream } from './read.js';
-import { positionOf, toRawEvent } from './recorded-event.js';
+import { toRawEvent } from './recorded-event.js';
 import { createRetention } from './retention.js';
-import type { StoreContext } from './storing.js';
 import { followPages } from './subscription.js';
 import { TailCache } from './tail-cache.js';
+import type { TailContext } from './tails-in-use.js';
 
 export interface EventStoreDbStoreOptions {
   /** `esdb://user:password@host:2113?tlsCAFile=…`, with more hosts behind commas or `esdb+discover://` for a cluster. */
@@ -86,15 +87,15 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Tran
     readTimeoutMs: callTimeoutMs * READ_TIMEOUT_FACTOR,
     onRetry,
   };
-  const writing: StoreContext = {
+  const storing: TailContext = {
     connection: leader,
     closing: closing.signal,
     attemptTimeoutMs,
     onRetry,
-    locks: new KeyedLock(),
     tails: new TailCache(),
     prepare: toPrepare(hitsMaxAgeMs, attemptTimeoutMs, log),
   };
+  const writing: AppendContext = { ...storing, queue: new AppendQueue(group => storeGroup(storing, group)) };
 
   const requireOpen = () => {
     if (closing.signal.aborted) throw new ConnectorStateError('CLOSED', 'the event store is closed');
@@ -126,14 +127,13 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Tran
         after,
         pageSize,
         startTimeoutMs: callTimeoutMs,
-        signal: AbortSignal.any([signal, closing.signal]),
+        signal,
       });
     },
 
     async head() {
       requireOpen();
-      const last = await readLast(reading);
-      return last && positionOf(last);
+      return (await readLast(reading))?.position;
     },
 
     async countAfter(position) {
@@ -172,7 +172,7 @@ function toPrepare(
   hitsMaxAgeMs: number | undefined,
   attemptTimeoutMs: number,
   log: Logger,
-): StoreContext['prepare'] {
+): TailContext['prepare'] {
   if (hitsMaxAgeMs === undefined) return async () => undefined;
   return createRetention({
     hitsMaxAgeSeconds: Math.round(

@@ -140,9 +140,11 @@ function reasonOfConnection(details: string): Reason {
   return { reason: innermost(details) || 'the connection broke', remedy: RETRY, transient: true };
 }
 
-/** gRPC wraps: "No connection established. Last error: Error: self-signed certificate". */
+/** gRPC wraps: "No connection established. Last error: Error: self-signed certificate. Resolution note: ". */
 const innermost = (details: string): string =>
-  (/(?:Last error|Resolution note): *(?:Error: )?(.*)$/s.exec(details)?.[1] || details).slice(0, 200).trim();
+  (WRAPPED.exec(details)?.groups?.reason || NOTE.exec(details)?.[1] || details).slice(0, 200).trim();
+const WRAPPED = /Last error: *(?:Error: )?(?<reason>.*?)\.?(?: Resolution note:|$)/s;
+const NOTE = /Resolution note: *(.*)$/s;
 
 const failure = (action: string, { reason, remedy, transient }: Reason, leader?: Endpoint) =>
   new EventStoreFailure(`the event store could not ${action} (${reason}): ${remedy}`, transient, leader);

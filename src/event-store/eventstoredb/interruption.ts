@@ -1,6 +1,6 @@
 /**
- * The end of an operation by its deadline, its caller's signal or the store's end, whatever the network does. Nothing the server or
- * gRPC leaves unanswered can outlast it.
+ * The end of an operation by its deadline, its caller's signal or the store's end, whatever the network does. Nothing
+ * the server or gRPC leaves unanswered can outlast it.
  */
 import { setMaxListeners } from 'node:events';
 import { EventStoreFailure } from './failure.js';
@@ -11,14 +11,82 @@ export interface Bounds {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface Interruption {
-  /** Aborted at the deadline, by the caller's signal, or when the store is closed. */
-  readonly signal: AbortSignal;
-  leftMs(): number;
+export class Interruption {
+  readonly #leftMs: () => number;
+  readonly #listeners = new Set<(failure: Error) => void>();
+  #failure: Error | undefined;
+  #controller: AbortController | undefined;
+  #stop = () => {};
+
+  /**
+   * @param leftMs how long it is until then
+   * @param start is given what ends the operation, and returns what takes that back
+   */
+  constructor(leftMs: () => number, start: (end: (failure: Error) => void) => () => void) {
+    this.#leftMs = leftMs;
+    this.#stop = start(failure => this.#end(failure));
+  }
+
+  get isOver(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Made when it is first asked for: an append that reads nothing needs none. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      // Every read of an operation listens; that is no leak.
+      setMaxListeners(0, this.#controller.signal);
+      if (this.#failure) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  leftMs(): number {
+    return this.#leftMs();
+  }
+
+  throwIfOver(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Called once, at once if it is over. @returns takes that back */
+  onOver(listener: (failure: Error) => void): () => void {
+    if (this.#failure) listener(this.#failure);
+    else this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** `work`, or the interruption's failure, whichever comes first. */
-  race<T>(work: Promise<T>): Promise<T>;
+  race<T>(work: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const forget = this.onOver(reject);
+      work.then(
+        value => {
+          forget();
+          resolve(value);
+        },
+        error => {
+          forget();
+          reject(error);
+        },
+      );
+    });
+  }
+
   /** Must be called when the operation is over. */
-  dispose(): void;
+  dispose(): void {
+    this.#stop();
+    this.#listeners.clear();
+  }
+
+  #end(failure: Error): void {
+    if (this.#failure) return;
+    this.#failure = failure;
+    for (const listener of this.#listeners) listener(failure);
+    this.#listeners.clear();
+    this.#controller?.abort();
+  }
 }
 
 /**
@@ -30,39 +98,58 @@ export function interruptAfter(
   closing: AbortSignal,
   action: string,
 ): Interruption {
-  const over = new AbortController();
-  // Every read of an operation listens; that is no leak.
-  setMaxListeners(0, over.signal);
   const endsAt = performance.now() + timeoutMs;
-  let reject!: (error: EventStoreFailure) => void;
-  const interrupted = new Promise<never>((_, fail) => {
-    reject = fail;
-  });
-  interrupted.catch(() => undefined);
-  const end = (how: string) => {
-    reject(new EventStoreFailure(`the event store could not ${action}${how}`, true));
-    over.abort();
-  };
-  const onAbort = () => end(": the caller's signal ended it");
-  const onClose = () => end(': it was closed meanwhile');
-  const timer = setTimeout(
-    () => end(` within ${timeoutMs} ms: retry with the same event ids, or allow more time`),
-    timeoutMs,
-  );
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener('abort', onAbort, { once: true });
-  closing.addEventListener('abort', onClose, { once: true });
-  return {
-    signal: over.signal,
-    leftMs: () => Math.max(0, endsAt - performance.now()),
-    race(work) {
-      work.catch(() => undefined);
-      return Promise.race([interrupted, work]);
-    },
-    dispose() {
+  const leftMs = () => Math.max(0, endsAt - performance.now());
+  return new Interruption(leftMs, end => {
+    const because = (how: string) => () =>
+      end(new EventStoreFailure(`the event store could not ${action}${how}`, true));
+    const onAbort = because(": the caller's signal ended it");
+    const onClose = because(': it was closed meanwhile');
+    const onTimeout = because(` within ${timeoutMs} ms: retry with the same event ids, or allow more time`);
+    const timer = setTimeout(onTimeout, timeoutMs);
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort);
+    closing.addEventListener('abort', onClose);
+    return () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
       closing.removeEventListener('abort', onClose);
+    };
+  });
+}
+
+/** Of operations that travel together: over when the last of them is, with the failure of that one. */
+export function whenAllAre(members: readonly Interruption[]): Interruption {
+  const leftMs = () => members.reduce((longest, member) => Math.max(longest, member.leftMs()), 0);
+  return new Interruption(leftMs, end => {
+    let left = members.length;
+    const onOver = (failure: Error) => {
+      left -= 1;
+      if (left === 0) end(failure);
+    };
+    const stops = members.map(member => member.onOver(onOver));
+    return () => {
+      for (const stop of stops) stop();
+    };
+  });
+}
+
+/**
+ * Aborted as soon as one of the two is. `AbortSignal.any` would say this in one line, and leak: each composite stays
+ * registered with the store's own signal, which lives as long as the process.
+ */
+export function anyOf(a: AbortSignal, b: AbortSignal): { readonly signal: AbortSignal; dispose(): void } {
+  const either = new AbortController();
+  setMaxListeners(0, either.signal);
+  const onAbort = () => either.abort();
+  for (const signal of [a, b]) {
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort);
+  }
+  return {
+    signal: either.signal,
+    dispose() {
+      for (const signal of [a, b]) signal.removeEventListener('abort', onAbort);
     },
   };
 }

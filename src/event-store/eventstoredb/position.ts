@@ -16,10 +16,14 @@ const PATTERN = /^esdb\/(0|[1-9][0-9]{0,18})\/(0|[1-9][0-9]{0,18})$/;
 const LARGEST = 2n ** 63n - 1n;
 const BEFORE_EVERYTHING: LogPosition = { commit: -1n, prepare: -1n };
 
-/** @param message anything of the protocol that holds the two as decimal text */
-export function toPosition(message: { getCommitPosition(): string; getPreparePosition(): string }): Position {
-  return `${STORE_NAME}/${message.getCommitPosition()}/${message.getPreparePosition()}` as Position;
+/** As decimal text. */
+export interface LogPositionText {
+  readonly commit: string;
+  readonly prepare: string;
 }
+
+export const toPosition = ({ commit, prepare }: LogPositionText): Position =>
+  `${STORE_NAME}/${commit}/${prepare}` as Position;
 
 /**
  * `undefined`, which is before every event, gives −1/−1.

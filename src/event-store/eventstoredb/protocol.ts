@@ -16,19 +16,11 @@ import gossip from '@eventstore/db-client/generated/gossip_pb.js';
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streamsGrpc from '@eventstore/db-client/generated/streams_grpc_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
-import wellKnownEmpty from 'google-protobuf/google/protobuf/empty_pb.js';
 
-export type { StreamsClient as Stub } from '@eventstore/db-client/generated/streams_grpc_pb.js';
-export type {
-  BatchAppendReq as BatchAppendRequest,
-  BatchAppendResp as BatchAppendResponse,
-  ReadReq as ReadRequest,
-  ReadResp as ReadResponse,
-} from '@eventstore/db-client/generated/streams_pb.js';
+export type { ReadReq as ReadRequest } from '@eventstore/db-client/generated/streams_pb.js';
 
 export const { GossipClient } = gossipGrpc;
 export const { MemberInfo } = gossip;
-export const { Empty, StreamIdentifier, UUID, WrongExpectedVersion } = shared;
-export const { StreamsClient } = streamsGrpc;
-export const { BatchAppendReq, ReadReq } = streams;
-export const WellKnownEmpty = wellKnownEmpty.Empty;
+export const { Empty, StreamIdentifier, WrongExpectedVersion } = shared;
+export const { StreamsService } = streamsGrpc;
+export const { BatchAppendResp, ReadReq } = streams;

@@ -6,8 +6,9 @@ import type { ReadAllOptions, ReadStreamOptions } from '../event-store.js';
 import { type CallContext, collect, withRetries } from './calls.js';
 import { comparePositions, parsePosition } from './position.js';
 import type { ReadRequest } from './protocol.js';
+import type { Recorded } from './read-message.js';
 import { allBackwards, allForwards, NO_LIMIT, streamRead } from './read-requests.js';
-import { positionOf, type Recorded, toRawEvent } from './recorded-event.js';
+import { toRawEvent } from './recorded-event.js';
 
 /** Counted one by one; what lies further behind is estimated. */
 const COUNTED_EVENTS = 2_000;
@@ -38,7 +39,7 @@ export async function readForwards(
   const from = after === undefined ? undefined : parsePosition(after);
   const events = await readAllOf(context, 'read events', allForwards(from, from ? limit + 1 : limit));
   const [first] = events;
-  if (first && from && comparePositions(positionOf(first), after) <= 0) events.shift();
+  if (first && from && comparePositions(first.position, after) <= 0) events.shift();
   return events.slice(0, limit);
 }
 
@@ -50,11 +51,11 @@ export async function readLast(context: ReadContext): Promise<Recorded | undefin
 /** Exact up to {@link COUNTED_EVENTS}; from there on an estimate from above, by the size of the log that is left. */
 export async function countAfter(context: ReadContext, position: Position | undefined): Promise<number> {
   const head = await readLast(context);
-  if (!head || comparePositions(positionOf(head), position) <= 0) return 0;
+  if (!head || comparePositions(head.position, position) <= 0) return 0;
   const counted = await readForwards(context, { after: position, limit: COUNTED_EVENTS });
   const last = counted.at(-1);
   if (!last || counted.length < COUNTED_EVENTS) return counted.length;
-  const leftBytes = parsePosition(positionOf(head)).commit - parsePosition(positionOf(last)).commit;
+  const leftBytes = parsePosition(head.position).commit - parsePosition(last.position).commit;
   return counted.length + Number((leftBytes + SMALLEST_EVENT_BYTES - 1n) / SMALLEST_EVENT_BYTES);
 }
 

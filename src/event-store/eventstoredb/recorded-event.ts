@@ -6,11 +6,9 @@
  * made of it, and its data is judged with everybody's when it is decoded.
  */
 import type { RawEvent } from '../../events/decode.js';
-import type { Position } from '../../events/event.js';
 import type { SerialisedEvent } from '../serialise.js';
-import type { Proposal } from './append-call.js';
-import { toPosition } from './position.js';
-import type { ReadResponse } from './protocol.js';
+import type { Proposal } from './append-message.js';
+import type { Recorded } from './read-message.js';
 
 interface Metadata {
   readonly host: string;
@@ -23,12 +21,8 @@ interface Metadata {
   readonly recordedAt?: number;
 }
 
-export type Recorded = NonNullable<ReturnType<NonNullable<ReturnType<ReadResponse['getEvent']>>['getEvent']>>;
-
-const TICKS_PER_MS = 10_000n;
-
 export function toProposal(event: SerialisedEvent): Proposal {
-  return { id: event.id, type: event.type, data: event.data, metadata: toMetadata(event) };
+  return { id: event.id, type: event.type, data: Buffer.from(event.data), metadata: toMetadata(event) };
 }
 
 /** Of an event that another store recorded: its times are kept, the log's own `created` notwithstanding. */
@@ -36,7 +30,7 @@ export function toImport(event: RawEvent): Proposal {
   return {
     id: event.id,
     type: event.type,
-    data: JSON.stringify(event.data) ?? 'null',
+    data: Buffer.from(JSON.stringify(event.data) ?? 'null'),
     metadata: toMetadata(event, event.recordedAt),
   };
 }
@@ -44,7 +38,7 @@ export function toImport(event: RawEvent): Proposal {
 function toMetadata(
   event: Pick<RawEvent, 'host' | 'occurredAt' | 'schemaVersion' | 'correlationId' | 'causationId'>,
   recordedAt?: number,
-): string {
+): Buffer {
   const metadata: Metadata = {
     host: event.host,
     occurredAt: event.occurredAt,
@@ -53,50 +47,40 @@ function toMetadata(
     $causationId: event.causationId,
     ...(recordedAt !== undefined && { recordedAt }),
   };
-  return JSON.stringify(metadata);
+  return Buffer.from(JSON.stringify(metadata));
 }
 
-export const idOf = (recorded: Recorded): string => recorded.getId()?.getString() ?? '';
-export const versionOf = (recorded: Recorded): number => Number(recorded.getStreamRevision()) + 1;
-export const positionOf = (recorded: Recorded): Position => toPosition(recorded);
-
-/** By the server's clock, epoch milliseconds. */
-export const createdAt = (recorded: Recorded): number =>
-  Number(BigInt(recorded.getMetadataMap().get('created') ?? '0') / TICKS_PER_MS);
-
 /** When the first store that had it took it. */
-export const recordedAt = (recorded: Recorded): number =>
-  whole(metadataOf(recorded).recordedAt) ?? createdAt(recorded);
+export const recordedAt = ({ metadata, createdMs }: Recorded): number =>
+  whole(toRecord(parse(metadata)).recordedAt) ?? createdMs;
 
 export function toRawEvent(recorded: Recorded): RawEvent {
-  const created = createdAt(recorded);
-  const metadata = metadataOf(recorded);
-  const correlationId = text(metadata.$correlationId);
-  const causationId = text(metadata.$causationId);
+  const { id, type, stream, version, position, createdMs } = recorded;
+  const metadata = toRecord(parse(recorded.metadata));
+  // The same fields in the same order for every event, absent ones too: half the cost of copying it later.
   return {
-    id: idOf(recorded),
-    type: recorded.getMetadataMap().get('type') ?? '',
+    id,
+    type,
     schemaVersion: whole(metadata.schemaVersion) ?? 1,
-    stream: Buffer.from(recorded.getStreamIdentifier()?.getStreamName_asU8() ?? []).toString(),
-    version: versionOf(recorded),
-    position: positionOf(recorded),
-    occurredAt: whole(metadata.occurredAt) ?? created,
-    recordedAt: whole(metadata.recordedAt) ?? created,
+    stream,
+    version,
+    position,
+    occurredAt: whole(metadata.occurredAt) ?? createdMs,
+    recordedAt: whole(metadata.recordedAt) ?? createdMs,
     host: text(metadata.host) ?? 'unknown',
-    ...(correlationId !== undefined && { correlationId }),
-    ...(causationId !== undefined && { causationId }),
-    data: parse(recorded.getData_asU8()),
+    correlationId: text(metadata.$correlationId),
+    causationId: text(metadata.$causationId),
+    data: parse(recorded.data),
   };
 }
 
-function metadataOf(recorded: Recorded): { readonly [K in keyof Metadata]?: unknown } {
-  const metadata = parse(recorded.getCustomMetadata_asU8());
+function toRecord(metadata: unknown): { readonly [K in keyof Metadata]?: unknown } {
   return typeof metadata === 'object' && metadata !== null ? metadata : {};
 }
 
-function parse(bytes: Uint8Array): unknown {
+function parse(json: Buffer): unknown {
   try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+    return JSON.parse(json.toString());
   } catch {
     return null;
   }

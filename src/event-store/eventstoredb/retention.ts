@@ -8,8 +8,8 @@ import { isForgettable } from '../../events/streams.js';
 import { collect } from './calls.js';
 import type { Node } from './connection.js';
 import { toFailure } from './failure.js';
+import type { Recorded } from './read-message.js';
 import { streamRead } from './read-requests.js';
-import { type Recorded, versionOf } from './recorded-event.js';
 
 export interface RetentionOptions {
   /** Whole seconds, 1 and up. */
@@ -33,18 +33,20 @@ export function createRetention({ hitsMaxAgeSeconds, attemptTimeoutMs, onFailure
       await collect(node, request, attemptTimeoutMs, signal, event => {
         last = event;
       });
-      const metadata = last ? (JSON.parse(Buffer.from(last.getData_asU8()).toString()) as object) : {};
+      const metadata = last ? (JSON.parse(last.data.toString()) as object) : {};
       const { $maxAge, $tb = 0 } = metadata as { $maxAge?: unknown; $tb?: unknown };
       // A deleted stream has a `$tb` no number here can hold; its next append brings it back, and the next look.
       if ($maxAge === hitsMaxAgeSeconds || !Number.isSafeInteger($tb)) return;
       const change = {
         id: randomUUID(),
         type: '$metadata',
-        data: JSON.stringify({ ...metadata, $maxAge: hitsMaxAgeSeconds }),
-        metadata: '{}',
+        data: Buffer.from(JSON.stringify({ ...metadata, $maxAge: hitsMaxAgeSeconds })),
+        metadata: Buffer.from('{}'),
       };
+      const write = { stream: metadataStream, version: last?.version ?? 0, events: [change] };
+      const [receipt] = await node.appends.append([write], attemptTimeoutMs);
       // A conflict means that another process was faster.
-      await node.appends.append(metadataStream, last ? versionOf(last) : 0, [change], attemptTimeoutMs);
+      if (receipt?.outcome === 'failed') throw receipt.failure;
     } catch (error) {
       onFailure(toFailure(error, `set how long ${stream} is kept`));
     }

@@ -16,8 +16,9 @@
 import type { Position } from '../../events/event.js';
 import { collect } from './calls.js';
 import type { Node } from './connection.js';
+import type { Recorded } from './read-message.js';
 import { streamRead } from './read-requests.js';
-import { createdAt, idOf, positionOf, type Recorded, recordedAt, versionOf } from './recorded-event.js';
+import { recordedAt } from './recorded-event.js';
 
 const MAX_HOST_LEAD_MS = 600_000;
 const FIRST_PAGE = 32;
@@ -27,7 +28,7 @@ const LOOKS_AT_NOTHING = 5;
 
 export interface Known {
   readonly version: number;
-  /** `undefined`: the server has not told us. */
+  /** Of the event, or of one behind it that was stored together with it; `undefined`: the server did not say. */
   readonly position: Position | undefined;
 }
 
@@ -40,37 +41,47 @@ export interface Tail {
   /** The latest time in an id that was known and let go, milliseconds; −∞ when none was. */
   forgottenIdMs: number;
   looksAtNothing: number;
+  /** When another process last turned out to append here too, by this host's clock, epoch milliseconds. */
+  contendedMs: number;
+  /** Since when this process has not given way to others here. */
+  heldSinceMs: number;
   /** When the server last said that this is the end of the stream, by this host's clock, epoch milliseconds. */
   confirmedMs: number;
 }
 
 /**
  * From when on an event may be stored: by when the log took it, or by when its first store did. Of the two the one
- * that does not apply is NaN, which no time is before. Epoch milliseconds, as is the earliest time in an id.
+ * that does not apply is NaN, which no time is before. Epoch milliseconds, as are the times in the ids.
  */
 export interface SearchBound {
   readonly createdMs: number;
   readonly recordedMs: number;
+  /** The earliest time in an id. */
   readonly idMs: number;
+  /** The latest. */
+  readonly latestIdMs: number;
 }
 
 const WHOLE_STREAM = { createdMs: Number.NEGATIVE_INFINITY, recordedMs: Number.NEGATIVE_INFINITY };
 
 /** Where to stop looking for events of these ids. */
-export function boundOfNew(events: readonly { readonly id: string }[]): SearchBound {
-  const idMs = earliest(events.map(({ id }) => timeOf(id)));
-  return { createdMs: idMs - MAX_HOST_LEAD_MS, recordedMs: Number.NaN, idMs };
+export function boundOfNew(ids: readonly string[]): SearchBound {
+  const times = timesIn(ids);
+  return { createdMs: times.idMs - MAX_HOST_LEAD_MS, recordedMs: Number.NaN, ...times };
 }
 
 /** Where to stop looking for events that another store recorded. */
 export function boundOfImported(
   events: readonly { readonly id: string; readonly recordedAt: number }[],
 ): SearchBound {
-  const recordedMs = earliest(events.map(({ recordedAt }) => recordedAt));
+  const recordedMs = events.reduce(
+    (first, event) => Math.min(first, event.recordedAt),
+    Number.POSITIVE_INFINITY,
+  );
   return {
     createdMs: Number.NaN,
     recordedMs: recordedMs - MAX_HOST_LEAD_MS,
-    idMs: earliest(events.map(({ id }) => timeOf(id))),
+    ...timesIn(events.map(({ id }) => id)),
   };
 }
 
@@ -103,25 +114,27 @@ export async function readTail(
   let knownFrom: Tail['knownFrom'] | undefined;
   for (let count = FIRST_PAGE; !knownFrom; count = Math.min(count * 4, LARGEST_PAGE)) {
     const last = events.at(-1);
-    const fromVersion = last && versionOf(last) - 1;
+    const fromVersion = last && last.version - 1;
     const before = events.length;
     const request = streamRead(stream, { direction: 'backwards', fromVersion, count });
     await collect(node, request, timeoutMs, signal, event => events.push(event));
     const oldest = events.at(-1);
-    if (events.length - before < count || !oldest || versionOf(oldest) === 1) knownFrom = WHOLE_STREAM;
-    else if (createdAt(oldest) < bound.createdMs || recordedAt(oldest) < bound.recordedMs) {
-      knownFrom = { createdMs: createdAt(oldest) + 1, recordedMs: recordedAt(oldest) + 1 };
+    if (events.length - before < count || !oldest || oldest.version === 1) knownFrom = WHOLE_STREAM;
+    else if (oldest.createdMs < bound.createdMs || recordedAt(oldest) < bound.recordedMs) {
+      knownFrom = { createdMs: oldest.createdMs + 1, recordedMs: recordedAt(oldest) + 1 };
     }
   }
   const known = new Map<string, Known>();
   for (const event of events.reverse()) learn(known, event);
   const newest = events.at(-1);
   return {
-    version: newest ? versionOf(newest) : 0,
+    version: newest?.version ?? 0,
     known,
     knownFrom,
     forgottenIdMs: Number.NEGATIVE_INFINITY,
     looksAtNothing: 0,
+    contendedMs: Number.NEGATIVE_INFINITY,
+    heldSinceMs: Date.now(),
     confirmedMs: Date.now(),
   };
 }
@@ -142,7 +155,7 @@ export async function refreshTail(
   const request = streamRead(stream, { direction: 'forwards', fromVersion: tail.version + 1, count });
   await collect(node, request, timeoutMs, signal, event => {
     learn(tail.known, event);
-    tail.version = versionOf(event);
+    tail.version = event.version;
   });
   tail.confirmedMs = Date.now();
   // The newest event of a stream is the last to grow old: nothing to see at all means all of it has.
@@ -151,14 +164,21 @@ export async function refreshTail(
   if (tail.looksAtNothing >= LOOKS_AT_NOTHING) tail.version = actual;
 }
 
-function learn(known: Map<string, Known>, event: Recorded): void {
-  const id = idOf(event).toLowerCase();
+function learn(known: Map<string, Known>, { id, version, position }: Recorded): void {
+  const key = id.toLowerCase();
   // Should it be there twice all the same, the first is the one that counts.
-  if (!known.has(id)) known.set(id, { version: versionOf(event), position: positionOf(event) });
+  if (!known.has(key)) known.set(key, { version, position });
 }
 
-// Not Math.min(...times): a call takes only so many arguments.
-const earliest = (times: readonly number[]): number => times.reduce((a, b) => Math.min(a, b));
+function timesIn(ids: readonly string[]): Pick<SearchBound, 'idMs' | 'latestIdMs'> {
+  let [idMs, latestIdMs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const id of ids) {
+    const ms = timeOf(id);
+    if (ms < idMs) idMs = ms;
+    if (ms > latestIdMs) latestIdMs = ms;
+  }
+  return { idMs, latestIdMs };
+}
 
 /** Milliseconds in a UUIDv7; of any other id nothing is known. */
 function timeOf(id: string): number {

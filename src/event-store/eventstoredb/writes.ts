@@ -1,8 +1,8 @@
 /**
- * What an append or an import comes to: a list of writes in the order in which they are to lie in the log, each of
+ * What appends or an import come to: a list of writes in the order in which they are to lie in the log, each of
  * events of one stream that the server takes together or not at all.
  */
-import type { Proposal } from './append-call.js';
+import type { Proposal } from './append-message.js';
 
 export interface Write {
   readonly stream: string;
@@ -17,39 +17,62 @@ export interface Item {
 /** The server's default MaxAppendSize is 1 MiB, of types, data and metadata; some room for what it adds. */
 const MAX_WRITE_BYTES = 900 * 1024;
 
-/** One write a stream, in the order in which the streams first appear: what goes into a stream stays whole. */
-export function byStream(items: readonly Item[]): Write[] {
-  const streams = new Map<string, Proposal[]>();
-  for (const { stream, proposal } of items) {
-    const proposals = streams.get(stream);
-    if (proposals) proposals.push(proposal);
-    else streams.set(stream, [proposal]);
+/**
+ * One write a stream, in the order in which the streams first appear, as far as its size allows: what one append has
+ * for a stream stays whole.
+ */
+export function byStream(appends: readonly (readonly Item[])[]): Write[] {
+  const parts = new Map<string, Proposal[][]>();
+  for (const items of appends) {
+    // Of this append: the part of each stream it has begun.
+    const own = new Map<string, Proposal[]>();
+    for (const { stream, proposal } of items) {
+      const part = own.get(stream);
+      if (part) {
+        part.push(proposal);
+        continue;
+      }
+      const begun = [proposal];
+      own.set(stream, begun);
+      const there = parts.get(stream);
+      if (there) there.push(begun);
+      else parts.set(stream, [begun]);
+    }
   }
-  return [...streams].flatMap(([stream, events]) => split(stream, events));
+  return [...parts].flatMap(([stream, ofStream]) => pack(stream, ofStream));
 }
 
 /** Neighbours of one stream make one write: the log has the events in the order given. */
 export function inOrder(items: readonly Item[]): Write[] {
-  const writes: { stream: string; events: Proposal[] }[] = [];
+  const runs: { stream: string; events: Proposal[] }[] = [];
   for (const { stream, proposal } of items) {
-    const last = writes.at(-1);
+    const last = runs.at(-1);
     if (last?.stream === stream) last.events.push(proposal);
-    else writes.push({ stream, events: [proposal] });
+    else runs.push({ stream, events: [proposal] });
   }
-  return writes.flatMap(({ stream, events }) => split(stream, events));
+  return runs.flatMap(({ stream, events }) => pack(stream, [events]));
 }
 
-function split(stream: string, events: readonly Proposal[]): Write[] {
-  const writes: { stream: string; events: Proposal[] }[] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const event of events) {
-    const size = Buffer.byteLength(event.data) + Buffer.byteLength(event.metadata) + event.type.length;
-    bytes += size;
-    if (bytes > MAX_WRITE_BYTES) {
-      writes.push({ stream, events: [] });
-      bytes = size;
+/** Fills writes with whole parts; only a part that is too large for any is cut. */
+function pack(stream: string, parts: readonly (readonly Proposal[])[]): Write[] {
+  const writes: { stream: string; events: Proposal[] }[] = [{ stream, events: [] }];
+  let bytes = 0;
+  const startAnother = () => {
+    if (writes.at(-1)?.events.length !== 0) writes.push({ stream, events: [] });
+    bytes = 0;
+  };
+  for (const part of parts) {
+    const sizes = part.map(sizeOf);
+    const partBytes = sizes.reduce((sum, size) => sum + size, 0);
+    if (bytes + partBytes > MAX_WRITE_BYTES) startAnother();
+    for (const [index, event] of part.entries()) {
+      const size = sizes[index] as number;
+      if (bytes + size > MAX_WRITE_BYTES) startAnother();
+      writes.at(-1)?.events.push(event);
+      bytes += size;
     }
-    writes.at(-1)?.events.push(event);
   }
   return writes;
 }
+
+const sizeOf = ({ type, data, metadata }: Proposal): number => type.length + data.length + metadata.length;

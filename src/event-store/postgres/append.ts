@@ -11,13 +11,16 @@ import type { NewEvent } from '../../events/event.js';
 import type { AppendedEvent, AppendOptions, AppendResult, ExpectedVersion } from '../event-store.js';
 import { type SerialisedEvent, serialiseEvent } from '../serialise.js';
 import { VersionConflictError } from '../version-conflict-error.js';
-import { comparePositions, toPosition } from './position.js';
+import { toPosition } from './position.js';
 import type { RunStatement, TextRow } from './query.js';
 
 const APPEND = {
   name: 'connector_state_append',
   text: 'SELECT event_id, stream, version, position, is_new FROM connector_event_append($1, $2, $3)',
 };
+
+/** Id, stream, version, position, whether it is new. */
+type AppendedRow = readonly [string, string, string, string, string];
 
 /** The SQLSTATE the SQL function raises, with `{"stream", "actual"}` as detail. */
 const VERSION_CONFLICT = 'VC001';
@@ -94,15 +97,11 @@ function toConflict(
 }
 
 function toResult(rows: readonly TextRow[]): AppendResult {
-  const events = (rows as readonly [string, string, string, string, string][]).map(
-    ([id, stream, version, position, isNew]): AppendedEvent => ({
-      id,
-      stream,
-      version: Number(version),
-      position: toPosition(position),
-      isNew: isNew === 't',
-    }),
-  );
-  const last = events.reduce((a, b) => (comparePositions(a.position, b.position) > 0 ? a : b));
-  return { events, position: last.position };
+  const events: AppendedEvent[] = [];
+  let last = 0n;
+  for (const [id, stream, version, position, isNew] of rows as readonly AppendedRow[]) {
+    events.push({ id, stream, version: Number(version), isNew: isNew === 't' });
+    if (BigInt(position) > last) last = BigInt(position);
+  }
+  return { events, position: toPosition(String(last)) };
 }

@@ -26,8 +26,10 @@ import {
   AppendResp,
   BatchAppendResp,
   DeleteResp,
+  Empty,
   SharedEmpty,
   TombstoneResp,
+  UUID,
 } from './protocol.js';
 
 const { Success, WrongExpectedVersion, Position } = AppendResp;
@@ -103,7 +105,7 @@ export const batchAppend =
       request: BatchAppendReq,
     ) => {
       const response = new BatchAppendResp();
-      response.setCorrelationId(request.getCorrelationId());
+      response.setCorrelationId(structured(request.getCorrelationId()?.getString() ?? ''));
       const identifier = request.getOptions()?.getStreamIdentifier();
       if (identifier) response.setStreamIdentifier(identifier);
       let isDenied = false;
@@ -129,7 +131,8 @@ export const batchAppend =
       if (outcome.result === 'success') {
         const success = new BatchAppendResp.Success();
         success.setCurrentRevision(String(outcome.revision));
-        success.setPosition(fillPosition(new AllStreamPosition(), outcome.position));
+        if (fault?.kind === 'withhold-position') success.setNoPosition(new Empty());
+        else success.setPosition(fillPosition(new AllStreamPosition(), outcome.position));
         response.setSuccess(success);
       } else {
         response.setError(batchFailure(stream, expected, outcome));
@@ -174,6 +177,17 @@ const toProposal = (message: Proposed): Proposal => ({
 
 const nameOf = (identifier: { getStreamName_asU8(): Uint8Array } | undefined): string =>
   Buffer.from(identifier?.getStreamName_asU8() ?? []).toString();
+
+/** Real servers answer so, or with the text they were given. */
+function structured(id: string) {
+  const bits = BigInt(`0x${id.replaceAll('-', '')}`);
+  const halves = new UUID.Structured();
+  halves.setMostSignificantBits(String(BigInt.asIntN(64, bits >> 64n)));
+  halves.setLeastSignificantBits(String(BigInt.asIntN(64, bits)));
+  const uuid = new UUID();
+  uuid.setStructured(halves);
+  return uuid;
+}
 
 function expectedOf(
   options: { hasAny(): boolean; hasNoStream(): boolean; hasStreamExists(): boolean },

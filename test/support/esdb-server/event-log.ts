@@ -1,12 +1,13 @@
 /**
  * What a node keeps: one log of records, an index by stream, and what appends are checked against. Lives longer
- * than a server, so that a restart finds its data.
+ * than a server, so that a restart finds its data; with a journal, longer than the process.
  *
  * As in the real log, a position is a byte offset, never a count; commit and prepare are one number for what an
  * append wrote, and differ for a transaction of the old protocol, whose records share their commit's. An append to
  * `any` revision is recognised by a memory of ids that a restart forgets; one to a certain revision by what
  * lies behind it, always.
  */
+import type { Journal } from './journal.js';
 import { type EffectiveMetadata, isReadable, metadataOf } from './stream-metadata.js';
 
 export interface Proposal {
@@ -52,7 +53,20 @@ export class EventLog {
   readonly #tombstones = new Set<string>();
   readonly #recentIds = new Map<string, LoggedEvent>();
   readonly #listeners = new Set<() => void>();
+  readonly #journal: Journal | undefined;
+  /** Written since the journal was. */
+  #unsaved: LoggedEvent[] = [];
   #endOfLog = 0n;
+
+  /** @param journal what was written there before is in the log; recent ids are forgotten, as by a restart */
+  constructor(journal?: Journal) {
+    this.#journal = journal;
+    for (const { events, endOfLog, tombstone } of journal?.entries ?? []) {
+      for (const event of events) this.#index(event);
+      if (tombstone !== undefined) this.#tombstones.add(tombstone);
+      this.#endOfLog = endOfLog;
+    }
+  }
 
   /** Called after every append. @returns stops that */
   onAppend(listener: () => void): () => void {
@@ -106,6 +120,7 @@ export class EventLog {
 
   tombstone(stream: string): void {
     this.#tombstones.add(stream);
+    this.#journal?.write({ events: [], endOfLog: this.#endOfLog, tombstone: stream });
   }
 
   isTombstoned = (stream: string): boolean => this.#tombstones.has(stream);
@@ -172,15 +187,23 @@ export class EventLog {
       createdMs: Date.now(),
     };
     this.#endOfLog += sizeOf(stream, proposal);
-    this.events.push(event);
-    const inStream = this.#streams.get(stream);
-    if (inStream) inStream.push(event);
-    else this.#streams.set(stream, [event]);
+    this.#index(event);
     this.#recentIds.set(`${event.id} ${stream}`, event);
+    if (this.#journal) this.#unsaved.push(event);
     return event;
   }
 
+  #index(event: LoggedEvent): void {
+    this.events.push(event);
+    const inStream = this.#streams.get(event.stream);
+    if (inStream) inStream.push(event);
+    else this.#streams.set(event.stream, [event]);
+  }
+
+  /** Nobody hears of an append before it is in the journal. */
   #tell(): void {
+    this.#journal?.write({ events: this.#unsaved, endOfLog: this.#endOfLog });
+    this.#unsaved = [];
     for (const listener of this.#listeners) listener();
   }
 }

@@ -20,7 +20,9 @@ export type Fault =
   /** Ends the call after so many messages, as a lost connection would. */
   | { readonly kind: 'cut'; readonly afterMessages: number }
   /** Takes the append in full, and ends the call instead of answering. */
-  | { readonly kind: 'lose-answer' };
+  | { readonly kind: 'lose-answer' }
+  /** Takes the append and does not say where it lies, as the protocol allows. */
+  | { readonly kind: 'withhold-position' };
 
 export type Injection = Fault & {
   /** Default: every call. */

@@ -18,6 +18,8 @@ export interface NodeOptions {
   readonly users?: Readonly<Record<string, string>> | undefined;
   /** Who is in the cluster; default: this node alone. */
   readonly members?: () => readonly Member[];
+  /** Default: any that is free. */
+  readonly port?: number;
 }
 
 export const HOST = 'localhost';
@@ -34,6 +36,7 @@ export class Node {
 
   constructor(options: NodeOptions) {
     this.#options = options;
+    this.#port = options.port ?? 0;
   }
 
   get port(): number {

@@ -1,0 +1,57 @@
+/** Appending to EventStoreDB through the store, against the bare client. */
+import type { Benchmark } from '../benchmark.js';
+import { withEventStoreDb } from '../esdb-server.js';
+import type { EsdbAppendAnswer, EsdbAppendShape, EsdbAppendTask } from '../programs/esdb-append.js';
+import { runProgram } from '../run-program.js';
+
+const SHAPES: readonly EsdbAppendShape[] = [
+  { callers: 1, batch: 1, streams: 'own' },
+  { callers: 16, batch: 1, streams: 'own' },
+  { callers: 16, batch: 1, streams: 'one' },
+  { callers: 1, batch: 100, streams: 'own' },
+  { callers: 16, batch: 100, streams: 'one' },
+  { callers: 1, batch: 100, streams: 'connectors' },
+  { callers: 1, batch: 1, streams: 'new' },
+];
+
+const WHERE = {
+  one: 'one stream',
+  own: 'a stream a caller',
+  connectors: 'streams of 1000 connectors',
+  new: 'a new stream each',
+};
+
+export const esdbAppend: Benchmark = {
+  name: 'esdb-append',
+  title: 'EventStoreDB: appending through the store and by the bare client',
+  run: ({ signal, isQuick, progress }) =>
+    withEventStoreDb(signal, async ({ url, description }) => {
+      progress('rounds of store and bare client');
+      const task: EsdbAppendTask = {
+        url,
+        shapes: SHAPES,
+        rounds: isQuick ? 3 : 11,
+        roundMs: isQuick ? 200 : 1_000,
+      };
+      const { shapes } = await runProgram<EsdbAppendAnswer>('esdb-append', task, { signal });
+      return {
+        figures: shapes.map(({ shape, store, bare, ratio }) => ({
+          name: nameOf(shape),
+          value: store.perSecond,
+          unit: '/s' as const,
+          peer: { name: 'bare client', value: bare.perSecond },
+          ratio: ratio.perSecond,
+          // A stream's first append in a process looks at what is there, which the bare client does not.
+          ...(shape.streams !== 'new' && { limit: { on: 'ratio', kind: 'at least', value: 0.9 } as const }),
+        })),
+        notes: [
+          `Events a second. ${description}`,
+          'The bare client appends the same events to streams of its own, at any revision, one call a stream.',
+          'A new stream costs the store a read, which finds what a lost answer may have left there.',
+        ],
+      };
+    }),
+};
+
+const nameOf = ({ callers, batch, streams }: EsdbAppendShape): string =>
+  `${callers === 1 ? '1 caller' : `${callers} callers`}, ${batch} event${batch === 1 ? '' : 's'}, ${WHERE[streams]}`;

@@ -1,0 +1,118 @@
+/**
+ * Group commit: which appends of this process go to the server together, and when.
+ *
+ * A stream has one group of appends on its way at a time, because each append names the version at which the stream
+ * must be. What is appended to it meanwhile waits, and then goes as one: so many writers on one stream cost a
+ * round trip together and not one after the other. Appends that share no stream do not wait for each other.
+ *
+ *   waiting   in the order made; one that waits for a stream holds back those behind it that need its other streams
+ *   starting  at the end of the turn of the event loop in which it became possible, so that whoever was just
+ *             answered and appends again goes along
+ *   under way until the group has come to its end, also for those whose callers no longer wait
+ *
+ * An append that depends on a version, and an import, goes by itself: what becomes of it is nobody else's affair.
+ */
+export interface Queued {
+  readonly streams: ReadonlySet<string>;
+  readonly items: readonly unknown[];
+  readonly goesAlone: boolean;
+  /** Over when nobody waits for it any more: what has not been started then never is. */
+  readonly interruption: { readonly isOver: boolean };
+}
+
+/** What a group holds in memory at most, beside one append that alone is larger. */
+const MAX_GROUP_EVENTS = 4_000;
+
+interface Group<Q> {
+  readonly members: Q[];
+  eventCount: number;
+}
+
+export class AppendQueue<Q extends Queued> {
+  readonly #run: (group: readonly Q[]) => Promise<void>;
+  readonly #underWay = new Set<string>();
+  #waiting: Q[] = [];
+  #isScheduled = false;
+
+  /** @param run must not reject; the streams of a group are its own until it is done */
+  constructor(run: (group: readonly Q[]) => Promise<void>) {
+    this.#run = run;
+  }
+
+  add(append: Q): void {
+    this.#waiting.push(append);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => this.#start());
+  }
+
+  #start(): void {
+    this.#isScheduled = false;
+    const { groups, left } = formGroups(this.#waiting, this.#underWay);
+    this.#waiting = left;
+    for (const members of groups) void this.#send(members);
+  }
+
+  async #send(members: readonly Q[]): Promise<void> {
+    const streams = members.flatMap(member => [...member.streams]);
+    for (const stream of streams) this.#underWay.add(stream);
+    await this.#run(members);
+    for (const stream of streams) this.#underWay.delete(stream);
+    if (this.#waiting.length === 0 || this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#start());
+  }
+}
+
+/** @returns what can start now, in groups that share no stream, each in the order made; and what is left */
+export function formGroups<Q extends Queued>(
+  waiting: readonly Q[],
+  underWay: ReadonlySet<string>,
+): { readonly groups: readonly (readonly Q[])[]; readonly left: Q[] } {
+  const groups = new Set<Group<Q>>();
+  const byStream = new Map<string, Group<Q>>();
+  const taken = new Set(underWay);
+  const left: Q[] = [];
+  for (const append of waiting) {
+    if (append.interruption.isOver) continue;
+    const touched = new Set<Group<Q>>();
+    let isFree = true;
+    for (const stream of append.streams) {
+      if (taken.has(stream)) isFree = false;
+      const group = byStream.get(stream);
+      if (group) touched.add(group);
+    }
+    const together = [...touched].reduce((sum, group) => sum + group.eventCount, append.items.length);
+    if (!isFree || (touched.size > 0 && (append.goesAlone || together > MAX_GROUP_EVENTS))) {
+      left.push(append);
+      for (const stream of append.streams) taken.add(stream);
+      continue;
+    }
+    const group = join(touched, groups, byStream);
+    group.members.push(append);
+    group.eventCount += append.items.length;
+    for (const stream of append.streams) {
+      if (append.goesAlone) taken.add(stream);
+      else byStream.set(stream, group);
+    }
+  }
+  return { groups: [...groups].map(({ members }) => members), left };
+}
+
+/** One group of all that are touched, or a new one. */
+function join<Q extends Queued>(
+  touched: ReadonlySet<Group<Q>>,
+  groups: Set<Group<Q>>,
+  byStream: Map<string, Group<Q>>,
+): Group<Q> {
+  const [first, ...others] = touched;
+  const group = first ?? { members: [], eventCount: 0 };
+  groups.add(group);
+  for (const other of others) {
+    group.members.push(...other.members);
+    group.eventCount += other.eventCount;
+    groups.delete(other);
+    for (const member of other.members) for (const stream of member.streams) byStream.set(stream, group);
+  }
+  return group;
+}

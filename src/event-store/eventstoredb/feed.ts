@@ -1,0 +1,63 @@
+/**
+ * A subscription's call as something that flows while its reader wants more, and stands still otherwise: then
+ * messages wait in the call's small buffer, behind that in the network, and behind that with the server.
+ */
+import type { ClientReadableStream } from '@grpc/grpc-js';
+import type { ReadMessage } from './read-message.js';
+
+export class Feed {
+  readonly #call: ClientReadableStream<ReadMessage>;
+  #failure: unknown;
+  #isOver = false;
+  #wake = () => {};
+
+  /** It flows at once. */
+  constructor(call: ClientReadableStream<ReadMessage>, onMessage: (message: ReadMessage) => void) {
+    this.#call = call;
+    call.on('data', onMessage);
+    call.on('end', () => this.#finish());
+    // Stays for as long as the call lives: an error nobody listens to would end the process.
+    call.on('error', error => {
+      this.#failure ??= error;
+      this.#finish();
+    });
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  pause(): void {
+    this.#call.pause();
+  }
+
+  resume(): void {
+    this.#call.resume();
+  }
+
+  /** Until {@link wake} is called, or the call ends. One waiter at a time. */
+  wait(): Promise<void> {
+    return new Promise(resolve => {
+      this.#wake = resolve;
+      if (this.#isOver) resolve();
+    });
+  }
+
+  wake(): void {
+    this.#wake();
+  }
+
+  /** @throws the call's error, if it ended with one */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  cancel(): void {
+    this.#call.cancel();
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#wake();
+  }
+}

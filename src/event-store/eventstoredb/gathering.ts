@@ -1,0 +1,89 @@
+/**
+ * A page in the making: what a subscription was sent and has not handed out.
+ *
+ * Catching up, a page is complete when it is full. Live, from the server's "caught up" until it says "fell behind",
+ * whatever is there is a page. In a store that others use too, ours may be quiet for long: the server says now and
+ * then how far it has looked, and when that is far enough from the last position handed out, it makes a page
+ * without events, so that a restart need not look at all of it again. Not every time: a page costs the reader a write.
+ */
+import { decodeEvent } from '../../events/decode.js';
+import type { Position, StoredEvent } from '../../events/event.js';
+import type { Page } from '../event-store.js';
+import { comparePositions, parsePosition } from './position.js';
+import type { ReadMessage } from './read-message.js';
+import { toRawEvent } from './recorded-event.js';
+
+/** What the reader was told last. */
+export interface Told {
+  readonly position: Position | undefined;
+  /** Being at the head again is nothing new to it then. */
+  readonly isAtHead: boolean;
+}
+
+/** How much of the log must have gone by for a position without events to be worth a page. */
+const QUIET_PAGE_BYTES = 65_536n;
+
+export class Gathering {
+  readonly #pageSize: number;
+  readonly #after: Position | undefined;
+  #events: StoredEvent[] = [];
+  #isLive = false;
+  /** How far the server has looked beyond the last event. */
+  #looked: Position | undefined;
+  #isFirst = true;
+
+  constructor(pageSize: number, after: Position | undefined) {
+    this.#pageSize = pageSize;
+    this.#after = after;
+  }
+
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  get isFull(): boolean {
+    return this.#events.length >= this.#pageSize;
+  }
+
+  get count(): number {
+    return this.#events.length;
+  }
+
+  add({ event, checkpoint, caughtUp, fellBehind }: ReadMessage): void {
+    if (event) {
+      // The server starts behind the position it was given; should one not, the event is not ours to repeat.
+      const isRepeated = this.#isFirst && comparePositions(event.position, this.#after) <= 0;
+      this.#isFirst = false;
+      if (!isRepeated) this.#events.push(decodeEvent(toRawEvent(event)));
+      this.#looked = undefined;
+    } else if (checkpoint !== undefined) {
+      this.#looked = checkpoint;
+    } else if (caughtUp) {
+      this.#isLive = true;
+    } else if (fellBehind) {
+      this.#isLive = false;
+    }
+  }
+
+  /** Whether it is time for a page. */
+  hasPage({ position, isAtHead }: Told): boolean {
+    if (this.isFull) return true;
+    if (this.#isLive && (this.#events.length > 0 || !isAtHead)) return true;
+    return this.#events.length === 0 && isFarFrom(position, this.#looked);
+  }
+
+  /** To be asked for when there is one. */
+  takePage({ position }: Told): Page {
+    const events = this.#events;
+    const isFull = this.isFull;
+    this.#events = [];
+    const last = events.at(-1)?.position;
+    const looked = last === undefined && isFarFrom(position, this.#looked) ? this.#looked : undefined;
+    return { events, position: last ?? looked ?? position, caughtUp: this.#isLive && !isFull };
+  }
+}
+
+function isFarFrom(position: Position | undefined, looked: Position | undefined): boolean {
+  if (looked === undefined) return false;
+  return parsePosition(looked).commit - parsePosition(position).commit >= QUIET_PAGE_BYTES;
+}

@@ -1,0 +1,89 @@
+/**
+ * Stores a group of appends as one batch of writes, and tells each caller what became of its own.
+ *
+ * The group is tried again for as long as one of its callers waits. What the server refuses for good may be one
+ * caller's fault alone, so the appends are then made one by one, and only those fail that are refused by themselves.
+ */
+import type { ExpectedVersion } from '../event-store.js';
+import { sleep } from '../waiting.js';
+import type { Queued } from './append-queue.js';
+import { retryUntil } from './calls.js';
+import { isTransient } from './failure.js';
+import { type Interruption, whenAllAre } from './interruption.js';
+import type { StoredEvents } from './stored-events.js';
+import { type Batch, Storing } from './storing.js';
+import type { SearchBound } from './stream-tail.js';
+import type { TailContext } from './tails-in-use.js';
+import { byStream, type Item, inOrder } from './writes.js';
+
+export interface Append extends Queued {
+  /** Completes "the event store could not …". */
+  readonly action: string;
+  readonly interruption: Interruption;
+  readonly items: readonly Item[];
+  /** `given`: the log is to have the events in the order given, and nobody asks where; else stream by stream. */
+  readonly order: 'given' | 'by-stream';
+  readonly expected: ReadonlyMap<string, number>;
+  /** What the caller named, for the error. */
+  readonly named: Readonly<Record<string, ExpectedVersion>>;
+  toBounds(items: readonly Item[]): ReadonlyMap<string, SearchBound>;
+  /** Called for the members of a group in the order in which their events lie in each stream. */
+  onStored(stored: StoredEvents): void;
+  onFailure(failure: unknown): void;
+}
+
+/** Never rejects. @param group which shares no stream with another that is under way */
+export async function storeGroup(context: TailContext, group: readonly Append[]): Promise<void> {
+  const ours = new Set<string>();
+  if (group.length > 1) {
+    try {
+      await storeTogether(context, group, ours);
+      return;
+    } catch (failure) {
+      if (isTransient(failure)) {
+        for (const { onFailure } of group) onFailure(failure);
+        return;
+      }
+    }
+  }
+  for (const append of group) {
+    try {
+      if (!append.interruption.isOver) await storeTogether(context, [append], ours);
+    } catch (failure) {
+      append.onFailure(failure);
+    }
+  }
+}
+
+async function storeTogether(
+  context: TailContext,
+  group: readonly Append[],
+  ours: Set<string>,
+): Promise<void> {
+  const [first] = group as readonly [Append, ...Append[]];
+  const isSingle = group.length === 1;
+  const action = isSingle ? first.action : `append ${group.length} groups of events`;
+  const interruption = isSingle ? first.interruption : whenAllAre(group.map(append => append.interruption));
+  const storing = new Storing(context, toBatch(group), ours);
+  let isDone = false;
+  try {
+    await interruption.race(
+      retryUntil(context, action, interruption, node => storing.run(node, interruption)),
+    );
+    isDone = true;
+  } finally {
+    // What was left in the middle, perhaps with an answer still to come, is looked at anew by the next.
+    if (!isDone) storing.giveUp();
+    if (!isSingle) interruption.dispose();
+  }
+  for (const { onStored } of group) onStored(storing.stored);
+  const pauseMs = storing.giveWayMs();
+  if (pauseMs > 0) await sleep(pauseMs, context.closing);
+}
+
+function toBatch(group: readonly Append[]): Batch {
+  const [{ order, expected, named, toBounds, items }] = group as readonly [Append, ...Append[]];
+  const all = group.length === 1 ? items : group.flatMap(append => append.items);
+  const writes = order === 'given' ? inOrder(all) : byStream(group.map(append => append.items));
+  return { writes, bounds: toBounds(all), expected, named, tellsResult: order === 'by-stream' };
+}

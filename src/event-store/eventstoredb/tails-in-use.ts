@@ -1,0 +1,101 @@
+/**
+ * The tails of the streams that a batch of writes is for: remembered, else read, and read on when there is reason to.
+ * While the batch is under way nobody else appends to these streams from this process.
+ */
+import pLimit from 'p-limit';
+import type { CallContext } from './calls.js';
+import type { Node } from './connection.js';
+import type { Interruption } from './interruption.js';
+import { reaches, readTail, refreshTail, type SearchBound, type Tail } from './stream-tail.js';
+import type { TailCache } from './tail-cache.js';
+
+export interface TailContext extends CallContext {
+  readonly tails: TailCache;
+  /** Called before a stream is appended to for the first time in this process. Never rejects. */
+  prepare(node: Node, stream: string, signal: AbortSignal): Promise<void>;
+}
+
+const LOOKS_AT_ONCE = 64;
+
+export class TailsInUse {
+  readonly #context: TailContext;
+  readonly #bounds: ReadonlyMap<string, SearchBound>;
+  readonly #tails = new Map<string, Tail>();
+  /** Streams whose tail was read, not remembered, so that what it says of the version holds. */
+  readonly #fresh = new Set<string>();
+  readonly #tellsNew: boolean;
+
+  /** @param tellsNew whether somebody wants to know which events were there already */
+  constructor(context: TailContext, bounds: ReadonlyMap<string, SearchBound>, tellsNew: boolean) {
+    this.#context = context;
+    this.#bounds = bounds;
+    this.#tellsNew = tellsNew;
+  }
+
+  of(stream: string): Tail {
+    return this.#tails.get(stream) as Tail;
+  }
+
+  all(): Iterable<Tail> {
+    return this.#tails.values();
+  }
+
+  isFresh(stream: string): boolean {
+    return this.#fresh.has(stream);
+  }
+
+  /** Reads the tails that are not remembered, and again all whose last appends had no answer. */
+  async look(node: Node, interruption: Interruption): Promise<void> {
+    const looks: (() => Promise<void>)[] = [];
+    for (const [stream, bound] of this.#bounds) {
+      if (this.#tails.has(stream)) {
+        looks.push(() => this.refresh(node, stream, undefined, interruption));
+        continue;
+      }
+      const remembered = this.#context.tails.get(stream);
+      if (!remembered || !reaches(remembered, bound)) {
+        looks.push(() => this.#read(node, stream, bound, remembered === undefined, interruption.signal));
+        continue;
+      }
+      this.#tails.set(stream, remembered);
+      if (this.#tellsNew && this.#mayRepeatAll(remembered, bound)) {
+        looks.push(() => this.refresh(node, stream, undefined, interruption));
+      }
+    }
+    if (looks.length === 0) return;
+    if (looks.length <= LOOKS_AT_ONCE) await Promise.all(looks.map(look => look()));
+    else await pLimit(LOOKS_AT_ONCE).map(looks, look => look());
+  }
+
+  /** @param actual the version at which the server says the stream is */
+  async refresh(
+    node: Node,
+    stream: string,
+    actual: number | undefined,
+    { signal }: Interruption,
+  ): Promise<void> {
+    await refreshTail(node, stream, this.of(stream), actual, this.#context.attemptTimeoutMs, signal);
+    this.#fresh.add(stream);
+  }
+
+  keep(): void {
+    for (const [stream, tail] of this.#tails) this.#context.tails.keep(stream, tail);
+  }
+
+  /**
+   * Another process may have stored all of the events since we last heard of the stream: the server would take them
+   * for the same append, and we for a new one. With a single one among them that was made later it would not.
+   */
+  #mayRepeatAll({ confirmedMs }: Tail, { latestIdMs }: SearchBound): boolean {
+    return latestIdMs < confirmedMs;
+  }
+
+  async #read(node: Node, stream: string, bound: SearchBound, isFirst: boolean, signal: AbortSignal) {
+    const [tail] = await Promise.all([
+      readTail(node, stream, bound, this.#context.attemptTimeoutMs, signal),
+      isFirst ? this.#context.prepare(node, stream, signal) : undefined,
+    ]);
+    this.#tails.set(stream, tail);
+    this.#fresh.add(stream);
+  }
+}

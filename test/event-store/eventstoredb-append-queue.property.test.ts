@@ -1,0 +1,157 @@
+/** Which appends go together: whatever is waiting, each stream sees its appends in the order made, one group at a time. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { AppendQueue, formGroups, type Queued } from '../../src/event-store/eventstoredb/append-queue.js';
+
+interface Append extends Queued {
+  readonly number: number;
+}
+
+const STREAMS = ['a', 'b', 'c', 'd', 'e'];
+
+const appendOf = (number: number, streams: readonly string[], more: Partial<Append> = {}): Append => ({
+  number,
+  streams: new Set(streams),
+  items: streams,
+  goesAlone: false,
+  interruption: { isOver: false },
+  ...more,
+});
+
+const appends = fc
+  .array(
+    fc.record({
+      streams: fc.subarray(STREAMS, { minLength: 1, maxLength: 3 }),
+      goesAlone: fc.boolean(),
+      isOver: fc.boolean(),
+      size: fc.constantFrom(1, 3, 2_500),
+    }),
+    { maxLength: 20 },
+  )
+  .map(all =>
+    all.map(({ streams, goesAlone, isOver, size }, number) =>
+      appendOf(number, streams, { goesAlone, interruption: { isOver }, items: new Array(size) }),
+    ),
+  );
+const underWay = fc.subarray(STREAMS).map(streams => new Set(streams));
+const streamsOf = (group: readonly Append[]) => new Set(group.flatMap(({ streams }) => [...streams]));
+const touches = (streams: Iterable<string>, others: ReadonlySet<string>) =>
+  [...streams].some(s => others.has(s));
+
+describe('what can start', () => {
+  it('shares no stream with what is under way, nor one group with another', () => {
+    fc.assert(
+      fc.property(appends, underWay, (waiting, busy) => {
+        const taken = new Set(busy);
+        for (const group of formGroups(waiting, busy).groups) {
+          expect(touches(streamsOf(group), taken)).toBe(false);
+          for (const stream of streamsOf(group)) taken.add(stream);
+        }
+      }),
+    );
+  });
+
+  it('is never ahead of an older append to one of its streams', () => {
+    fc.assert(
+      fc.property(appends, underWay, (waiting, busy) => {
+        const { groups, left } = formGroups(waiting, busy);
+        for (const group of groups) {
+          for (const append of group) {
+            const older = left.filter(other => other.number < append.number);
+            expect(touches(append.streams, streamsOf(older))).toBe(false);
+          }
+          for (const stream of streamsOf(group)) {
+            const numbers = group.filter(({ streams }) => streams.has(stream)).map(({ number }) => number);
+            expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+          }
+        }
+      }),
+    );
+  });
+
+  it('goes with others only where it may, in groups of bounded size, and nothing is lost', () => {
+    fc.assert(
+      fc.property(appends, underWay, (waiting, busy) => {
+        const { groups, left } = formGroups(waiting, busy);
+        for (const group of groups) {
+          if (group.length === 1) continue;
+          expect(group.some(({ goesAlone }) => goesAlone)).toBe(false);
+          expect(group.reduce((sum, { items }) => sum + items.length, 0)).toBeLessThanOrEqual(4_000);
+        }
+        const kept = [...groups.flat(), ...left].map(({ number }) => number).sort((a, b) => a - b);
+        expect(kept).toEqual(
+          waiting.filter(append => !append.interruption.isOver).map(({ number }) => number),
+        );
+      }),
+    );
+  });
+
+  it('is the oldest append at least, when nothing is under way', () => {
+    fc.assert(
+      fc.property(appends, waiting => {
+        const oldest = waiting.find(append => !append.interruption.isOver);
+        const { groups } = formGroups(waiting, new Set());
+        expect(groups.flat().includes(oldest as Append)).toBe(oldest !== undefined);
+      }),
+    );
+  });
+});
+
+describe('the queue', () => {
+  function givenQueue() {
+    const groups: number[][] = [];
+    const ends: (() => void)[] = [];
+    const queue = new AppendQueue<Append>(group => {
+      groups.push(group.map(({ number }) => number));
+      return new Promise(resolve => ends.push(resolve));
+    });
+    return { queue, groups, ends };
+  }
+
+  it('sends what waits for a stream together, once the stream is free', async () => {
+    const { queue, groups, ends } = givenQueue();
+    queue.add(appendOf(0, ['a']));
+    await nextTurn();
+    for (const number of [1, 2, 3]) queue.add(appendOf(number, ['a']));
+    queue.add(appendOf(4, ['b']));
+    await nextTurn();
+    expect(groups).toEqual([[0], [4]]);
+
+    ends[0]?.();
+    await nextTurn();
+    await nextTurn();
+
+    expect(groups).toEqual([[0], [4], [1, 2, 3]]);
+  });
+
+  it('takes along who appends again as soon as it is answered', async () => {
+    const { queue, groups, ends } = givenQueue();
+    queue.add(appendOf(0, ['a']));
+    await nextTurn();
+    queue.add(appendOf(1, ['a']));
+
+    ends[0]?.();
+    await Promise.resolve().then(() => queue.add(appendOf(2, ['a'])));
+    await nextTurn();
+    await nextTurn();
+
+    expect(groups).toEqual([[0], [1, 2]]);
+  });
+
+  it('never starts what nobody waits for any more', async () => {
+    const { queue, groups, ends } = givenQueue();
+    const interruption = { isOver: false };
+    queue.add(appendOf(0, ['a']));
+    await nextTurn();
+    queue.add(appendOf(1, ['a'], { interruption }));
+    queue.add(appendOf(2, ['a']));
+    interruption.isOver = true;
+
+    ends[0]?.();
+    await nextTurn();
+    await nextTurn();
+
+    expect(groups).toEqual([[0], [2]]);
+  });
+});
