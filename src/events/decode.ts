@@ -15,8 +15,14 @@ import type { KnownEvent, NewEvent, StoredEvent } from './event.js';
 /** Brings data of schema version n to n + 1. */
 export type Upcaster = (data: unknown) => unknown;
 
-/** `UPCASTERS.X[n]` takes version n of X to n + 1. Empty while every type is at version 1. */
-export const UPCASTERS: Partial<Record<EventType, Readonly<Record<number, Upcaster>>>> = {};
+/** What only adds optional fields leaves old data as it is. */
+const unchanged: Upcaster = data => data;
+
+/** `UPCASTERS.X[n]` takes version n of X to n + 1. */
+export const UPCASTERS: Partial<Record<EventType, Readonly<Record<number, Upcaster>>>> = {
+  ConnectorSynced: { 1: unchanged },
+  ConnectorStateHit: { 1: unchanged },
+};
 
 export class InvalidEventError extends ConnectorStateError {
   constructor(message: string) {
