@@ -34,7 +34,8 @@ const MISSES: readonly SyncTrigger[] = ['absent', 'expired', 'invalid', 'corrupt
 const isMiss = (trigger: SyncTrigger) => MISSES.includes(trigger);
 
 function keyOf(event: KnownEvent) {
-  if (event.type === 'ExpiredStatesCleaned') return undefined;
+  // What would have been has a table of its own (shadow-outcome.ts).
+  if (event.type === 'ExpiredStatesCleaned' || event.type === 'ConnectorShadowed') return undefined;
   // Taking over the shared clock is counted by the hit on tier `exchange-clock` that comes with it.
   if (event.type === 'ConnectorSynced' && event.data.basis !== 'measured') return undefined;
   const { data } = event;
@@ -103,6 +104,7 @@ export const cacheUsage: Projection<CacheUsageRow> = {
       case 'ConnectorStateInvalidated':
         return add(before, 'invalidations');
       case 'ExpiredStatesCleaned':
+      case 'ConnectorShadowed':
         return row;
     }
   },

@@ -159,6 +159,9 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     log,
     memoryEntries: settings.memoryEntries,
     memoryTtlMs: settings.memoryTtlMs,
+    cacheMode: settings.cacheMode,
+    firstContact: settings.firstContact,
+    clockPolicy: settings.clockPolicy,
     ttlMs: settings.ttlMs,
     async release() {
       closeLookup();

@@ -18,6 +18,10 @@ import type { ReferenceLink } from '../clock/reference.js';
 const WORTHWHILE_GAIN = 0.5;
 /** A state whose remaining life fell below this share is extended by a sample that confirms it. */
 const WORTHWHILE_AGE = 0.5;
+/** And at least so often one is kept, that the drift can be told from the history: six an hour. */
+const WORTHWHILE_SILENCE_MS = 10 * 60_000;
+/** In the last part of a state's life it is refreshed although nobody needs it yet. */
+const REFRESH_SHARE = 0.2;
 
 export interface Judgement {
   /** What the sample and the state allow together; `undefined` for a sample that no clock can have given. */
@@ -46,11 +50,25 @@ export async function judgeSample(
   return { learned: { ...again, estimate }, relinked: { ...state, link: again.link } };
 }
 
-/** Whether it excludes the state, is much tighter, or comes when the state is old. */
+/** Whether it excludes the state, is much tighter, or comes when the state is old or none has come for a while. */
 export function isWorthKeeping({ estimate, link, ttl }: MeasuredOffset, state: UsableState): boolean {
   if (link.clockId !== state.referenceClock || !intersect(state.estimate, estimate)) return true;
+  if (estimate.atMs - state.estimate.atMs >= WORTHWHILE_SILENCE_MS) return true;
   const known = inflate(state.estimate, estimate.atMs);
   const isTighter = estimate.uncertaintyMs <= known.uncertaintyMs * WORTHWHILE_GAIN;
   const isOld = state.expiresAtMs - estimate.atMs < ttl.ttlMs * WORTHWHILE_AGE;
   return isTighter || isOld;
+}
+
+/**
+ * Whether this caller should refresh a state that nears its end. Of many that ask, few are told to: none before the
+ * last fifth of its life, more and more towards the end, so that one of them does it in time and not all at once.
+ * Source: A. Vattani, F. Chierichetti, K. Lowenstein, "Optimal probabilistic cache stampede prevention" (2015), here
+ * with a linear ramp, which needs no estimate of how long a refresh takes.
+ * @param random 0 ≤ random < 1
+ */
+export function isRefreshDue(state: UsableState, referenceNowMs: number, random: number): boolean {
+  const lifeMs = state.expiresAtMs - state.estimate.atMs;
+  const leftShare = (state.expiresAtMs - referenceNowMs) / lifeMs;
+  return leftShare < REFRESH_SHARE && random >= leftShare / REFRESH_SHARE;
 }

@@ -16,6 +16,8 @@ export const EARLIEST_TIME_MS = 946_684_800_000;
 export const LATEST_TIME_MS = 4_102_444_800_000;
 /** Twelve days either way: a clock further off than this is not a clock. */
 export const MAX_OFFSET_MS = 1_000_000_000;
+/** A clock that runs at double speed, or stands, is not a clock. */
+export const MAX_RATE_PPM = 1_000_000;
 
 export const TIERS = ['memory', 'redis', 'postgres', 'exchange-clock'] as const;
 export const SYNC_TRIGGERS = [
@@ -46,6 +48,25 @@ export const SYNC_FAILURE_CLASSES = [
 /** Where the stamp of a measurement came from. */
 export const SAMPLE_SOURCES = ['time-endpoint', 'response', 'refusal', 'date-header'] as const;
 export const INVALIDATION_REASONS = ['timestamp-refused', 'manual'] as const;
+/** Why a lookup found no state of the connector's own. */
+export const MISS_REASONS = [
+  'absent',
+  'expired',
+  'invalid',
+  'corrupt',
+  'other-connector',
+  'other-clock',
+  'contested',
+  'timeout',
+  'database',
+] as const;
+/**
+ * How an init gets its first offset: from the connector's own state, from the clock that all connectors of the exchange
+ * share, from the database's clock (the exchange's answer being the first sample), or from a sync before it signs.
+ */
+export const CONTACTS = ['state', 'exchange-clock', 'verify-first', 'sync'] as const;
+/** Whether the exchange would have refused a request for its timestamp, as far as a measurement can tell. */
+export const REFUSALS = ['no', 'possible', 'certain'] as const;
 
 export type Tier = (typeof TIERS)[number];
 export type SyncTrigger = (typeof SYNC_TRIGGERS)[number];
@@ -53,14 +74,16 @@ export type AuthFailureClass = (typeof AUTH_FAILURE_CLASSES)[number];
 export type SyncFailureClass = (typeof SYNC_FAILURE_CLASSES)[number];
 export type SampleSource = (typeof SAMPLE_SOURCES)[number];
 export type InvalidationReason = (typeof INVALIDATION_REASONS)[number];
+export type MissReason = (typeof MISS_REASONS)[number];
+export type Contact = (typeof CONTACTS)[number];
+export type Refusal = (typeof REFUSALS)[number];
 
 const id = z.string().min(1).max(MAX_ID_LENGTH);
 // Whole milliseconds: a row keeps them exactly, so folding from the row equals folding from the events.
 const timeMs = z.int().min(EARLIEST_TIME_MS).max(LATEST_TIME_MS);
 const durationMs = z.number().min(0).max(MAX_OFFSET_MS);
 const offsetMs = z.number().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS);
-/** A clock that runs at double speed, or stands, is not a clock. */
-const ratePpm = z.number().min(-1_000_000).max(1_000_000);
+const ratePpm = z.number().min(-MAX_RATE_PPM).max(MAX_RATE_PPM);
 const count = z.int().min(0);
 const referenceClock = z.string().min(1).max(200);
 const shortText = z.string().max(200);
@@ -150,6 +173,47 @@ const connectorStateInvalidated = z.strictObject({
   referenceClock,
 });
 
+/**
+ * What an init would have done with the cache, while it did without (`CACHE_MODE=shadow`), and what the sync it made
+ * instead says about that. Every offset is exchange minus this host's clock at `measured.at`, by this host's clock.
+ *
+ *  - `missReason`: why there was no state of its own. `lookupMs`: how long the answer took.
+ *  - `used`: what it would have signed with. Absent when it would have measured first. The database's clock, which a
+ *    first contact signs by, has no `syncId`, no age and no uncertainty.
+ *  - `measured`: the sync; absent when it failed. `uncertaintyMs` is how much of the error it cannot tell.
+ *  - `comparison`: where there are both. `errorMs` is used minus measured; `toleranceMs` the error that the exchange's
+ *    window forgives whatever the latency, `refusal` what it would have done with this one.
+ */
+const connectorShadowed = z.strictObject({
+  ...connector,
+  contact: z.enum(CONTACTS),
+  tier: z.enum(TIERS).optional(),
+  missReason: z.enum(MISS_REASONS).optional(),
+  stale: z.literal(true).optional(),
+  lookupMs: durationMs,
+  toleranceMs: durationMs,
+  used: z
+    .strictObject({
+      offsetMs,
+      uncertaintyMs: durationMs.optional(),
+      syncId: z.uuid().optional(),
+      ageMs: z.number().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS).optional(),
+    })
+    .optional(),
+  measured: z
+    .strictObject({ at: timeMs, offsetMs, uncertaintyMs: durationMs, roundTripMs: durationMs })
+    .optional(),
+  comparison: z
+    .strictObject({
+      errorMs: z
+        .number()
+        .min(-2 * MAX_OFFSET_MS)
+        .max(2 * MAX_OFFSET_MS),
+      refusal: z.enum(REFUSALS),
+    })
+    .optional(),
+});
+
 /** States that had ended before `cutoff` (epoch ms, the database's clock) were removed from the read model. */
 const expiredStatesCleaned = z.strictObject({ cutoff: timeMs, by: shortText });
 
@@ -160,6 +224,7 @@ export const EVENT_SCHEMAS = {
   ConnectorStateHit: connectorStateHit,
   ConnectorAuthFailed: connectorAuthFailed,
   ConnectorStateInvalidated: connectorStateInvalidated,
+  ConnectorShadowed: connectorShadowed,
   ExpiredStatesCleaned: expiredStatesCleaned,
 } as const;
 
@@ -173,5 +238,6 @@ export const SCHEMA_VERSIONS: Readonly<Record<EventType, number>> = {
   ConnectorStateHit: 2,
   ConnectorAuthFailed: 1,
   ConnectorStateInvalidated: 1,
+  ConnectorShadowed: 1,
   ExpiredStatesCleaned: 1,
 };

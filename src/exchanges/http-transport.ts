@@ -8,6 +8,9 @@
  * hard bounds: the server stamped in between. It also weighs nothing: `bybit-api` brings axios, 70 ms to load,
  * and `bingx-api` NestJS, 200 ms.
  *
+ * The round trip is also taken by the wall clock. A process that is frozen between sending and receiving may
+ * find that its monotonic clock stood still, and then the two bounds bound nothing; only the wall clock shows it.
+ *
  * Connections are kept alive. A kept one may be dead without our knowing, after a function was frozen or when
  * the server closed it at this very moment; a request that fails so, before any answer, is sent once more on a
  * fresh connection. Only GET is, for it can be repeated; the signature inside is the same and still holds.
@@ -37,6 +40,10 @@ export interface HttpReply {
   readonly sentAtMs: number;
   /** Local clock when the last byte of the answer was in. */
   readonly receivedAtMs: number;
+  /** Between the same two moments by the wall clock; undefined without one. */
+  readonly wallRoundTripMs: number | undefined;
+  /** The connection was opened for this request. */
+  readonly isCold: boolean;
 }
 
 export interface HttpFailure {
@@ -54,7 +61,15 @@ export interface HttpTransport {
 
 export const isFailure = (outcome: HttpReply | HttpFailure): outcome is HttpFailure => 'failure' in outcome;
 
-export function createHttpTransport(options: { timeoutMs: number; now: () => number }): HttpTransport {
+export interface TransportOptions {
+  readonly timeoutMs: number;
+  /** Epoch milliseconds, monotonic. */
+  readonly now: () => number;
+  /** Epoch milliseconds by the wall clock. */
+  readonly wall?: (() => number) | undefined;
+}
+
+export function createHttpTransport(options: TransportOptions): HttpTransport {
   const agentOptions = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS };
   const plain = { request: http.request, agent: new http.Agent(agentOptions), readyEvent: 'connect' };
   const tls = { request: https.request, agent: new https.Agent(agentOptions), readyEvent: 'secureConnect' };
@@ -78,6 +93,7 @@ export function createHttpTransport(options: { timeoutMs: number; now: () => num
 
       const attempt = (isSecond: boolean) => {
         let sentAtMs = options.now();
+        let sentAtWallMs = options.wall?.();
         let isAnswered = false;
         try {
           current = protocol.request(request.url, {
@@ -93,6 +109,7 @@ export function createHttpTransport(options: { timeoutMs: number; now: () => num
         sent.once('socket', socket => {
           const markSent = () => {
             sentAtMs = options.now();
+            sentAtWallMs = options.wall?.();
           };
           if (socket.connecting) socket.once(protocol.readyEvent, markSent);
           else markSent();
@@ -106,8 +123,16 @@ export function createHttpTransport(options: { timeoutMs: number; now: () => num
         sent.once('response', response => {
           isAnswered = true;
           collectBody(response, outcome => {
-            settle('failure' in outcome ? outcome : { ...outcome, sentAtMs, receivedAtMs: options.now() });
-            if ('failure' in outcome) sent.destroy();
+            if ('failure' in outcome) {
+              settle(outcome);
+              sent.destroy();
+              return;
+            }
+            const receivedAtMs = options.now();
+            const wallMs = options.wall?.();
+            const wallRoundTripMs =
+              wallMs === undefined || sentAtWallMs === undefined ? undefined : wallMs - sentAtWallMs;
+            settle({ ...outcome, sentAtMs, receivedAtMs, wallRoundTripMs, isCold: !sent.reusedSocket });
           });
         });
         sent.end(request.body);

@@ -41,6 +41,8 @@ export interface RawState {
   readonly measuredAtMs: unknown;
   readonly expiresAtMs: unknown;
   readonly isValid: unknown;
+  readonly ratePpm: unknown;
+  readonly rateBoundPpm: unknown;
 }
 
 export interface RawClock {
@@ -52,6 +54,14 @@ export interface RawClock {
   readonly isValid: unknown;
   readonly epoch: unknown;
   readonly epochStartedAtMs: unknown;
+  readonly ratePpm: unknown;
+  readonly rateBoundPpm: unknown;
+  readonly contestedSinceMs: unknown;
+  readonly rivalHost: unknown;
+  readonly rivalSyncId: unknown;
+  readonly rivalOffsetMs: unknown;
+  readonly rivalUncertaintyMs: unknown;
+  readonly rivalMeasuredAtMs: unknown;
 }
 
 export interface LookupRow {
@@ -88,8 +98,10 @@ WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id)
 SELECT ${epochMs('clock_timestamp()')}, r.id,
        s.user_id, s.credential_id, s.exchange, s.environment, s.time_offset, s.uncertainty_ms,
        s.reference_clock, s.sync_id, s.basis, ${epochMs('s.last_sync_time')}, ${epochMs('s.expires_at')}, s.is_valid,
+       s.rate_ppm, s.rate_bound_ppm,
        x.time_offset, x.uncertainty_ms, x.sync_id, ${epochMs('x.measured_at')}, ${epochMs('x.expires_at')}, x.is_valid,
-       x.epoch, ${epochMs('x.epoch_started_at')}${moreColumns}
+       x.epoch, ${epochMs('x.epoch_started_at')}, x.rate_ppm, x.rate_bound_ppm, ${epochMs('x.contested_since')},
+       x.rival_host, x.rival_sync_id, x.rival_offset, x.rival_uncertainty_ms, ${epochMs('x.rival_measured_at')}${moreColumns}
   FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (cache_key, exchange, environment, n)
  CROSS JOIN reference r
   LEFT JOIN LATERAL (SELECT * FROM connector_state_cache t WHERE t.cache_key = k.cache_key COLLATE "C" LIMIT 1) s ON true
@@ -202,8 +214,8 @@ function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: num
 }
 
 const FIRST_STATE_COLUMN = 2;
-const FIRST_CLOCK_COLUMN = 14;
-const CHECKPOINT_COLUMN = 22;
+const FIRST_CLOCK_COLUMN = 16;
+const CHECKPOINT_COLUMN = 32;
 
 function toState(row: readonly unknown[]): RawState | undefined {
   const [
@@ -219,7 +231,7 @@ function toState(row: readonly unknown[]): RawState | undefined {
   ] = row.slice(FIRST_STATE_COLUMN, FIRST_CLOCK_COLUMN);
   // The columns are NOT NULL, so no user means no row.
   if (userId === null && syncId === null && credentialId === null) return undefined;
-  const [basis, measuredAtMs, expiresAtMs, isValid] = rest;
+  const [basis, measuredAtMs, expiresAtMs, isValid, ratePpm, rateBoundPpm] = rest;
   return {
     userId,
     credentialId,
@@ -233,12 +245,35 @@ function toState(row: readonly unknown[]): RawState | undefined {
     measuredAtMs,
     expiresAtMs,
     isValid,
+    ratePpm,
+    rateBoundPpm,
   };
 }
 
 function toClock(row: readonly unknown[]): RawClock | undefined {
-  const [offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, epochStartedAtMs] =
-    row.slice(FIRST_CLOCK_COLUMN, CHECKPOINT_COLUMN);
+  const [offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, ...rest] = row.slice(
+    FIRST_CLOCK_COLUMN,
+    CHECKPOINT_COLUMN,
+  );
   if (syncId === null) return undefined;
-  return { offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, epochStartedAtMs };
+  const [epochStartedAtMs, ratePpm, rateBoundPpm, contestedSinceMs, ...rival] = rest;
+  const [rivalHost, rivalSyncId, rivalOffsetMs, rivalUncertaintyMs, rivalMeasuredAtMs] = rival;
+  return {
+    offsetMs,
+    uncertaintyMs,
+    syncId,
+    measuredAtMs,
+    expiresAtMs,
+    isValid,
+    epoch,
+    epochStartedAtMs,
+    ratePpm,
+    rateBoundPpm,
+    contestedSinceMs,
+    rivalHost,
+    rivalSyncId,
+    rivalOffsetMs,
+    rivalUncertaintyMs,
+    rivalMeasuredAtMs,
+  };
 }

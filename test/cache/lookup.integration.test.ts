@@ -327,6 +327,9 @@ async function givenCountedCache(world: World, lookedUp: string[][]) {
     log: silentLogger,
     memoryEntries: 0,
     memoryTtlMs: 1,
+    cacheMode: 'on',
+    firstContact: 'verify-first',
+    clockPolicy: 'fixed',
     ttlMs: 900_000,
     release: async () => undefined,
   });

@@ -33,6 +33,7 @@ const NOTHING_DIFFERS = {
   exchange_clock: 0,
   drift_sample: 0,
   cache_usage: 0,
+  shadow_outcome: 0,
 };
 
 describe('rebuild', () => {
@@ -72,6 +73,7 @@ describe('rebuild', () => {
         { name: 'exchange_clock', differing: 1 },
         { name: 'drift_sample' },
         { name: 'cache_usage' },
+        { name: 'shadow_outcome', differing: 0 },
       ],
     });
 
