@@ -17,6 +17,7 @@ import { withDeadline } from '../deadline.js';
 import { InvalidInputError } from '../errors.js';
 import type { InvalidationReason, SyncTrigger } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
+import type { FactOf } from '../events/event.js';
 import type { Logger } from '../logging.js';
 import {
   type AuthFailure,
@@ -161,6 +162,15 @@ export class ConnectorStateCacheService {
   }
 
   /**
+   * What {@link get} would answer, for who will not use it: neither counted nor logged.
+   * @throws InvalidInputError for a malformed connector; nothing else
+   */
+  async peek(ref: ConnectorRef): Promise<Lookup> {
+    const connector = this.#connectors.know(ref);
+    return this.#states.fromMemory(connector.key) ?? (await this.#states.fromDatabase(connector));
+  }
+
+  /**
    * Many connectors in one query; answers in the order asked.
    * @throws InvalidInputError when any of them is malformed, before anything is asked; otherwise as {@link get}
    */
@@ -241,6 +251,11 @@ export class ConnectorStateCacheService {
    */
   recordSyncFailure(ref: ConnectorRef, failure: SyncFailure, trace: Trace = {}): RecordedFact {
     return this.#deps.recorder.record(syncFailedFact(this.#connectors.know(ref), failure), trace);
+  }
+
+  /** What the cache would have done for an init that went without it. */
+  recordShadowed(fact: FactOf<'ConnectorShadowed'>, trace: Trace = {}): RecordedFact {
+    return this.#deps.recorder.record(fact, trace);
   }
 
   /**

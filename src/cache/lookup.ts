@@ -52,6 +52,10 @@ export interface Miss extends Answered {
 
 export type Lookup = Hit | Miss;
 
+/** To the clock that answered; `undefined`: nobody did. */
+export const linkOf = (lookup: Lookup): ReferenceLink | undefined =>
+  lookup.hit ? lookup.state.link : lookup.link;
+
 /** Exchange minus local clock at `localTimeMs`, with its uncertainty inflated for age. */
 export const appliedOffset = (state: UsableState, localTimeMs: number): OffsetEstimate =>
   toLocal(state.estimate, state.link, localTimeMs);

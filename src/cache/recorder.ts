@@ -342,6 +342,7 @@ function streamOf(fact: Fact): string {
     case 'ExpiredStatesCleaned':
       return CLEANUP_STREAM;
     case 'ConnectorStateHit':
+    case 'ConnectorShadowed':
       return hitsStreamOf(fact.data);
     default:
       return stateStreamOf(fact.data);

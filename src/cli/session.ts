@@ -53,7 +53,10 @@ export async function runSession(json: boolean, command: (session: Session) => P
       return { url: database.url, settings };
     },
     async open(settings) {
-      const state = await createConnectorState({ logLevel: logLevel(), logFormat: logFormat(), ...settings });
+      // What connectors do with the cache is no reason not to look into it.
+      const cacheMode = 'on';
+      const defaults = { logLevel: logLevel(), logFormat: logFormat(), cacheMode } as const;
+      const state = await createConnectorState({ ...defaults, ...settings });
       releases.push(() => state.close());
       interruption.signal.throwIfAborted();
       return state;

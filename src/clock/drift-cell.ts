@@ -298,7 +298,7 @@ export function medianRoundTripMs(counts: readonly number[], minMs: number): num
   for (const [i, count] of counts.entries()) {
     if (count > 0 && below + count >= middle) {
       const { low, high } = roundTripClass(i, minMs);
-      return low * (high / low) ** ((middle - below) / count);
+      return Math.min(high, low * (high / low) ** ((middle - below) / count));
     }
     below += count;
   }

@@ -13,7 +13,9 @@
  * clocks differ by {@link SERVERS_APART_MS} at most. A suspect is dropped, but remembered, because exchanges do set
  * their clocks: a second sample that agrees with it, and is not the same stamp once more, shows that it was no
  * accident, and is let through. A refusal is let through at once: it shows the very clock the request was judged
- * by. After either, what was known from before the step judges nothing any more.
+ * by. So is what is sent after a timestamp was refused by an answer that told no time, for then a step is likely;
+ * only a stamp that was told before stays a suspect. After any of these, what was known from before the step judges
+ * nothing any more.
  *
  * Requests overlap and answers overtake each other. Only what send and receive times put in an order is compared:
  * of two requests that were under way together either may have been stamped first.
@@ -161,6 +163,8 @@ export class SampleGate {
   /** What was sent before is from before a step of the exchange's clock. */
   #stepMs = Number.NEGATIVE_INFINITY;
   #suspect: ClockSample | undefined;
+  /** When a timestamp that was refused was sent, while no stamp since has shown why. */
+  #refusedAtMs: number | undefined;
 
   /** @param isUnbroken false when this host's clocks parted since it was last asked: their times before are void */
   constructor(
@@ -184,10 +188,8 @@ export class SampleGate {
 
     const contradiction = this.#contradiction(sample);
     if (contradiction) {
-      const isStep = sample.source === 'refusal' || (this.#suspect && confirms(sample, this.#suspect));
-      if (!isStep) {
-        // The same stamp once more would only shorten the time in which the next one is to have moved.
-        if (!this.#suspect || !isSameStamp(sample, this.#suspect)) this.#suspect = sample;
+      if (!this.#isStep(sample)) {
+        this.#suspectAnew(sample);
         return this.drop(contradiction);
       }
       this.#stepMs = sample.sentAtMs;
@@ -195,8 +197,14 @@ export class SampleGate {
     }
     // What was under way together with a suspect does not clear it up: it may be from before a step.
     if (this.#suspect && sample.sentAtMs >= this.#suspect.receivedAtMs) this.#suspect = undefined;
+    if (this.#isAfterRefusal(sample) && !isCoarse(sample)) this.#refusedAtMs = undefined;
     if (sample.sentAtMs >= this.#stepMs) this.#remember(sample);
     return undefined;
+  }
+
+  /** The exchange refused a timestamp, in a request sent at `atMs`: its clock may have stepped. */
+  refusedTimestamp(atMs: number): void {
+    this.#refusedAtMs = atMs;
   }
 
   /** Counts one that was found bad by what else came with it. */
@@ -219,6 +227,23 @@ export class SampleGate {
       if (problem) return problem;
     }
     return undefined;
+  }
+
+  #isStep(sample: ClockSample): boolean {
+    if (sample.source === 'refusal') return true;
+    if (this.#suspect && confirms(sample, this.#suspect)) return true;
+    const known = [...this.#exact, ...this.#coarse];
+    return this.#isAfterRefusal(sample) && !known.some(each => isSameStamp(each, sample));
+  }
+
+  #isAfterRefusal({ sentAtMs }: ClockSample): boolean {
+    return this.#refusedAtMs !== undefined && sentAtMs >= this.#refusedAtMs;
+  }
+
+  #suspectAnew(sample: ClockSample): void {
+    // The same stamp once more would only shorten the time in which the next one is to have moved.
+    const isKnown = this.#suspect && isSameStamp(sample, this.#suspect);
+    if (!isKnown || (isCoarse(this.#suspect as ClockSample) && !isCoarse(sample))) this.#suspect = sample;
   }
 
   #remember(sample: ClockSample): void {

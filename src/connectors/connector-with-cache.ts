@@ -22,7 +22,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
-import { appliedOffset, type Lookup, type UsableState } from '../cache/lookup.js';
+import { appliedOffset, linkOf, type UsableState } from '../cache/lookup.js';
 import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.js';
 import { ContinuityGuard } from '../clock/host-clock.js';
 import type { ClockSample } from '../clock/offset.js';
@@ -43,6 +43,7 @@ import { sharingOver } from './measurement-sharing.js';
 import type { ConnectorOptions } from './options.js';
 import { isRefreshDue, isWorthKeeping, judgeSample } from './sample-learning.js';
 import { measureServerTime, syncFailureOf } from './sync.js';
+import { initialiseWithoutCache } from './without-cache.js';
 
 export interface InitResult {
   /** True: no sync was needed before the first signed request. */
@@ -178,6 +179,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   }
 
   async #initialise(): Promise<InitResult> {
+    if (this.#cache.mode !== 'on') return this.#initialiseWithout();
     const startedMs = performance.now();
     const trace: Trace = { correlationId: randomUUID() };
     this.#continuity.isUnbroken();
@@ -214,6 +216,32 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       uncertaintyMs: Math.min(applied.uncertaintyMs, this.#cautious.toleranceMs + this.#recvWindowMs),
       authFailures,
     };
+  }
+
+  /** Off, or in shadow mode: what is measured is used and not kept, and nothing is learned of later responses. */
+  async #initialiseWithout(): Promise<InitResult> {
+    const startedMs = performance.now();
+    this.#phase = 'syncing';
+    await initialiseWithoutCache({
+      cache: this.#cache,
+      ref: this.ref,
+      adapter: this.adapter,
+      window: this.#window,
+      toleranceMs: this.#cautious.toleranceMs,
+      isClosed: () => this.#isClosed,
+      use: state => {
+        this.#state = state;
+        this.#sample = undefined;
+        this.#phase = 'verifying';
+      },
+      answered: () => this.#sample,
+    });
+    const { offsetMs, uncertaintyMs } = appliedOffset(this.#state as UsableState, this.#cache.clock.now());
+    const durationMs = performance.now() - startedMs;
+    const message = `[${this.constructor.name}] Initialized in ${Math.round(durationMs)}ms (cache ${this.#cache.mode})`;
+    this.#cache.log.info({ cacheMode: this.#cache.mode }, message);
+    const start = { cacheHit: false, tier: null, contact: 'sync', isStale: false } as const;
+    return { ...start, durationMs, offsetMs, uncertaintyMs, authFailures: 0 };
   }
 
   /** What promises rest on: no luck with latency is counted on. */
@@ -428,5 +456,3 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     });
   }
 }
-
-const linkOf = (lookup: Lookup): ReferenceLink | undefined => (lookup.hit ? lookup.state.link : lookup.link);

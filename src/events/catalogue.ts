@@ -16,6 +16,8 @@ export const EARLIEST_TIME_MS = 946_684_800_000;
 export const LATEST_TIME_MS = 4_102_444_800_000;
 /** Twelve days either way: a clock further off than this is not a clock. */
 export const MAX_OFFSET_MS = 1_000_000_000;
+/** A container's own clock may be years off; it is never kept, only compared. */
+const hostOffsetMs = z.number().min(-LATEST_TIME_MS).max(LATEST_TIME_MS);
 /** A clock that runs at double speed, or stands, is not a clock. */
 export const MAX_RATE_PPM = 1_000_000;
 
@@ -194,21 +196,18 @@ const connectorShadowed = z.strictObject({
   toleranceMs: durationMs,
   used: z
     .strictObject({
-      offsetMs,
+      offsetMs: hostOffsetMs,
       uncertaintyMs: durationMs.optional(),
       syncId: z.uuid().optional(),
       ageMs: z.number().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS).optional(),
     })
     .optional(),
   measured: z
-    .strictObject({ at: timeMs, offsetMs, uncertaintyMs: durationMs, roundTripMs: durationMs })
+    .strictObject({ at: timeMs, offsetMs: hostOffsetMs, uncertaintyMs: durationMs, roundTripMs: durationMs })
     .optional(),
   comparison: z
     .strictObject({
-      errorMs: z
-        .number()
-        .min(-2 * MAX_OFFSET_MS)
-        .max(2 * MAX_OFFSET_MS),
+      errorMs: hostOffsetMs,
       refusal: z.enum(REFUSALS),
     })
     .optional(),

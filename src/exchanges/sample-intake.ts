@@ -17,11 +17,17 @@ import { DATE_RESOLUTION_MS, isFromCache, sampleOf, stampFromDate, stampOf } fro
 
 export interface SampleIntake {
   /**
-   * A sample by the way.
+   * A sample by the way, of an answer that says yes.
    * @param stamp where the exchange tells its clock in such an answer; undefined when it tells none
-   * @returns undefined when there is none that can be believed
    */
-  passive(reply: HttpReply, stamp: unknown, source: 'response' | 'refusal'): ClockSample | undefined;
+  response(reply: HttpReply, stamp: unknown): void;
+  /**
+   * The same of one that says no.
+   * @param isTimestamp the timestamp was refused, so that a step of the exchange's clock is likely
+   * @returns the sample by a stamp of the exchange's own, which is exact enough to sign with; undefined when there is
+   *   none that can be believed
+   */
+  refusal(reply: HttpReply, stamp: unknown, isTimestamp: boolean): ClockSample | undefined;
   /**
    * A sample that was asked for. Where the first is no good, but that may be this host's doing or a step of the
    * exchange's clock, it is asked once more: that shows which.
@@ -59,17 +65,28 @@ export function createSampleIntake({ now, wall, onSample, onBadSample }: IntakeO
     return problem;
   }
 
+  /** The best of what a reply tells. */
+  function take(reply: HttpReply, stamp: unknown, source: 'response' | 'refusal'): ClockSample | undefined {
+    let sample: ClockSample;
+    if (stamp !== undefined) {
+      sample = sampleOf(reply, stampOf(stamp), source);
+    } else {
+      const dateMs = stampFromDate(reply.headers);
+      if (dateMs === undefined) return undefined;
+      sample = sampleOf(reply, dateMs, 'date-header', DATE_RESOLUTION_MS);
+    }
+    return judge(reply, sample) ? undefined : sample;
+  }
+
   return {
-    passive(reply, stamp, source) {
-      let sample: ClockSample;
-      if (stamp !== undefined) {
-        sample = sampleOf(reply, stampOf(stamp), source);
-      } else {
-        const dateMs = stampFromDate(reply.headers);
-        if (dateMs === undefined) return undefined;
-        sample = sampleOf(reply, dateMs, 'date-header', DATE_RESOLUTION_MS);
-      }
-      return judge(reply, sample) ? undefined : sample;
+    response(reply, stamp) {
+      take(reply, stamp, 'response');
+    },
+
+    refusal(reply, stamp, isTimestamp) {
+      if (isTimestamp) gate.refusedTimestamp(reply.sentAtMs);
+      const sample = take(reply, stamp, 'refusal');
+      return sample?.source === 'refusal' ? sample : undefined;
     },
 
     async measure(ask) {

@@ -126,6 +126,15 @@ describe('the gate', () => {
     expect(gate.admit(sample(60, 1_234))).toBe('backwards');
     expect(gate.admit(sample(90, 1_234.4, { resolutionMs: 0.001 }))).toBe('backwards');
     expect(gate.admit(sample(120, 1_000, { resolutionMs: 1000, source: 'date-header' }))).toBe('backwards');
+    expect(gate.admit(sample(150, 1_354))).toBeUndefined();
+  });
+
+  it('takes the finer one of two stamps of one moment for the suspect', () => {
+    const gate = new SampleGate();
+    gate.admit(sample(0, 50_000));
+    expect(gate.admit(sample(120, 1_000, { resolutionMs: 1000, source: 'date-header' }))).toBe('backwards');
+    expect(gate.admit(sample(140, 1_300))).toBe('backwards');
+    expect(gate.admit(sample(160, 1_320))).toBeUndefined();
   });
 
   it('takes two stray stamps for no step', () => {
@@ -143,6 +152,18 @@ describe('the gate', () => {
     expect(gate.admit(sample(100, -9_890, { source: 'refusal' }))).toBeUndefined();
     expect(gate.admit(sample(200, -9_790))).toBeUndefined();
     expect(gate.admit({ ...sample(300, 0, { source: 'refusal' }), serverTimeMs: 0 })).toBe('zero');
+  });
+
+  it('expects a step after a refused timestamp, but not of a time it was told before', () => {
+    const gate = new SampleGate();
+    gate.admit(sample(0));
+    gate.refusedTimestamp(NOW_MS + 4_000);
+    // Sent before the refused one.
+    expect(gate.admit(sample(3_990, -90_000))).toBe('backwards');
+    expect(gate.admit(sample(5_000, 10))).toBe('cached');
+    expect(gate.admit(sample(5_100, -4_890))).toBeUndefined();
+    // Once.
+    expect(gate.admit(sample(5_200, -9_890))).toBe('backwards');
   });
 
   it('does not let what was sent before a step clear up what came after it', () => {

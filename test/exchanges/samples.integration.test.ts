@@ -229,6 +229,25 @@ describe.each(BOTH)('%s samples', exchange => {
     expect(samples).toHaveLength(3);
   });
 
+  it.each([true, false])(
+    'of a real step back get through at once after a refusal that told no time (but a Date: %s)',
+    async dateHeader => {
+      const { adapter, simulator, dropped, time } = await given(exchange, { timestamp: () => FROZEN_MS });
+      await simulator.set({ dateHeader }, exchange);
+      await adapter.serverTime();
+      simulator.step(-20_000, exchange);
+      simulator.fault({ kind: 'wrong-time' }, exchange);
+      time.passes(50);
+      expect(await errorOf(adapter.verifyAccount())).toMatchObject({
+        authClass: 'timestamp',
+        sample: undefined,
+      });
+      expect(await adapter.serverTime()).toMatchObject({ serverTimeMs: time.now() - 20_000 });
+      expect(timeRequests(simulator, exchange)).toBe(2);
+      expect(dropped()).toEqual({});
+    },
+  );
+
   it('are not taken from pages of others', async () => {
     const { adapter, samples, simulator } = await given(exchange);
     for (const fault of [
@@ -266,17 +285,22 @@ describe('a Date header', () => {
     expect([samples, dropped()]).toEqual([[], {}]);
   });
 
-  it('stands in for the stamp that a refusal lacks, but not for a bad one', async () => {
+  it('stands in for the stamp that a refusal lacks, not for a bad one, and is too coarse to sign with', async () => {
     const { adapter, simulator } = await given('BINGX');
     const refusal = { kind: 'wrong-time', route: 'verify' } as const;
-    const refused = givenAdapter('BINGX', simulator, { timestamp: () => 1 });
-    simulator.fault(refusal, 'BINGX');
-    expect((await errorOf(refused.verifyAccount())).sample).toMatchObject({
-      source: 'date-header',
-      serverTimeMs: FROZEN_MS,
+    const samples: ClockSample[] = [];
+    const refused = givenAdapter('BINGX', simulator, {
+      timestamp: () => 1,
+      onSample: sample => samples.push(sample),
     });
+    simulator.fault(refusal, 'BINGX');
+    expect((await errorOf(refused.verifyAccount())).sample).toBeUndefined();
+    expect(samples).toEqual([
+      expect.objectContaining({ source: 'date-header', serverTimeMs: FROZEN_MS, resolutionMs: 1000 }),
+    ]);
     simulator.fault({ ...refusal, value: 17 }, 'BINGX');
     expect((await errorOf(refused.verifyAccount())).sample).toBeUndefined();
+    expect(samples).toHaveLength(1);
     simulator.fault({ kind: 'wrong-time', route: 'time' }, 'BINGX');
     expect((await errorOf(adapter.serverTime())).message).toContain('(malformed)');
   });

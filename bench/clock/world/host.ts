@@ -74,16 +74,13 @@ export class Host {
 
   /** When something that reaches the machine then is noticed by a program on it. */
   awakeAt(trueMs: number): number {
-    const freeze = this.#freezes[lastAt(this.#freezes, trueMs, ({ fromMs }) => fromMs)];
+    const freeze = this.#freezes[lastAt(this.#freezes, trueMs, beginOf)];
     return freeze && freeze.toMs > trueMs ? freeze.toMs : trueMs;
   }
 
-  /** Whether a freeze or a step lies between the two times. */
-  brokeBetween(fromMs: number, toMs: number): boolean {
-    const freeze = this.#freezes[lastAt(this.#freezes, toMs, ({ fromMs }) => fromMs)];
-    if (freeze && freeze.toMs > fromMs) return true;
-    const step = this.#steps[lastAt(this.#steps, toMs, startOf)];
-    return step !== undefined && step.atMs > fromMs;
+  frozeBetween(fromMs: number, toMs: number): boolean {
+    const freeze = this.#freezes[lastAt(this.#freezes, toMs, beginOf)];
+    return freeze !== undefined && freeze.toMs > fromMs;
   }
 }
 
@@ -103,6 +100,7 @@ export function processClock(
 }
 
 const startOf = ({ atMs }: Step) => atMs;
+const beginOf = ({ fromMs }: Freeze) => fromMs;
 const endOf = ({ toMs }: Freeze) => toMs;
 
 /** Place of the last one that is not later; −1 for none. They are few, and the last is asked for most. */

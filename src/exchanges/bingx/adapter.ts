@@ -57,7 +57,7 @@ export function createBingxAdapter(options: AdapterOptions): ExchangeAdapter {
       const { context, answer } = await ask('GET /openApi/swap/v2/user/balance', executor =>
         new AccountService(executor).getPerpetualSwapAccountAssetInformation(account),
       );
-      intake.passive(answer.reply, undefined, 'response');
+      intake.response(answer.reply, undefined);
       // That there is a balance proves the permission to read; what it is goes nowhere.
       if (!asObject(answer.data.balance)) throw badResponse(context, answer.reply.status, 'no balance');
     },
@@ -67,7 +67,7 @@ export function createBingxAdapter(options: AdapterOptions): ExchangeAdapter {
       const { context, answer } = await ask('GET /openApi/swap/v2/quote/premiumIndex', executor =>
         executor.execute(new PremiumIndexEndpoint(wanted)),
       );
-      intake.passive(answer.reply, undefined, 'response');
+      intake.response(answer.reply, undefined);
       const { symbol: answered, lastFundingRate, nextFundingTime } = answer.data;
       const rate = parseFundingRate({
         symbol: wanted,

@@ -31,13 +31,18 @@ export function openEnvelope(
   }
   if (!isOk || code !== 0) {
     const message = typeof envelope?.msg === 'string' ? envelope.msg : '';
+    const classes = classifyBingx(code, envelope ? message : outcome.body, outcome.status);
+    // Without a code it is not the exchange that speaks.
+    const sample =
+      code === undefined
+        ? undefined
+        : intake.refusal(outcome, envelope?.timestamp, classes.authClass === 'timestamp');
     throw refused(context, {
       code: code === 0 ? undefined : code,
       message,
       status: outcome.status,
-      classes: classifyBingx(code, envelope ? message : outcome.body, outcome.status),
-      // Without a code it is not the exchange that speaks.
-      sample: code === undefined ? undefined : intake.passive(outcome, envelope?.timestamp, 'refusal'),
+      classes,
+      sample,
     });
   }
   const data = asObject(envelope?.data);

@@ -67,7 +67,7 @@ export function createBybitAdapter(options: AdapterOptions): ExchangeAdapter {
     async verifyAccount(): Promise<void> {
       // Works for every kind of account, and tells of the key only: no account figure passes through here.
       const { answer } = await ask('GET /v5/user/query-api', client => client.getQueryApiKey());
-      intake.passive(answer.reply, answer.stamp, 'response');
+      intake.response(answer.reply, answer.stamp);
     },
 
     async fundingRate(symbol: string): Promise<FundingRate> {
@@ -75,7 +75,7 @@ export function createBybitAdapter(options: AdapterOptions): ExchangeAdapter {
       const { context, answer } = await ask('GET /v5/market/tickers', client =>
         client.getTickers({ category: 'linear', symbol: wanted }),
       );
-      intake.passive(answer.reply, answer.stamp, 'response');
+      intake.response(answer.reply, answer.stamp);
       const list = Array.isArray(answer.result.list) ? answer.result.list : [];
       const ticker = list.map(asObject).find(entry => entry?.symbol === wanted);
       const rate = parseFundingRate({

@@ -33,13 +33,18 @@ export function openEnvelope(
   }
   if (!isOk || code !== 0) {
     const message = typeof envelope?.retMsg === 'string' ? envelope.retMsg : '';
+    const classes = classifyBybit(code, envelope ? message : outcome.body, outcome.status);
+    // Without a code it is not the exchange that speaks.
+    const sample =
+      code === undefined
+        ? undefined
+        : intake.refusal(outcome, envelope?.time, classes.authClass === 'timestamp');
     throw refused(context, {
       code: code === 0 ? undefined : code,
       message,
       status: outcome.status,
-      classes: classifyBybit(code, envelope ? message : outcome.body, outcome.status),
-      // Without a code it is not the exchange that speaks.
-      sample: code === undefined ? undefined : intake.passive(outcome, envelope?.time, 'refusal'),
+      classes,
+      sample,
     });
   }
   const result = asObject(envelope?.result);
