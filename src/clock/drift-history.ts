@@ -225,17 +225,25 @@ function stepBetween(a: DriftCell, known: OffsetEstimate, b: DriftCell, first: O
   return Math.abs(byMs) > hiding ? { afterMs: a.lastAt, atMs: b.firstAt, byMs } : { afterMs, atMs, byMs };
 }
 
+interface DraftStep {
+  afterMs: number;
+  readonly atMs: number;
+  readonly byMs: number | null;
+  readonly machines: Set<string>;
+}
+
 /** The fewest steps that explain all sightings, in the order of time. */
 function stepsOf(sightings: readonly Sighting[]): DriftStep[] {
-  const steps: { afterMs: number; atMs: number; byMs: number | null; machines: Set<string> }[] = [];
+  const steps: DraftStep[] = [];
   for (const { machine, afterMs, atMs, byMs } of [...sightings].sort((a, b) => a.atMs - b.atMs)) {
-    const same = steps.find(
-      step =>
-        afterMs < step.atMs &&
-        Math.sign(step.byMs ?? 0) === Math.sign(byMs ?? 0) &&
-        // No machine sees one step twice.
-        !step.machines.has(machine),
-    );
+    let same: DraftStep | undefined;
+    // Only the last ones can reach into this span; a clock that nobody disciplines may have thousands.
+    for (let i = steps.length - 1; i >= 0 && !same; i--) {
+      const step = steps[i] as DraftStep;
+      if (step.atMs <= afterMs) break;
+      // No machine sees one step twice.
+      if (Math.sign(step.byMs ?? 0) === Math.sign(byMs ?? 0) && !step.machines.has(machine)) same = step;
+    }
     if (same) {
       same.machines.add(machine);
       same.afterMs = Math.max(same.afterMs, afterMs);
@@ -248,18 +256,33 @@ function stepsOf(sightings: readonly Sighting[]): DriftStep[] {
 
 /** A cell whose samples lie on both sides of a step belongs to no epoch. */
 function epochsOf(chain: Chain, steps: readonly DriftStep[]): Epoch[] {
+  // The earliest beginning among each step and all after it.
+  const beginnings = steps.map(({ afterMs }) => afterMs);
+  for (let i = beginnings.length - 2; i >= 0; i--) {
+    beginnings[i] = Math.min(beginnings[i] as number, beginnings[i + 1] as number);
+  }
   const epochs = new Map<number, Epoch>();
   for (const { startMs, cell } of chain) {
     // A cell's moments are of the samples since its own last step.
-    const fromMs = cell.steppedAt ?? cell.firstAt;
-    const isTorn = steps.some(({ afterMs, atMs }) => afterMs < cell.lastAt && atMs > fromMs);
+    const number = stepsUpTo(steps, cell.steppedAt ?? cell.firstAt);
+    const isTorn = (beginnings[number] ?? Number.POSITIVE_INFINITY) < cell.lastAt;
     if (isTorn) continue;
-    const number = steps.filter(({ atMs }) => atMs <= fromMs).length;
     const epoch = epochs.get(number);
     if (epoch) epoch.push({ startMs, moments: cell });
     else epochs.set(number, [{ startMs, moments: cell }]);
   }
   return [...epochs.values()];
+}
+
+/** How many steps ended at or before a moment. */
+function stepsUpTo(steps: readonly DriftStep[], atMs: number): number {
+  let [low, high] = [0, steps.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((steps[middle] as DriftStep).atMs <= atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function pointOf({ startMs, cell }: PlacedCell): DraftPoint {
@@ -325,7 +348,7 @@ function lineOf(parts: readonly { clock: Clock; chain: Chain }[], by: DriftGroup
     steps,
     points: points.map((point, i) => {
       const endMs = points[i + 1]?.startMs ?? Number.POSITIVE_INFINITY;
-      return figuresOf(point, steps.filter(step => step.atMs >= point.startMs && step.atMs < endMs).length);
+      return figuresOf(point, stepsUpTo(steps, endMs - 1) - stepsUpTo(steps, point.startMs - 1));
     }),
   };
 }

@@ -22,24 +22,18 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
-import { appliedOffset, linkOf, type UsableState } from '../cache/lookup.js';
+import { linkOf, type UsableState } from '../cache/lookup.js';
 import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.js';
-import { ContinuityGuard } from '../clock/host-clock.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { ReferenceLink } from '../clock/reference.js';
-import {
-  DEFAULT_RECV_WINDOW_MS,
-  latencyFrom,
-  type RequestWindow,
-  requestWindow,
-} from '../clock/request-window.js';
-import { ConnectorStateError } from '../errors.js';
+import { DEFAULT_RECV_WINDOW_MS, type RequestWindow } from '../clock/request-window.js';
 import type { SyncTrigger, Tier } from '../events/catalogue.js';
 import { type ConnectorRef, type Exchange, parseConnectorRef } from '../events/connector.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchanges/exchange-adapter.js';
 import { ExchangeError } from '../exchanges/exchange-adapter.js';
 import { type Contact, decideInit, type InitPlan } from './init-decision.js';
 import { sharingOver } from './measurement-sharing.js';
+import { OffsetInUse } from './offset-in-use.js';
 import type { ConnectorOptions } from './options.js';
 import { isRefreshDue, isWorthKeeping, judgeSample } from './sample-learning.js';
 import { measureServerTime, syncFailureOf } from './sync.js';
@@ -83,18 +77,12 @@ interface Start {
   readonly hasSyncFailed?: true;
 }
 
-/** Of so many responses the longest round trip is remembered. */
-const ROUND_TRIPS = 8;
-
 export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = ExchangeAdapter> {
   readonly ref: ConnectorRef;
   protected readonly adapter: Adapter;
   readonly #cache: ConnectorStateCacheService;
   readonly #recvWindowMs: number;
-  readonly #continuity: ContinuityGuard;
-  #window: RequestWindow;
-  #roundTripsMs: readonly number[] = [];
-  #state: UsableState | undefined;
+  readonly #offset: OffsetInUse;
   /** A sample of the verification is judged when it is over; that of a sync is its result. */
   #phase: 'idle' | 'syncing' | 'verifying' | 'ready' = 'idle';
   #sample: ClockSample | undefined;
@@ -113,10 +101,9 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     const { recvWindowMs = DEFAULT_RECV_WINDOW_MS } = options;
     this.ref = parseConnectorRef({ userId, credentialId, exchange, environment });
     this.#recvWindowMs = recvWindowMs;
-    this.#window = requestWindow(recvWindowMs);
     this.#cache = cache;
     const { clock } = cache;
-    this.#continuity = new ContinuityGuard(clock);
+    this.#offset = new OffsetInUse(clock, recvWindowMs, () => this.#linkAnew());
     this.adapter = createAdapter({
       environment,
       credentials,
@@ -149,7 +136,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
 
   /** Where timestamps are placed now; moves with the latency that is observed. */
   get window(): RequestWindow {
-    return this.#window;
+    return this.#offset.window;
   }
 
   /**
@@ -159,12 +146,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
    * @throws ConnectorStateError `CLOSED` before the connector was initialised
    */
   timestamp(): number {
-    if (!this.#state)
-      throw new ConnectorStateError('CLOSED', 'the connector has no offset yet: call initialize() first');
-    // After a step or a freeze of this host only the database's clock can tell what time it is.
-    if (this.#phase === 'ready' && !this.#continuity.isUnbroken()) this.#linkAnew();
-    const now = this.#cache.clock.now();
-    return Math.floor(now + appliedOffset(this.#state, now).offsetMs + this.#window.biasMs);
+    return this.#offset.timestamp();
   }
 
   /** @throws ExchangeError */
@@ -182,12 +164,12 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     if (this.#cache.mode !== 'on') return this.#initialiseWithout();
     const startedMs = performance.now();
     const trace: Trace = { correlationId: randomUUID() };
-    this.#continuity.isUnbroken();
     const lookup = await this.#cache.get(this.ref);
+    this.#offset.linkedAnew();
     const plan = decideInit({
       ref: this.ref,
       lookup,
-      toleranceMs: this.#cautious.toleranceMs,
+      toleranceMs: this.#offset.cautious.toleranceMs,
       firstContact: this.#cache.firstContact,
       clock: this.#cache.clock,
       newId: randomUUID,
@@ -199,10 +181,10 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     await this.#learnFromInit(start, authFailures, trace);
     this.#phase = 'ready';
 
-    const applied = appliedOffset(this.#state as UsableState, this.#cache.clock.now());
+    const { applied } = this.#offset;
     const durationMs = performance.now() - startedMs;
     const { contact, tier, isStale } = start;
-    const outcome = tier ? `HIT ⚡${isStale ? ', stale' : ''}` : `MISS, ${contact}`;
+    const outcome = tier ? 'HIT ⚡' : 'MISS';
     const message = `[${this.constructor.name}] Initialized in ${Math.round(durationMs)}ms (cache ${outcome})`;
     this.#cache.log.info({ tier, contact, stale: isStale, authFailures }, message);
     return {
@@ -213,7 +195,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       durationMs,
       offsetMs: applied.offsetMs,
       // Of a guess that was accepted and told no time all that is known is that it lay within the window.
-      uncertaintyMs: Math.min(applied.uncertaintyMs, this.#cautious.toleranceMs + this.#recvWindowMs),
+      uncertaintyMs: Math.min(applied.uncertaintyMs, this.#offset.cautious.toleranceMs + this.#recvWindowMs),
       authFailures,
     };
   }
@@ -226,17 +208,17 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       cache: this.#cache,
       ref: this.ref,
       adapter: this.adapter,
-      window: this.#window,
-      toleranceMs: this.#cautious.toleranceMs,
+      window: this.#offset.window,
+      toleranceMs: this.#offset.cautious.toleranceMs,
       isClosed: () => this.#isClosed,
       use: state => {
-        this.#state = state;
+        this.#offset.state = state;
         this.#sample = undefined;
         this.#phase = 'verifying';
       },
       answered: () => this.#sample,
     });
-    const { offsetMs, uncertaintyMs } = appliedOffset(this.#state as UsableState, this.#cache.clock.now());
+    const { offsetMs, uncertaintyMs } = this.#offset.applied;
     const durationMs = performance.now() - startedMs;
     const message = `[${this.constructor.name}] Initialized in ${Math.round(durationMs)}ms (cache ${this.#cache.mode})`;
     this.#cache.log.info({ cacheMode: this.#cache.mode }, message);
@@ -244,16 +226,11 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     return { ...start, durationMs, offsetMs, uncertaintyMs, authFailures: 0 };
   }
 
-  /** What promises rest on: no luck with latency is counted on. */
-  get #cautious(): RequestWindow {
-    return requestWindow(this.#recvWindowMs);
-  }
-
   async #start(plan: InitPlan, trace: Trace): Promise<Start> {
     const { contact, trigger } = plan;
     if (contact === 'sync') {
       try {
-        this.#state = await this.#sync(plan, trace);
+        this.#offset.state = await this.#sync(plan, trace);
         return { contact, tier: null, isStale: false, trigger, isGuess: false };
       } catch (error) {
         if (!(error instanceof ExchangeError && plan.otherwise)) throw error;
@@ -264,7 +241,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
         return { ...(await this.#start(plan.otherwise, trace)), hasSyncFailed: true };
       }
     }
-    this.#state = plan.state;
+    this.#offset.state = plan.state;
     if (contact === 'verify-first') return { contact, tier: null, isStale: false, trigger, isGuess: true };
     const { tier, isStale } = plan;
     if (isStale) this.#cache.recordStaleHit(this.ref, plan.state);
@@ -333,7 +310,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       {
         exchangeCode: error.exchangeCode,
         failureClass: error.authClass,
-        state: isGuess ? undefined : this.#state,
+        state: isGuess ? undefined : this.#offset.state,
         serverTimeMs: error.sample?.serverTimeMs,
       },
       trace,
@@ -347,13 +324,13 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     const reason = isGuess ? trigger : 'auth-failure';
     const link = await this.#relink();
     const measured = refusal.sample && this.#measure(refusal.sample, link);
-    this.#state = measured
+    this.#offset.state = measured
       ? this.#keep(measured, reason, because)
       : await this.#sync({ trigger: reason, link, after }, because);
   }
 
   #condemn(trace: Trace): Trace['causedBy'] {
-    const condemned = this.#state as UsableState;
+    const condemned = this.#offset.state;
     return this.#cache.condemn(this.ref, condemned, 'timestamp-refused', this.constructor.name, trace);
   }
 
@@ -366,14 +343,13 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       const learned = await this.#judge(this.#sample);
       // What was found stale was found: it is no miss that it is replaced.
       const why = isGuess ? trigger : 'passive';
-      if (learned) this.#state = this.#keep(learned, why, trace);
+      if (learned) this.#offset.state = this.#keep(learned, why, trace);
       else this.#refreshLater(isGuess ? trigger : 'expired');
       return;
     } else {
       await this.#learnFrom(this.#sample, trace);
     }
-    const state = this.#state as UsableState;
-    const referenceNowMs = this.#cache.clock.now() + state.link.offsetMs;
+    const { state, referenceNowMs } = this.#offset;
     if (isRefreshDue(state, referenceNowMs, Math.random())) this.#refreshLater('warm-up');
   }
 
@@ -382,24 +358,24 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     const learned = await this.#judge(this.#sample);
     // A row that could not be believed gives way only to a state that says so.
     if (!learned || trigger === 'corrupt') {
-      this.#cache.adopt(this.ref, this.#state as UsableState, trigger, trace);
+      this.#cache.adopt(this.ref, this.#offset.state, trigger, trace);
     }
-    if (learned) this.#state = this.#keep(learned, 'passive', trace);
+    if (learned) this.#offset.state = this.#keep(learned, 'passive', trace);
   }
 
   async #learnFrom(sample: ClockSample | undefined, trace: Trace): Promise<void> {
     const learned = await this.#judge(sample);
-    if (learned && isWorthKeeping(learned, this.#state as UsableState)) {
-      this.#state = this.#keep(learned, 'passive', trace);
+    if (learned && isWorthKeeping(learned, this.#offset.state)) {
+      this.#offset.state = this.#keep(learned, 'passive', trace);
     }
   }
 
   /** A sync that no init waits for. */
   #refreshLater(trigger: SyncTrigger): void {
-    const link = this.#state?.link;
+    const link = this.#offset.state.link;
     const refreshed = this.#sync({ trigger, link }, {}).then(
       state => {
-        this.#state = state;
+        this.#offset.state = state;
       },
       // Recorded by the sync itself; the state in use goes on.
       () => undefined,
@@ -408,9 +384,11 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   }
 
   #linkAnew(): void {
+    // What was measured without the cache is kept against this host's own clock.
+    if (this.#cache.mode !== 'on') return;
     const relinked = this.#relink().then(link => {
-      const state = this.#state;
-      if (state && link?.clockId === state.referenceClock) this.#state = { ...state, link };
+      const { state } = this.#offset;
+      if (link?.clockId === state.referenceClock) this.#offset.state = { ...state, link };
     });
     this.#cache.inBackground(relinked);
   }
@@ -422,19 +400,19 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   /** Kept for as long as it is good enough for this connector's window. */
   #timed(measured: MeasuredOffset): MeasuredOffset {
     const { uncertaintyMs, rate } = measured.estimate;
-    const { toleranceMs } = this.#cautious;
+    const { toleranceMs } = this.#offset.cautious;
     return { ...measured, ttl: this.#cache.ttlOf({ toleranceMs, uncertaintyMs, rate }) };
   }
 
   async #judge(sample: ClockSample | undefined): Promise<MeasuredOffset | undefined> {
     if (!sample) return undefined;
-    const state = this.#state as UsableState;
+    const state = this.#offset.state;
     const { learned, relinked } = await judgeSample(
       state,
       link => this.#measure(sample, link),
       () => this.#relink(),
     );
-    if (relinked && this.#state === state) this.#state = relinked;
+    if (relinked && this.#offset.state === state) this.#offset.state = relinked;
     return learned && this.#timed(learned);
   }
 
@@ -447,8 +425,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   }
 
   #onSample(sample: ClockSample): void {
-    this.#roundTripsMs = [sample.receivedAtMs - sample.sentAtMs, ...this.#roundTripsMs].slice(0, ROUND_TRIPS);
-    this.#window = requestWindow(this.#recvWindowMs, latencyFrom(Math.max(...this.#roundTripsMs)));
+    this.#offset.observe(sample);
     if (this.#phase === 'verifying') this.#sample = sample;
     if (this.#phase !== 'ready' || this.#learning) return;
     this.#learning = this.#learnFrom(sample, {}).finally(() => {

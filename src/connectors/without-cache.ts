@@ -8,8 +8,9 @@
 import { randomUUID } from 'node:crypto';
 import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
 import type { UsableState } from '../cache/lookup.js';
-import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.js';
-import type { ClockSample } from '../clock/offset.js';
+import type { HostClock } from '../clock/host-clock.js';
+import { type ClockSample, estimateFromSample } from '../clock/offset.js';
+import { linkToSelf } from '../clock/reference.js';
 import type { RequestWindow } from '../clock/request-window.js';
 import type { ConnectorRef } from '../events/connector.js';
 import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapter.js';
@@ -38,19 +39,15 @@ export async function initialiseWithoutCache(init: PlainInit): Promise<void> {
   const startedMs = performance.now();
   let synced: ClockSample | undefined;
   try {
-    use(
-      stateOf(
-        ref,
-        await measureServerTime(
-          adapter,
-          sample => {
-            synced = sample;
-            return measureIfBelievable(sample, undefined, cache.clock, cache.ttl);
-          },
-          init.isClosed,
-        ),
-      ),
+    const state = await measureServerTime(
+      adapter,
+      sample => {
+        synced = sample;
+        return stateFrom(sample, ref, cache.clock);
+      },
+      init.isClosed,
     );
+    use(state);
   } catch (error) {
     const durationMs = performance.now() - startedMs;
     end?.({ synced: undefined, syncFailure: { error, durationMs }, answered: undefined }, trace);
@@ -70,16 +67,22 @@ export async function initialiseWithoutCache(init: PlainInit): Promise<void> {
   }
 }
 
-const stateOf = (
+/** However far off this host's clock is: it need not fit into any row. */
+function stateFrom(
+  sample: ClockSample,
   { exchange, environment }: ConnectorRef,
-  { syncId, estimate, link, ttl }: MeasuredOffset,
-): UsableState => ({
-  exchange,
-  environment,
-  syncId,
-  basis: 'measured',
-  estimate,
-  expiresAtMs: estimate.atMs + ttl.ttlMs,
-  referenceClock: link.clockId,
-  link,
-});
+  clock: HostClock,
+): UsableState {
+  const estimate = estimateFromSample(sample);
+  return {
+    exchange,
+    environment,
+    syncId: randomUUID(),
+    basis: 'measured',
+    estimate,
+    // Used for as long as this connector lives.
+    expiresAtMs: Number.POSITIVE_INFINITY,
+    referenceClock: clock.id,
+    link: linkToSelf(clock),
+  };
+}

@@ -4,7 +4,7 @@
  */
 
 import type { ClockSample } from '../clock/offset.js';
-import type { BadSample, ProblemCounts } from '../clock/sample-check.js';
+import type { BadSample, ProblemCounts } from '../clock/sample-gate.js';
 import { ConnectorStateError, type ErrorCode } from '../errors.js';
 import type { AuthFailureClass, SyncFailureClass } from '../events/catalogue.js';
 import type { Environment, Exchange } from '../events/connector.js';

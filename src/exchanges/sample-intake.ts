@@ -1,6 +1,6 @@
 /**
  * What an adapter does with the clocks in its replies: each stamp becomes a sample, is judged
- * (clock/sample-check.ts), and is then told to whoever listens, or dropped and counted.
+ * (clock/sample-gate.ts), and is then told to whoever listens, or dropped and counted.
  *
  * A reply whose body carries no stamp still has a `Date` header. That is good to a second, which is enough to
  * notice that a clock is off by more, so it is used where there is nothing better, but only on answers of the
@@ -9,7 +9,8 @@
  */
 import { ContinuityGuard } from '../clock/host-clock.js';
 import type { ClockSample } from '../clock/offset.js';
-import { PROBLEM_TEXTS, type ProblemCounts, SampleGate, type SampleProblem } from '../clock/sample-check.js';
+import { PROBLEM_TEXTS, type SampleProblem } from '../clock/sample-check.js';
+import { type ProblemCounts, SampleGate } from '../clock/sample-gate.js';
 import type { AdapterOptions } from './exchange-adapter.js';
 import { badResponse, type RequestContext } from './failures.js';
 import type { HttpReply } from './http-transport.js';

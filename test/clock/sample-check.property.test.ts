@@ -5,7 +5,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { ClockSample, SampleSource } from '../../src/clock/offset.js';
-import { problemOf, SampleGate, type SampleProblem } from '../../src/clock/sample-check.js';
+import { problemOf, type SampleProblem } from '../../src/clock/sample-check.js';
+import { SampleGate } from '../../src/clock/sample-gate.js';
 import { type Clock, clock, read } from './world.js';
 
 const HOUR_MS = 3_600_000;

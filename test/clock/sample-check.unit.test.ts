@@ -1,12 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ClockSample } from '../../src/clock/offset.js';
-import {
-  type BadSample,
-  PROBLEM_TEXTS,
-  problemOf,
-  SAMPLE_PROBLEMS,
-  SampleGate,
-} from '../../src/clock/sample-check.js';
+import { PROBLEM_TEXTS, problemOf, SAMPLE_PROBLEMS } from '../../src/clock/sample-check.js';
+import { type BadSample, SampleGate } from '../../src/clock/sample-gate.js';
 
 const NOW_MS = 1_764_000_000_000;
 const DAY_MS = 86_400_000;

@@ -1,7 +1,8 @@
 /** What adapters make of the clocks in answers, good and bad, over the real SDKs against the simulator. */
 import { describe, expect, it } from '@jest/globals';
 import type { ClockSample } from '../../src/clock/offset.js';
-import type { BadSample, SampleProblem } from '../../src/clock/sample-check.js';
+import type { SampleProblem } from '../../src/clock/sample-check.js';
+import type { BadSample } from '../../src/clock/sample-gate.js';
 import type { Exchange } from '../../src/events/connector.js';
 import type { AdapterOptions } from '../../src/exchanges/exchange-adapter.js';
 import type { ExchangeSimulator, SimulatorOptions } from '../../src/exchanges/simulator/index.js';

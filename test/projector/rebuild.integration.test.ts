@@ -231,7 +231,7 @@ describe('rebuild', () => {
       projection.name === exchangeClock.name
         ? {
             ...projection,
-            version: 2,
+            version: projection.version + 1,
             evolve(...args: Parameters<typeof projection.evolve>) {
               const row = projection.evolve(...args);
               return row && { ...row, epoch: 42 };

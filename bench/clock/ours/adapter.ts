@@ -115,8 +115,8 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
 
     async verifyAccount() {
       const reply = await ask('signed');
-      if (isBybit) intake.passive(reply, openBybit(context, reply, intake).stamp, 'response');
-      else intake.passive(openBingx(context, reply, intake).reply, undefined, 'response');
+      if (isBybit) intake.response(reply, openBybit(context, reply, intake).stamp);
+      else intake.response(openBingx(context, reply, intake).reply, undefined);
     },
 
     fundingRate: (): Promise<FundingRate> => Promise.reject(new Error('not simulated')),

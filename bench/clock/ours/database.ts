@@ -25,6 +25,8 @@ export class SimulatedDatabase {
   readonly #outage: World['outage'] | undefined;
   readonly #states = new Map<string, ConnectorStateRow>();
   readonly #clocks = new Map<string, ExchangeClockRow>();
+  /** Reference time of the first sample in each shared clock's present epoch. */
+  readonly #epochsSince = new Map<string, number>();
   #events = 0;
   #invalid = 0;
 
@@ -76,9 +78,12 @@ export class SimulatedDatabase {
     };
   }
 
-  /** The shared clock's row as it is now, for who watches from outside. */
-  clockRow(exchange: string, environment: string, referenceClock: string): ExchangeClockRow | undefined {
-    return this.#clocks.get(`${exchange} ${environment} ${referenceClock}`);
+  /**
+   * Reference time of the oldest sample that the shared clock's present epoch rests on, for who watches from outside.
+   * The row says less: its epoch may be told to begin with the last sample that was condemned.
+   */
+  epochSince(exchange: string, environment: string, referenceClock: string): number {
+    return this.#epochsSince.get(`${exchange} ${environment} ${referenceClock}`) ?? Number.NEGATIVE_INFINITY;
   }
 
   #project(fact: Fact, by: RecordedBy, recordedAt: number): void {
@@ -100,7 +105,14 @@ export class SimulatedDatabase {
     const of = exchangeClock.keyOf(event);
     if (of) {
       const key = `${of.exchange} ${of.environment} ${of.referenceClock}`;
-      store(this.#clocks, key, exchangeClock.evolve(this.#clocks.get(key), event));
+      const before = this.#clocks.get(key);
+      const after = exchangeClock.evolve(before, event);
+      store(this.#clocks, key, after);
+      if (after && after.epoch !== before?.epoch) {
+        // A rival that was proved right brought the first one.
+        const rivalAtMs = before?.rivalMeasuredAt ?? Number.POSITIVE_INFINITY;
+        this.#epochsSince.set(key, Math.min(after.measuredAt, rivalAtMs));
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
  */
 import type { ClockPolicy } from '../../../src/clock/ttl.js';
 import type { InitResult } from '../../../src/connectors/connector-with-cache.js';
+import { ExchangeError } from '../../../src/exchanges/exchange-adapter.js';
 import { Oracle, newProcess, type ProcessResiduals } from '../oracle.js';
 import { numberedDice } from '../world/dice.js';
 import type { Init, ProcessPlace } from '../world/traffic.js';
@@ -35,7 +36,7 @@ export interface Outcome {
   readonly refusals: readonly Refusal[];
   /** `undefined`: it failed. */
   readonly result: InitResult | undefined;
-  readonly error: unknown;
+  readonly error: ExchangeError | undefined;
   readonly waitedMs: number;
 }
 
@@ -115,10 +116,11 @@ export class Fleet {
     };
     connector.isBusy = true;
     let result: InitResult | undefined;
-    let error: unknown;
+    let error: ExchangeError | undefined;
     try {
       result = await connector.initialize();
     } catch (thrown) {
+      if (!(thrown instanceof ExchangeError)) throw thrown;
       error = thrown;
     }
     connector.isBusy = false;

@@ -122,8 +122,9 @@ export class SimulatedProcess {
     const arrivesAtMs = readyAtMs + upMs + processingMs;
     if (database.isDown(arrivesAtMs) || arrivesAtMs + downMs > deadlineAtMs) {
       await time.until(host.awakeAt(deadlineAtMs));
-      // What a deadline cut off, or nobody answered, ends its connection.
-      this.#databaseWarmUntilMs = Number.NEGATIVE_INFINITY;
+      // A query that is cut off ends its connection; one that is still being made is kept for the next.
+      const isMade = isCold && readyAtMs > deadlineAtMs && !database.isDown(readyAtMs);
+      this.#databaseWarmUntilMs = isMade ? readyAtMs + DATABASE_IDLE_MS : Number.NEGATIVE_INFINITY;
       throw new LookupTimeoutError(LOOKUP_DEADLINE_MS);
     }
     if (isCold) await time.until(host.awakeAt(readyAtMs));
@@ -142,7 +143,7 @@ export class SimulatedProcess {
 }
 
 /** As the pool's idle time-out. */
-const DATABASE_IDLE_MS = 60_000;
+const DATABASE_IDLE_MS = 30_000;
 
 export interface SignedWith {
   readonly state: UsableState;

@@ -6,8 +6,8 @@
  * exchange's clock that stepped and was not found out yet. Each such init is left out by one of the reasons below and
  * counted; every other one is held to the promise, without exception.
  *
- * A step of the exchange counts as found out when the shared clock has begun an epoch after it and the state was
- * measured in that epoch. Until then what is known may rest on samples from before the step.
+ * A step of the exchange counts as found out when the shared clock is in an epoch that rests on samples from after it
+ * alone, and the state was measured in that epoch. Until then what is known may rest on samples from before the step.
  */
 import type { Init } from '../world/traffic.js';
 import type { World } from '../world/world.js';
@@ -54,10 +54,8 @@ export function judgeBound(of: {
   const { clock, exchange, environment } = init.exchange;
   const steppedAtMs = clock.steps.findLast(({ atMs }) => atMs <= nowMs)?.atMs;
   if (steppedAtMs === undefined) return 'bound';
-  const row = database.clockRow(exchange, environment, state.referenceClock);
-  const epochStartedAtMs = row?.epochStartedAt ?? 0;
-  const isFoundOut =
-    epochStartedAtMs > steppedAtMs - REFERENCE_OFF_MS && state.estimate.atMs >= epochStartedAtMs;
+  const epochSinceMs = database.epochSince(exchange, environment, state.referenceClock);
+  const isFoundOut = epochSinceMs > steppedAtMs - REFERENCE_OFF_MS && state.estimate.atMs >= epochSinceMs;
   return isFoundOut ? 'bound' : 'exchange-stepped';
 }
 

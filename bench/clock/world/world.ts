@@ -188,7 +188,7 @@ const pathsOf = (dice: Dice, furthestDatabaseMs: number) => ({
 
 function server(kind: HostKind, n: number, startMs: number, endMs: number, dice: Dice): Host {
   const name = `${kind}-${n}`;
-  const paths = pathsOf(dice, 25);
+  const paths = pathsOf(dice, 8);
   const common = { name, kind, ...paths };
   switch (kind) {
     case 'free-running': {
