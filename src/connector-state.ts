@@ -139,6 +139,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     maxInFlight: settings.poolSize,
     namedStatements: settings.namedStatements,
     now: () => clock.now(),
+    wall: () => clock.wall(),
   });
   const recorder = new Recorder({
     store: store.get,

@@ -1,112 +1,99 @@
-/** The figures of a run: as the JSON that others read, and as a table for people. */
+/** The figures of a run as tables, for people. */
 import { table } from '../../src/cli/output.js';
-import type { Decision } from './decision.js';
-import { ESTIMATORS, type Tally } from './tally.js';
+import type { Figures } from './figures.js';
+import { targetsOf } from './targets.js';
 
-export interface EstimatorFigures {
-  readonly name: string;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly p999Ms: number;
-  readonly maxMs: number;
+export function showFigures(figures: Figures): string {
+  const { seed, inits, days, steps, estimators, references, policies } = figures;
+  return [
+    `Seed ${seed}: ${inits.toLocaleString('en-US')} inits in ${days} days; the exchanges' clocks stepped ${steps} times.`,
+    '',
+    'Error of the offset used at the init, ms',
+    '',
+    table(
+      ['estimator', 'p50', 'p99', 'p99.9', 'max'],
+      [...estimators, ...references].map(({ name, ...e }) => [
+        name,
+        ...[e.p50Ms, e.p99Ms, e.p999Ms, e.maxMs].map(number),
+      ]),
+      ['left', 'right', 'right', 'right', 'right'],
+    ),
+    '',
+    'Policies',
+    '',
+    table(
+      [
+        'policy',
+        'refused',
+        'without step',
+        'per step',
+        'max',
+        'syncs/1000',
+        'hit rate',
+        'first contact',
+        'waited p50',
+        'p99, ms',
+      ],
+      policies.map(p => [
+        p.name,
+        percent(p.refusedShare),
+        number(p.refusedWithoutStep),
+        number(p.refusedPerStep),
+        number(p.refusedPerStepMax),
+        number(p.syncsPer1000),
+        percent(p.hitRate),
+        percent(p.firstContactOneTrip),
+        number(p.waitedMsP50),
+        number(p.waitedMsP99),
+      ]),
+      ['left', ...Array.from({ length: 9 }, () => 'right' as const)],
+    ),
+    '',
+    'Figures to reach',
+    '',
+    table(
+      ['figure', 'reached', 'wanted', ''],
+      targetsOf(figures).map(({ name, value, kind, limit, isMet }) => [
+        name,
+        number(value),
+        `${kind === 'at most' ? '≤' : '≥'} ${limit}`,
+        isMet ? 'met' : 'MISSED',
+      ]),
+      ['left', 'right', 'right', 'left'],
+    ),
+    '',
+    ...notes(figures),
+  ].join('\n');
 }
 
-export interface PolicyFigures {
-  readonly name: string;
-  /** Of the inits, 0 to 1. */
-  readonly refusedShare: number;
-  /** Inits refused though no clock had stepped. */
-  readonly refusedWithoutStep: number;
-  /** Refused inits for each step of an exchange's clock, on average. */
-  readonly refusedPerStep: number;
-  readonly syncsPer1000: number;
-  /** Of the inits, 0 to 1: signed with something known, not measured for it. */
-  readonly hitRate: number;
-  /** Of connectors that nothing is known about, where the clocks are sane: the share that needed one request. */
-  readonly firstContactOneTrip: number;
-  /** Before ready, but for the accepted verification itself. */
-  readonly waitedMsP50: number;
-  readonly waitedMsP99: number;
-  /** After the worst step. */
-  readonly refusedPerStepMax: number;
-  readonly refusedByHost: number;
-  readonly refusedAtFirstContact: number;
-  readonly failed: number;
+function notes({
+  excused,
+  inits,
+  contacts,
+  lyingHost,
+  events,
+  invalidFacts,
+  uncertaintyMs,
+}: Figures): string[] {
+  const list = (counts: Readonly<Record<string, number>>) =>
+    Object.entries(counts)
+      .filter(([, count]) => count > 0)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ');
+  const left = Object.values(excused).reduce((sum, count) => sum + count, 0);
+  return [
+    `Held to the bound: ${inits - left} inits, uncertainty ${number(uncertaintyMs.p50)} ms (p50), ${number(uncertaintyMs.p99)} ms (p99); not held: ${list(excused)}.`,
+    `Ours signed first with: ${list(contacts)}.`,
+    `The lying host was off by ${number(lyingHost.p50Ms)} ms (p50) in its own ${lyingHost.inits} inits, which the errors above leave out.`,
+    `Facts recorded: ${events}${invalidFacts > 0 ? `; ${invalidFacts} more failed their schema` : ''}.`,
+  ];
 }
 
-export interface Figures {
-  readonly seed: number;
-  readonly inits: number;
-  readonly boundViolations: number;
-  readonly estimators: readonly EstimatorFigures[];
-  readonly policies: readonly PolicyFigures[];
-  readonly days: number;
-  readonly steps: number;
-  /** Inits that the bound does not speak about, by why not. */
-  readonly excused: Readonly<Record<string, number>>;
-  readonly firstContacts: number;
-  readonly lyingHost: { readonly inits: number; readonly p50Ms: number; readonly p99Ms: number };
-  readonly references: readonly EstimatorFigures[];
-  readonly uncertaintyMs: { readonly p50: number; readonly p99: number };
-  readonly events: number;
-  readonly invalidFacts: number;
-  readonly decisionUs: Decision;
+/** Four digits that mean something. */
+function number(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? '–' : '∞';
+  if (Math.abs(value) >= 10_000) return Math.round(value).toLocaleString('en-US');
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
 }
 
-export function figuresOf(tally: Tally, decisionUs: Decision): Figures {
-  const { world, errors, totals } = tally;
-  const stepped = world.exchanges.flatMap(({ clock }) => clock.steps.filter(({ atMs }) => atMs < world.endMs));
-  const steps = stepped.length;
-  const estimator = (name: string, sample: Tally['withoutStep']): EstimatorFigures => ({
-    name,
-    p50Ms: sample.quantile(0.5),
-    p99Ms: sample.quantile(0.99),
-    p999Ms: sample.quantile(0.999),
-    maxMs: sample.max(),
-  });
-  const policies = [...tally.counts].map(([name, counts]): PolicyFigures => {
-    const afterSteps = [...counts.perStep.values()];
-    const { sane, saneOneTrip } = counts.firstContacts;
-    return {
-      name,
-      refusedShare: counts.refused / counts.inits,
-      refusedWithoutStep: counts.refusedWithoutStep,
-      refusedPerStep: afterSteps.reduce((sum, n) => sum + n, 0) / steps,
-      syncsPer1000: (1000 * counts.syncs) / counts.inits,
-      hitRate: counts.hits / counts.inits,
-      firstContactOneTrip: saneOneTrip / sane,
-      waitedMsP50: counts.waitedMs.quantile(0.5),
-      waitedMsP99: counts.waitedMs.quantile(0.99),
-      refusedPerStepMax: Math.max(0, ...afterSteps),
-      refusedByHost: counts.refusedByHost,
-      refusedAtFirstContact: counts.refusedAtFirstContact,
-      failed: counts.failed,
-    };
-  });
-  return {
-    seed: world.seed,
-    inits: tally.inits,
-    boundViolations: tally.boundViolations,
-    estimators: ESTIMATORS.map(name => estimator(name, errors[name])),
-    policies,
-    days: world.days,
-    steps,
-    excused: tally.excused,
-    firstContacts: tally.counts.get('adaptive')?.firstContacts.sane ?? 0,
-    lyingHost: {
-      inits: tally.lying.inits,
-      p50Ms: tally.lying.errorMs.quantile(0.5),
-      p99Ms: tally.lying.errorMs.quantile(0.99),
-    },
-    references: [
-      estimator('oracle-with-links', errors['oracle-with-links']),
-      estimator('ours-without-step', tally.withoutStep),
-    ],
-    uncertaintyMs: { p50: tally.uncertaintyMs.quantile(0.5), p99: tally.uncertaintyMs.quantile(0.99) },
-    events: totals.events,
-    invalidFacts: totals.invalidFacts,
-    decisionUs,
-  };
-}
-
-export const showFigures = (figures: Figures): string => table([], [[JSON.stringify(figures)]], []);
+const percent = (share: number) => `${Number((100 * share).toPrecision(5))} %`;

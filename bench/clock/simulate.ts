@@ -7,13 +7,15 @@
  * A deployment knows nothing at all but once in its life, so first contacts are counted in deployments of their own
  * beside the fleet: an empty database and one function each, in the same world.
  */
-import { SimulatedDatabase } from './ours/database.js';
-import { Fleet, type Outcome } from './ours/fleet.js';
-import { areSane } from './ours/verdict.js';
+
 import { Oracle } from './oracle.js';
+import { SimulatedDatabase } from './ours/database.js';
+import { Fleet } from './ours/fleet.js';
+import { areSane } from './ours/verdict.js';
 import { errorsOf, requestsAt } from './peers/estimators.js';
 import { fixedQuarterHour, noCache, type Policy } from './peers/policies.js';
 import { Tally } from './tally.js';
+import type { Trace } from './trace.js';
 import { diceOf } from './world/dice.js';
 import { processClock } from './world/host.js';
 import { type Init, Traffic } from './world/traffic.js';
@@ -26,21 +28,29 @@ export interface SimulationOptions {
   readonly inits: number;
   readonly days: number;
   readonly onProgress?: (begun: number) => void;
-  /** For looking closer at one of them. */
-  readonly onOutcome?: (outcome: Outcome, world: World) => void;
+  /** Looks closer at one init. */
+  readonly trace?: Trace | undefined;
 }
 
 const PROGRESS_EVERY = 20_000;
 
 export async function simulate(options: SimulationOptions): Promise<Tally> {
-  const { seed, inits, days, onProgress, onOutcome } = options;
+  const { seed, inits, days, onProgress, trace } = options;
   const world = createWorld({ seed, days });
   const time = new VirtualTime(world.startMs);
   const oracle = new Oracle();
-  const database = new SimulatedDatabase(world.references, world.outage);
+  const database = new SimulatedDatabase(
+    world.references,
+    world.outage,
+    trace && ((fact, by, atMs) => trace.recorded(world, fact, by, atMs)),
+  );
   const fleet = new Fleet({ world, time, database, oracle, clockPolicy: 'adaptive' });
   const others: readonly Policy[] = [fixedQuarterHour(), noCache()];
-  const tally = new Tally(world, inits, others.map(({ name }) => name));
+  const tally = new Tally(
+    world,
+    inits,
+    others.map(({ name }) => name),
+  );
 
   const begin = (init: Init) => {
     const weather = new Weather(seed, init.number, init.place.host, init.exchange);
@@ -48,11 +58,12 @@ export async function simulate(options: SimulationOptions): Promise<Tally> {
     if (!init.place.host.machine.lie) {
       tally.peers(errorsOf(requestsAt(startMs, weather, init.exchange), init.exchange, init.place.host));
     }
-    for (const policy of others) tally.played(policy.name, init, policy.play(init, weather, startMs), startMs);
+    for (const policy of others)
+      tally.played(policy.name, init, policy.play(init, weather, startMs), startMs);
     if (init.number % PROGRESS_EVERY === 0) onProgress?.(init.number);
     return fleet.run(init, weather).then(outcome => {
       tally.outcome(outcome);
-      onOutcome?.(outcome, world);
+      trace?.ended(world, outcome);
     });
   };
   let failure: { readonly error: unknown } | undefined;
@@ -68,11 +79,19 @@ export async function simulate(options: SimulationOptions): Promise<Tally> {
     for (const policy of [fixedQuarterHour(), noCache()]) {
       tally.firstContact(policy.name, isSane, policy.play(init, weather, time.now()).requests);
     }
-    guarded(fresh.run(init, weather).then(({ requests }) => tally.firstContact('adaptive', isSane, requests.length)));
+    guarded(
+      fresh
+        .run(init, weather)
+        .then(({ requests }) => tally.firstContact('adaptive', isSane, requests.length)),
+    );
   });
   await time.run();
   if (failure) throw failure.error;
-  tally.end({ timeRequests: fleet.timeRequests, events: database.events, invalidFacts: database.invalidFacts });
+  tally.end({
+    timeRequests: fleet.timeRequests,
+    events: database.events,
+    invalidFacts: database.invalidFacts,
+  });
   return tally;
 }
 

@@ -47,6 +47,10 @@ export class Tally {
   /** Where no step lay between measuring and signing. */
   readonly withoutStep = new Sample();
   readonly uncertaintyMs = new Sample();
+  /** Of ours, by what the first request was signed with. */
+  readonly contacts = new Map<string, number>();
+  /** Errors of ours and of the oracle, by exchange. */
+  readonly byExchange = new Map<string, { readonly ours: Sample; readonly oracle: Sample }>();
   totals = { timeRequests: 0, events: 0, invalidFacts: 0 };
   readonly #inits: number;
 
@@ -88,7 +92,12 @@ export class Tally {
     counts.inits++;
     counts.waitedMs.add(waitedMs);
     if (result?.tier) counts.hits++;
+    if (result?.isStale) counts.stale++;
     if (!result) counts.failed++;
+    const contact = result
+      ? [result.contact, result.tier ?? '', result.isStale ? 'stale' : ''].join(' ').trim()
+      : 'failed';
+    this.contacts.set(contact, (this.contacts.get(contact) ?? 0) + 1);
     if (refusals.length > 0) {
       counts.refused++;
       for (const { cause, epoch } of refusals.slice(0, 1)) {
@@ -115,7 +124,12 @@ export class Tally {
       this.withoutStep.add(errorMs);
       this.uncertaintyMs.add(first.uncertaintyMs);
     }
-    if (first.oracleErrorMs !== undefined) this.errors.oracle.add(Math.abs(first.oracleErrorMs));
+    const ofExchange = this.#ofExchange(init);
+    ofExchange.ours.add(errorMs);
+    if (first.oracleErrorMs !== undefined) {
+      this.errors.oracle.add(Math.abs(first.oracleErrorMs));
+      ofExchange.oracle.add(Math.abs(first.oracleErrorMs));
+    }
     if (first.oracleWithLinksErrorMs !== undefined) {
       this.errors['oracle-with-links'].add(Math.abs(first.oracleWithLinksErrorMs));
     }
@@ -145,6 +159,16 @@ export class Tally {
     }
     const [first] = outcome.signings;
     if (first && first.verdict !== 'bound') this.excused[first.verdict]++;
+  }
+
+  #ofExchange({ exchange: { exchange, environment } }: Init) {
+    const name = `${exchange} ${environment}`;
+    let samples = this.byExchange.get(name);
+    if (!samples) {
+      samples = { ours: new Sample(), oracle: new Sample() };
+      this.byExchange.set(name, samples);
+    }
+    return samples;
   }
 
   #of(name: string): PolicyCounts {

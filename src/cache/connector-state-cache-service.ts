@@ -19,6 +19,7 @@ import type { InvalidationReason, SyncTrigger } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { FactOf } from '../events/event.js';
 import type { Logger } from '../logging.js';
+import type { Explanation } from './explanation.js';
 import {
   type AuthFailure,
   authFailedFact,
@@ -42,6 +43,7 @@ import { StateLookup, type StateLookupParts } from './state-lookup.js';
 import {
   type CacheStats,
   cleanUpExpired,
+  explainState,
   invalidateCurrent,
   parseCredential,
   readAuditTrail,
@@ -328,6 +330,15 @@ export class ConnectorStateCacheService {
     if (!Number.isFinite(timeMs))
       throw new InvalidInputError(`time must be a date or epoch milliseconds, got ${time}`);
     return stateAtTime(await this.history(userId, credentialId), timeMs);
+  }
+
+  /**
+   * Why the connector has the offset it has, why it is kept for so long, and when that ends.
+   * @returns `undefined` when it has no state
+   * @throws InvalidInputError for malformed ids; ConnectorStateError when database or event store cannot be read
+   */
+  async explain(userId: string, credentialId: string): Promise<Explanation | undefined> {
+    return explainState(this.#deps, parseCredential(userId, credentialId));
   }
 
   /** Stores what is pending now. Never throws; `ok: false` says that some of it stays pending. */

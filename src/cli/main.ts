@@ -7,6 +7,7 @@ import { addCopy } from './commands/copy.js';
 import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
 import { addDrift } from './commands/drift.js';
+import { addExplain } from './commands/explain.js';
 import { addHistory } from './commands/history.js';
 import { addInvalidate } from './commands/invalidate.js';
 import { addMigrate } from './commands/migrate.js';
@@ -54,6 +55,7 @@ for (const add of [
   addStats,
   addShadowReport,
   addHistory,
+  addExplain,
   addDrift,
   addInvalidate,
   addCleanup,

@@ -23,7 +23,7 @@
  * Sources: T. Chan, G. Golub, R. LeVeque, "Algorithms for computing the sample variance" (1983), for adding and merging
  * centred sums; the weights are those of drift.ts, 1 / uncertainty², without its forgetting: here the past is asked for.
  */
-import { type Interval, inflate, intersect, type OffsetEstimate } from './offset.js';
+import { type Interval, inflate, intersect, type OffsetEstimate, type RateBound } from './offset.js';
 
 /** Round trips are counted up to and including each of these, and beyond. */
 export const ROUND_TRIP_BOUNDS_MS = [5, 10, 25, 50, 100, 250, 500, 1_000] as const;
@@ -122,16 +122,19 @@ export const roundTripCounts = (cell: RoundTrips): readonly number[] => [
   cell.roundTripsOver,
 ];
 
-/** What was known at the beginning and at the end. */
-export const firstKnown = (cell: DriftCell): OffsetEstimate => ({
+/** What was known at the beginning, and how it goes on. */
+export const firstKnown = (cell: DriftCell, rate?: RateBound): OffsetEstimate => ({
   offsetMs: cell.firstOffsetMs,
   uncertaintyMs: cell.firstUncertaintyMs,
   atMs: cell.firstKnownAt,
+  rate,
 });
-export const lastKnown = (cell: DriftCell): OffsetEstimate => ({
+/** What was known at the end, and how it goes on. */
+export const lastKnown = (cell: DriftCell, rate?: RateBound): OffsetEstimate => ({
   offsetMs: cell.offsetMs,
   uncertaintyMs: cell.uncertaintyMs,
   atMs: cell.knownAt,
+  rate,
 });
 
 const NO_MOMENTS: Moments = {

@@ -27,17 +27,16 @@ import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.j
 import type { ClockSample } from '../clock/offset.js';
 import type { ReferenceLink } from '../clock/reference.js';
 import { DEFAULT_RECV_WINDOW_MS, type RequestWindow } from '../clock/request-window.js';
-import type { SyncTrigger, Tier } from '../events/catalogue.js';
+import type { Contact, SyncTrigger, Tier } from '../events/catalogue.js';
 import { type ConnectorRef, type Exchange, parseConnectorRef } from '../events/connector.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchanges/exchange-adapter.js';
 import { ExchangeError } from '../exchanges/exchange-adapter.js';
-import { type Contact, decideInit, type InitPlan } from './init-decision.js';
+import { decideInit, type InitPlan } from './init-decision.js';
 import { sharingOver } from './measurement-sharing.js';
 import { OffsetInUse } from './offset-in-use.js';
 import type { ConnectorOptions } from './options.js';
 import { isRefreshDue, isWorthKeeping, judgeSample } from './sample-learning.js';
 import { measureServerTime, syncFailureOf } from './sync.js';
-import { initialiseWithoutCache } from './without-cache.js';
 
 export interface InitResult {
   /** True: no sync was needed before the first signed request. */
@@ -203,6 +202,8 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   /** Off, or in shadow mode: what is measured is used and not kept, and nothing is learned of later responses. */
   async #initialiseWithout(): Promise<InitResult> {
     const startedMs = performance.now();
+    // Only who goes without the cache loads it: the way from the entry points is a cold start's.
+    const { initialiseWithoutCache } = await import('./without-cache.js');
     this.#phase = 'syncing';
     await initialiseWithoutCache({
       cache: this.#cache,

@@ -23,9 +23,6 @@ import type { SyncTrigger, Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import { triggerOf } from './sync.js';
 
-/** How the first signed request of an init came by its timestamp. */
-export type Contact = 'state' | 'exchange-clock' | 'verify-first' | 'sync';
-
 interface Known {
   readonly contact: 'state' | 'exchange-clock';
   readonly tier: Tier;

@@ -63,14 +63,33 @@ export function beginShadow(parts: ShadowParts): EndShadow {
     const problem = error instanceof Error ? error.message : String(error);
     cache.log.error({ problem }, 'shadow mode could not tell what the cache would have done');
   };
-  const planned = planInit(parts).catch(fail);
+  const earlier = observedOver(cache);
+  const planned = planInit(parts, [...earlier]).catch(fail);
   return (outcome, trace) => {
-    const observed = planned.then(p => p && observe(parts, p, outcome, trace)).catch(fail);
+    const observed = planned
+      .then(p => p && observe(parts, p, outcome, trace))
+      .catch(fail)
+      .finally(() => earlier.delete(observed));
+    earlier.add(observed);
     cache.inBackground(observed);
   };
 }
 
-async function planInit({ cache, ref, toleranceMs }: ShadowParts): Promise<Planned> {
+const observing = new WeakMap<object, Set<Promise<void>>>();
+
+/** Of inits that are over, over this cache. */
+function observedOver(cache: object): Set<Promise<void>> {
+  const known = observing.get(cache) ?? new Set();
+  observing.set(cache, known);
+  return known;
+}
+
+/** @param earlier what inits that are over taught: with the cache on, this one would have begun after that */
+async function planInit(
+  { cache, ref, toleranceMs }: ShadowParts,
+  earlier: readonly Promise<void>[],
+): Promise<Planned> {
+  if (earlier.length > 0) await Promise.all(earlier);
   const startedMs = performance.now();
   const lookup = await cache.peek(ref);
   const lookupMs = performance.now() - startedMs;

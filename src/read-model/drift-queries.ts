@@ -10,7 +10,7 @@
  */
 import type { Pool, PoolClient } from 'pg';
 import { addToCell, type DriftCell } from '../clock/drift-cell.js';
-import type { PlacedCell } from '../clock/drift-history.js';
+import type { PlacedCell } from '../clock/drift-steps.js';
 import { machineOf } from '../clock/machine.js';
 import type { Environment, Exchange } from '../events/connector.js';
 
@@ -141,6 +141,8 @@ export const SAMPLES_SQL = `
 
 const CELL_FIELDS = Object.keys(CELL_COLUMNS);
 const KEY_COLUMNS = 5;
+/** Objects that begin as copies of one have one layout; grown field by field they cost twice the time. */
+const SHAPE = addToCell(undefined, { atMs: 0, offsetMs: 0.5, uncertaintyMs: 0.5, roundTripMs: 0.5 });
 
 async function hours(client: PoolClient, fromMs: number, query: DriftQuery): Promise<Found> {
   const cells: PlacedCell[] = [];
@@ -153,8 +155,8 @@ async function hours(client: PoolClient, fromMs: number, query: DriftQuery): Pro
       string,
       string,
     ];
-    const cell: Record<string, unknown> = {};
-    for (const [i, field] of CELL_FIELDS.entries()) cell[field] = row[KEY_COLUMNS + i];
+    const cell: Record<string, unknown> = { ...SHAPE };
+    for (let i = 0; i < CELL_FIELDS.length; i++) cell[CELL_FIELDS[i] as string] = row[KEY_COLUMNS + i];
     // The columns are the cell's fields, by the record above.
     cells.push({ startMs, exchange, environment, referenceClock, machine, cell: cell as DriftCell });
   });

@@ -15,6 +15,7 @@
  * were empty would otherwise join by scanning them, and a named statement keeps its plan.
  */
 import type { Pool, PoolClient } from 'pg';
+import { isContinuous } from '../clock/host-clock.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { Environment, Exchange } from '../events/connector.js';
 import type { Position } from '../events/event.js';
@@ -122,10 +123,14 @@ export const lookupParameters = (keys: readonly LookupKey[]): string[][] => [
 
 export const LOOKUP_STATEMENT_NAME = 'connector_state_lookup';
 
+const ATTEMPTS = 3;
+
 export interface LookupOptions {
   readonly namedStatements: boolean;
   /** The local clock of the sample. */
   readonly now: () => number;
+  /** This host's wall clock, to notice a freeze while the answer was on its way. */
+  readonly wall: () => number;
   /** When it fires the connection is closed under the query, because its answer may never come. */
   readonly signal: AbortSignal;
 }
@@ -154,15 +159,22 @@ export async function lookup(
     // Who does not ask for it does not pay for it.
     const withCheckpoint = keys.some(key => key.withCheckpoint);
     const name = withCheckpoint ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME;
-    const sentAtMs = options.now();
-    const result = await client.query<unknown[]>({
+    const query = {
       ...(options.namedStatements ? { name } : {}),
       text: withCheckpoint ? LOOKUP_WITH_CHECKPOINT_SQL : LOOKUP_SQL,
       values: lookupParameters(keys),
-      rowMode: 'array',
-    });
-    const receivedAtMs = options.now();
-    return toReply(result.rows, sentAtMs, receivedAtMs);
+      rowMode: 'array' as const,
+    };
+    for (let attempt = 1; ; attempt++) {
+      const [sentAtMs, wallBeforeMs] = [options.now(), options.wall()];
+      const result = await client.query<unknown[]>(query);
+      const [receivedAtMs, wallAfterMs] = [options.now(), options.wall()];
+      // Timed by a clock that stood or was set meanwhile, the database's time would be placed wrongly on ours.
+      if (isContinuous(receivedAtMs - sentAtMs, wallAfterMs - wallBeforeMs)) {
+        return toReply(result.rows, sentAtMs, receivedAtMs);
+      }
+      if (attempt === ATTEMPTS) throw new Error("this host's clock was set or stood during the lookup");
+    }
   } catch (error) {
     failure ??= error as Error;
     throw failure;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { addToCell, type DriftCell } from '../../src/clock/drift-cell.js';
-import { driftLines, type PlacedCell } from '../../src/clock/drift-history.js';
+import { driftLines } from '../../src/clock/drift-history.js';
+import type { PlacedCell } from '../../src/clock/drift-steps.js';
 import { machineOf } from '../../src/clock/machine.js';
 import { type DriftWorld, type Measured, measure, truth } from '../support/drift-world.js';
 

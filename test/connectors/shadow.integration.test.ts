@@ -117,14 +117,13 @@ describe.each(BOTH)('a %s connector in shadow mode', exchange => {
     );
   });
 
-  it('learns from a refusal that would have been, as the cache would have', async () => {
+  it('learns from a refusal that would have been, before the next init asks', async () => {
     const world = await givenWorld();
     await givenState(world, exchange);
     world.simulator.step(-10_000, exchange);
     const process = await world.process(SHADOW);
 
     await world.connector(process, exchange).initialize();
-    await process.flush();
     await world.connector(process, exchange).initialize();
 
     expect((await shadowed(process)).map(({ comparison }) => comparison?.refusal)).toEqual(['certain', 'no']);

@@ -177,13 +177,14 @@ describe('decoding', () => {
       ConnectorStateHit: {
         [-1]: step(-1, data => ({ ...data, count: 1 })),
         0: step(0, data => ({ ...data, tier: 'memory' })),
+        1: step(1, data => data),
       },
     };
     const { count, tier, ...oldest } = EXAMPLES.ConnectorStateHit;
 
     const event = decodeEvent(raw('ConnectorStateHit', oldest, -1), upcasters);
 
-    expect(steps).toEqual([-1, 0]);
+    expect(steps).toEqual([-1, 0, 1]);
     expect(event).toMatchObject({ decoded: 'known', data: { ...oldest, count: 1, tier: 'memory' } });
     expect([count, tier]).toEqual([1, 'postgres']);
   });

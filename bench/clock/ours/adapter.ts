@@ -8,10 +8,18 @@
  */
 import { openEnvelope as openBingx } from '../../../src/exchanges/bingx/envelope.js';
 import { openEnvelope as openBybit } from '../../../src/exchanges/bybit/envelope.js';
-import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../../../src/exchanges/exchange-adapter.js';
+import type {
+  AdapterOptions,
+  ExchangeAdapter,
+  FundingRate,
+} from '../../../src/exchanges/exchange-adapter.js';
 import type { HttpReply } from '../../../src/exchanges/http-transport.js';
 import { createSampleIntake } from '../../../src/exchanges/sample-intake.js';
-import { NANO_STAMP_RESOLUTION_MS, sampleOf, stampFromNanoseconds } from '../../../src/exchanges/server-stamp.js';
+import {
+  NANO_STAMP_RESOLUTION_MS,
+  sampleOf,
+  stampFromNanoseconds,
+} from '../../../src/exchanges/server-stamp.js';
 import type { SimulatedExchange } from '../world/exchange.js';
 import type { Host } from '../world/host.js';
 import type { VirtualTime } from '../world/virtual-time.js';
@@ -84,7 +92,8 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
     const isRefused = kind === 'signed' && !exchange.accepts(timestampMs, arrivedAtMs);
     await time.until(host.awakeAt(stampedAtMs + downMs));
     place.warmUntilMs = time.now() + KEEP_ALIVE_MS;
-    const says = kind === 'time' || isRefused ? exchange.stamp(stampedAtMs) : exchange.stampOfSuccess(stampedAtMs);
+    const says =
+      kind === 'time' || isRefused ? exchange.stamp(stampedAtMs) : exchange.stampOfSuccess(stampedAtMs);
     const receivedAtMs = time.now();
     line.watch.answered({ kind, askedAtMs, sentAtMs, stampedAtMs, receivedAtMs, isRefused, ...says });
     return {
@@ -107,7 +116,11 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
         if (isBybit) {
           const { result } = openBybit(context, reply, intake);
           const stampMs = stampFromNanoseconds(result.timeNano) ?? Number.NaN;
-          return { context, reply, sample: sampleOf(reply, stampMs, 'time-endpoint', NANO_STAMP_RESOLUTION_MS) };
+          return {
+            context,
+            reply,
+            sample: sampleOf(reply, stampMs, 'time-endpoint', NANO_STAMP_RESOLUTION_MS),
+          };
         }
         const { data } = openBingx(context, reply, intake);
         return { context, reply, sample: sampleOf(reply, Number(data.serverTime), 'time-endpoint') };

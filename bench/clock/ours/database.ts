@@ -20,6 +20,8 @@ export interface RecordedBy {
   readonly occurredAt: number;
 }
 
+type FactListener = (fact: Fact, by: RecordedBy, storedAtMs: number) => void;
+
 export class SimulatedDatabase {
   readonly #references: readonly Reference[];
   readonly #outage: World['outage'] | undefined;
@@ -30,9 +32,13 @@ export class SimulatedDatabase {
   #events = 0;
   #invalid = 0;
 
-  constructor(references: readonly Reference[], outage?: World['outage']) {
+  readonly #onFact: FactListener | undefined;
+
+  /** @param onFact hears of each fact that was stored, in true time */
+  constructor(references: readonly Reference[], outage?: World['outage'], onFact?: FactListener) {
     this.#references = references;
     this.#outage = outage;
+    this.#onFact = onFact;
   }
 
   get events(): number {
@@ -58,8 +64,12 @@ export class SimulatedDatabase {
     const recordedAt = Math.floor(this.primaryAt(trueMs).clock.read(trueMs));
     for (const { fact, by } of facts) {
       const { success } = EVENT_SCHEMAS[fact.type].safeParse(fact.data);
-      if (!success) this.#invalid++;
-      else this.#project(fact, by, recordedAt);
+      if (!success) {
+        this.#invalid++;
+      } else {
+        this.#project(fact, by, recordedAt);
+        this.#onFact?.(fact, by, trueMs);
+      }
     }
   }
 

@@ -4,7 +4,7 @@
 import type { ClockPolicy } from '../../../src/clock/ttl.js';
 import type { InitResult } from '../../../src/connectors/connector-with-cache.js';
 import { ExchangeError } from '../../../src/exchanges/exchange-adapter.js';
-import { Oracle, newProcess, type ProcessResiduals } from '../oracle.js';
+import { newProcess, type Oracle, type ProcessResiduals } from '../oracle.js';
 import { numberedDice } from '../world/dice.js';
 import type { Init, ProcessPlace } from '../world/traffic.js';
 import type { VirtualTime } from '../world/virtual-time.js';

@@ -39,7 +39,12 @@ export interface ProcessParts {
   readonly dice: Dice;
   readonly clockPolicy: ClockPolicy;
   /** A reply of the database came, in true time. */
-  readonly onLookup?: (lookup: { sentAtMs: number; stampedAtMs: number; receivedAtMs: number; clockId: string }) => void;
+  readonly onLookup?: (lookup: {
+    sentAtMs: number;
+    stampedAtMs: number;
+    receivedAtMs: number;
+    clockId: string;
+  }) => void;
 }
 
 export class SimulatedProcess {

@@ -65,7 +65,7 @@ const ANY_ERROR_MS = 1_000_000_000;
 export interface Refusal {
   /**
    * `exchange-step`: the exchange's clock stepped after the state was measured. `host`: this host lies, or froze since it
-   * last saw the database's clock. `first-contact`: nothing was known, and some clock was not sane. `none`: ours.
+   * last saw the database's clock, or before the request left. `first-contact`: nothing was known, and some clock was not sane. `none`: ours.
    */
   readonly cause: 'exchange-step' | 'host' | 'first-contact' | 'none';
   /** Of the exchange's clock. */
@@ -89,7 +89,9 @@ export function judgeRefusal(of: {
     return { cause: areSane(world, init, sent.askedAtMs) ? 'none' : 'first-contact', epoch };
   }
   if (clock.epochAt(measuredAtMs) !== epoch) return { cause: 'exchange-step', epoch };
-  const isHost = signing.verdict === 'lying-host' || signing.verdict === 'host-froze';
+  // Also one that slept over a request that was signed and not yet sent.
+  const hasSlept = init.place.host.frozeBetween(sent.askedAtMs, sent.sentAtMs);
+  const isHost = hasSlept || signing.verdict === 'lying-host' || signing.verdict === 'host-froze';
   return { cause: isHost ? 'host' : 'none', epoch };
 }
 

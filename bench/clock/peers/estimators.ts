@@ -76,7 +76,11 @@ export function bybitApi({ serverTimeMs, startMs, endMs }: Timed, host: Host): n
 }
 
 /** Of server minus middle, by a monotonic clock with fractions. */
-function middleError({ serverTimeMs, startMs, endMs }: Timed, exchange: SimulatedExchange, host: Host): number {
+function middleError(
+  { serverTimeMs, startMs, endMs }: Timed,
+  exchange: SimulatedExchange,
+  host: Host,
+): number {
   const [start, end] = [host.monotonic(startMs), host.monotonic(endMs)];
   return serverTimeMs - (start + end) / 2 - (exchange.clock.read(endMs) - end);
 }

@@ -98,7 +98,8 @@ class Walk {
     this.atMs += this.#verificationMs;
     const isAccepted = this.exchange.accepts(timestampMs, arrivesAtMs);
     if (!isAccepted) {
-      if (this.refusals === 0) this.isRefusedAfterStep = this.exchange.clock.epochAt(arrivesAtMs) !== row.epoch;
+      if (this.refusals === 0)
+        this.isRefusedAfterStep = this.exchange.clock.epochAt(arrivesAtMs) !== row.epoch;
       this.refusals++;
     }
     return isAccepted;
@@ -129,7 +130,8 @@ export function fixedQuarterHour(): Policy {
       const key = `${init.ref.userId} ${init.ref.credentialId}`;
       walk.askDatabase();
       const found = rows.get(key);
-      const isHit = found !== undefined && found.writtenAtMs <= walk.atMs && found.expiresAtMs > walk.wallMs();
+      const isHit =
+        found !== undefined && found.writtenAtMs <= walk.atMs && found.expiresAtMs > walk.wallMs();
       const row = isHit ? found : walk.sync();
       rows.set(key, row);
       if (!walk.verify(row)) {

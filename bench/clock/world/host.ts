@@ -12,13 +12,7 @@ import type { HostClock } from '../../../src/clock/host-clock.js';
 import type { Path } from './network.js';
 import type { Step, TrueClock } from './true-clock.js';
 
-export type HostKind =
-  | 'disciplined'
-  | 'free-running'
-  | 'suspended'
-  | 'stepped'
-  | 'lying'
-  | 'serverless';
+export type HostKind = 'disciplined' | 'free-running' | 'suspended' | 'stepped' | 'lying' | 'serverless';
 
 export interface Freeze {
   readonly fromMs: number;

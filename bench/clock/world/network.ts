@@ -50,12 +50,7 @@ export const internetPath = (dice: Dice): Path => path(dice.logBetween(1, 120), 
 
 /** Most programs run beside their database, some a region away. */
 export const databasePath = (dice: Dice, furthestMs: number): Path =>
-  path(
-    dice.chance(0.95) ? dice.logBetween(0.2, 2) : dice.logBetween(2, furthestMs),
-    0.2,
-    regionSpike,
-    dice,
-  );
+  path(dice.chance(0.95) ? dice.logBetween(0.2, 2) : dice.logBetween(2, furthestMs), 0.2, regionSpike, dice);
 
 export interface Trip {
   /** Before the request leaves, where a connection has to be opened for it. */
@@ -66,9 +61,7 @@ export interface Trip {
 }
 
 const leg = (baseMs: number, { jitterMs, spike }: Path, dice: Dice): number =>
-  baseMs +
-  Math.min(MAX_JITTER_MS, dice.exponential(jitterMs)) +
-  (dice.chance(SPIKE_SHARE) ? spike(dice) : 0);
+  baseMs + Math.min(MAX_JITTER_MS, dice.exponential(jitterMs)) + (dice.chance(SPIKE_SHARE) ? spike(dice) : 0);
 
 export function trip(route: Path, dice: Dice): Trip {
   const setUpSpikeMs = dice.chance(SPIKE_SHARE) ? route.spike(dice) : 0;

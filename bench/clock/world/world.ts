@@ -5,7 +5,7 @@
  * 9 ppm, hosts within 40, but for the few that are made not to.
  */
 import type { Environment, Exchange } from '../../../src/events/connector.js';
-import { Dice, diceOf, numberedDice } from './dice.js';
+import { type Dice, diceOf, numberedDice } from './dice.js';
 import { SimulatedExchange } from './exchange.js';
 import { type Freeze, Host, type HostKind } from './host.js';
 import { databasePath, internetPath } from './network.js';
@@ -100,7 +100,10 @@ function exchangeClock(startMs: number, endMs: number, dice: Dice): TrueClock {
   const steps: (Step & { isHeld: true })[] = [];
   for (let slot = 0; slot < slots; slot++) {
     const fromMs = startMs + slot * slotMs;
-    const small = { atMs: fromMs + dice.between(0.05, 0.3) * slotMs, byMs: dice.sign() * dice.logBetween(50, 900) };
+    const small = {
+      atMs: fromMs + dice.between(0.05, 0.3) * slotMs,
+      byMs: dice.sign() * dice.logBetween(50, 900),
+    };
     const large = {
       atMs: fromMs + dice.between(0.4, 0.6) * slotMs,
       byMs: dice.sign() * dice.logBetween(1_000, 10_000),
@@ -125,9 +128,22 @@ function exchangeClock(startMs: number, endMs: number, dice: Dice): TrueClock {
 }
 
 /** Network time, kept well. */
-const disciplinedClock = (fromMs: number, toMs: number, dice: Dice, offsetMs = dice.between(-4, 4)): TrueClock =>
+const disciplinedClock = (
+  fromMs: number,
+  toMs: number,
+  dice: Dice,
+  offsetMs = dice.between(-4, 4),
+): TrueClock =>
   wanderingClock(
-    { fromMs, toMs: toMs + MARGIN_MS, offsetMs, ppm: 0.3 * dice.normal(), walkPpm: 0.1, limitPpm: 1, disciplineMs: 2 * HOUR_MS },
+    {
+      fromMs,
+      toMs: toMs + MARGIN_MS,
+      offsetMs,
+      ppm: 0.3 * dice.normal(),
+      walkPpm: 0.1,
+      limitPpm: 1,
+      disciplineMs: 2 * HOUR_MS,
+    },
     dice,
   );
 
@@ -193,7 +209,9 @@ function server(kind: HostKind, n: number, startMs: number, endMs: number, dice:
   switch (kind) {
     case 'free-running': {
       const isBeyond = n < BEYOND_THE_BOUND;
-      const ppm = isBeyond ? dice.sign() * dice.between(70, 200) : dice.between(-HOST_LIMIT_PPM, HOST_LIMIT_PPM);
+      const ppm = isBeyond
+        ? dice.sign() * dice.between(70, 200)
+        : dice.between(-HOST_LIMIT_PPM, HOST_LIMIT_PPM);
       return new Host({ ...common, oscillator: freeRunningClock(startMs, endMs, ppm, dice) });
     }
     case 'suspended': {
@@ -207,7 +225,11 @@ function server(kind: HostKind, n: number, startMs: number, endMs: number, dice:
       return new Host({ ...common, oscillator, wallSteps: wallSteps(startMs, endMs, dice) });
     }
     case 'lying':
-      return new Host({ ...common, oscillator: disciplinedClock(startMs, endMs, dice), lie: brokenClock(dice) });
+      return new Host({
+        ...common,
+        oscillator: disciplinedClock(startMs, endMs, dice),
+        lie: brokenClock(dice),
+      });
     default:
       return new Host({ ...common, oscillator: disciplinedClock(startMs, endMs, dice) });
   }

@@ -1,6 +1,7 @@
 /** The history of drift as a table, as JSON and as CSV. */
 
-import type { DriftLine, DriftPoint, DriftStep } from '../../clock/drift-history.js';
+import type { DriftLine, DriftPoint } from '../../clock/drift-history.js';
+import type { DriftStep } from '../../clock/drift-steps.js';
 import { ASSUMED_RATE } from '../../clock/offset.js';
 import type { DriftCells } from '../../read-model/drift-queries.js';
 import { duration, iso, table } from '../output.js';
