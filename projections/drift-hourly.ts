@@ -13,7 +13,7 @@
  * A step is seen within the row by the fold, and between rows by whoever reads them one after the other: no
  * event can touch two rows.
  */
-import { addToCell, type DriftCell } from '../src/clock/drift-cell.js';
+import { addToCell, cellOf, type DriftCell } from '../src/clock/drift-cell.js';
 import { machineOf } from '../src/clock/machine.js';
 import type { KnownEvent } from '../src/events/event.js';
 import { isMeasurement, measuredIn } from './drift-sample.js';
@@ -117,7 +117,10 @@ export const driftHourly: Projection<DriftHourlyRow> = {
     const syncId = uuid(data.syncId);
     if (row?.syncId === syncId) return row;
     const measurement = { atMs: data.measuredAt, ...measuredIn(data), roundTripMs: data.roundTripMs };
-    const cell = addToCell(row && isSound(row) ? row : undefined, measurement);
-    return { ...key, ...cell, syncId, position: event.position };
+    if (!row || !isSound(row)) return { ...key, ...cellOf(measurement), syncId, position: event.position };
+    const next = addToCell(row, measurement);
+    next.syncId = syncId;
+    next.position = event.position;
+    return next;
   },
 };

@@ -12,9 +12,6 @@ import { runProgram, runScript } from '../run-program.js';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-/** What the roll-up is for. */
-const SHARE_OF_RAW = 0.1;
-
 const RANGES = [
   { name: '6 h (samples)', agoMs: 6 * HOUR_MS },
   { name: '7 days (hours)', agoMs: 7 * DAY_MS },
@@ -44,13 +41,10 @@ export const drift: Benchmark = {
           name: `read and put together: ${name}`,
           value: found.ms,
           unit: 'ms',
-          ...against('five figures from all samples', found.rawMs, found.ms),
-          ...(agoMs > 7 * DAY_MS && {
-            limit: { on: 'ratio', kind: 'at most', value: SHARE_OF_RAW } as const,
-          }),
+          ...against('some of it from all samples', found.rawMs, found.ms),
         });
         notes.push(
-          `${name}: ${inWords(found.rows)} rows for ${inWords(found.samples)} samples; ${found.partitions.join(', ')}, ${found.megabytesRead.toFixed(1)} MB of pages (from all samples: ${found.rawMegabytesRead.toFixed(0)} MB).`,
+          `${name}: ${inWords(found.rows)} rows for ${inWords(found.samples)} samples; ${found.partitions.join(', ')}, ${found.megabytesRead.toFixed(1)} MB of buffers looked at (from all samples: ${found.rawMegabytesRead.toFixed(0)} MB).`,
         );
       }
       progress('the command');
@@ -64,6 +58,10 @@ export const drift: Benchmark = {
         value: performance.now() - startedMs,
         unit: 'ms',
       });
+      notes.push(
+        'The hours of a range are as many whatever the samples behind them: what is read from hours stays as it is with',
+        'more samples, what is read from samples grows with them.',
+      );
       return { figures, notes };
     }),
 };

@@ -11,7 +11,7 @@ const FLAT = 1.2;
 
 export const projector: Benchmark = {
   name: 'projector',
-  title: 'Projector: catching up 1 000 000 events of 10 000 connectors, all four read tables',
+  title: 'Projector: catching up 1 000 000 events of 10 000 connectors, all read tables',
   run: ({ server, signal, isQuick, progress }) =>
     server.withDatabase('projector', async databaseUrl => {
       const events = isQuick ? 60_000 : 1_000_000;

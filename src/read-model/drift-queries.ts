@@ -9,7 +9,7 @@
  * Both are read through a cursor: what is in memory is a page of rows, however many there are.
  */
 import type { Pool, PoolClient } from 'pg';
-import { addToCell, type DriftCell } from '../clock/drift-cell.js';
+import { addToCell, cellOf, type DriftCell } from '../clock/drift-cell.js';
 import type { PlacedCell } from '../clock/drift-steps.js';
 import { machineOf } from '../clock/machine.js';
 import type { Environment, Exchange } from '../events/connector.js';
@@ -142,7 +142,7 @@ export const SAMPLES_SQL = `
 const CELL_FIELDS = Object.keys(CELL_COLUMNS);
 const KEY_COLUMNS = 5;
 /** Objects that begin as copies of one have one layout; grown field by field they cost twice the time. */
-const SHAPE = addToCell(undefined, { atMs: 0, offsetMs: 0.5, uncertaintyMs: 0.5, roundTripMs: 0.5 });
+const SHAPE = cellOf({ atMs: 0, offsetMs: 0.5, uncertaintyMs: 0.5, roundTripMs: 0.5 });
 
 async function hours(client: PoolClient, fromMs: number, query: DriftQuery): Promise<Found> {
   const cells: PlacedCell[] = [];
@@ -192,7 +192,8 @@ async function samples(
     const index = growing.get(name);
     const last = index === undefined ? undefined : (cells[index] as PlacedCell);
     const before = last?.startMs === startMs ? last.cell : undefined;
-    const cell = addToCell(before, { atMs, offsetMs, uncertaintyMs, roundTripMs });
+    const sample = { atMs, offsetMs, uncertaintyMs, roundTripMs };
+    const cell = before ? addToCell(before, sample) : cellOf(sample);
     const placed = { startMs, exchange, environment, referenceClock, machine, cell };
     if (before && index !== undefined) cells[index] = placed;
     else growing.set(name, cells.push(placed) - 1);

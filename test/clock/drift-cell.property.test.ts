@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   addToCell,
+  cellOf,
   type DriftCell,
   type DriftObservation,
   lastKnown,
@@ -13,8 +14,8 @@ import {
 const HOUR_MS = 3_600_000;
 const T0 = 1_760_000_400_000;
 
-const fold = (observations: readonly DriftObservation[]) =>
-  observations.reduce<DriftCell | undefined>(addToCell, undefined) as DriftCell;
+const fold = ([first, ...more]: readonly DriftObservation[]) =>
+  more.reduce<DriftCell>(addToCell, cellOf(first as DriftObservation));
 
 /** Of a clock that drifts by a rate within the assumed bound, with the truth anywhere in each interval. */
 const honest = fc

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { addToCell, type DriftCell } from '../../src/clock/drift-cell.js';
+import { addToCell, cellOf } from '../../src/clock/drift-cell.js';
 import { driftLines } from '../../src/clock/drift-history.js';
 import type { PlacedCell } from '../../src/clock/drift-steps.js';
 import { machineOf } from '../../src/clock/machine.js';
@@ -30,7 +30,8 @@ function cellsOf(measured: readonly Measured[], referenceClock = 'pg:1:1', cellM
     const startMs = Math.floor(m.atMs / cellMs) * cellMs;
     const machine = machineOf(m.host);
     const name = `${startMs} ${machine}`;
-    const cell: DriftCell = addToCell(cells.get(name)?.cell, m);
+    const before = cells.get(name)?.cell;
+    const cell = before ? addToCell(before, m) : cellOf(m);
     cells.set(name, { startMs, exchange: 'BYBIT', environment: 'MAINNET', referenceClock, machine, cell });
   }
   return [...cells.values()].sort((a, b) => a.startMs - b.startMs);
