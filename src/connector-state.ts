@@ -25,6 +25,7 @@ import { createLogger, type Logger } from './logging.js';
 import { createPool, toDatabaseError } from './postgres/pool.js';
 import type { Projector } from './projector/projector.js';
 import { isMigrated } from './read-model/schema-version.js';
+import { runRehearsals } from './rehearsals.js';
 import { createRemoteEvents } from './remote-events.js';
 import { readSettings, type Settings, type SettingsInput } from './settings.js';
 
@@ -175,7 +176,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     await rehearse(batcher);
   };
   try {
-    await prepare(checked.get, makeReady, database.isEmbedded, log);
+    await Promise.all([prepare(checked.get, makeReady, database.isEmbedded, log), runRehearsals()]);
   } catch (error) {
     await cache.close();
     throw error;

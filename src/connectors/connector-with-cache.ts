@@ -139,6 +139,8 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   async #initialise(): Promise<InitResult> {
     const startedMs = performance.now();
     const trace: Trace = { correlationId: randomUUID() };
+    // Every way from here leads to a call of the exchange.
+    this.adapter.openConnection();
     const lookup = await this.#cache.get(this.ref);
     const trigger = triggerOf(lookup);
     const tier = this.#useKnown(lookup);

@@ -44,6 +44,8 @@ export interface FundingRate {
 
 export interface ExchangeAdapter {
   readonly exchange: Exchange;
+  /** Opens a connection for a call that is about to follow; sends nothing, never fails. */
+  openConnection(): void;
   /** The time endpoint, unsigned, one request. @throws ExchangeError */
   serverTime(): Promise<ClockSample>;
   /** The cheapest signed call that proves credentials, permission and timestamp. @throws ExchangeError */

@@ -4,7 +4,7 @@ import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adap
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
 import { badResponse, type RequestContext } from '../failures.js';
 import { parseFundingRate, parseSymbol } from '../funding-rate.js';
-import { createHttpTransport } from '../http-transport.js';
+import { type CreateTransport, createHttpTransport } from '../http-transport.js';
 import { asObject } from '../json.js';
 import { createRedactor } from '../redact.js';
 import { stampFromDigits, stampFromNanoseconds } from '../server-stamp.js';
@@ -19,9 +19,12 @@ const DEFAULTS: ExchangeDefaults = {
 };
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
-export function createBybitAdapter(options: AdapterOptions): ExchangeAdapter {
+export function createBybitAdapter(
+  options: AdapterOptions,
+  createTransport: CreateTransport = createHttpTransport,
+): ExchangeAdapter {
   const settings = parseAdapterOptions(options, DEFAULTS);
-  const transport = createHttpTransport(settings);
+  const transport = createTransport(settings);
   const redact = createRedactor(Object.values(settings.credentials));
   let isClosed = false;
 
@@ -37,6 +40,10 @@ export function createBybitAdapter(options: AdapterOptions): ExchangeAdapter {
 
   return {
     exchange: 'BYBIT',
+
+    openConnection() {
+      transport.open(settings.baseUrl);
+    },
 
     async serverTime(): Promise<ClockSample> {
       const { context, answer } = await ask('GET /v5/market/time', client => client.getServerTime());
