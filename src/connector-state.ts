@@ -26,6 +26,7 @@ import { createLogger, type Logger } from './logging.js';
 import { createPool, toDatabaseError } from './postgres/pool.js';
 import type { Projector } from './projector/projector.js';
 import { isMigrated } from './read-model/schema-version.js';
+import { runRehearsals } from './rehearsals.js';
 import { createRemoteEvents } from './remote-events.js';
 import { readSettings, type Settings, type SettingsInput } from './settings.js';
 
@@ -181,7 +182,9 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     await rehearse(batcher);
   };
   try {
-    if (!isOff) await prepare(checked.get, makeReady, database.isEmbedded, log);
+    if (!isOff) {
+      await Promise.all([prepare(checked.get, makeReady, database.isEmbedded, log), runRehearsals()]);
+    }
   } catch (error) {
     await cache.close();
     throw error;

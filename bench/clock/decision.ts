@@ -82,6 +82,7 @@ export async function measureDecision(inits: number): Promise<Decision> {
   const connector = new BareConnector(
     ({ timestamp, onSample }) => ({
       exchange: 'BYBIT',
+      openConnection() {},
       async verifyAccount() {
         timestamp();
         signedAtMs = performance.now();

@@ -16,7 +16,7 @@ import { errorsOf, requestsAt } from './peers/estimators.js';
 import { fixedQuarterHour, noCache, type Policy } from './peers/policies.js';
 import { Tally } from './tally.js';
 import type { Trace } from './trace.js';
-import { type Dice, diceOf } from './world/dice.js';
+import { diceOf } from './world/dice.js';
 import { processClock } from './world/host.js';
 import { type Init, Traffic } from './world/traffic.js';
 import { VirtualTime } from './world/virtual-time.js';
@@ -85,7 +85,7 @@ export async function simulate(options: SimulationOptions): Promise<Tally> {
         .then(({ requests }) => tally.firstContact('adaptive', isSane, requests.length)),
     );
   });
-  await withRandom(diceOf(seed, 'the code under test'), () => time.run());
+  await time.run();
   if (failure) throw failure.error;
   tally.end({
     timeRequests: fleet.timeRequests,
@@ -93,17 +93,6 @@ export async function simulate(options: SimulationOptions): Promise<Tally> {
     invalidFacts: database.invalidFacts,
   });
   return tally;
-}
-
-/** Connectors draw lots for who refreshes a state early: from the world's seed, or no run could be had again. */
-async function withRandom(dice: Dice, run: () => Promise<void>): Promise<void> {
-  const before = Math.random;
-  Math.random = () => dice.unit();
-  try {
-    await run();
-  } finally {
-    Math.random = before;
-  }
 }
 
 const firstContactCount = (inits: number) => Math.max(200, Math.round(inits / 200));

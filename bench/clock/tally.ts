@@ -28,9 +28,12 @@ class PolicyCounts {
   readonly perStep = new Map<string, number>();
   readonly firstContacts = { sane: 0, saneOneTrip: 0, insane: 0, insaneTrips: 0 };
 
-  afterStep(exchange: number, epoch: number): void {
+  /** @returns how many there are now */
+  afterStep(exchange: number, epoch: number): number {
     const key = `${exchange} ${epoch}`;
-    this.perStep.set(key, (this.perStep.get(key) ?? 0) + 1);
+    const count = (this.perStep.get(key) ?? 0) + 1;
+    this.perStep.set(key, count);
+    return count;
   }
 }
 
@@ -43,6 +46,8 @@ export class Tally {
   /** The first few, to be looked at. */
   readonly violations: Outcome[] = [];
   readonly unexplained: Outcome[] = [];
+  /** Refused after a step that another had been refused after. */
+  readonly repeated: Outcome[] = [];
   readonly lying = { inits: 0, errorMs: new Sample() };
   /** Where no step lay between measuring and signing. */
   readonly withoutStep = new Sample();
@@ -101,8 +106,9 @@ export class Tally {
     if (refusals.length > 0) {
       counts.refused++;
       for (const { cause, epoch } of refusals.slice(0, 1)) {
-        if (cause === 'exchange-step') counts.afterStep(init.exchange.index, epoch);
-        else if (cause === 'host') counts.refusedByHost++;
+        if (cause === 'exchange-step') {
+          if (counts.afterStep(init.exchange.index, epoch) > 1) keep(this.repeated, outcome);
+        } else if (cause === 'host') counts.refusedByHost++;
         else if (cause === 'first-contact') counts.refusedAtFirstContact++;
         else {
           counts.refusedWithoutStep++;

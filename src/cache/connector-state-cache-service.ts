@@ -65,6 +65,8 @@ export interface CacheDependencies
   readonly clockPolicy: ClockPolicy;
   /** Of the fixed policy. */
   readonly ttlMs: number;
+  /** 0 ≤ x < 1; decides which of many callers refreshes. Default: `Math.random`. */
+  readonly random?: (() => number) | undefined;
   /** Releases what stands behind the service; called once, after the last flush. */
   readonly release: () => Promise<void>;
 }
@@ -123,6 +125,11 @@ export class ConnectorStateCacheService {
 
   get log(): Logger {
     return this.#deps.log;
+  }
+
+  /** 0 ≤ x < 1. */
+  random(): number {
+    return (this.#deps.random ?? Math.random)();
   }
 
   get mode(): CacheMode {

@@ -1,10 +1,10 @@
 /**
  * What is known about one connector's offset, put together from its own row and the exchange's shared clock.
  *
- * Both are intervals of the same offset, so what both allow is known better than either: a connector profits from
- * every measurement of every other, and its state lives as long as the longer-lived of the two. Where they exclude
- * each other the shared clock is right, because the sync that the row rests on went into it too and was judged
- * there against everybody else's.
+ * Every measurement of every connector, this one's included, goes into the shared clock and is judged there against
+ * everybody else's. So where there is a shared clock its offset is used, and the row says whether this connector was
+ * ever accepted with one, and until when. Intersecting the two would be tighter, and wrong: a row that a host with a
+ * broken clock measured may be false and still overlap. Where they exclude each other the row is void.
  *
  * A contested clock (shared-clock.ts) is not decided here. What was measured before the contest is in doubt; if
  * both sides are close together a timestamp in the middle satisfies either, and how close is close enough only the
@@ -25,7 +25,7 @@ import {
 } from './offset-state.js';
 
 export interface Knowledge {
-  /** A state that has not ended, the connector's own tightened by the shared clock; or why there is none. */
+  /** A state that has not ended, the connector's own by the shared clock; or why there is none. */
   readonly own: OffsetState | MissReason;
   /** The shared clock, if it has not ended. */
   readonly shared: OffsetState | undefined;
@@ -67,16 +67,16 @@ function settled(own: OffsetState | MissReason, shared: OffsetState | undefined,
   if (typeof own !== 'object') {
     return { own, shared: live, ended: live ? undefined : shared, between: undefined };
   }
-  const best = shared && own.referenceClock === shared.referenceClock ? tightened(own, shared) : own;
+  const best = shared && own.referenceClock === shared.referenceClock ? corrected(own, shared) : own;
   if (!best) return { own: 'invalid', shared: live, ended: live ? undefined : shared, between: undefined };
   if (!hasEnded(best, a)) return { own: best, shared: live, ended: undefined, between: undefined };
   return { own: 'expired', shared: live, ended: best, between: undefined };
 }
 
 /** `undefined` when they exclude each other. */
-function tightened(own: OffsetState, shared: OffsetState): OffsetState | undefined {
-  const estimate = intersect(own.estimate, shared.estimate);
-  return estimate && { ...own, estimate, expiresAtMs: Math.max(own.expiresAtMs, shared.expiresAtMs) };
+function corrected(own: OffsetState, shared: OffsetState): OffsetState | undefined {
+  if (!intersect(own.estimate, shared.estimate)) return undefined;
+  return { ...own, estimate: shared.estimate, expiresAtMs: Math.max(own.expiresAtMs, shared.expiresAtMs) };
 }
 
 const hasEnded = (state: OffsetState, a: Assessment): boolean => state.expiresAtMs <= nowOf(state, a);

@@ -73,6 +73,7 @@ interface Start {
   readonly trigger: SyncTrigger;
   /** Signed by the best clock at hand: there is no sync to blame. */
   readonly isGuess: boolean;
+  readonly isContested: boolean;
   readonly hasSyncFailed?: true;
 }
 
@@ -163,6 +164,8 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     if (this.#cache.mode !== 'on') return this.#initialiseWithout();
     const startedMs = performance.now();
     const trace: Trace = { correlationId: randomUUID() };
+    // Every way from here leads to a call of the exchange.
+    this.adapter.openConnection();
     const lookup = await this.#cache.get(this.ref);
     this.#offset.linkedAnew();
     const plan = decideInit({
@@ -173,7 +176,8 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       clock: this.#cache.clock,
       newId: randomUUID,
     });
-    const start = await this.#start(plan, trace);
+    const isContested = !lookup.hit && lookup.reason === 'contested';
+    const start = { ...(await this.#start(plan, trace)), isContested };
 
     const authFailures = await this.#verify(start, trace);
 
@@ -227,7 +231,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     return { ...start, durationMs, offsetMs, uncertaintyMs, authFailures: 0 };
   }
 
-  async #start(plan: InitPlan, trace: Trace): Promise<Start> {
+  async #start(plan: InitPlan, trace: Trace): Promise<Omit<Start, 'isContested'>> {
     const { contact, trigger } = plan;
     if (contact === 'sync') {
       try {
@@ -336,7 +340,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   }
 
   async #learnFromInit(start: Start, authFailures: number, trace: Trace): Promise<void> {
-    const { contact, isGuess, isStale, trigger } = start;
+    const { contact, isContested, isGuess, isStale, trigger } = start;
     const isUnheard = isGuess && authFailures === 0;
     if (contact === 'exchange-clock' && !isStale && authFailures === 0) {
       await this.#learnOwnState(trigger, trace);
@@ -345,13 +349,16 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       // What was found stale was found: it is no miss that it is replaced.
       const why = isGuess ? trigger : 'passive';
       if (learned) this.#offset.state = this.#keep(learned, why, trace);
-      else this.#refreshLater(isGuess ? trigger : 'expired');
+      // A contest is decided by who measures finely enough, and nobody is refused while it lasts: so this one does.
+      if (!learned || (isContested && !isFine(this.#sample)))
+        this.#refreshLater(isGuess ? trigger : 'expired');
       return;
     } else {
       await this.#learnFrom(this.#sample, trace);
     }
-    const { state, referenceNowMs } = this.#offset;
-    if (isRefreshDue(state, referenceNowMs, Math.random())) this.#refreshLater('warm-up');
+    const { state, referenceNowMs, attainableMs } = this.#offset;
+    const random = this.#cache.random();
+    if (isRefreshDue({ state, referenceNowMs, attainableMs, random })) this.#refreshLater('warm-up');
   }
 
   /** The shared clock proved good for this connector: it gets a state of its own, the best that is known. */
@@ -434,3 +441,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     });
   }
 }
+
+/** Finer than the seconds of a `Date` header. */
+const isFine = (sample: ClockSample | undefined): boolean =>
+  sample !== undefined && (sample.resolutionMs ?? 1) <= 1;

@@ -8,7 +8,7 @@
 import { appliedOffset, type UsableState } from '../cache/lookup.js';
 import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
 import type { ClockSample, OffsetEstimate } from '../clock/offset.js';
-import { latencyFrom, type RequestWindow, requestWindow } from '../clock/request-window.js';
+import { latencyFrom, type RequestWindow, requestWindow, WORST_LATENCY_MS } from '../clock/request-window.js';
 import { ConnectorStateError } from '../errors.js';
 
 /** Of so many responses the longest round trip is remembered. */
@@ -63,6 +63,12 @@ export class OffsetInUse {
     if (!this.#continuity.isUnbroken()) this.#onBreak();
     const now = this.#clock.now();
     return Math.floor(now + appliedOffset(state, now).offsetMs + this.window.biasMs);
+  }
+
+  /** The uncertainty that a measurement over the connection in use would have. */
+  get attainableMs(): number {
+    const { uncertaintyMs } = this.state.link;
+    return Math.min(...this.#roundTripsMs, WORST_LATENCY_MS) / 2 + uncertaintyMs;
   }
 
   /** A link was measured just now: what happened to this host's clock before is of no importance. */

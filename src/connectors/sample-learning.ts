@@ -22,6 +22,10 @@ const WORTHWHILE_AGE = 0.5;
 const WORTHWHILE_SILENCE_MS = 10 * 60_000;
 /** In the last part of a state's life it is refreshed although nobody needs it yet. */
 const REFRESH_SHARE = 0.2;
+/** Coarse is what is more than twice, and 10 ms, worse than it could be; one in twenty then does something about it. */
+const COARSE_FACTOR = 2;
+const COARSE_MS = 10;
+const COARSE_SHARE = 0.05;
 
 export interface Judgement {
   /** What the sample and the state allow together; `undefined` for a sample that no clock can have given. */
@@ -60,15 +64,31 @@ export function isWorthKeeping({ estimate, link, ttl }: MeasuredOffset, state: U
   return isTighter || isOld;
 }
 
+export interface RefreshQuestion {
+  readonly state: UsableState;
+  /** By the clock that the state is relative to. */
+  readonly referenceNowMs: number;
+  /** The uncertainty that a measurement by this caller would have. */
+  readonly attainableMs: number;
+  /** 0 ≤ random < 1. */
+  readonly random: number;
+}
+
 /**
- * Whether this caller should refresh a state that nears its end. Of many that ask, few are told to: none before the
- * last fifth of its life, more and more towards the end, so that one of them does it in time and not all at once.
+ * Whether this caller should measure although nobody waits for it: because the state nears its end, or because it is
+ * known much less well than it could be. An exchange whose answers tell the time only to the second would otherwise
+ * never be known better, and a step of its clock by less would never be seen.
+ *
+ * Of many that ask, few are told to: more and more towards the end of its life, more and more the coarser it is, so
+ * that one of them does it in time and not all at once.
  * Source: A. Vattani, F. Chierichetti, K. Lowenstein, "Optimal probabilistic cache stampede prevention" (2015), here
  * with a linear ramp, which needs no estimate of how long a refresh takes.
- * @param random 0 ≤ random < 1
  */
-export function isRefreshDue(state: UsableState, referenceNowMs: number, random: number): boolean {
+export function isRefreshDue({ state, referenceNowMs, attainableMs, random }: RefreshQuestion): boolean {
   const lifeMs = state.expiresAtMs - state.estimate.atMs;
   const leftShare = (state.expiresAtMs - referenceNowMs) / lifeMs;
-  return leftShare < REFRESH_SHARE && random >= leftShare / REFRESH_SHARE;
+  const ending = 1 - leftShare / REFRESH_SHARE;
+  const { uncertaintyMs } = inflate(state.estimate, referenceNowMs);
+  const coarse = Math.min(1, uncertaintyMs / (COARSE_FACTOR * attainableMs + COARSE_MS) - 1) * COARSE_SHARE;
+  return random < Math.max(ending, coarse);
 }

@@ -157,7 +157,12 @@ async function learn(
     keep(learned, 'passive');
   } else if (learned && isWorthKeeping(learned, state)) {
     keep(learned, 'passive');
-  } else if (synced && isRefreshDue(state, cache.clock.now() + state.link.offsetMs, Math.random())) {
-    keep(await judged(synced, state), 'warm-up');
+  } else if (synced) {
+    const referenceNowMs = cache.clock.now() + state.link.offsetMs;
+    const roundTripMs = synced.receivedAtMs - synced.sentAtMs;
+    const attainableMs = roundTripMs / 2 + state.link.uncertaintyMs;
+    if (isRefreshDue({ state, referenceNowMs, attainableMs, random: cache.random() })) {
+      keep(await judged(synced, state), 'warm-up');
+    }
   }
 }

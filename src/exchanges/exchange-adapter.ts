@@ -55,6 +55,8 @@ export interface FundingRate {
 
 export interface ExchangeAdapter {
   readonly exchange: Exchange;
+  /** Opens a connection for a call that is about to follow; sends nothing, never fails. */
+  openConnection(): void;
   /**
    * The time endpoint, unsigned, one request; a second one where the first was no good sample but a second may be.
    * @throws ExchangeError `EXCHANGE_BAD_RESPONSE` that names the problem, for a time that cannot be believed

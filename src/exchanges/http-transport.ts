@@ -11,15 +11,18 @@
  * The round trip is also taken by the wall clock. A process that is frozen between sending and receiving may
  * find that its monotonic clock stood still, and then the two bounds bound nothing; only the wall clock shows it.
  *
- * Connections are kept alive. A kept one may be dead without our knowing, after a function was frozen or when
- * the server closed it at this very moment; a request that fails so, before any answer, is sent once more on a
- * fresh connection. Only GET is, for it can be repeated; the signature inside is the same and still holds.
+ * Connections are kept alive, and one can be opened ahead of its request (see early-connection.ts). An open one
+ * may be dead without our knowing, after a function was frozen or when the server closed it at this very moment;
+ * a request that fails so, before any answer, is sent once more on a fresh connection. Only GET is, for it can be
+ * repeated; the signature inside is the same and still holds.
  *
  * Failures are values, not errors: what Node's errors carry is not for anyone's log, their `code` is enough.
  * Redirects are not followed: a signed request goes to the host it was meant for. Proxies are not supported.
  */
 import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import type { Duplex } from 'node:stream';
+import { withEarlyConnection } from './early-connection.js';
 
 /** Far above any answer of the endpoints used; an endless body must not fill the memory. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
@@ -53,6 +56,8 @@ export interface HttpFailure {
 }
 
 export interface HttpTransport {
+  /** Opens a connection to the URL's host for a request that is about to follow. Sends nothing, never fails. */
+  open(url: string): void;
   /** Never rejects. */
   send(request: HttpRequest): Promise<HttpReply | HttpFailure>;
   /** Ends all connections, those in use too. What is sent later fails. */
@@ -61,22 +66,27 @@ export interface HttpTransport {
 
 export const isFailure = (outcome: HttpReply | HttpFailure): outcome is HttpFailure => 'failure' in outcome;
 
-export interface TransportOptions {
+export interface HttpTransportOptions {
   readonly timeoutMs: number;
   /** Epoch milliseconds, monotonic. */
   readonly now: () => number;
   /** Epoch milliseconds by the wall clock. */
   readonly wall?: (() => number) | undefined;
+  /** In place of a network connection: for who wants nothing sent. */
+  readonly connect?: () => Duplex;
 }
 
-export function createHttpTransport(options: TransportOptions): HttpTransport {
+export type CreateTransport = (options: HttpTransportOptions) => HttpTransport;
+
+export const createHttpTransport: CreateTransport = options => {
   const agentOptions = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS };
-  const plain = { request: http.request, agent: new http.Agent(agentOptions), readyEvent: 'connect' };
-  const tls = { request: https.request, agent: new https.Agent(agentOptions), readyEvent: 'secureConnect' };
+  const plain = protocolOf(http.request, new http.Agent(agentOptions), 'connect', options.connect);
+  const tls = protocolOf(https.request, new https.Agent(agentOptions), 'secureConnect', options.connect);
+  const protocolFor = (url: string) => (url.startsWith('https:') ? tls : plain);
   let isClosed = false;
 
   function send(request: HttpRequest): Promise<HttpReply | HttpFailure> {
-    const protocol = request.url.startsWith('https:') ? tls : plain;
+    const protocol = protocolFor(request.url);
     return new Promise(resolve => {
       let current: ClientRequest | undefined;
       let isSettled = false;
@@ -95,6 +105,7 @@ export function createHttpTransport(options: TransportOptions): HttpTransport {
         let sentAtMs = options.now();
         let sentAtWallMs = options.wall?.();
         let isAnswered = false;
+        let wasOpen = false;
         try {
           current = protocol.request(request.url, {
             method: request.method,
@@ -111,12 +122,13 @@ export function createHttpTransport(options: TransportOptions): HttpTransport {
             sentAtMs = options.now();
             sentAtWallMs = options.wall?.();
           };
-          if (socket.connecting) socket.once(protocol.readyEvent, markSent);
-          else markSent();
+          wasOpen = protocol.early.isReady(socket);
+          if (wasOpen) markSent();
+          else socket.once(protocol.readyEvent, markSent);
         });
         sent.on('error', error => {
           if (isSettled) return;
-          const mayRepeat = sent.reusedSocket && !isAnswered && !isSecond && request.method === 'GET';
+          const mayRepeat = wasOpen && !isAnswered && !isSecond && request.method === 'GET';
           if (mayRepeat && !isClosed) attempt(true);
           else settle(networkFailure(error));
         });
@@ -132,7 +144,7 @@ export function createHttpTransport(options: TransportOptions): HttpTransport {
             const wallMs = options.wall?.();
             const wallRoundTripMs =
               wallMs === undefined || sentAtWallMs === undefined ? undefined : wallMs - sentAtWallMs;
-            settle({ ...outcome, sentAtMs, receivedAtMs, wallRoundTripMs, isCold: !sent.reusedSocket });
+            settle({ ...outcome, sentAtMs, receivedAtMs, wallRoundTripMs, isCold: !wasOpen });
           });
         });
         sent.end(request.body);
@@ -144,13 +156,28 @@ export function createHttpTransport(options: TransportOptions): HttpTransport {
   }
 
   return {
+    open(url) {
+      if (!isClosed) protocolFor(url).early.open(new URL(url));
+    },
     send,
     close() {
       isClosed = true;
-      plain.agent.destroy();
-      tls.agent.destroy();
+      for (const { agent, early } of [plain, tls]) {
+        early.close();
+        agent.destroy();
+      }
     },
   };
+};
+
+function protocolOf(
+  request: typeof http.request,
+  agent: http.Agent,
+  readyEvent: 'connect' | 'secureConnect',
+  connect: (() => Duplex) | undefined,
+) {
+  if (connect) agent.createConnection = connect;
+  return { request, agent, readyEvent, early: withEarlyConnection(agent, readyEvent) };
 }
 
 type Collected = Pick<HttpReply, 'status' | 'headers' | 'body'>;

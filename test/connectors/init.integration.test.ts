@@ -51,6 +51,21 @@ describe.each(BOTH)('initialising a %s connector', exchange => {
     ).toMatchObject({ hit: true });
   });
 
+  it('opens its connection to the exchange while it looks its state up', async () => {
+    const world = await givenWorld();
+    const proxy = await world.proxy();
+    const process = await world.process({ databaseUrl: proxy.url });
+    proxy.behave('hang');
+
+    const result = world.connector(process, exchange).initialize();
+    await eventually(() => world.simulator.counters(exchange).connections === 1);
+    expect(world.simulator.counters(exchange).requests).toBe(0);
+    proxy.cut();
+
+    expect(await result).toMatchObject({ cacheHit: false, authFailures: 0 });
+    expect(world.simulator.counters(exchange)).toMatchObject({ connections: 1, requests: 2 });
+  });
+
   it('does not take over the clock of the other exchange, or of another environment', async () => {
     const world = await givenWorld();
     const process = await world.process();

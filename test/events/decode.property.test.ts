@@ -111,6 +111,25 @@ describe('decoding', () => {
     );
   });
 
+  it('says what the schema itself says of whatever was stored', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...TYPES), fc.nat(), fc.jsonValue(), (type, index, value) => {
+        const fields = [...Object.keys(EXAMPLES[type]), 'extra'];
+        const data = { ...EXAMPLES[type], [fields[index % fields.length] as string]: value };
+
+        const event = decodeEvent(raw(type, data));
+
+        const own = EVENT_SCHEMAS[type].safeParse(data);
+        expect(event.decoded).toBe(own.success ? 'known' : 'invalid');
+        if (own.success) expect(event.data).toEqual(own.data);
+        for (const issue of own.error?.issues.slice(0, 5) ?? []) {
+          expect(event).toMatchObject({ problem: expect.stringContaining(issue.message) });
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('never repeats the value it refuses', () => {
     const canary = 'canary-secret-7f3a';
     const poison = fc.constantFrom<unknown>(

@@ -110,6 +110,8 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
   return {
     exchange: exchange.exchange,
 
+    openConnection() {},
+
     serverTime: () =>
       intake.measure(async () => {
         const reply = await ask('time');

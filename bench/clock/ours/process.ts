@@ -77,6 +77,7 @@ export class SimulatedProcess {
       cacheMode: 'on',
       firstContact: 'verify-first',
       clockPolicy,
+      random: () => parts.dice.unit(),
     });
   }
 

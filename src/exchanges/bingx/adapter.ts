@@ -4,7 +4,7 @@ import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adap
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
 import { badResponse, type RequestContext } from '../failures.js';
 import { parseFundingRate, parseSymbol } from '../funding-rate.js';
-import { createHttpTransport } from '../http-transport.js';
+import { type CreateTransport, createHttpTransport } from '../http-transport.js';
 import { asObject } from '../json.js';
 import { createRedactor } from '../redact.js';
 import { createSampleIntake, type TimeAnswer } from '../sample-intake.js';
@@ -21,9 +21,12 @@ const DEFAULTS: ExchangeDefaults = {
 };
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
-export function createBingxAdapter(options: AdapterOptions): ExchangeAdapter {
+export function createBingxAdapter(
+  options: AdapterOptions,
+  createTransport: CreateTransport = createHttpTransport,
+): ExchangeAdapter {
   const settings = parseAdapterOptions(options, DEFAULTS);
-  const transport = createHttpTransport(settings);
+  const transport = createTransport(settings);
   const redact = createRedactor(Object.values(settings.credentials));
   const account = new ApiAccount(settings.credentials.apiKey, settings.credentials.apiSecret);
   const intake = createSampleIntake(settings);
@@ -50,6 +53,10 @@ export function createBingxAdapter(options: AdapterOptions): ExchangeAdapter {
 
   return {
     exchange: 'BINGX',
+
+    openConnection() {
+      transport.open(settings.baseUrl);
+    },
 
     serverTime: (): Promise<ClockSample> => intake.measure(askTime),
 

@@ -5,7 +5,7 @@ import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adap
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
 import { badResponse, type RequestContext } from '../failures.js';
 import { parseFundingRate, parseSymbol } from '../funding-rate.js';
-import { createHttpTransport } from '../http-transport.js';
+import { type CreateTransport, createHttpTransport } from '../http-transport.js';
 import { asObject } from '../json.js';
 import { createRedactor } from '../redact.js';
 import { createSampleIntake, type TimeAnswer } from '../sample-intake.js';
@@ -27,9 +27,12 @@ const DEFAULTS: ExchangeDefaults = {
 };
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
-export function createBybitAdapter(options: AdapterOptions): ExchangeAdapter {
+export function createBybitAdapter(
+  options: AdapterOptions,
+  createTransport: CreateTransport = createHttpTransport,
+): ExchangeAdapter {
   const settings = parseAdapterOptions(options, DEFAULTS);
-  const transport = createHttpTransport(settings);
+  const transport = createTransport(settings);
   const redact = createRedactor(Object.values(settings.credentials));
   const intake = createSampleIntake(settings);
   let isClosed = false;
@@ -61,6 +64,10 @@ export function createBybitAdapter(options: AdapterOptions): ExchangeAdapter {
 
   return {
     exchange: 'BYBIT',
+
+    openConnection() {
+      transport.open(settings.baseUrl);
+    },
 
     serverTime: (): Promise<ClockSample> => intake.measure(askTime),
 
