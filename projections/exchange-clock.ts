@@ -117,7 +117,7 @@ function parseMemory(text: string): Remembered | undefined {
   const { evidence, drift, supporters, distrusted } = value ?? {};
   const isWhole =
     [evidence?.lows, evidence?.highs].every(bounds => Array.isArray(bounds) && bounds.length > 0) &&
-    [evidence?.atMs, ...Object.values(drift ?? { missing: undefined })].every(Number.isFinite) &&
+    [evidence?.atMs, ...Object.values(drift ?? {})].every(Number.isFinite) &&
     Array.isArray(supporters) &&
     Array.isArray(distrusted);
   return isWhole ? (value as Remembered) : undefined;
@@ -155,6 +155,7 @@ const measurementOf = ({ data, host }: SyncedEvent): Measurement => ({
     uncertaintyMs: data.sampleUncertaintyMs ?? data.uncertaintyMs,
     atMs: data.measuredAt,
   },
+  isDerived: data.sampleOffsetMs === undefined,
   ttlMs: data.ttlMs,
   host,
 });

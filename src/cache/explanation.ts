@@ -49,7 +49,8 @@ export function explanationOf(row: StateInDetail, history: readonly HistoryEntry
   const clock = row.clock ?? undefined;
   const isContested = clock?.contestedSinceMs != null && row.measuredAtMs < clock.contestedSinceMs;
   const shared = clock?.isValid && !isContested ? estimateOf(clock) : undefined;
-  const best = (shared && intersect(measured, shared)) ?? measured;
+  // As a lookup does it: see knowledge.ts.
+  const best = shared && intersect(measured, shared) ? shared : measured;
   const now = inflate(best, nowMs);
   const expiresAtMs = Math.max(row.expiresAtMs, shared ? (clock as ClockInDetail).expiresAtMs : 0);
   const boundPpm = best.rate?.boundPpm ?? ASSUMED_RATE.boundPpm;

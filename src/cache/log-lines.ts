@@ -26,10 +26,11 @@ export function logStale(
   hostNowMs: number,
 ): void {
   const overdueMs = referenceTimeMs(state.link, hostNowMs) - state.expiresAtMs;
+  const why = overdueMs > 0 ? `ended ${Math.round(overdueMs / 1000)}s ago` : 'contested';
   const { uncertaintyMs } = appliedOffset(state, hostNowMs);
   log.info(
     { stale: true, uncertaintyMs },
-    `[ConnectorStateCache] Cache HIT (stale): ${cacheKey} (ended ${Math.round(overdueMs / 1000)}s ago, still ± ${Math.round(uncertaintyMs)} ms)`,
+    `[ConnectorStateCache] Cache HIT (stale): ${cacheKey} (${why}, still ± ${Math.round(uncertaintyMs)} ms)`,
   );
 }
 

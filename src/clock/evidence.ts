@@ -5,7 +5,7 @@
  * one host with a broken clock can pull it anywhere within what was known before, and nobody would notice. So the
  * best two bounds on each side are kept, of different hosts: at least one of two hosts tells the truth, hence the
  * *second* best lower and the second best upper bound hold even if one host lies. This is Marzullo's interval for
- * one faulty source, and needs no more memory than four numbers, because all bounds widen alike with age.
+ * one faulty source, and needs little more memory than four numbers, because all bounds widen alike with age.
  *
  * Two hosts cannot outvote each other, and a deployment may well have but one, so liars are reckoned with from
  * three hosts on. The offset itself is taken from the best bounds while they agree: that is the likeliest value,
@@ -20,6 +20,8 @@ import { ASSUMED_RATE, type Interval, intervalAt, type OffsetEstimate, type Rate
 interface Vouched {
   readonly host: string;
   readonly ms: number;
+  /** Another host whose sample excludes it. A second one that does is believed. */
+  readonly doubtedBy?: string | undefined;
 }
 
 export interface Evidence {
@@ -53,14 +55,27 @@ export function addEvidence(
   const atMs = Math.max(evidence.atMs, sample.atMs);
   const then = moved(evidence, atMs, rate);
   const { low, high } = intervalAt({ ...sample, rate }, atMs);
-  // A best bound that this sample excludes is wrong, or the sample is: either way it can no longer be the best.
-  const lows = then.lows.length > 1 ? then.lows.filter(bound => bound.ms <= high) : then.lows;
-  const highs = then.highs.length > 1 ? then.highs.filter(bound => bound.ms >= low) : then.highs;
+  const lows = heldAgainst(then.lows, host, bound => bound.ms > high);
+  const highs = heldAgainst(then.highs, host, bound => bound.ms < low);
   return {
     atMs,
     lows: bestTwo([{ host, ms: low }, ...lows], (a, b) => b.ms - a.ms),
     highs: bestTwo([{ host, ms: high }, ...highs], (a, b) => a.ms - b.ms),
   };
+}
+
+/**
+ * What a sample excludes is wrong, or the sample is. One host's word does not decide which, or a liar could remove the
+ * others' bounds one by one; that of two hosts does, or bounds that were false would add up.
+ */
+function heldAgainst(
+  bounds: readonly Vouched[],
+  host: string,
+  isExcluded: (bound: Vouched) => boolean,
+): Vouched[] {
+  return bounds
+    .filter(bound => !(isExcluded(bound) && bound.doubtedBy !== undefined && bound.doubtedBy !== host))
+    .map(bound => (isExcluded(bound) && bound.host !== host ? { ...bound, doubtedBy: host } : bound));
 }
 
 /** @param hosts how many have been heard; see {@link HOSTS_TO_OUTVOTE_ONE} */

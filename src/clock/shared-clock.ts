@@ -29,6 +29,8 @@ export interface Measurement {
   readonly syncId: string;
   /** Exchange − reference, as this one measurement tells it. */
   readonly estimate: OffsetEstimate;
+  /** It rests on earlier ones too (events of version 1): no point for a regression. */
+  readonly isDerived?: boolean;
   readonly ttlMs: number;
   /** Who measured; the processes of one machine share its clock and are one host, see {@link witnessOf}. */
   readonly host: string;
@@ -55,7 +57,7 @@ interface Supporter {
 /** What the next measurement is judged by, and nobody else needs. */
 export interface ClockMemory {
   readonly evidence: Evidence;
-  readonly drift: DriftSums;
+  readonly drift?: DriftSums | undefined;
   /** The latest first. */
   readonly supporters: readonly Supporter[];
   /** Whose contradiction others have refuted in this epoch. */
@@ -146,7 +148,7 @@ function startClock(m: Measurement, epoch: number, epochStartedAtMs: number): Sh
     sampleCount: 1,
     memory: {
       evidence: firstEvidence(host, m.estimate),
-      drift: addToDrift(undefined, m.estimate),
+      drift: m.isDerived ? undefined : addToDrift(undefined, m.estimate),
       supporters: [{ host, atMs: m.estimate.atMs }],
       distrusted: [],
     },
@@ -164,7 +166,8 @@ function supported(clock: SharedClock, m: Measurement): SharedClock {
   const { evidence, drift, supporters, distrusted } = clock.memory ?? memoryFrom(clock);
   const isLatest = atMs >= clock.estimate.atMs;
   const isBent = intersect(clock.estimate, m.estimate) === undefined;
-  const sums = isBent ? addToDrift(undefined, m.estimate) : addToDrift(drift, m.estimate);
+  const before = isBent ? undefined : drift;
+  const sums = m.isDerived ? before : addToDrift(before, m.estimate);
   const knownRate = isBent ? undefined : clock.estimate.rate;
   const heard = [{ host, atMs }, ...supporters.filter(s => s.host !== host)].slice(0, MAX_HOSTS);
   const all = addEvidence(evidence, host, m.estimate, knownRate);
@@ -224,7 +227,6 @@ function memoryFrom({ estimate }: SharedClock): ClockMemory {
   const [one, two] = FORMER_HOSTS;
   return {
     evidence: addEvidence(firstEvidence(one, estimate), two, estimate, estimate.rate),
-    drift: addToDrift(undefined, estimate),
     supporters: FORMER_HOSTS.map(host => ({ host, atMs: estimate.atMs })),
     distrusted: [],
   };

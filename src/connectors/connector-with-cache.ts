@@ -351,7 +351,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       if (learned) this.#offset.state = this.#keep(learned, why, trace);
       // A contest is decided by who measures finely enough, and nobody is refused while it lasts: so this one does.
       if (!learned || (isContested && !isFine(this.#sample)))
-        this.#refreshLater(isGuess ? trigger : 'expired');
+        this.#refreshLater(isGuess ? trigger : 'warm-up');
       return;
     } else {
       await this.#learnFrom(this.#sample, trace);

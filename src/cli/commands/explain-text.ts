@@ -93,7 +93,7 @@ function whenItEnds(e: Explanation): string[] {
     e.expiresAtMs > e.nowMs ? `in ${span(e.expiresAtMs - e.nowMs)}` : `${span(e.nowMs - e.expiresAtMs)} ago`;
   const good = e.goodUntilMs > e.nowMs ? `until ${iso(e.goodUntilMs)}` : `only until ${iso(e.goodUntilMs)}`;
   return [
-    `  ${iso(e.expiresAtMs)}, ${ends}. Every response that carries a stamp moves that on.`,
+    `  ${iso(e.expiresAtMs)}, ${ends}. A response that carries a stamp can move that on.`,
     `  Past that it is used, marked stale, for as long as its error stays below ± ${ms(e.toleranceMs)}: ${good}.`,
   ];
 }

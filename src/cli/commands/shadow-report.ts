@@ -19,7 +19,7 @@ import { reportOf, showReport } from './shadow-report-text.js';
 
 interface Options {
   readonly json?: boolean;
-  readonly since: Since;
+  readonly since?: Since;
   readonly exchange?: string;
 }
 
@@ -27,7 +27,7 @@ export function addShadowReport(program: Command): void {
   program
     .command('shadow-report')
     .description('what the cache would have done in shadow mode, and how far off it would have been')
-    .option('--since <time>', 'a span (90m, 24h, 7d) or a time (ISO 8601)', parseSince, parseSince('7d'))
+    .option('--since <time>', 'a span (90m, 24h, 7d) or a time (ISO 8601); 7d when left out', parseSince)
     .option('--exchange <name>', 'BYBIT or BINGX; default: all')
     .addHelpText(
       'after',
@@ -41,7 +41,7 @@ Examples:
     )
     .action((options: Options) =>
       runSession(options.json === true, async session => {
-        const { since, exchange } = options;
+        const { since = parseSince('7d'), exchange } = options;
         const query = { since, ...(exchange !== undefined && { exchange: parseExchange(exchange) }) };
         const found = await read(session, query);
         if (found.outcomes.length === 0) {
