@@ -7,8 +7,9 @@
  *                          projections → events, clock
  *
  * `src/postgres` (driver, pools, embedded server) is infrastructure below the stores. `src/errors.ts`,
- * `deadline.ts`, `lazy.ts` and `logging.ts` are below everything. `connector-state.ts`, `database.ts` and the
- * package's entry points put the parts together, above the cache and below the services and the ways in.
+ * `deadline.ts`, `lazy.ts`, `logging.ts` and `rehearsals.ts` are below everything. `connector-state.ts`,
+ * `database.ts` and the package's entry points put the parts together, above the cache and below the services
+ * and the ways in.
  *
  * TypeScript 7 has no compiler API for dependency-cruiser to use, so SWC parses. It does not tell `import type`
  * from `import`, which is right here: types follow the arrows too, for a type is knowledge of the other part.
@@ -29,7 +30,7 @@ function arrows(name, comment, from, to) {
 const EVENTS = '^src/events/';
 const CLOCK = '^src/clock/';
 const ERRORS = '^src/errors\\.ts$';
-const BASE = '^src/(errors|deadline|lazy|logging)\\.ts$';
+const BASE = '^src/(errors|deadline|lazy|logging|rehearsals)\\.ts$';
 const POSTGRES = '^src/postgres/';
 const PROJECTIONS = '^projections/';
 const EVENT_STORE = '^src/event-store/';

@@ -15,6 +15,7 @@ import { explain, runSession } from '../src/cli/session.js';
 import type { Benchmark } from './benchmark.js';
 import { append } from './benchmarks/append.js';
 import { demo } from './benchmarks/demo.js';
+import { drift } from './benchmarks/drift.js';
 import { footprint } from './benchmarks/footprint.js';
 import { lookup } from './benchmarks/lookup.js';
 import { projector } from './benchmarks/projector.js';
@@ -24,7 +25,16 @@ import { describeMachine, machineLine, othersShare } from './machine.js';
 import { isMet, showFinding } from './report.js';
 import { startBenchServer } from './server.js';
 
-const BENCHMARKS: readonly Benchmark[] = [warmInit, footprint, lookup, append, projector, visibility, demo];
+const BENCHMARKS: readonly Benchmark[] = [
+  warmInit,
+  footprint,
+  lookup,
+  append,
+  projector,
+  visibility,
+  drift,
+  demo,
+];
 
 /** Others that use more than this of the machine are heard in the figures. */
 const QUIET = 0.05;

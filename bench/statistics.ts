@@ -11,3 +11,14 @@ export function quantile(values: readonly number[], share: number): number {
 }
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/** The value at `x` of the straight line that lies closest to the points (least squares). */
+export function trend(points: readonly (readonly [x: number, y: number])[]): (x: number) => number {
+  if (points.length < 2) throw new RangeError('a trend needs at least two points');
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const meanX = mean(points.map(([x]) => x));
+  const meanY = mean(points.map(([, y]) => y));
+  const spread = mean(points.map(([x]) => (x - meanX) ** 2));
+  const slope = spread === 0 ? 0 : mean(points.map(([x, y]) => (x - meanX) * (y - meanY))) / spread;
+  return x => meanY + slope * (x - meanX);
+}

@@ -5,7 +5,7 @@
  *   npm ci && node examples/quickstart.mjs
  *
  * The second initialisation runs over a fresh `createConnectorState`, so nothing of the first is left in
- * memory, as in the next serverless function. Run the script again within 15 minutes and the first one is
+ * memory, as in the next serverless function. Run the script again within some hours and the first one is
  * a hit too: the state is in the database.
  */
 import { createConnectorState } from 'connector-state';

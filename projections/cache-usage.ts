@@ -33,13 +33,20 @@ const HOUR_MS = 3_600_000;
 const MISSES: readonly SyncTrigger[] = ['absent', 'expired', 'invalid', 'corrupt'];
 const isMiss = (trigger: SyncTrigger) => MISSES.includes(trigger);
 
-function keyOf(event: KnownEvent) {
-  if (event.type === 'ExpiredStatesCleaned') return undefined;
-  // Taking over the shared clock is counted by the hit on tier `exchange-clock` that comes with it.
-  if (event.type === 'ConnectorSynced' && event.data.basis !== 'measured') return undefined;
-  const { data } = event;
+type Counted = Exclude<KnownEvent, { type: 'ExpiredStatesCleaned' | 'ConnectorShadowed' }>;
+
+/**
+ * Taking over the shared clock is counted by the hit on tier `exchange-clock` that comes with it; what would have been
+ * has a table of its own (shadow-outcome.ts).
+ */
+const isCounted = (event: KnownEvent): event is Counted =>
+  event.type === 'ConnectorSynced'
+    ? event.data.basis === 'measured'
+    : event.type !== 'ExpiredStatesCleaned' && event.type !== 'ConnectorShadowed';
+
+function keyOf({ recordedAt, data }: Counted) {
   return {
-    hour: Math.floor(event.recordedAt / HOUR_MS) * HOUR_MS,
+    hour: Math.floor(recordedAt / HOUR_MS) * HOUR_MS,
     exchange: data.exchange,
     environment: data.environment,
     tier: 'tier' in data ? data.tier : '',
@@ -48,10 +55,11 @@ function keyOf(event: KnownEvent) {
   };
 }
 
-const add = (row: CacheUsageRow, counter: Counter, n = 1): CacheUsageRow => ({
-  ...row,
-  [counter]: row[counter] + n,
-});
+function add(row: CacheUsageRow, counter: Counter, n = 1): CacheUsageRow {
+  const after: { -readonly [K in keyof CacheUsageRow]: CacheUsageRow[K] } = { ...row };
+  after[counter] += n;
+  return after;
+}
 
 const ZERO = { hits: 0, misses: 0, syncs: 0, syncFailures: 0, authFailures: 0, invalidations: 0 };
 
@@ -84,12 +92,11 @@ export const cacheUsage: Projection<CacheUsageRow> = {
     'ConnectorStateInvalidated',
   ],
 
-  keyOf,
+  keyOf: event => (isCounted(event) ? keyOf(event) : undefined),
 
   evolve(row, event) {
-    const key = keyOf(event);
-    if (!key) return row;
-    const before = row ?? { ...key, ...ZERO };
+    if (!isCounted(event)) return row;
+    const before = row ?? { ...keyOf(event), ...ZERO };
     switch (event.type) {
       case 'ConnectorStateHit':
         return add(before, 'hits', event.data.count);
@@ -102,8 +109,6 @@ export const cacheUsage: Projection<CacheUsageRow> = {
         return add(before, 'authFailures');
       case 'ConnectorStateInvalidated':
         return add(before, 'invalidations');
-      case 'ExpiredStatesCleaned':
-        return row;
     }
   },
 };

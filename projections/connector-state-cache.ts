@@ -16,6 +16,7 @@
  * The same credential used on another exchange is another connector under the same key: the latest takes the
  * row over whole, and nothing of the former is merged into it.
  */
+import { ASSUMED_RATE } from '../src/clock/offset.js';
 import { type ConnectorRef, cacheKeyOf } from '../src/events/connector.js';
 import type { FactOf, KnownEvent } from '../src/events/event.js';
 import { type Projection, uuid } from './projection.js';
@@ -31,6 +32,9 @@ export type ConnectorStateRow = {
   /** Exchange minus reference clock, ms. */
   readonly timeOffset: number;
   readonly uncertaintyMs: number;
+  /** How the offset moves on from `lastSyncTime`: 0 ± 50 until the drift is known. */
+  readonly ratePpm: number;
+  readonly rateBoundPpm: number;
   readonly roundTripMs: number;
   readonly sampleCount: number;
   readonly referenceClock: string;
@@ -72,6 +76,8 @@ const isHostClock = (referenceClock: string) => referenceClock.startsWith(HOST_C
 const offsetOf = (data: Synced) => ({
   timeOffset: data.offsetMs,
   uncertaintyMs: data.uncertaintyMs,
+  ratePpm: data.ratePpm ?? ASSUMED_RATE.ratePpm,
+  rateBoundPpm: data.rateBoundPpm ?? ASSUMED_RATE.boundPpm,
   roundTripMs: data.roundTripMs,
   sampleCount: data.samples,
   referenceClock: data.referenceClock,
@@ -176,7 +182,7 @@ const seen = (row: ConnectorStateRow, event: KnownEvent): ConnectorStateRow => (
 
 export const connectorStateCache: Projection<ConnectorStateRow> = {
   name: 'connector_state_cache',
-  version: 1,
+  version: 2,
   table: {
     name: 'connector_state_cache',
     columns: {
@@ -208,6 +214,8 @@ export const connectorStateCache: Projection<ConnectorStateRow> = {
       updatedAt: 'timestamptz',
       streamVersion: 'bigint',
       position: 'text',
+      ratePpm: 'double precision',
+      rateBoundPpm: 'double precision',
     },
     key: ['cacheKey'],
   },

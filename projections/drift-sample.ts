@@ -4,8 +4,13 @@
  * How an exchange's clock wanders against ours is read from here: offset and uncertainty over time, by
  * exchange, reference clock and host. States that were taken over from the exchange's shared clock measured
  * nothing and leave no row; connectors that waited for one measurement together leave one, told by the last.
+ *
+ * A row holds what the measurement showed by itself, not what the connector knew afterwards: that is tied to the
+ * best sample there was and hides the clock's movement until something contradicts it. Events of version 1 say only
+ * the latter, and are taken as they are.
  */
 
+import type { EventData, SampleSource } from '../src/events/catalogue.js';
 import { cacheKeyOf } from '../src/events/connector.js';
 import type { KnownEvent } from '../src/events/event.js';
 import { type Projection, uuid } from './projection.js';
@@ -27,14 +32,27 @@ export type DriftSampleRow = {
   readonly roundTripMs: number;
   readonly sampleCount: number;
   readonly position: string;
+  /** What the stamp was read from; '' where the event does not say. */
+  readonly source: SampleSource | '';
 };
 
-const isMeasurement = (event: KnownEvent) =>
+type SyncedEvent = Extract<KnownEvent, { type: 'ConnectorSynced' }>;
+
+export const isMeasurement = (event: KnownEvent): event is SyncedEvent =>
   event.type === 'ConnectorSynced' && event.data.basis === 'measured';
+
+/** What the measurement showed by itself; an interval is taken whole or not at all. */
+export function measuredIn(data: EventData['ConnectorSynced']): { offsetMs: number; uncertaintyMs: number } {
+  const { sampleOffsetMs, sampleUncertaintyMs } = data;
+  return sampleOffsetMs === undefined || sampleUncertaintyMs === undefined
+    ? { offsetMs: data.offsetMs, uncertaintyMs: data.uncertaintyMs }
+    : { offsetMs: sampleOffsetMs, uncertaintyMs: sampleUncertaintyMs };
+}
 
 export const driftSample: Projection<DriftSampleRow> = {
   name: 'drift_sample',
-  version: 1,
+  // 2: the measurement by itself, and its source.
+  version: 2,
   table: {
     name: 'drift_sample',
     columns: {
@@ -52,6 +70,7 @@ export const driftSample: Projection<DriftSampleRow> = {
       roundTripMs: 'double precision',
       sampleCount: 'integer',
       position: 'text',
+      source: 'text',
     },
     key: ['sampledAt', 'syncId'],
     partitions: { by: 'sampledAt', ensure: 'connector_state_ensure_drift_partition' },
@@ -60,12 +79,10 @@ export const driftSample: Projection<DriftSampleRow> = {
   isHistory: true,
 
   keyOf: event =>
-    event.type === 'ConnectorSynced' && isMeasurement(event)
-      ? { sampledAt: event.data.measuredAt, syncId: uuid(event.data.syncId) }
-      : undefined,
+    isMeasurement(event) ? { sampledAt: event.data.measuredAt, syncId: uuid(event.data.syncId) } : undefined,
 
   evolve(row, event) {
-    if (event.type !== 'ConnectorSynced' || !isMeasurement(event)) return row;
+    if (!isMeasurement(event)) return row;
     const { data } = event;
     return {
       eventId: uuid(event.id),
@@ -77,11 +94,11 @@ export const driftSample: Projection<DriftSampleRow> = {
       host: event.host,
       syncId: uuid(data.syncId),
       syncTrigger: data.trigger,
-      offsetMs: data.offsetMs,
-      uncertaintyMs: data.uncertaintyMs,
+      ...measuredIn(data),
       roundTripMs: data.roundTripMs,
       sampleCount: data.samples,
       position: event.position,
+      source: data.source ?? '',
     };
   },
 };

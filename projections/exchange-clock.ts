@@ -2,10 +2,22 @@
  * `exchange_clock`: the clock of one exchange and environment as all its connectors together know it, against
  * one reference clock. A connector that starts without a state of its own takes this over and saves the sync.
  *
- * Every measurement of every connector tightens the estimate; a timestamp refusal ends its epoch. The
- * arithmetic is in src/clock/shared-clock.ts; here it only meets the row.
+ * Every measurement of every connector tightens the estimate; who contradicts it is its rival until another host
+ * decides. The arithmetic is in src/clock/shared-clock.ts; here it only meets the row.
+ *
+ * What lookups need has columns. What only the next fold needs (the bounds and who vouches for them, the sums of the
+ * regression) is one text, `memory`: JSON, which keeps doubles exactly.
  */
-import { addMeasurement, condemn, type Measurement, type SharedClock } from '../src/clock/shared-clock.js';
+
+import { ASSUMED_RATE } from '../src/clock/offset.js';
+import {
+  addMeasurement,
+  type ClockMemory,
+  condemn,
+  type Measurement,
+  type Rival,
+  type SharedClock,
+} from '../src/clock/shared-clock.js';
 import type { KnownEvent } from '../src/events/event.js';
 import { type Projection, uuid } from './projection.js';
 
@@ -26,6 +38,20 @@ export type ExchangeClockRow = {
   /** What was measured before it is void. 0 (1970) in the first epoch, whose beginning is not known. */
   readonly epochStartedAt: number;
   readonly sampleCount: number;
+  /** How the offset moves on from `measuredAt`: 0 ± 50 until the drift is known. */
+  readonly ratePpm: number;
+  readonly rateBoundPpm: number;
+  /** Somebody contradicts the clock: what was measured before this is in doubt. */
+  readonly contestedSince: number | null;
+  readonly rivalHost: string | null;
+  /** The sync it brought, or the one that was refused. */
+  readonly rivalSyncId: string | null;
+  /** What is said instead, unless it was a refusal that told no time. */
+  readonly rivalOffset: number | null;
+  readonly rivalUncertaintyMs: number | null;
+  readonly rivalMeasuredAt: number | null;
+  /** {@link ClockMemory} and what else is needed of the rival, as JSON. */
+  readonly memory: string;
   readonly createdAt: number;
   readonly updatedAt: number;
   /** Of the last event that changed the row. */
@@ -40,32 +66,98 @@ const isAboutClock = (event: KnownEvent): event is SyncedEvent | InvalidatedEven
   event.type === 'ConnectorStateInvalidated' ||
   (event.type === 'ConnectorSynced' && event.data.basis === 'measured');
 
-const clockOf = (row: ExchangeClockRow): SharedClock => ({
-  syncId: row.syncId,
-  estimate: { offsetMs: row.timeOffset, uncertaintyMs: row.uncertaintyMs, atMs: row.measuredAt },
-  expiresAtMs: row.expiresAt,
-  isValid: row.isValid,
-  epoch: row.epoch,
-  epochStartedAtMs: row.epochStartedAt,
-  sampleCount: row.sampleCount,
-});
+type Remembered = ClockMemory & { readonly rivalTtlMs?: number };
 
-const clockColumns = (clock: SharedClock) => ({
-  timeOffset: clock.estimate.offsetMs,
-  uncertaintyMs: clock.estimate.uncertaintyMs,
+/** Parsing what was just written as text would cost more than all the rest of the fold. */
+const clocks = new WeakMap<ExchangeClockRow, SharedClock>();
+
+function clockOf(row: ExchangeClockRow): SharedClock {
+  const known = clocks.get(row);
+  if (known) return known;
+  const { ratePpm, rateBoundPpm } = row;
+  const { rivalTtlMs, ...memory } = parseMemory(row.memory) ?? {};
+  const isRateKnown = ratePpm !== ASSUMED_RATE.ratePpm || rateBoundPpm !== ASSUMED_RATE.boundPpm;
+  return {
+    syncId: row.syncId,
+    estimate: {
+      offsetMs: row.timeOffset,
+      uncertaintyMs: row.uncertaintyMs,
+      atMs: row.measuredAt,
+      ...(isRateKnown && { rate: { ratePpm, boundPpm: rateBoundPpm } }),
+    },
+    expiresAtMs: row.expiresAt,
+    isValid: row.isValid,
+    epoch: row.epoch,
+    epochStartedAtMs: row.epochStartedAt,
+    sampleCount: row.sampleCount,
+    rival: rivalOf(row, rivalTtlMs),
+    memory: 'evidence' in memory ? memory : undefined,
+  };
+}
+
+function rivalOf(row: ExchangeClockRow, ttlMs = 0): Rival | undefined {
+  const { contestedSince, rivalHost, rivalSyncId } = row;
+  const { rivalOffset, rivalUncertaintyMs, rivalMeasuredAt } = row;
+  if (contestedSince === null || rivalHost === null || rivalSyncId === null) return undefined;
+  const estimate =
+    rivalOffset === null || rivalUncertaintyMs === null || rivalMeasuredAt === null
+      ? undefined
+      : { offsetMs: rivalOffset, uncertaintyMs: rivalUncertaintyMs, atMs: rivalMeasuredAt };
+  return { host: rivalHost, syncId: rivalSyncId, sinceMs: contestedSince, ttlMs, estimate };
+}
+
+/** `undefined` for what no fold has written (promise 9): the clock then goes on from its estimate alone. */
+function parseMemory(text: string): Remembered | undefined {
+  let value: Partial<Remembered> | null;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const { evidence, drift, supporters, distrusted } = value ?? {};
+  const isWhole =
+    [evidence?.lows, evidence?.highs].every(bounds => Array.isArray(bounds) && bounds.length > 0) &&
+    [evidence?.atMs, ...Object.values(drift ?? {})].every(Number.isFinite) &&
+    Array.isArray(supporters) &&
+    Array.isArray(distrusted);
+  return isWhole ? (value as Remembered) : undefined;
+}
+
+const clockColumns = ({ estimate, rival, memory, ...clock }: SharedClock) => ({
+  timeOffset: estimate.offsetMs,
+  uncertaintyMs: estimate.uncertaintyMs,
   syncId: clock.syncId,
-  measuredAt: clock.estimate.atMs,
+  measuredAt: estimate.atMs,
   expiresAt: clock.expiresAtMs,
   isValid: clock.isValid,
   epoch: clock.epoch,
   epochStartedAt: clock.epochStartedAtMs,
   sampleCount: clock.sampleCount,
+  ratePpm: (estimate.rate ?? ASSUMED_RATE).ratePpm,
+  rateBoundPpm: (estimate.rate ?? ASSUMED_RATE).boundPpm,
+  contestedSince: rival?.sinceMs ?? null,
+  rivalHost: rival?.host ?? null,
+  rivalSyncId: rival?.syncId ?? null,
+  rivalOffset: rival?.estimate?.offsetMs ?? null,
+  rivalUncertaintyMs: rival?.estimate?.uncertaintyMs ?? null,
+  rivalMeasuredAt: rival?.estimate?.atMs ?? null,
+  memory: JSON.stringify({
+    ...memory,
+    ...(rival && { rival: { syncId: rival.syncId, ttlMs: rival.ttlMs } }),
+  }),
 });
 
-const measurementOf = ({ data }: SyncedEvent): Measurement => ({
+/** The measurement by itself where it is told: what its connector knew besides came from this very clock. */
+const measurementOf = ({ data, host }: SyncedEvent): Measurement => ({
   syncId: uuid(data.syncId),
-  estimate: { offsetMs: data.offsetMs, uncertaintyMs: data.uncertaintyMs, atMs: data.measuredAt },
+  estimate: {
+    offsetMs: data.sampleOffsetMs ?? data.offsetMs,
+    uncertaintyMs: data.sampleUncertaintyMs ?? data.uncertaintyMs,
+    atMs: data.measuredAt,
+  },
+  isDerived: data.sampleOffsetMs === undefined,
   ttlMs: data.ttlMs,
+  host,
 });
 
 /**
@@ -89,16 +181,17 @@ function afterMeasurement(clock: SharedClock | undefined, event: SyncedEvent): S
   return { ...addMeasurement(undefined, measurement), epoch: clock.epoch + 1 };
 }
 
-const afterCondemnation = (clock: SharedClock, { data }: InvalidatedEvent): SharedClock =>
+const afterCondemnation = (clock: SharedClock, { data, host }: InvalidatedEvent): SharedClock =>
   condemn(clock, {
     syncId: uuid(data.condemnedSyncId),
     measuredAtMs: data.condemnedMeasuredAt,
     voidsOlder: data.reason === 'timestamp-refused',
+    host,
   });
 
 export const exchangeClock: Projection<ExchangeClockRow> = {
   name: 'exchange_clock',
-  version: 1,
+  version: 2,
   table: {
     name: 'exchange_clock',
     columns: {
@@ -117,6 +210,15 @@ export const exchangeClock: Projection<ExchangeClockRow> = {
       createdAt: 'timestamptz',
       updatedAt: 'timestamptz',
       position: 'text',
+      ratePpm: 'double precision',
+      rateBoundPpm: 'double precision',
+      contestedSince: 'timestamptz',
+      rivalHost: 'text',
+      rivalSyncId: 'uuid',
+      rivalOffset: 'double precision',
+      rivalUncertaintyMs: 'double precision',
+      rivalMeasuredAt: 'timestamptz',
+      memory: 'text',
     },
     key: ['exchange', 'environment', 'referenceClock'],
   },
@@ -137,7 +239,7 @@ export const exchangeClock: Projection<ExchangeClockRow> = {
         : before && afterCondemnation(before, event);
     if (!after || after === before) return row;
     const { exchange, environment, referenceClock } = event.data;
-    return {
+    const changed: ExchangeClockRow = {
       exchange,
       environment,
       referenceClock,
@@ -146,5 +248,7 @@ export const exchangeClock: Projection<ExchangeClockRow> = {
       updatedAt: event.recordedAt,
       position: event.position,
     };
+    clocks.set(changed, after);
+    return changed;
   },
 };

@@ -7,14 +7,15 @@
  *
  * A database that cannot be reached at the start is a warning, not an error. The tables are then checked (and
  * made, with `autoMigrate`) before the first facts are stored, whenever that becomes possible. An event store of
- * its own is not contacted at the start at all; while it cannot be reached facts wait in the outbox.
+ * its own is not contacted at the start at all; while it cannot be reached facts wait in the outbox. With
+ * `CACHE_MODE=off` neither is contacted ever.
  */
 import { ConnectorStateCacheService } from './cache/connector-state-cache-service.js';
 import { createGuardedLookup } from './cache/guarded-lookup.js';
 import type { LookupBatcher } from './cache/lookup-batcher.js';
 import { type FlushResult, Recorder } from './cache/recorder.js';
 import { type HostClock, systemClock } from './clock/host-clock.js';
-import { openDatabase } from './database.js';
+import { noDatabase, noPool, openDatabase } from './database.js';
 import { withDeadline } from './deadline.js';
 import { ConnectorStateError } from './errors.js';
 import type { EventStore } from './event-store/event-store.js';
@@ -25,6 +26,7 @@ import { createLogger, type Logger } from './logging.js';
 import { createPool, toDatabaseError } from './postgres/pool.js';
 import type { Projector } from './projector/projector.js';
 import { isMigrated } from './read-model/schema-version.js';
+import { runRehearsals } from './rehearsals.js';
 import { createRemoteEvents } from './remote-events.js';
 import { readSettings, type Settings, type SettingsInput } from './settings.js';
 
@@ -72,11 +74,12 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   }
   const log = options.logger ?? (await createLogger(settings.logLevel, settings.logFormat));
   const clock = options.clock ?? systemClock;
-  const database = await openDatabase(settings, log);
+  const isOff = settings.cacheMode === 'off';
+  const database = isOff ? noDatabase(settings) : await openDatabase(settings, log);
   const databaseUrl = database.url;
   const eventsUrl = settings.eventStoreUrl ?? databaseUrl;
 
-  const pool = createPool({ connectionString: databaseUrl, max: settings.poolSize, log });
+  const pool = isOff ? noPool() : createPool({ connectionString: databaseUrl, max: settings.poolSize, log });
   const check = async () => {
     try {
       return await isMigrated(pool);
@@ -94,7 +97,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     await (await projector.get()).catchUp({ until, timeoutMs: PROJECT_TIMEOUT_MS });
   };
   const remote =
-    eventsUrl === databaseUrl
+    isOff || eventsUrl === databaseUrl
       ? undefined
       : createRemoteEvents({
           url: eventsUrl,
@@ -137,6 +140,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     maxInFlight: settings.poolSize,
     namedStatements: settings.namedStatements,
     now: () => clock.now(),
+    wall: () => clock.wall(),
   });
   const recorder = new Recorder({
     store: store.get,
@@ -159,6 +163,9 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     log,
     memoryEntries: settings.memoryEntries,
     memoryTtlMs: settings.memoryTtlMs,
+    cacheMode: settings.cacheMode,
+    firstContact: settings.firstContact,
+    clockPolicy: settings.clockPolicy,
     ttlMs: settings.ttlMs,
     async release() {
       closeLookup();
@@ -175,7 +182,9 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     await rehearse(batcher);
   };
   try {
-    await prepare(checked.get, makeReady, database.isEmbedded, log);
+    if (!isOff) {
+      await Promise.all([prepare(checked.get, makeReady, database.isEmbedded, log), runRehearsals()]);
+    }
   } catch (error) {
     await cache.close();
     throw error;

@@ -8,6 +8,7 @@ export {
   ConnectorStateCacheService,
   type Trace,
 } from './cache/connector-state-cache-service.js';
+export type { Explanation } from './cache/explanation.js';
 export type { HistoryEntry, StateAt } from './cache/history.js';
 export {
   appliedOffset,
@@ -18,10 +19,12 @@ export {
   type UsableState,
 } from './cache/lookup.js';
 export { type MeasuredOffset, measuredFromSample } from './cache/measurement.js';
+export type { CacheMode, FirstContact } from './cache/modes.js';
 export type { MissReason } from './cache/offset-state.js';
 export type { FlushResult, RecorderStats } from './cache/recorder.js';
 export type { HostClock } from './clock/host-clock.js';
-export type { ClockSample, OffsetEstimate } from './clock/offset.js';
+export type { ClockSample, OffsetEstimate, RateBound } from './clock/offset.js';
+export type { ClockPolicy, TtlDecision, TtlFigures } from './clock/ttl.js';
 export { type ConnectorState, type ConnectorStateOptions, createConnectorState } from './connector-state.js';
 export {
   ConnectorStateError,
@@ -37,7 +40,7 @@ export type {
   Page,
   SubscribeOptions,
 } from './event-store/event-store.js';
-export type { SyncTrigger, Tier } from './events/catalogue.js';
+export type { Contact, SyncTrigger, Tier } from './events/catalogue.js';
 export {
   type ConnectorRef,
   type CredentialRef,

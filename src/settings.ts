@@ -5,7 +5,8 @@
  * Written by hand because it runs at every cold start and a schema library costs as much as all the rest of
  * the hot path. Connection strings hold passwords: a problem names the setting, never repeats its value.
  */
-import { DEFAULT_TTL_MS, MAX_TTL_MS, MIN_TTL_MS } from './clock/ttl.js';
+import { CACHE_MODES, type CacheMode, FIRST_CONTACTS, type FirstContact } from './cache/modes.js';
+import { CLOCK_POLICIES, type ClockPolicy, DEFAULT_TTL_MS, MAX_TTL_MS, MIN_TTL_MS } from './clock/ttl.js';
 import { InvalidSettingsError } from './errors.js';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './logging.js';
 
@@ -35,7 +36,19 @@ export interface Settings {
   readonly memoryEntries: number;
   /** `MEMORY_TTL_MS`: how long one is used before the database is asked again, 1–86 400 000. Default 60 000. */
   readonly memoryTtlMs: number;
-  /** `STATE_TTL_MS`: how long a measured offset is kept, 1 000–86 400 000. Default 15 minutes. */
+  /** `CACHE_MODE`: `on`, `shadow` (as without it, but recording what it would have done) or `off`. Default `on`. */
+  readonly cacheMode: CacheMode;
+  /**
+   * `FIRST_CONTACT`: `verify-first` (sign by the best clock at hand, learn from the answer) or `sync-first` (measure
+   * the exchange's clock before). Default `verify-first`.
+   */
+  readonly firstContact: FirstContact;
+  /**
+   * `CLOCK_POLICY`: how long a measured offset is kept. `adaptive`: as long as it is provably good enough, 1 minute to
+   * 24 hours. `fixed`: for {@link ttlMs}. Default `adaptive`, or `fixed` where a TTL is set.
+   */
+  readonly clockPolicy: ClockPolicy;
+  /** `STATE_TTL_MS`: the TTL of the fixed policy, 1 000–86 400 000. Default 15 minutes. */
   readonly ttlMs: number;
   /** `FLUSH_INTERVAL_MS`: how long a recorded fact may wait for its batch, 1–600 000. Default 1 000. */
   readonly flushIntervalMs: number;
@@ -154,6 +167,14 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     breakerResetMs: integer('breakerResetMs', 'BREAKER_RESET_MS', 5_000, 10, 600_000),
     memoryEntries: integer('memoryEntries', 'MEMORY_ENTRIES', 10_000, 0, 10_000_000),
     memoryTtlMs: integer('memoryTtlMs', 'MEMORY_TTL_MS', 60_000, 1, 86_400_000),
+    cacheMode: choice('cacheMode', 'CACHE_MODE', 'on', CACHE_MODES),
+    firstContact: choice('firstContact', 'FIRST_CONTACT', 'verify-first', FIRST_CONTACTS),
+    clockPolicy: choice(
+      'clockPolicy',
+      'CLOCK_POLICY',
+      pick('ttlMs', 'STATE_TTL_MS') === undefined ? 'adaptive' : 'fixed',
+      CLOCK_POLICIES,
+    ),
     ttlMs: integer('ttlMs', 'STATE_TTL_MS', DEFAULT_TTL_MS, MIN_TTL_MS, MAX_TTL_MS),
     flushIntervalMs: integer('flushIntervalMs', 'FLUSH_INTERVAL_MS', 1_000, 1, 600_000),
     maxPendingEvents: integer('maxPendingEvents', 'MAX_PENDING_EVENTS', 10_000, 1, 10_000_000),

@@ -30,6 +30,9 @@ describe('readSettings', () => {
       breakerResetMs: 5_000,
       memoryEntries: 10_000,
       memoryTtlMs: 60_000,
+      cacheMode: 'on',
+      firstContact: 'verify-first',
+      clockPolicy: 'adaptive',
       ttlMs: 900_000,
       hitsMaxAgeMs: 0,
       flushIntervalMs: 1_000,
@@ -52,6 +55,9 @@ describe('readSettings', () => {
       BREAKER_RESET_MS: '1000',
       MEMORY_ENTRIES: '0',
       MEMORY_TTL_MS: '1',
+      CACHE_MODE: 'shadow',
+      FIRST_CONTACT: 'sync-first',
+      CLOCK_POLICY: 'adaptive',
       STATE_TTL_MS: '60000',
       FLUSH_INTERVAL_MS: '250',
       MAX_PENDING_EVENTS: '5',
@@ -71,6 +77,9 @@ describe('readSettings', () => {
       breakerResetMs: 1_000,
       memoryEntries: 0,
       memoryTtlMs: 1,
+      cacheMode: 'shadow',
+      firstContact: 'sync-first',
+      clockPolicy: 'adaptive',
       ttlMs: 60_000,
       hitsMaxAgeMs: 86_400_000,
       flushIntervalMs: 250,
@@ -78,6 +87,12 @@ describe('readSettings', () => {
       logLevel: 'debug',
       logFormat: 'pretty',
     });
+  });
+
+  it('takes a TTL that is set for the wish to have it fixed', () => {
+    expect(readSettings({ ttlMs: 60_000 }, {}).clockPolicy).toBe('fixed');
+    expect(readSettings({}, { STATE_TTL_MS: '60000' }).clockPolicy).toBe('fixed');
+    expect(readSettings({ ttlMs: 60_000, clockPolicy: 'adaptive' }, {}).clockPolicy).toBe('adaptive');
   });
 
   it('prefers options to the environment, also when they say no', () => {

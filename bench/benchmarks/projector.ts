@@ -1,17 +1,23 @@
-/** The projector catching up over a long log: how fast, and whether its memory stays where it is. */
+/**
+ * The projector catching up over a long log: how fast, and whether its memory stays where it is.
+ *
+ * Memory is judged by its trend over the last three quarters of the run (how: programs/project.ts). Until
+ * November 2026 the last quarter was compared with the first, in which a process still grows to its working size,
+ * and heaps of 11, 27, 27 and 27 MB, flat from the second quarter on, came out as more than doubled.
+ */
 import type { Benchmark } from '../benchmark.js';
 import type { FillLogTask } from '../programs/fill-log.js';
-import type { ProjectAnswer, ProjectTask, Quarter } from '../programs/project.js';
+import type { Growth, ProjectAnswer, ProjectTask, Quarter } from '../programs/project.js';
 import { against, type Figure } from '../report.js';
 import { runProgram } from '../run-program.js';
 
 const CONNECTORS = 10_000;
-/** Garbage is not collected at the same point of each quarter; a leak would show in a million events. */
+/** What the pages under way hold differs from reading to reading; a leak would show in 750 000 events. */
 const FLAT = 1.2;
 
 export const projector: Benchmark = {
   name: 'projector',
-  title: 'Projector: catching up 1 000 000 events of 10 000 connectors, all four read tables',
+  title: 'Projector: catching up 1 000 000 events of 10 000 connectors, all read tables',
   run: ({ server, signal, isQuick, progress }) =>
     server.withDatabase('projector', async databaseUrl => {
       const events = isQuick ? 60_000 : 1_000_000;
@@ -22,12 +28,11 @@ export const projector: Benchmark = {
       const task: ProjectTask = { databaseUrl, events };
       const result = await runProgram<ProjectAnswer>('project', task, { signal });
       if (result.deadLetters > 0) throw new Error(`${result.deadLetters} events became dead letters`);
-      const [first, , , last] = result.quarters as [Quarter, Quarter, Quarter, Quarter];
-      const memory = (name: string, of: (quarter: Quarter) => number): Figure => ({
-        name: `memory, last quarter: ${name}`,
-        value: of(last),
+      const memory = (name: string, { fromMb, toMb }: Growth): Figure => ({
+        name: `memory, trend at the end: ${name}`,
+        value: toMb,
         unit: 'MB',
-        ...against('first quarter', of(first), of(last)),
+        ...against('after the first quarter', fromMb, toMb),
         limit: { on: 'ratio', kind: 'at most', value: FLAT },
       });
       const list = (of: (quarter: Quarter) => number) =>
@@ -41,8 +46,9 @@ export const projector: Benchmark = {
             ...against('reading the log alone', result.readPerSecond, result.perSecond),
             limit: { on: 'value', kind: 'at least', value: 20_000 },
           },
-          memory('resident', quarter => quarter.residentMb),
-          memory('heap after collection', quarter => quarter.heapMb),
+          memory('resident', result.resident),
+          memory('heap after forced collections', result.heap),
+          { name: 'CPU time, a million events', value: result.cpuSecondsPerMillion, unit: 's' },
           { name: 'memory, peak: resident', value: result.peakMb, unit: 'MB' },
         ],
         notes: [

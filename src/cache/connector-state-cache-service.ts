@@ -11,11 +11,15 @@
  * projections are loaded when first needed, after the cold start is over.
  */
 import type { HostClock } from '../clock/host-clock.js';
-import { fixedTtl, type TtlDecision } from '../clock/ttl.js';
+import { requestWindow } from '../clock/request-window.js';
+import { adaptiveTtl, type ClockPolicy, fixedTtl, type TtlDecision, type TtlFigures } from '../clock/ttl.js';
+import { withDeadline } from '../deadline.js';
 import { InvalidInputError } from '../errors.js';
 import type { InvalidationReason, SyncTrigger } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
+import type { FactOf } from '../events/event.js';
 import type { Logger } from '../logging.js';
+import type { Explanation } from './explanation.js';
 import {
   type AuthFailure,
   authFailedFact,
@@ -29,15 +33,17 @@ import {
 import { type HistoryEntry, type StateAt, stateAtTime } from './history.js';
 import { type KnownConnector, KnownConnectors } from './known-connector.js';
 import { LocalClocks } from './local-clocks.js';
-import { logCached, logHit, logMiss } from './log-lines.js';
+import { logCached, logHit, logMiss, logStale } from './log-lines.js';
 import type { Lookup, LookupOptions, UsableState } from './lookup.js';
 import { checkMeasured, type MeasuredOffset } from './measurement.js';
 import { MemoryTier } from './memory-tier.js';
+import type { CacheMode, FirstContact } from './modes.js';
 import type { FlushResult, RecordedFact } from './recorder.js';
 import { StateLookup, type StateLookupParts } from './state-lookup.js';
 import {
   type CacheStats,
   cleanUpExpired,
+  explainState,
   invalidateCurrent,
   parseCredential,
   readAuditTrail,
@@ -54,7 +60,13 @@ export interface CacheDependencies
   /** States kept in this process; 0 turns the memory tier off. */
   readonly memoryEntries: number;
   readonly memoryTtlMs: number;
+  readonly cacheMode: CacheMode;
+  readonly firstContact: FirstContact;
+  readonly clockPolicy: ClockPolicy;
+  /** Of the fixed policy. */
   readonly ttlMs: number;
+  /** 0 ≤ x < 1; decides which of many callers refreshes. Default: `Math.random`. */
+  readonly random?: (() => number) | undefined;
   /** Releases what stands behind the service; called once, after the last flush. */
   readonly release: () => Promise<void>;
 }
@@ -75,6 +87,7 @@ export class ConnectorStateCacheService {
   readonly #memory: MemoryTier;
   readonly #states: StateLookup;
   readonly #hostNowMs: () => number;
+  readonly #background = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
   constructor(deps: CacheDependencies) {
@@ -100,13 +113,32 @@ export class ConnectorStateCacheService {
     return this.#deps.clock;
   }
 
-  /** How long a measurement made now would be kept. */
+  /** How long a perfect measurement would be kept for the default request window. */
   get ttl(): TtlDecision {
-    return fixedTtl(this.#deps.ttlMs);
+    return this.ttlOf({ toleranceMs: requestWindow().toleranceMs, uncertaintyMs: 0 });
+  }
+
+  /** How long an offset is kept, and by which figures. */
+  ttlOf(figures: TtlFigures): TtlDecision {
+    return this.#deps.clockPolicy === 'fixed' ? fixedTtl(this.#deps.ttlMs) : adaptiveTtl(figures);
   }
 
   get log(): Logger {
     return this.#deps.log;
+  }
+
+  /** 0 ≤ x < 1. */
+  random(): number {
+    return (this.#deps.random ?? Math.random)();
+  }
+
+  get mode(): CacheMode {
+    return this.#deps.cacheMode;
+  }
+
+  /** What a connector does that nothing is known about. */
+  get firstContact(): FirstContact {
+    return this.#deps.firstContact;
   }
 
   /**
@@ -139,6 +171,15 @@ export class ConnectorStateCacheService {
   }
 
   /**
+   * What {@link get} would answer, for who will not use it: neither counted nor logged.
+   * @throws InvalidInputError for a malformed connector; nothing else
+   */
+  async peek(ref: ConnectorRef): Promise<Lookup> {
+    const connector = this.#connectors.know(ref);
+    return this.#states.fromMemory(connector.key) ?? (await this.#states.fromDatabase(connector));
+  }
+
+  /**
    * Many connectors in one query; answers in the order asked.
    * @throws InvalidInputError when any of them is malformed, before anything is asked; otherwise as {@link get}
    */
@@ -157,7 +198,8 @@ export class ConnectorStateCacheService {
     const { exchange, environment } = connector;
     const { estimate, link, ttl, syncId } = measured;
     const name = { exchange, environment, referenceClock: link.clockId };
-    this.#clocks.measured(name, { syncId, estimate, ttlMs: ttl.ttlMs });
+    const host = this.#deps.clock.id;
+    this.#clocks.measured(name, { syncId, estimate: measured.sample ?? estimate, ttlMs: ttl.ttlMs, host });
     const expiresAtMs = estimate.atMs + ttl.ttlMs;
     const state: UsableState = { ...name, syncId, basis: 'measured', estimate, expiresAtMs, link };
     this.#keep(connector, state, measured, trigger, trace);
@@ -184,6 +226,26 @@ export class ConnectorStateCacheService {
   }
 
   /**
+   * Counts a lookup that was answered by a state past its end, still good enough for the request's window.
+   * @throws InvalidInputError for a malformed connector
+   */
+  recordStaleHit(ref: ConnectorRef, state: UsableState): void {
+    const connector = this.#connectors.know(ref);
+    const tier = state.basis === 'exchange-clock' ? 'exchange-clock' : 'postgres';
+    this.#deps.recorder.recordHit(connector, tier, connector.key, 'stale');
+    logStale(this.#deps.log, connector, state, this.#hostNowMs());
+  }
+
+  /**
+   * Work that goes on after an init has answered: {@link flush} and {@link close} wait for it, nothing else does.
+   * @param work must not reject
+   */
+  inBackground(work: Promise<void>): void {
+    this.#background.add(work);
+    void work.finally(() => this.#background.delete(work));
+  }
+
+  /**
    * The exchange refused a signed request. Condemns nothing by itself; see {@link condemn}.
    * @throws InvalidInputError for a malformed connector
    */
@@ -198,6 +260,11 @@ export class ConnectorStateCacheService {
    */
   recordSyncFailure(ref: ConnectorRef, failure: SyncFailure, trace: Trace = {}): RecordedFact {
     return this.#deps.recorder.record(syncFailedFact(this.#connectors.know(ref), failure), trace);
+  }
+
+  /** What the cache would have done for an init that went without it. */
+  recordShadowed(fact: FactOf<'ConnectorShadowed'>, trace: Trace = {}): RecordedFact {
+    return this.#deps.recorder.record(fact, trace);
   }
 
   /**
@@ -272,15 +339,35 @@ export class ConnectorStateCacheService {
     return stateAtTime(await this.history(userId, credentialId), timeMs);
   }
 
+  /**
+   * Why the connector has the offset it has, why it is kept for so long, and when that ends.
+   * @returns `undefined` when it has no state
+   * @throws InvalidInputError for malformed ids; ConnectorStateError when database or event store cannot be read
+   */
+  async explain(userId: string, credentialId: string): Promise<Explanation | undefined> {
+    return explainState(this.#deps, parseCredential(userId, credentialId));
+  }
+
   /** Stores what is pending now. Never throws; `ok: false` says that some of it stays pending. */
-  flush(timeoutMs?: number): Promise<FlushResult> {
-    return this.#deps.recorder.flush(timeoutMs);
+  async flush(timeoutMs?: number): Promise<FlushResult> {
+    const startedMs = performance.now();
+    await this.#backgroundDone(timeoutMs);
+    const spentMs = performance.now() - startedMs;
+    return this.#deps.recorder.flush(timeoutMs && Math.max(1, timeoutMs - spentMs));
   }
 
   /** A last flush (at most 5 s), then everything is released. Safe to call twice. */
   close(): Promise<void> {
-    this.#closing ??= this.#deps.recorder.close(CLOSE_FLUSH_MS).then(() => this.#deps.release());
+    this.#closing ??= this.#backgroundDone(CLOSE_FLUSH_MS)
+      .then(() => this.#deps.recorder.close(CLOSE_FLUSH_MS))
+      .then(() => this.#deps.release());
     return this.#closing;
+  }
+
+  async #backgroundDone(timeoutMs: number | undefined): Promise<void> {
+    if (this.#background.size === 0) return;
+    const done = Promise.all(this.#background).then(() => undefined);
+    await (timeoutMs === undefined ? done : withDeadline(done, timeoutMs, () => undefined));
   }
 
   #keep(

@@ -39,7 +39,7 @@ export interface SyncFailure {
 }
 
 /** What is told of a measurement besides its result. */
-export type HowMeasured = Pick<MeasuredOffset, 'roundTripMs' | 'samples' | 'ttl'>;
+export type HowMeasured = Pick<MeasuredOffset, 'roundTripMs' | 'samples' | 'ttl' | 'sample' | 'source'>;
 
 /** @param state what the connector has from now on */
 export const syncedFact = (
@@ -63,6 +63,15 @@ export const syncedFact = (
     ttlMs: how.ttl.ttlMs,
     ttlPolicy: how.ttl.policy,
     ttlInputs: { ...how.ttl.inputs },
+    ...(how.source && { source: how.source }),
+    ...(how.sample && {
+      sampleOffsetMs: how.sample.offsetMs,
+      sampleUncertaintyMs: how.sample.uncertaintyMs,
+    }),
+    ...(state.estimate.rate && {
+      ratePpm: state.estimate.rate.ratePpm,
+      rateBoundPpm: state.estimate.rate.boundPpm,
+    }),
   },
 });
 

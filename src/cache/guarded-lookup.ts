@@ -27,11 +27,12 @@ export function createGuardedLookup(
     readonly maxInFlight: number;
     readonly namedStatements: boolean;
     readonly now: () => number;
+    readonly wall: () => number;
   },
 ): GuardedLookup {
-  const { namedStatements, now } = options;
+  const { namedStatements, now, wall } = options;
   const breaker = new CircuitBreaker<[readonly LookupKey[], AbortSignal], LookupReply>(
-    (keys, signal) => lookup(pool, keys, { namedStatements, now, signal }),
+    (keys, signal) => lookup(pool, keys, { namedStatements, now, wall, signal }),
     {
       // The batch has its own deadline, which also closes the connection.
       timeout: false,

@@ -15,7 +15,8 @@ export interface HitCount {
 }
 
 export class HitCounts {
-  readonly #tiers = new Map<Tier, Map<string, HitCount>>();
+  /** Stale hits apart from the tier's others. */
+  readonly #tiers = new Map<Tier | `stale ${Tier}`, Map<string, HitCount>>();
   #size = 0;
 
   get size(): number {
@@ -27,11 +28,12 @@ export class HitCounts {
    * @param number for the count that this hit may begin
    * @returns whether it did
    */
-  count(ref: ConnectorRef, tier: Tier, key: string, at: number, number: number): boolean {
-    let ofTier = this.#tiers.get(tier);
+  count(ref: ConnectorRef, tier: Tier, key: string, at: number, number: number, how?: 'stale'): boolean {
+    const name = how ? (`stale ${tier}` as const) : tier;
+    let ofTier = this.#tiers.get(name);
     if (!ofTier) {
       ofTier = new Map();
-      this.#tiers.set(tier, ofTier);
+      this.#tiers.set(name, ofTier);
     }
     const known = ofTier.get(key);
     if (known) {
@@ -42,7 +44,10 @@ export class HitCounts {
     }
     const { userId, credentialId, exchange, environment } = ref;
     const fields = { userId, credentialId, exchange, environment, tier };
-    ofTier.set(key, { number, data: { ...fields, count: 1, firstAt: at, lastAt: at } });
+    ofTier.set(key, {
+      number,
+      data: { ...fields, count: 1, firstAt: at, lastAt: at, ...(how && { stale: true }) },
+    });
     this.#size++;
     return true;
   }

@@ -30,7 +30,7 @@ export class LocalClocks {
   readonly #clocks = new Map<string, SharedClock>();
   #epochs = 0;
 
-  /** Counts the epochs that began or ended: while it stays the same nothing that was good has become void. */
+  /** Counts the epochs and contests that began or ended: while it stays the same nothing good has become void. */
   get epochs(): number {
     return this.#epochs;
   }
@@ -60,7 +60,10 @@ export class LocalClocks {
   }
 
   #set(key: string, clock: SharedClock): void {
-    if (this.#clocks.get(key)?.epochStartedAtMs !== clock.epochStartedAtMs) this.#epochs++;
+    const before = this.#clocks.get(key);
+    const isAsBefore =
+      before?.epochStartedAtMs === clock.epochStartedAtMs && before.rival?.sinceMs === clock.rival?.sinceMs;
+    if (!isAsBefore) this.#epochs++;
     this.#clocks.delete(key);
     this.#clocks.set(key, clock);
     for (const oldest of this.#clocks.keys()) {
@@ -70,8 +73,11 @@ export class LocalClocks {
   }
 }
 
-/** The local fold saw something that the stored one has not: a later measurement, or a condemnation of it. */
+/** The local fold saw something that the stored one has not: a later measurement, a rival, a condemnation. */
 function isAhead(local: SharedClock, stored: SharedClock): boolean {
-  if (local.estimate.atMs !== stored.estimate.atMs) return local.estimate.atMs > stored.estimate.atMs;
+  if (latestWord(local) !== latestWord(stored)) return latestWord(local) > latestWord(stored);
   return local.syncId === stored.syncId && !local.isValid;
 }
+
+const latestWord = ({ estimate, rival }: SharedClock): number =>
+  Math.max(estimate.atMs, rival?.estimate?.atMs ?? rival?.sinceMs ?? estimate.atMs);

@@ -3,7 +3,7 @@ import { referenceTimeMs } from '../clock/reference.js';
 import type { SyncTrigger, Tier } from '../events/catalogue.js';
 import type { Logger } from '../logging.js';
 import type { KnownConnector } from './known-connector.js';
-import type { UsableState } from './lookup.js';
+import { appliedOffset, type UsableState } from './lookup.js';
 import type { MissReason } from './offset-state.js';
 
 export function logHit(
@@ -17,6 +17,21 @@ export function logHit(
   if (log.isLevelEnabled?.('info') === false) return;
   const ageMs = referenceTimeMs(state.link, hostNowMs()) - state.estimate.atMs;
   log.info({ tier }, `[ConnectorStateCache] Cache HIT: ${cacheKey} (age: ${Math.round(ageMs / 1000)}s)`);
+}
+
+export function logStale(
+  log: Logger,
+  { cacheKey }: KnownConnector,
+  state: UsableState,
+  hostNowMs: number,
+): void {
+  const overdueMs = referenceTimeMs(state.link, hostNowMs) - state.expiresAtMs;
+  const why = overdueMs > 0 ? `ended ${Math.round(overdueMs / 1000)}s ago` : 'contested';
+  const { uncertaintyMs } = appliedOffset(state, hostNowMs);
+  log.info(
+    { stale: true, uncertaintyMs },
+    `[ConnectorStateCache] Cache HIT (stale): ${cacheKey} (${why}, still ± ${Math.round(uncertaintyMs)} ms)`,
+  );
 }
 
 export function logMiss(log: Logger, { cacheKey }: KnownConnector, reason: MissReason): void {

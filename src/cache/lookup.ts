@@ -39,11 +39,22 @@ export interface Miss extends Answered {
   readonly reason: MissReason;
   /** The exchange's shared clock as a state; good for one round trip, but not this connector's own. */
   readonly exchangeClock: UsableState | undefined;
+  /**
+   * The best that is known past its end: true within its uncertainty, which has grown. Whether that is still good
+   * enough depends on the request's window; see init-decision.ts.
+   */
+  readonly ended: UsableState | undefined;
+  /** With reason `contested`: what both sides of the contest allow, where both told a time. */
+  readonly between: UsableState | undefined;
   /** Against which clock a new measurement should be kept; `undefined`: the database could not be asked. */
   readonly link: ReferenceLink | undefined;
 }
 
 export type Lookup = Hit | Miss;
+
+/** To the clock that answered; `undefined`: nobody did. */
+export const linkOf = (lookup: Lookup): ReferenceLink | undefined =>
+  lookup.hit ? lookup.state.link : lookup.link;
 
 /** Exchange minus local clock at `localTimeMs`, with its uncertainty inflated for age. */
 export const appliedOffset = (state: UsableState, localTimeMs: number): OffsetEstimate =>

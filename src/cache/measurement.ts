@@ -1,7 +1,12 @@
 /** A measured offset, relative to the reference clock that the measuring process could read. */
 import { randomUUID } from 'node:crypto';
 import type { HostClock } from '../clock/host-clock.js';
-import { type ClockSample, estimateFromSample, type OffsetEstimate } from '../clock/offset.js';
+import {
+  type ClockSample,
+  estimateFromSample,
+  type OffsetEstimate,
+  type SampleSource,
+} from '../clock/offset.js';
 import { linkToSelf, type ReferenceLink, toReference } from '../clock/reference.js';
 import { MAX_TTL_MS, type TtlDecision } from '../clock/ttl.js';
 import { InvalidInputError } from '../errors.js';
@@ -11,6 +16,9 @@ export interface MeasuredOffset {
   readonly syncId: string;
   /** Exchange minus reference, at the reference's time `atMs` (whole milliseconds). */
   readonly estimate: OffsetEstimate;
+  /** What this one measurement says by itself, where `estimate` also rests on what was known before. */
+  readonly sample?: OffsetEstimate | undefined;
+  readonly source?: SampleSource | undefined;
   readonly link: ReferenceLink;
   readonly roundTripMs: number;
   readonly samples: number;
@@ -43,11 +51,14 @@ export function measureIfBelievable(
 ): MeasuredOffset | undefined {
   const reference = link ?? linkToSelf(clock);
   // Against the reference, for that is what is kept: a container may be weeks off and still measure well.
-  const estimate = toReference(estimateFromSample(sample), reference);
+  const exact = toReference(estimateFromSample(sample), reference);
+  // Rows and events keep whole milliseconds; half a millisecond of drift is nothing.
+  const estimate = { ...exact, atMs: Math.round(exact.atMs) };
   const measured = {
     syncId: randomUUID(),
-    // Rows and events keep whole milliseconds; half a millisecond of drift is nothing.
-    estimate: { ...estimate, atMs: Math.round(estimate.atMs) },
+    estimate,
+    sample: estimate,
+    source: sample.source,
     link: reference,
     roundTripMs: sample.receivedAtMs - sample.sentAtMs,
     samples: 1,

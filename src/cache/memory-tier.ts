@@ -46,12 +46,17 @@ export class MemoryTier {
     if (!entry) return undefined;
     const { version } = this.#voids;
     const isJudged = entry.judgedAt === version;
-    if (this.#clock.now() < entry.usableUntilMs && (isJudged || !this.#voids.isVoid(entry.state))) {
+    if (this.#clock.now() < entry.usableUntilMs && (isJudged || this.#isGood(entry.state))) {
       entry.judgedAt = version;
       return { hit: true, tier: 'memory', state: entry.state };
     }
     entries.delete(key);
     return undefined;
+  }
+
+  /** In a contest the database is asked: it may have been decided, and knows both sides. */
+  #isGood(state: UsableState): boolean {
+    return !this.#voids.isVoid(state) && !this.#voids.isDoubtful(state);
   }
 
   /** The state that this process itself recorded last, usable or not. */

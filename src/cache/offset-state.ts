@@ -6,8 +6,8 @@
  * judged by the clock the offset is relative to, as read with the row, never by this process's own.
  */
 
-import type { OffsetEstimate } from '../clock/offset.js';
-import { OPEN_START, type SharedClock } from '../clock/shared-clock.js';
+import { ASSUMED_RATE, type OffsetEstimate, type RateBound } from '../clock/offset.js';
+import { OPEN_START, type Rival, type SharedClock } from '../clock/shared-clock.js';
 import { MAX_TTL_MS } from '../clock/ttl.js';
 import {
   type ConnectorRef,
@@ -37,6 +37,7 @@ export interface OffsetState {
  *  - `absent`, `expired`, `invalid` (condemned, or from before a step of the clock), `corrupt`: what the row says
  *  - `other-connector`: the row was measured on another exchange or environment
  *  - `other-clock`: the row is relative to a clock that is not the one that answered
+ *  - `contested`: a host contradicts the exchange's shared clock since, and it is not decided who is right
  *  - `timeout`, `database`: nobody could ask
  */
 export type MissReason =
@@ -46,6 +47,7 @@ export type MissReason =
   | 'corrupt'
   | 'other-connector'
   | 'other-clock'
+  | 'contested'
   | 'timeout'
   | 'database';
 
@@ -55,6 +57,7 @@ export const LIMITS = {
   earliestTimeMs: 946_684_800_000,
   latestTimeMs: 4_102_444_800_000,
   maxOffsetMs: 1_000_000_000,
+  maxRatePpm: 1_000_000,
 } as const;
 
 /** A measurement may not lie in the reference clock's future by more than this: two servers' clocks differ. */
@@ -104,18 +107,26 @@ export interface Assessment {
 
 /** The state in the row, or why it cannot be used. */
 export function assessState(raw: RawState | undefined, a: Assessment): OffsetState | MissReason {
+  const found = readState(raw, a);
+  if (typeof found !== 'object') return found;
+  return found.expiresAtMs <= nowOf(found, a) ? 'expired' : found;
+}
+
+/** As {@link assessState}, but a state that has ended is still returned. */
+export function readState(raw: RawState | undefined, a: Assessment): OffsetState | MissReason {
   if (!raw) return 'absent';
   const state = parseState(raw);
   if (!state) return 'corrupt';
   if (raw.userId !== a.ref.userId || raw.credentialId !== a.ref.credentialId) return 'corrupt';
   if (state.exchange !== a.ref.exchange || state.environment !== a.ref.environment) return 'other-connector';
   if (raw.isValid !== true) return 'invalid';
-  const nowMs = state.referenceClock === a.hostClockId ? a.hostNowMs : a.referenceNowMs;
   if (state.referenceClock !== a.clockId && state.referenceClock !== a.hostClockId) return 'other-clock';
-  if (state.estimate.atMs > nowMs + FUTURE_SLACK_MS) return 'corrupt';
-  if (state.expiresAtMs <= nowMs) return 'expired';
-  return state;
+  return state.estimate.atMs > nowOf(state, a) + FUTURE_SLACK_MS ? 'corrupt' : state;
 }
+
+/** Time now by the clock that the state is relative to. */
+export const nowOf = (state: OffsetState, a: Assessment): number =>
+  state.referenceClock === a.hostClockId ? a.hostNowMs : a.referenceNowMs;
 
 function parseState(raw: RawState): OffsetState | undefined {
   const { exchange, environment, basis, syncId, referenceClock, offsetMs, uncertaintyMs, measuredAtMs } = raw;
@@ -123,10 +134,10 @@ function parseState(raw: RawState): OffsetState | undefined {
   if (!isExchange(exchange) || !isEnvironment(environment)) return undefined;
   if (basis !== 'measured' && basis !== 'exchange-clock') return undefined;
   if (typeof isValid !== 'boolean' || !isUuid(syncId) || !isClockName(referenceClock)) return undefined;
-  if (!isOffset(offsetMs) || !isUncertainty(uncertaintyMs)) return undefined;
+  if (!isOffset(offsetMs) || !isUncertainty(uncertaintyMs) || !isRate(raw)) return undefined;
   if (!isTime(measuredAtMs) || !isTime(expiresAtMs) || !isLifetime(measuredAtMs, expiresAtMs))
     return undefined;
-  const estimate = { offsetMs, uncertaintyMs, atMs: measuredAtMs };
+  const estimate = { offsetMs, uncertaintyMs, atMs: measuredAtMs, ...rateOf(raw) };
   return { exchange, environment, syncId, basis, estimate, expiresAtMs, referenceClock };
 }
 
@@ -155,31 +166,66 @@ function readClock(raw: RawClock): SharedClock | undefined {
     return undefined;
   if (!Number.isInteger(epoch)) return undefined;
   if (epochStartedAtMs !== OPEN_START && !isTime(epochStartedAtMs)) return undefined;
+  const rival = readRival(raw, expiresAtMs - measuredAtMs);
+  if (!isRate(raw) || rival === 'corrupt') return undefined;
   return {
     syncId,
-    estimate: { offsetMs, uncertaintyMs, atMs: measuredAtMs },
+    estimate: { offsetMs, uncertaintyMs, atMs: measuredAtMs, ...rateOf(raw) },
     expiresAtMs,
     isValid,
     epoch: epoch as number,
     epochStartedAtMs,
     // How many samples went in is for analytics; the lookup does not fetch it.
     sampleCount: 1,
+    rival,
   };
 }
 
-/** The shared clock as a state for one connector, or `undefined` when it cannot be used now. */
-export function stateFromClock(
-  clock: SharedClock | undefined,
-  at: { exchange: Exchange; environment: Environment; referenceClock: string; referenceNowMs: number },
-): OffsetState | undefined {
-  if (!clock?.isValid || clock.expiresAtMs <= at.referenceNowMs) return undefined;
-  return {
-    exchange: at.exchange,
-    environment: at.environment,
-    syncId: clock.syncId,
-    basis: 'exchange-clock',
-    estimate: clock.estimate,
-    expiresAtMs: clock.expiresAtMs,
-    referenceClock: at.referenceClock,
-  };
+interface RawRate {
+  readonly ratePpm: unknown;
+  readonly rateBoundPpm: unknown;
 }
+
+const isRate = (raw: RawRate): raw is { ratePpm: number; rateBoundPpm: number } =>
+  typeof raw.ratePpm === 'number' &&
+  Math.abs(raw.ratePpm) <= LIMITS.maxRatePpm &&
+  typeof raw.rateBoundPpm === 'number' &&
+  raw.rateBoundPpm >= 0 &&
+  raw.rateBoundPpm <= LIMITS.maxRatePpm;
+
+/** Nothing for the rate that is assumed anyway. */
+function rateOf({ ratePpm, rateBoundPpm }: { ratePpm: number; rateBoundPpm: number }): { rate?: RateBound } {
+  const isAssumed = ratePpm === ASSUMED_RATE.ratePpm && rateBoundPpm === ASSUMED_RATE.boundPpm;
+  return isAssumed ? {} : { rate: { ratePpm, boundPpm: rateBoundPpm } };
+}
+
+function readRival(raw: RawClock, clockTtlMs: number): Rival | 'corrupt' | undefined {
+  const { contestedSinceMs, rivalHost, rivalSyncId, rivalOffsetMs, rivalUncertaintyMs, rivalMeasuredAtMs } =
+    raw;
+  if (contestedSinceMs === null) return undefined;
+  if (!isTime(contestedSinceMs) || typeof rivalHost !== 'string' || !isUuid(rivalSyncId)) return 'corrupt';
+  // What it was to be kept for is not fetched: as long as the clock itself was.
+  const rival = { host: rivalHost, syncId: rivalSyncId, sinceMs: contestedSinceMs, ttlMs: clockTtlMs };
+  if (rivalOffsetMs === null && rivalUncertaintyMs === null && rivalMeasuredAtMs === null) return rival;
+  if (!isOffset(rivalOffsetMs) || !isUncertainty(rivalUncertaintyMs) || !isTime(rivalMeasuredAtMs))
+    return 'corrupt';
+  const estimate = { offsetMs: rivalOffsetMs, uncertaintyMs: rivalUncertaintyMs, atMs: rivalMeasuredAtMs };
+  return { ...rival, estimate };
+}
+
+interface ClockPlace {
+  readonly exchange: Exchange;
+  readonly environment: Environment;
+  readonly referenceClock: string;
+}
+
+/** The shared clock as a state for one connector, ended or not. */
+export const stateFromClock = (clock: SharedClock, of: ClockPlace): OffsetState => ({
+  exchange: of.exchange,
+  environment: of.environment,
+  syncId: clock.syncId,
+  basis: 'exchange-clock',
+  estimate: clock.estimate,
+  expiresAtMs: clock.expiresAtMs,
+  referenceClock: of.referenceClock,
+});

@@ -127,9 +127,9 @@ export class Recorder {
   }
 
   /** @param key names the connector; made anew when it is left out */
-  recordHit(ref: ConnectorRef, tier: Tier, key: string = connectorKeyOf(ref)): void {
+  recordHit(ref: ConnectorRef, tier: Tier, key: string = connectorKeyOf(ref), how?: 'stale'): void {
     const at = Math.round(this.#options.wall());
-    if (this.#hits.count(ref, tier, key, at, this.#lastNumber + 1)) this.#lastNumber++;
+    if (this.#hits.count(ref, tier, key, at, this.#lastNumber + 1, how)) this.#lastNumber++;
     this.#counters.recorded++;
     this.#makeRoom();
     this.#schedule();
@@ -342,6 +342,7 @@ function streamOf(fact: Fact): string {
     case 'ExpiredStatesCleaned':
       return CLEANUP_STREAM;
     case 'ConnectorStateHit':
+    case 'ConnectorShadowed':
       return hitsStreamOf(fact.data);
     default:
       return stateStreamOf(fact.data);

@@ -11,24 +11,18 @@
  */
 import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
 import { linkFromSample, linkToSelf, type ReferenceLink, referenceTimeMs } from '../clock/reference.js';
-import type { SharedClock } from '../clock/shared-clock.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { Position } from '../events/event.js';
 import type { Logger } from '../logging.js';
 import { toDatabaseError } from '../postgres/pool.js';
+import { knowledgeOf } from './knowledge.js';
 import type { KnownConnector } from './known-connector.js';
 import type { ClockName, LocalClocks } from './local-clocks.js';
 import type { Hit, Lookup, Miss, UsableState } from './lookup.js';
 import { type LookupAnswer, type LookupBatcher, LookupTimeoutError } from './lookup-batcher.js';
 import type { MemoryTier } from './memory-tier.js';
-import {
-  assessState,
-  type MissReason,
-  type OffsetState,
-  parseClock,
-  stateFromClock,
-} from './offset-state.js';
+import { type OffsetState, parseClock } from './offset-state.js';
 import { untilReached } from './reached.js';
 import type { VoidStates } from './void-states.js';
 
@@ -146,24 +140,24 @@ export class StateLookup {
     const name = clockNameOf(connector, link);
     const stored = parseClock(answer.clock, referenceNowMs);
     const shared = clocks.merge(name, stored === 'corrupt' ? undefined : stored);
-    let found: OffsetState | MissReason = assessState(answer.state, {
-      ref: connector,
-      clockId: link.clockId,
-      hostClockId: hostClock.id,
-      referenceNowMs,
-      hostNowMs,
+    const known = knowledgeOf(
+      { row: answer.state, clock: shared, isVoid: state => voids.isVoid(state) },
+      { ref: connector, clockId: link.clockId, hostClockId: hostClock.id, referenceNowMs, hostNowMs },
+    );
+    const linked = (state: OffsetState): UsableState => ({
+      ...state,
+      link: state.referenceClock === link.clockId ? link : linkToSelf(hostClock),
     });
-    if (typeof found === 'object' && voids.isVoid(found)) found = 'invalid';
-    if (typeof found === 'object') {
-      const own = found.referenceClock === link.clockId ? link : linkToSelf(hostClock);
-      return { hit: true, tier: 'postgres', state: { ...found, link: own } };
-    }
+    const { own } = known;
+    if (typeof own === 'object') return { hit: true, tier: 'postgres', state: linked(own) };
     return {
       hit: false,
       // The sync that follows must say that there is something to heal, be it only the shared clock.
-      reason: stored === 'corrupt' ? 'corrupt' : found,
+      reason: stored === 'corrupt' ? 'corrupt' : own,
       link,
-      exchangeClock: this.#usable(shared, name, link, referenceNowMs),
+      exchangeClock: known.shared && linked(known.shared),
+      ended: known.ended && linked(known.ended),
+      between: known.between && linked(known.between),
     };
   }
 
@@ -177,25 +171,30 @@ export class StateLookup {
         'lookups go on without the database: connectors initialise more slowly',
       );
     }
-    const link = linkToSelf(this.#parts.clock);
-    const name = clockNameOf(connector, link);
-    const shared = this.#parts.clocks.known(name);
+    const { clock, clocks, voids } = this.#parts;
+    const link = linkToSelf(clock);
+    const { shared, ended } = knowledgeOf(
+      {
+        row: undefined,
+        clock: clocks.known(clockNameOf(connector, link)),
+        isVoid: state => voids.isVoid(state),
+      },
+      {
+        ref: connector,
+        clockId: clock.id,
+        hostClockId: clock.id,
+        referenceNowMs: link.atMs,
+        hostNowMs: link.atMs,
+      },
+    );
     return {
       hit: false,
       reason: isTimeout ? 'timeout' : 'database',
       link: undefined,
-      exchangeClock: this.#usable(shared, name, link, link.atMs),
+      exchangeClock: shared && { ...shared, link },
+      ended: ended && { ...ended, link },
+      between: undefined,
     };
-  }
-
-  #usable(
-    shared: SharedClock | undefined,
-    name: ClockName,
-    link: ReferenceLink,
-    referenceNowMs: number,
-  ): UsableState | undefined {
-    const state = stateFromClock(shared, { ...name, referenceNowMs });
-    return state && !this.#parts.voids.isVoid(state) ? { ...state, link } : undefined;
   }
 }
 

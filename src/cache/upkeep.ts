@@ -26,8 +26,10 @@ import {
   countUsage,
   currentSync,
   type StateCounts,
+  stateInDetail,
   type UsageCounts,
 } from '../read-model/queries.js';
+import type { Explanation } from './explanation.js';
 import { cleanedFact } from './facts.js';
 import { type HistoryEntry, readHistory } from './history.js';
 import type { UsableState } from './lookup.js';
@@ -111,6 +113,16 @@ export async function readAuditTrail(
 ): Promise<HistoryEntry[]> {
   await recorder.flush(FLUSH_MS);
   return readHistory(await store(), credential);
+}
+
+export async function explainState(
+  parts: UpkeepParts,
+  credential: CredentialRef,
+): Promise<Explanation | undefined> {
+  const { explanationOf } = await import('./explanation.js');
+  const history = await readAuditTrail(parts, credential);
+  const row = await asking(() => stateInDetail(parts.pool, cacheKeyOf(credential)));
+  return row && explanationOf(row, history);
 }
 
 async function flushOrThrow(recorder: Recorder): Promise<void> {

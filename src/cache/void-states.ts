@@ -43,12 +43,19 @@ export class VoidStates {
     return clock !== undefined && atMs < clock.epochStartedAtMs;
   }
 
+  /** Whether a host contradicts the clock that the state is of, since the state was last known to be true. */
+  isDoubtful(state: OffsetState): boolean {
+    const sinceMs = this.#clocks.known(state)?.rival?.sinceMs;
+    return sinceMs !== undefined && state.estimate.atMs < sinceMs;
+  }
+
   /** @param voidsOlder the exchange's clock stepped: what was measured before is void too */
   condemn(state: OffsetState, voidsOlder: boolean): void {
     const { syncId } = state;
     this.#condemned.set(syncId, true);
     this.#condemnations++;
-    this.#clocks.condemned(state, { syncId, measuredAtMs: Math.round(state.estimate.atMs), voidsOlder });
+    const measuredAtMs = Math.round(state.estimate.atMs);
+    this.#clocks.condemned(state, { syncId, measuredAtMs, voidsOlder, host: this.#hostClockId });
   }
 
   hostClockBroke(nowMs: number): void {

@@ -6,12 +6,15 @@ import { addCleanup } from './commands/cleanup.js';
 import { addCopy } from './commands/copy.js';
 import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
+import { addDrift } from './commands/drift.js';
+import { addExplain } from './commands/explain.js';
 import { addHistory } from './commands/history.js';
 import { addInvalidate } from './commands/invalidate.js';
 import { addMigrate } from './commands/migrate.js';
 import { addProject } from './commands/project.js';
 import { addRebuild } from './commands/rebuild.js';
 import { addRelay } from './commands/relay.js';
+import { addShadowReport } from './commands/shadow-report.js';
 import { addSimulate } from './commands/simulate.js';
 import { addStats } from './commands/stats.js';
 import { exitCodeOf, InterruptedError } from './exit-codes.js';
@@ -21,6 +24,7 @@ const HELP = `
 Examples:
   connector-state demo                            the whole story on this machine, in about a minute
   connector-state history alice bybit-main        every fact about one connector
+  connector-state drift --exchange BYBIT --plot   how an exchange's clock moved in the last week
   connector-state stats --json | jq .hitRate      how often a connector started without a sync
   DATABASE_URL=postgres://… connector-state migrate
   DATABASE_URL=postgres://… connector-state project
@@ -49,7 +53,10 @@ const program = new Command('connector-state')
 for (const add of [
   addDemo,
   addStats,
+  addShadowReport,
   addHistory,
+  addExplain,
+  addDrift,
   addInvalidate,
   addCleanup,
   addMigrate,
@@ -64,6 +71,11 @@ for (const add of [
 }
 for (const command of program.commands)
   command.exitOverride().option('--json', 'print one JSON object on stdout');
+
+// Who reads only the beginning (`… | head`) has what he wanted.
+process.stdout.on('error', error => {
+  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+});
 
 try {
   await program.parseAsync();

@@ -57,7 +57,9 @@ export async function runSession(json: boolean, command: (session: Session) => P
       return { url: database.url, settings };
     },
     async open(input) {
-      const settings: SettingsInput = { logLevel: logLevel(), logFormat: logFormat(), ...input };
+      // What connectors do with the cache is no reason not to look into it.
+      const cacheMode = 'on';
+      const settings: SettingsInput = { logLevel: logLevel(), logFormat: logFormat(), cacheMode, ...input };
       await makeFirstContact(readSettings(settings));
       interruption.signal.throwIfAborted();
       const state = await createConnectorState(settings);

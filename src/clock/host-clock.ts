@@ -28,38 +28,65 @@ export const systemClock: HostClock = {
 export const STEP_FLOOR_MS = 50;
 export const STEP_RATE_PPM = 500;
 
-/** Notices that the wall clock stepped or the machine was frozen since the last look. */
-export class ContinuityGuard {
-  #clock: HostClock;
-  #lastDifference: number;
-  #lastLook: number;
+/**
+ * Whether wall and monotonic clock agree on how long it took; if not, the wall clock was set or the machine was
+ * frozen meanwhile, and what was timed by either is worth nothing.
+ */
+export function isContinuous(elapsedMs: number, elapsedWallMs: number): boolean {
+  const allowedMs = Math.max(STEP_FLOOR_MS, (Math.abs(elapsedMs) * STEP_RATE_PPM) / 1e6);
+  return Math.abs(elapsedWallMs - elapsedMs) <= allowedMs;
+}
 
-  constructor(clock: HostClock) {
+/** Freezes too short to be noticed one by one are added up for so long. */
+const SUM_OVER_MS = 60_000;
+
+interface Reading {
+  readonly now: number;
+  readonly wall: number;
+}
+
+/**
+ * Notices that the wall clock stepped or the machine was frozen since the last look.
+ *
+ * A freeze that stops the monotonic clock is a gap between two looks that only the wall clock shows. Where the
+ * monotonic clock runs on there is nothing to notice: what is timed by it ages as it should. And a machine whose
+ * clocks both stood still finds out when its wall clock is set right, which is a step.
+ */
+export class ContinuityGuard {
+  readonly #clock: Pick<HostClock, 'now' | 'wall'>;
+  #last: Reading;
+  /** An earlier look, from which short freezes are added up. */
+  #anchor: Reading;
+
+  constructor(clock: Pick<HostClock, 'now' | 'wall'>) {
     this.#clock = clock;
-    [this.#lastLook, this.#lastDifference] = readDifference(clock);
+    this.#last = readBoth(clock);
+    this.#anchor = this.#last;
   }
 
   /** True when nothing happened since the last call; false once for every step or freeze. */
   isUnbroken(): boolean {
-    let [now, difference] = readDifference(this.#clock);
-    let isUnbroken = this.#continues(now, difference);
+    let reading = readBoth(this.#clock);
+    let isUnbroken = this.#continues(reading);
     if (!isUnbroken) {
       // On a busy machine another process may have run between the two clocks' readings; a step is there to stay.
-      [now, difference] = readDifference(this.#clock);
-      isUnbroken = this.#continues(now, difference);
+      reading = readBoth(this.#clock);
+      isUnbroken = this.#continues(reading);
     }
-    this.#lastLook = now;
-    this.#lastDifference = difference;
+    this.#last = reading;
+    if (!isUnbroken || reading.now - this.#anchor.now >= SUM_OVER_MS) this.#anchor = reading;
     return isUnbroken;
   }
 
-  #continues(now: number, difference: number): boolean {
-    const allowed = Math.max(STEP_FLOOR_MS, ((now - this.#lastLook) * STEP_RATE_PPM) / 1e6);
-    return Math.abs(difference - this.#lastDifference) <= allowed;
+  #continues(reading: Reading): boolean {
+    return isContinuousBetween(this.#last, reading) && isContinuousBetween(this.#anchor, reading);
   }
 }
 
-function readDifference(clock: HostClock): [now: number, difference: number] {
+const isContinuousBetween = (from: Reading, to: Reading): boolean =>
+  isContinuous(to.now - from.now, to.wall - from.wall);
+
+function readBoth(clock: Pick<HostClock, 'now' | 'wall'>): Reading {
   const now = clock.now();
-  return [now, clock.wall() - now];
+  return { now, wall: clock.wall() };
 }

@@ -9,11 +9,17 @@
  * For W = 5000, E = 1000, d = 2000: b = −1000 ms, tolerance ±2000 ms.
  *
  * BingX documents no early limit; 1000 ms is assumed, which is right for any laxer one too.
+ *
+ * d is 2000 ms until something is known of the way to the exchange. Once round trips have been observed, four times
+ * the longest stands for the worst to come, and what is not reserved for latency becomes tolerance: with 200 ms
+ * round trips and W = 5000 it is ±2600 ms. What the cache promises (TTL, stale states) always goes by the cautious one.
  */
 
 export const EARLY_LIMIT_MS = 1000;
 export const DEFAULT_RECV_WINDOW_MS = 5000;
 export const WORST_LATENCY_MS = 2000;
+const LEAST_LATENCY_MS = 500;
+const SPIKE_FACTOR = 4;
 
 export interface RequestWindow {
   readonly recvWindowMs: number;
@@ -23,13 +29,25 @@ export interface RequestWindow {
   readonly toleranceMs: number;
 }
 
-/** @param recvWindowMs the window sent with each request, 1–60 000 ms */
-export function requestWindow(recvWindowMs: number = DEFAULT_RECV_WINDOW_MS): RequestWindow {
+/**
+ * @param recvWindowMs the window sent with each request, 1–60 000 ms
+ * @param latencyMs the worst time from signing to arrival to reckon with; see {@link latencyFrom}
+ */
+export function requestWindow(
+  recvWindowMs: number = DEFAULT_RECV_WINDOW_MS,
+  latencyMs: number = WORST_LATENCY_MS,
+): RequestWindow {
   // A window shorter than the worst latency has no room to give away: halve what there is.
-  const latencyMs = Math.min(WORST_LATENCY_MS, recvWindowMs / 2);
+  const reservedMs = Math.min(latencyMs, recvWindowMs / 2);
   return {
     recvWindowMs,
-    biasMs: (EARLY_LIMIT_MS - recvWindowMs + latencyMs) / 2,
-    toleranceMs: (EARLY_LIMIT_MS + recvWindowMs - latencyMs) / 2,
+    biasMs: (EARLY_LIMIT_MS - recvWindowMs + reservedMs) / 2,
+    toleranceMs: (EARLY_LIMIT_MS + recvWindowMs - reservedMs) / 2,
   };
+}
+
+/** @param longestRoundTripMs of those observed; `undefined` before the first */
+export function latencyFrom(longestRoundTripMs: number | undefined): number {
+  if (longestRoundTripMs === undefined) return WORST_LATENCY_MS;
+  return Math.min(Math.max(SPIKE_FACTOR * longestRoundTripMs, LEAST_LATENCY_MS), WORST_LATENCY_MS);
 }

@@ -1,23 +1,73 @@
 /**
  * The clock that all connectors of one exchange and environment share, as seen against one reference clock.
  *
- * Every measurement of any connector tightens it: intervals are intersected, inflated for their age. When a
- * measurement excludes what was believed, a clock stepped: what went before belongs to an earlier epoch and
- * must not be used any more, by any connector. A refusal for the timestamp that carried no clock of its own
- * ends the epoch too, without starting knowledge of the next.
+ * Every measurement of any connector tightens it: intervals are intersected, inflated for their age, in a way that
+ * one lying host cannot spoil (evidence.ts), and the rate at which the offset moves is learned (drift.ts).
+ *
+ * When a measurement excludes what was believed, either a clock stepped or the host that measured is wrong. From
+ * one host's word the two cannot be told apart, and both mistakes are dear: to believe a liar spoils the clock for
+ * everybody, not to believe in a step has everybody refused. So one host's contradiction makes the clock
+ * *contested* and itself a *rival*. Nobody may guess while it is: whoever needs the clock next either signs in the
+ * middle, where both agree well enough, or measures for itself, which costs one round trip and decides:
+ *
+ *            contradicts                     another host agrees with the rival
+ *   agreed ──────────────► contested ───────────────────────────────────────────► agreed, next epoch
+ *     ▲                        │ another host agrees with the clock
+ *     └────────────────────────┘ (its host is not listened to again in this epoch)
+ *
+ * A host that nobody else has supported the clock besides for an hour decides alone: what it contradicts is its own
+ * word, and a deployment of one machine must heal too.
+ *
+ * A refusal for the timestamp is a contradiction as well, even when it tells no time. What went before an epoch
+ * must not be used any more, by any connector.
  */
+import { addToDrift, type Drift, type DriftSums, driftOf } from './drift.js';
+import { addEvidence, type Evidence, estimateFromEvidence, firstEvidence } from './evidence.js';
 import { inflate, intersect, type OffsetEstimate } from './offset.js';
 
 export interface Measurement {
   readonly syncId: string;
-  /** exchange − reference. */
+  /** Exchange − reference, as this one measurement tells it. */
   readonly estimate: OffsetEstimate;
+  /** It rests on earlier ones too (events of version 1): no point for a regression. */
+  readonly isDerived?: boolean;
   readonly ttlMs: number;
+  /** Who measured; the processes of one machine share its clock and are one host, see {@link witnessOf}. */
+  readonly host: string;
+}
+
+/** A host that contradicts the clock. */
+export interface Rival {
+  readonly host: string;
+  /** The sync it brought, or the one that was refused. */
+  readonly syncId: string;
+  /** Reference time; what was measured before is in doubt. */
+  readonly sinceMs: number;
+  /** What it says instead; `undefined` after a refusal that told no time. */
+  readonly estimate?: OffsetEstimate | undefined;
+  readonly ttlMs: number;
+}
+
+interface Supporter {
+  readonly host: string;
+  /** Reference time of its latest measurement. */
+  readonly atMs: number;
+}
+
+/** What the next measurement is judged by, and nobody else needs. */
+export interface ClockMemory {
+  readonly evidence: Evidence;
+  readonly drift?: DriftSums | undefined;
+  /** The latest first. */
+  readonly supporters: readonly Supporter[];
+  /** Whose contradiction others have refuted in this epoch. */
+  readonly distrusted: readonly string[];
 }
 
 export interface SharedClock {
   /** The latest measurement that went in. */
   readonly syncId: string;
+  /** With the rate, where it is known. */
   readonly estimate: OffsetEstimate;
   /** Reference time at which it is no longer used. */
   readonly expiresAtMs: number;
@@ -27,22 +77,27 @@ export interface SharedClock {
   /** Reference time; what was measured before it is void. {@link OPEN_START} in the first epoch. */
   readonly epochStartedAtMs: number;
   readonly sampleCount: number;
+  readonly rival?: Rival | undefined;
+  /** Missing where the clock was read for use: then it goes on from the estimate alone. */
+  readonly memory?: ClockMemory | undefined;
 }
 
 /** The first epoch has no known beginning: nothing is void for being older. */
 export const OPEN_START = 0;
 
-function startClock(m: Measurement, epoch: number, epochStartedAtMs: number): SharedClock {
-  return {
-    syncId: m.syncId,
-    estimate: m.estimate,
-    expiresAtMs: m.estimate.atMs + m.ttlMs,
-    isValid: true,
-    epoch,
-    epochStartedAtMs,
-    sampleCount: 1,
-  };
-}
+const MAX_HOSTS = 8;
+/** So long after the last word of another host, one host decides alone. */
+const LONE_AFTER_MS = 3_600_000;
+/** Stands for all who made a clock whose memory was not read. */
+const FORMER_HOSTS = ['(former 1)', '(former 2)'] as const;
+
+/**
+ * `host:name/process` → `host:name`: the processes of one machine read one clock, and are one witness. A sandbox with a
+ * name of its own is one too (unlike in machine.ts, which names machines for people to look at).
+ */
+export const witnessOf = (host: string): string => host.split('/', 1)[0] as string;
+
+export const driftOfClock = (clock: SharedClock): Drift => driftOf(clock.memory?.drift);
 
 export function addMeasurement(clock: SharedClock | undefined, m: Measurement): SharedClock {
   if (!clock) return startClock(m, 1, OPEN_START);
@@ -51,20 +106,9 @@ export function addMeasurement(clock: SharedClock | undefined, m: Measurement): 
   // where the two agree it proves nothing about the clock of now.
   if (atMs < clock.epochStartedAtMs) return clock;
   // Several connectors may report one measurement: it counts once, and stays condemned for all of them.
-  if (m.syncId === clock.syncId) return clock;
+  if (m.syncId === clock.syncId || m.syncId === clock.rival?.syncId) return clock;
   if (!clock.isValid) return startClock(m, clock.epoch + 1, clock.epochStartedAtMs);
-  const both = intersect(clock.estimate, m.estimate);
-  if (both) {
-    const isLatest = atMs >= clock.estimate.atMs;
-    return {
-      ...clock,
-      syncId: isLatest ? m.syncId : clock.syncId,
-      estimate: both,
-      expiresAtMs: Math.max(clock.expiresAtMs, atMs + m.ttlMs),
-      sampleCount: clock.sampleCount + 1,
-    };
-  }
-  return atMs > clock.estimate.atMs ? startClock(m, clock.epoch + 1, atMs) : clock;
+  return agrees(clock, m.estimate) ? supported(clock, m) : contradicted(clock, m);
 }
 
 export interface Condemnation {
@@ -72,20 +116,118 @@ export interface Condemnation {
   readonly measuredAtMs: number;
   /** The exchange refused the timestamp: the clock stepped, so what is older than the sync is void too. */
   readonly voidsOlder: boolean;
+  readonly host: string;
 }
 
 /** Never touches a clock whose latest measurement is newer than the condemned one (promise 4). */
 export function condemn(clock: SharedClock, c: Condemnation): SharedClock {
   const rests = clock.syncId === c.syncId || (c.voidsOlder && clock.estimate.atMs <= c.measuredAtMs);
   if (!rests || !clock.isValid) return clock;
-  return {
-    ...clock,
-    isValid: false,
-    epochStartedAtMs: c.voidsOlder
-      ? Math.max(clock.epochStartedAtMs, c.measuredAtMs + 1)
-      : clock.epochStartedAtMs,
-  };
+  if (!c.voidsOlder) return { ...clock, isValid: false, rival: undefined };
+  const host = witnessOf(c.host);
+  if (isDistrusted(clock, host) || clock.rival) return clock;
+  const sinceMs = Math.max(clock.epochStartedAtMs, c.measuredAtMs + 1);
+  if (decidesAlone(clock, host, c.measuredAtMs)) {
+    return { ...clock, isValid: false, epochStartedAtMs: sinceMs };
+  }
+  return { ...clock, rival: { host, syncId: c.syncId, sinceMs, ttlMs: 0 } };
 }
 
 export const clockAt = (clock: SharedClock, referenceTimeMs: number): OffsetEstimate =>
   inflate(clock.estimate, referenceTimeMs);
+
+function startClock(m: Measurement, epoch: number, epochStartedAtMs: number): SharedClock {
+  const host = witnessOf(m.host);
+  return {
+    syncId: m.syncId,
+    estimate: { ...m.estimate, rate: undefined },
+    expiresAtMs: m.estimate.atMs + m.ttlMs,
+    isValid: true,
+    epoch,
+    epochStartedAtMs,
+    sampleCount: 1,
+    memory: {
+      evidence: firstEvidence(host, m.estimate),
+      drift: m.isDerived ? undefined : addToDrift(undefined, m.estimate),
+      supporters: [{ host, atMs: m.estimate.atMs }],
+      distrusted: [],
+    },
+  };
+}
+
+const agrees = (clock: SharedClock, estimate: OffsetEstimate): boolean =>
+  intersect(clock.estimate, estimate) !== undefined ||
+  // The line through the past may have bent: only what the assumed bound excludes too is a step.
+  intersect({ ...clock.estimate, rate: undefined }, estimate) !== undefined;
+
+function supported(clock: SharedClock, m: Measurement): SharedClock {
+  const { atMs } = m.estimate;
+  const host = witnessOf(m.host);
+  const { evidence, drift, supporters, distrusted } = clock.memory ?? memoryFrom(clock);
+  const isLatest = atMs >= clock.estimate.atMs;
+  const isBent = intersect(clock.estimate, m.estimate) === undefined;
+  const before = isBent ? undefined : drift;
+  const sums = m.isDerived ? before : addToDrift(before, m.estimate);
+  const knownRate = isBent ? undefined : clock.estimate.rate;
+  const heard = [{ host, atMs }, ...supporters.filter(s => s.host !== host)].slice(0, MAX_HOSTS);
+  const all = addEvidence(evidence, host, m.estimate, knownRate);
+  const { isMeasured, rate } = driftOf(sums);
+  const refutes = clock.rival !== undefined && isRefutedBy(clock.rival, m.estimate);
+  const isLiar = refutes && clock.rival?.estimate !== undefined && clock.rival.host !== host;
+  return {
+    ...clock,
+    syncId: isLatest ? m.syncId : clock.syncId,
+    estimate: estimateFromEvidence(all, heard.length, isMeasured ? rate : undefined),
+    expiresAtMs: Math.max(clock.expiresAtMs, atMs + m.ttlMs),
+    sampleCount: clock.sampleCount + 1,
+    rival: refutes ? undefined : clock.rival,
+    memory: {
+      evidence: all,
+      drift: sums,
+      supporters: heard,
+      distrusted: isLiar ? [(clock.rival as Rival).host, ...distrusted].slice(0, MAX_HOSTS) : distrusted,
+    },
+  };
+}
+
+/** What was measured before the rival spoke says nothing about it. */
+const isRefutedBy = (rival: Rival, estimate: OffsetEstimate): boolean =>
+  estimate.atMs >= rival.sinceMs && !(rival.estimate && intersect(rival.estimate, estimate));
+
+function contradicted(clock: SharedClock, m: Measurement): SharedClock {
+  const { atMs } = m.estimate;
+  const host = witnessOf(m.host);
+  if (atMs <= clock.estimate.atMs || isDistrusted(clock, host)) return clock;
+  const { rival } = clock;
+  if (rival && rival.host !== host) {
+    if (!rival.estimate) return startClock(m, clock.epoch + 1, rival.sinceMs);
+    if (intersect(rival.estimate, m.estimate)) {
+      return supported(startClock({ ...rival, estimate: rival.estimate }, clock.epoch + 1, rival.sinceMs), m);
+    }
+  }
+  const isForgotten = clock.expiresAtMs <= atMs;
+  if (isForgotten || decidesAlone(clock, host, atMs))
+    return startClock(m, clock.epoch + 1, rival?.sinceMs ?? atMs);
+  const sinceMs = rival ? Math.min(rival.sinceMs, atMs) : atMs;
+  return { ...clock, rival: { host, syncId: m.syncId, sinceMs, estimate: m.estimate, ttlMs: m.ttlMs } };
+}
+
+function decidesAlone(clock: SharedClock, host: string, atMs: number): boolean {
+  const supporters = clock.memory?.supporters;
+  // Read for use, without who supports it: the fold over all events decides, this process meanwhile believes itself.
+  if (!supporters) return true;
+  const isKnown = supporters.some(s => s.host === host);
+  return isKnown && supporters.every(s => s.host === host || s.atMs < atMs - LONE_AFTER_MS);
+}
+
+const isDistrusted = (clock: SharedClock, host: string): boolean =>
+  clock.memory?.distrusted.includes(host) ?? false;
+
+function memoryFrom({ estimate }: SharedClock): ClockMemory {
+  const [one, two] = FORMER_HOSTS;
+  return {
+    evidence: addEvidence(firstEvidence(one, estimate), two, estimate, estimate.rate),
+    supporters: FORMER_HOSTS.map(host => ({ host, atMs: estimate.atMs })),
+    distrusted: [],
+  };
+}

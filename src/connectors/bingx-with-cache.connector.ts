@@ -1,6 +1,9 @@
-import { createBingxAdapter } from '../exchanges/bingx/index.js';
+import { createBingxAdapter, rehearseBingx } from '../exchanges/bingx/index.js';
+import { rehearseAtStart } from '../rehearsals.js';
 import { ConnectorWithCache } from './connector-with-cache.js';
 import type { ConnectorOptions } from './options.js';
+
+rehearseAtStart(rehearseBingx);
 
 /** A BingX swap V2 connector that starts from remembered state. See connector-with-cache.ts for how. */
 export class BingxConnectorWithCache extends ConnectorWithCache {

@@ -1,6 +1,9 @@
-import { createBybitAdapter } from '../exchanges/bybit/index.js';
+import { createBybitAdapter, rehearseBybit } from '../exchanges/bybit/index.js';
+import { rehearseAtStart } from '../rehearsals.js';
 import { ConnectorWithCache } from './connector-with-cache.js';
 import type { ConnectorOptions } from './options.js';
+
+rehearseAtStart(rehearseBybit);
 
 /** A Bybit V5 connector that starts from remembered state. See connector-with-cache.ts for how. */
 export class BybitConnectorWithCache extends ConnectorWithCache {

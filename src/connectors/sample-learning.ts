@@ -18,6 +18,14 @@ import type { ReferenceLink } from '../clock/reference.js';
 const WORTHWHILE_GAIN = 0.5;
 /** A state whose remaining life fell below this share is extended by a sample that confirms it. */
 const WORTHWHILE_AGE = 0.5;
+/** And at least so often one is kept, that the drift can be told from the history: six an hour. */
+const WORTHWHILE_SILENCE_MS = 10 * 60_000;
+/** In the last part of a state's life it is refreshed although nobody needs it yet. */
+const REFRESH_SHARE = 0.2;
+/** Coarse is what is more than twice, and 10 ms, worse than it could be; one in twenty then does something about it. */
+const COARSE_FACTOR = 2;
+const COARSE_MS = 10;
+const COARSE_SHARE = 0.05;
 
 export interface Judgement {
   /** What the sample and the state allow together; `undefined` for a sample that no clock can have given. */
@@ -46,11 +54,41 @@ export async function judgeSample(
   return { learned: { ...again, estimate }, relinked: { ...state, link: again.link } };
 }
 
-/** Whether it excludes the state, is much tighter, or comes when the state is old. */
+/** Whether it excludes the state, is much tighter, or comes when the state is old or none has come for a while. */
 export function isWorthKeeping({ estimate, link, ttl }: MeasuredOffset, state: UsableState): boolean {
   if (link.clockId !== state.referenceClock || !intersect(state.estimate, estimate)) return true;
+  if (estimate.atMs - state.estimate.atMs >= WORTHWHILE_SILENCE_MS) return true;
   const known = inflate(state.estimate, estimate.atMs);
   const isTighter = estimate.uncertaintyMs <= known.uncertaintyMs * WORTHWHILE_GAIN;
   const isOld = state.expiresAtMs - estimate.atMs < ttl.ttlMs * WORTHWHILE_AGE;
   return isTighter || isOld;
+}
+
+export interface RefreshQuestion {
+  readonly state: UsableState;
+  /** By the clock that the state is relative to. */
+  readonly referenceNowMs: number;
+  /** The uncertainty that a measurement by this caller would have. */
+  readonly attainableMs: number;
+  /** 0 ≤ random < 1. */
+  readonly random: number;
+}
+
+/**
+ * Whether this caller should measure although nobody waits for it: because the state nears its end, or because it is
+ * known much less well than it could be. An exchange whose answers tell the time only to the second would otherwise
+ * never be known better, and a step of its clock by less would never be seen.
+ *
+ * Of many that ask, few are told to: more and more towards the end of its life, more and more the coarser it is, so
+ * that one of them does it in time and not all at once.
+ * Source: A. Vattani, F. Chierichetti, K. Lowenstein, "Optimal probabilistic cache stampede prevention" (2015), here
+ * with a linear ramp, which needs no estimate of how long a refresh takes.
+ */
+export function isRefreshDue({ state, referenceNowMs, attainableMs, random }: RefreshQuestion): boolean {
+  const lifeMs = state.expiresAtMs - state.estimate.atMs;
+  const leftShare = (state.expiresAtMs - referenceNowMs) / lifeMs;
+  const ending = 1 - leftShare / REFRESH_SHARE;
+  const { uncertaintyMs } = inflate(state.estimate, referenceNowMs);
+  const coarse = Math.min(1, uncertaintyMs / (COARSE_FACTOR * attainableMs + COARSE_MS) - 1) * COARSE_SHARE;
+  return random < Math.max(ending, coarse);
 }

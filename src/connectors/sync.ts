@@ -8,7 +8,6 @@
  */
 import type { SyncFailure } from '../cache/facts.js';
 import type { Lookup } from '../cache/lookup.js';
-import type { MeasuredOffset } from '../cache/measurement.js';
 import type { ClockSample } from '../clock/offset.js';
 import { ConnectorStateError } from '../errors.js';
 import type { SyncTrigger } from '../events/catalogue.js';
@@ -19,11 +18,11 @@ import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapt
  * @param measure `undefined` for a sample that no clock can have given
  * @throws ExchangeError; ConnectorStateError `CLOSED`
  */
-export async function measureServerTime(
+export async function measureServerTime<Measured extends object>(
   adapter: ExchangeAdapter,
-  measure: (sample: ClockSample) => MeasuredOffset | undefined,
+  measure: (sample: ClockSample) => Measured | undefined,
   isClosed: () => boolean,
-): Promise<MeasuredOffset> {
+): Promise<Measured> {
   let sample: ClockSample;
   try {
     sample = await adapter.serverTime();

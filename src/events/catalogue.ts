@@ -1,5 +1,5 @@
 /**
- * The facts connector-state records, version 1: what each event says, and the schema that holds it to that.
+ * The facts connector-state records, in their current versions: what each event says, and the schema that holds it to that.
  *
  * Times inside a payload are whole epoch milliseconds; `…At` by the clock that `referenceClock` names where the
  * payload has one, otherwise by the recording host's. Durations and offsets are milliseconds and may have
@@ -16,6 +16,10 @@ export const EARLIEST_TIME_MS = 946_684_800_000;
 export const LATEST_TIME_MS = 4_102_444_800_000;
 /** Twelve days either way: a clock further off than this is not a clock. */
 export const MAX_OFFSET_MS = 1_000_000_000;
+/** A container's own clock may be years off; it is never kept, only compared. */
+const hostOffsetMs = z.number().min(-LATEST_TIME_MS).max(LATEST_TIME_MS);
+/** A clock that runs at double speed, or stands, is not a clock. */
+export const MAX_RATE_PPM = 1_000_000;
 
 export const TIERS = ['memory', 'redis', 'postgres', 'exchange-clock'] as const;
 export const SYNC_TRIGGERS = [
@@ -43,18 +47,45 @@ export const SYNC_FAILURE_CLASSES = [
   'refused',
   'unknown',
 ] as const;
+/** Where the stamp of a measurement came from. */
+export const SAMPLE_SOURCES = ['time-endpoint', 'response', 'refusal', 'date-header'] as const;
 export const INVALIDATION_REASONS = ['timestamp-refused', 'manual'] as const;
+/** Why a lookup found no state of the connector's own. */
+export const MISS_REASONS = [
+  'absent',
+  'expired',
+  'invalid',
+  'corrupt',
+  'other-connector',
+  'other-clock',
+  'contested',
+  'timeout',
+  'database',
+] as const;
+/**
+ * How an init gets its first offset: from the connector's own state, from the clock that all connectors of the exchange
+ * share, from the database's clock (the exchange's answer being the first sample), or from a sync before it signs.
+ */
+export const CONTACTS = ['state', 'exchange-clock', 'verify-first', 'sync'] as const;
+/** Whether the exchange would have refused a request for its timestamp, as far as a measurement can tell. */
+export const REFUSALS = ['no', 'possible', 'certain'] as const;
 
 export type Tier = (typeof TIERS)[number];
 export type SyncTrigger = (typeof SYNC_TRIGGERS)[number];
 export type AuthFailureClass = (typeof AUTH_FAILURE_CLASSES)[number];
 export type SyncFailureClass = (typeof SYNC_FAILURE_CLASSES)[number];
+export type SampleSource = (typeof SAMPLE_SOURCES)[number];
 export type InvalidationReason = (typeof INVALIDATION_REASONS)[number];
+export type MissReason = (typeof MISS_REASONS)[number];
+export type Contact = (typeof CONTACTS)[number];
+export type Refusal = (typeof REFUSALS)[number];
 
 const id = z.string().min(1).max(MAX_ID_LENGTH);
 // Whole milliseconds: a row keeps them exactly, so folding from the row equals folding from the events.
 const timeMs = z.int().min(EARLIEST_TIME_MS).max(LATEST_TIME_MS);
 const durationMs = z.number().min(0).max(MAX_OFFSET_MS);
+const offsetMs = z.number().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS);
+const ratePpm = z.number().min(-MAX_RATE_PPM).max(MAX_RATE_PPM);
 const count = z.int().min(0);
 const referenceClock = z.string().min(1).max(200);
 const shortText = z.string().max(200);
@@ -73,13 +104,18 @@ const connector = {
  * and an invalidation condemns by it. `basis` says whether this connector measured (`measured`) or took
  * over the clock that all connectors of the exchange share (`exchange-clock`). The state ends at
  * `measuredAt + ttlMs`. `ttlInputs` are the figures the policy decided on, so that it can be explained.
+ *
+ * Since version 2: `offsetMs` ± `uncertaintyMs` is all that the connector knows, `sampleOffsetMs` ±
+ * `sampleUncertaintyMs` what this one measurement says by itself, taken from `source`. The offset moves on by
+ * `ratePpm`, known to within `rateBoundPpm`. A version 1 event lacks all five, and so does a state that was taken
+ * over.
  */
 const connectorSynced = z.strictObject({
   ...connector,
   syncId: z.uuid(),
   basis: z.enum(['measured', 'exchange-clock']),
   trigger: z.enum(SYNC_TRIGGERS),
-  offsetMs: z.number().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS),
+  offsetMs,
   uncertaintyMs: durationMs,
   roundTripMs: durationMs,
   samples: count,
@@ -88,6 +124,11 @@ const connectorSynced = z.strictObject({
   ttlMs: z.int().min(1).max(MAX_OFFSET_MS),
   ttlPolicy: shortText,
   ttlInputs: z.record(z.string().max(40), z.number()),
+  source: z.enum(SAMPLE_SOURCES).optional(),
+  sampleOffsetMs: offsetMs.optional(),
+  sampleUncertaintyMs: durationMs.optional(),
+  ratePpm: ratePpm.optional(),
+  rateBoundPpm: ratePpm.min(0).optional(),
 });
 
 /** A measurement was tried and came to nothing. `exchangeCode` is the exchange's own, where it gave one. */
@@ -99,13 +140,17 @@ const connectorSyncFailed = z.strictObject({
   durationMs,
 });
 
-/** `count` lookups between `firstAt` and `lastAt` (the host's clock) were answered from `tier`. */
+/**
+ * `count` lookups between `firstAt` and `lastAt` (the host's clock) were answered from `tier`. `stale` (since version
+ * 2): by states past their end, but still good enough for the exchange's window.
+ */
 const connectorStateHit = z.strictObject({
   ...connector,
   tier: z.enum(TIERS),
   count: z.int().min(1),
   firstAt: timeMs,
   lastAt: timeMs,
+  stale: z.literal(true).optional(),
 });
 
 /** The exchange refused a signed request. The offset fields say what it was signed with, where known. */
@@ -114,7 +159,7 @@ const connectorAuthFailed = z.strictObject({
   exchangeCode: shortText,
   failureClass: z.enum(AUTH_FAILURE_CLASSES),
   syncId: z.uuid().optional(),
-  offsetMs: z.number().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS).optional(),
+  offsetMs: offsetMs.optional(),
   offsetAgeMs: z.number().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS).optional(),
   referenceClock: referenceClock.optional(),
   serverTimeMs: timeMs.optional(),
@@ -130,6 +175,44 @@ const connectorStateInvalidated = z.strictObject({
   referenceClock,
 });
 
+/**
+ * What an init would have done with the cache, while it did without (`CACHE_MODE=shadow`), and what the sync it made
+ * instead says about that. Every offset is exchange minus this host's clock at `measured.at`, by this host's clock.
+ *
+ *  - `missReason`: why there was no state of its own. `lookupMs`: how long the answer took.
+ *  - `used`: what it would have signed with. Absent when it would have measured first. The database's clock, which a
+ *    first contact signs by, has no `syncId`, no age and no uncertainty.
+ *  - `measured`: the sync; absent when it failed. `uncertaintyMs` is how much of the error it cannot tell.
+ *  - `comparison`: where there are both. `errorMs` is used minus measured; `toleranceMs` the error that the exchange's
+ *    window forgives whatever the latency, `refusal` what it would have done with this one.
+ */
+const connectorShadowed = z.strictObject({
+  ...connector,
+  contact: z.enum(CONTACTS),
+  tier: z.enum(TIERS).optional(),
+  missReason: z.enum(MISS_REASONS).optional(),
+  stale: z.literal(true).optional(),
+  lookupMs: durationMs,
+  toleranceMs: durationMs,
+  used: z
+    .strictObject({
+      offsetMs: hostOffsetMs,
+      uncertaintyMs: durationMs.optional(),
+      syncId: z.uuid().optional(),
+      ageMs: z.number().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS).optional(),
+    })
+    .optional(),
+  measured: z
+    .strictObject({ at: timeMs, offsetMs: hostOffsetMs, uncertaintyMs: durationMs, roundTripMs: durationMs })
+    .optional(),
+  comparison: z
+    .strictObject({
+      errorMs: hostOffsetMs,
+      refusal: z.enum(REFUSALS),
+    })
+    .optional(),
+});
+
 /** States that had ended before `cutoff` (epoch ms, the database's clock) were removed from the read model. */
 const expiredStatesCleaned = z.strictObject({ cutoff: timeMs, by: shortText });
 
@@ -140,6 +223,7 @@ export const EVENT_SCHEMAS = {
   ConnectorStateHit: connectorStateHit,
   ConnectorAuthFailed: connectorAuthFailed,
   ConnectorStateInvalidated: connectorStateInvalidated,
+  ConnectorShadowed: connectorShadowed,
   ExpiredStatesCleaned: expiredStatesCleaned,
 } as const;
 
@@ -148,10 +232,11 @@ export type EventData = { [T in EventType]: z.infer<(typeof EVENT_SCHEMAS)[T]> }
 
 /** The current schema version of each type; older ones are upcast on read (see decode.ts). */
 export const SCHEMA_VERSIONS: Readonly<Record<EventType, number>> = {
-  ConnectorSynced: 1,
+  ConnectorSynced: 2,
   ConnectorSyncFailed: 1,
-  ConnectorStateHit: 1,
+  ConnectorStateHit: 2,
   ConnectorAuthFailed: 1,
   ConnectorStateInvalidated: 1,
+  ConnectorShadowed: 1,
   ExpiredStatesCleaned: 1,
 };

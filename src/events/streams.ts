@@ -1,8 +1,8 @@
 /**
  * Stream names. A connector has two streams: `connector_state-<key>` for what is kept for good (syncs,
- * failures, invalidations) and `connector_state_hits-<key>` for hits, which may be forgotten after a while.
- * Clean-ups concern every connector and have a stream of their own. All share one prefix, by which a
- * subscription to a store that others use too is filtered.
+ * failures, invalidations) and `connector_state_hits-<key>` for what its lookups answered, or in shadow mode would
+ * have been worth, which may be forgotten after a while. Clean-ups concern every connector and have a stream of
+ * their own. All share one prefix, by which a subscription to a store that others use too is filtered.
  */
 import { type CredentialRef, cacheKeyOf } from './connector.js';
 

@@ -36,8 +36,10 @@ export function parseAdapterOptions(options: AdapterOptions, defaults: ExchangeD
     ),
     timeoutMs: parseWhole('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS),
     now: options.now,
+    wall: options.wall,
     timestamp: () => wholeTimestamp(options.timestamp()),
     onSample: options.onSample,
+    onBadSample: options.onBadSample,
   };
 }
 

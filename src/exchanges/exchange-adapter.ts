@@ -4,6 +4,7 @@
  */
 
 import type { ClockSample } from '../clock/offset.js';
+import type { BadSample, ProblemCounts } from '../clock/sample-gate.js';
 import { ConnectorStateError, type ErrorCode } from '../errors.js';
 import type { AuthFailureClass, SyncFailureClass } from '../events/catalogue.js';
 import type { Environment, Exchange } from '../events/connector.js';
@@ -25,12 +26,22 @@ export interface AdapterOptions {
   /** The local clock of every sample: epoch milliseconds, may be fractional. */
   readonly now: () => number;
   /**
+   * The local wall clock, epoch milliseconds. With it a sample is dropped during which this host's clocks parted:
+   * the clock was set, or the process was frozen. Without it nobody would notice.
+   */
+  readonly wall?: (() => number) | undefined;
+  /**
    * The timestamp to sign with: whole epoch milliseconds of the exchange's clock, bias included. Called once
    * for each signed request, as late as possible before it is signed.
    */
   readonly timestamp: () => number;
-  /** Called with each clock sample that any response, refusals included, carried. Must not throw. */
+  /**
+   * Called with each clock sample that any response, refusals included, carried and that may be believed. Must not
+   * throw.
+   */
   readonly onSample?: ((sample: ClockSample) => void) | undefined;
+  /** Called with each sample that may not, to be logged (the first of its kind says so). Must not throw. */
+  readonly onBadSample?: ((bad: BadSample) => void) | undefined;
 }
 
 export interface FundingRate {
@@ -44,12 +55,19 @@ export interface FundingRate {
 
 export interface ExchangeAdapter {
   readonly exchange: Exchange;
-  /** The time endpoint, unsigned, one request. @throws ExchangeError */
+  /** Opens a connection for a call that is about to follow; sends nothing, never fails. */
+  openConnection(): void;
+  /**
+   * The time endpoint, unsigned, one request; a second one where the first was no good sample but a second may be.
+   * @throws ExchangeError `EXCHANGE_BAD_RESPONSE` that names the problem, for a time that cannot be believed
+   */
   serverTime(): Promise<ClockSample>;
   /** The cheapest signed call that proves credentials, permission and timestamp. @throws ExchangeError */
   verifyAccount(): Promise<void>;
   /** Linear perpetuals, e.g. `BTCUSDT` (Bybit) or `BTC-USDT` (BingX); unsigned. @throws ExchangeError */
   fundingRate(symbol: string): Promise<FundingRate>;
+  /** How many samples were dropped so far, by what was wrong with them. */
+  badSamples(): ProblemCounts;
   /** Closes kept-alive connections. */
   close(): void;
 }

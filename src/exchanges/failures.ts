@@ -6,6 +6,7 @@
  * and axios's the API key.
  */
 import type { ClockSample } from '../clock/offset.js';
+import type { SampleProblem } from '../clock/sample-check.js';
 import type { AuthFailureClass, SyncFailureClass } from '../events/catalogue.js';
 import type { Exchange } from '../events/connector.js';
 import { ExchangeError } from './exchange-adapter.js';
@@ -42,11 +43,23 @@ export function unreachable(context: RequestContext, { failure, code }: HttpFail
   );
 }
 
-/** @param problem what is wrong with the answer, in our words: nothing of the answer itself */
-export function badResponse(context: RequestContext, status: number, problem: string): ExchangeError {
+/**
+ * @param what is wrong with the answer, in our words: nothing of the answer itself
+ * @param problem of the time that it told
+ */
+export function badResponse(
+  context: RequestContext,
+  status: number,
+  what: string,
+  problem?: SampleProblem,
+): ExchangeError {
+  const remedy =
+    problem === 'interrupted'
+      ? "try again, and see to this host's clock if it goes on"
+      : 'check baseUrl, and whether the exchange changed its API';
   return new ExchangeError(
     'EXCHANGE_BAD_RESPONSE',
-    `${context.exchange} answered ${context.endpoint} (HTTP ${status}) with ${problem}: check baseUrl, and whether the exchange changed its API`,
+    `${context.exchange} answered ${context.endpoint} (HTTP ${status}) with ${what}: ${remedy}`,
     {
       exchange: context.exchange,
       exchangeCode: `HTTP ${status}`,

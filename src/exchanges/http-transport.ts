@@ -8,15 +8,21 @@
  * hard bounds: the server stamped in between. It also weighs nothing: `bybit-api` brings axios, 70 ms to load,
  * and `bingx-api` NestJS, 200 ms.
  *
- * Connections are kept alive. A kept one may be dead without our knowing, after a function was frozen or when
- * the server closed it at this very moment; a request that fails so, before any answer, is sent once more on a
- * fresh connection. Only GET is, for it can be repeated; the signature inside is the same and still holds.
+ * The round trip is also taken by the wall clock. A process that is frozen between sending and receiving may
+ * find that its monotonic clock stood still, and then the two bounds bound nothing; only the wall clock shows it.
+ *
+ * Connections are kept alive, and one can be opened ahead of its request (see early-connection.ts). An open one
+ * may be dead without our knowing, after a function was frozen or when the server closed it at this very moment;
+ * a request that fails so, before any answer, is sent once more on a fresh connection. Only GET is, for it can be
+ * repeated; the signature inside is the same and still holds.
  *
  * Failures are values, not errors: what Node's errors carry is not for anyone's log, their `code` is enough.
  * Redirects are not followed: a signed request goes to the host it was meant for. Proxies are not supported.
  */
 import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import type { Duplex } from 'node:stream';
+import { withEarlyConnection } from './early-connection.js';
 
 /** Far above any answer of the endpoints used; an endless body must not fill the memory. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
@@ -37,6 +43,10 @@ export interface HttpReply {
   readonly sentAtMs: number;
   /** Local clock when the last byte of the answer was in. */
   readonly receivedAtMs: number;
+  /** Between the same two moments by the wall clock; undefined without one. */
+  readonly wallRoundTripMs: number | undefined;
+  /** The connection was opened for this request. */
+  readonly isCold: boolean;
 }
 
 export interface HttpFailure {
@@ -46,6 +56,8 @@ export interface HttpFailure {
 }
 
 export interface HttpTransport {
+  /** Opens a connection to the URL's host for a request that is about to follow. Sends nothing, never fails. */
+  open(url: string): void;
   /** Never rejects. */
   send(request: HttpRequest): Promise<HttpReply | HttpFailure>;
   /** Ends all connections, those in use too. What is sent later fails. */
@@ -54,14 +66,27 @@ export interface HttpTransport {
 
 export const isFailure = (outcome: HttpReply | HttpFailure): outcome is HttpFailure => 'failure' in outcome;
 
-export function createHttpTransport(options: { timeoutMs: number; now: () => number }): HttpTransport {
+export interface HttpTransportOptions {
+  readonly timeoutMs: number;
+  /** Epoch milliseconds, monotonic. */
+  readonly now: () => number;
+  /** Epoch milliseconds by the wall clock. */
+  readonly wall?: (() => number) | undefined;
+  /** In place of a network connection: for who wants nothing sent. */
+  readonly connect?: () => Duplex;
+}
+
+export type CreateTransport = (options: HttpTransportOptions) => HttpTransport;
+
+export const createHttpTransport: CreateTransport = options => {
   const agentOptions = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS };
-  const plain = { request: http.request, agent: new http.Agent(agentOptions), readyEvent: 'connect' };
-  const tls = { request: https.request, agent: new https.Agent(agentOptions), readyEvent: 'secureConnect' };
+  const plain = protocolOf(http.request, new http.Agent(agentOptions), 'connect', options.connect);
+  const tls = protocolOf(https.request, new https.Agent(agentOptions), 'secureConnect', options.connect);
+  const protocolFor = (url: string) => (url.startsWith('https:') ? tls : plain);
   let isClosed = false;
 
   function send(request: HttpRequest): Promise<HttpReply | HttpFailure> {
-    const protocol = request.url.startsWith('https:') ? tls : plain;
+    const protocol = protocolFor(request.url);
     return new Promise(resolve => {
       let current: ClientRequest | undefined;
       let isSettled = false;
@@ -78,7 +103,9 @@ export function createHttpTransport(options: { timeoutMs: number; now: () => num
 
       const attempt = (isSecond: boolean) => {
         let sentAtMs = options.now();
+        let sentAtWallMs = options.wall?.();
         let isAnswered = false;
+        let wasOpen = false;
         try {
           current = protocol.request(request.url, {
             method: request.method,
@@ -93,21 +120,31 @@ export function createHttpTransport(options: { timeoutMs: number; now: () => num
         sent.once('socket', socket => {
           const markSent = () => {
             sentAtMs = options.now();
+            sentAtWallMs = options.wall?.();
           };
-          if (socket.connecting) socket.once(protocol.readyEvent, markSent);
-          else markSent();
+          wasOpen = protocol.early.isReady(socket);
+          if (wasOpen) markSent();
+          else socket.once(protocol.readyEvent, markSent);
         });
         sent.on('error', error => {
           if (isSettled) return;
-          const mayRepeat = sent.reusedSocket && !isAnswered && !isSecond && request.method === 'GET';
+          const mayRepeat = wasOpen && !isAnswered && !isSecond && request.method === 'GET';
           if (mayRepeat && !isClosed) attempt(true);
           else settle(networkFailure(error));
         });
         sent.once('response', response => {
           isAnswered = true;
           collectBody(response, outcome => {
-            settle('failure' in outcome ? outcome : { ...outcome, sentAtMs, receivedAtMs: options.now() });
-            if ('failure' in outcome) sent.destroy();
+            if ('failure' in outcome) {
+              settle(outcome);
+              sent.destroy();
+              return;
+            }
+            const receivedAtMs = options.now();
+            const wallMs = options.wall?.();
+            const wallRoundTripMs =
+              wallMs === undefined || sentAtWallMs === undefined ? undefined : wallMs - sentAtWallMs;
+            settle({ ...outcome, sentAtMs, receivedAtMs, wallRoundTripMs, isCold: !wasOpen });
           });
         });
         sent.end(request.body);
@@ -119,13 +156,28 @@ export function createHttpTransport(options: { timeoutMs: number; now: () => num
   }
 
   return {
+    open(url) {
+      if (!isClosed) protocolFor(url).early.open(new URL(url));
+    },
     send,
     close() {
       isClosed = true;
-      plain.agent.destroy();
-      tls.agent.destroy();
+      for (const { agent, early } of [plain, tls]) {
+        early.close();
+        agent.destroy();
+      }
     },
   };
+};
+
+function protocolOf(
+  request: typeof http.request,
+  agent: http.Agent,
+  readyEvent: 'connect' | 'secureConnect',
+  connect: (() => Duplex) | undefined,
+) {
+  if (connect) agent.createConnection = connect;
+  return { request, agent, readyEvent, early: withEarlyConnection(agent, readyEvent) };
 }
 
 type Collected = Pick<HttpReply, 'status' | 'headers' | 'body'>;

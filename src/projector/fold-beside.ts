@@ -100,10 +100,15 @@ const strictFailure = (failure: string) =>
 export const isOurs = ({ store }: ProjectorContext, position: Position | undefined) =>
   position === undefined || position.startsWith(`${store.name}/`);
 
-/** As far as the live rows have come; where they came from another event store, to the head of this one. */
+/**
+ * As far as the live rows have come. Rows that came from another event store, and tables that have none yet (of a release
+ * that knows more projections than the last), go to the head of this one: left to the projector, a new table would
+ * make it read the whole log again, while all others wait.
+ */
 export async function limitsOf(context: ProjectorContext, checkpoints: Checkpoints): Promise<Positions> {
   const positions = positionsOf(checkpoints);
-  if ([...positions.values()].every(position => isOurs(context, position))) return positions;
+  const isAsFar = (position: Position | undefined) => position !== undefined && isOurs(context, position);
+  if ([...positions.values()].every(isAsFar)) return positions;
   const head = await context.store.head();
-  return new Map([...positions].map(([name, at]) => [name, isOurs(context, at) ? at : head]));
+  return new Map([...positions].map(([name, at]) => [name, isAsFar(at) ? at : head]));
 }

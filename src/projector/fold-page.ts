@@ -8,7 +8,7 @@
  */
 import type { Projection, TableRow } from '../../projections/index.js';
 import type { KnownEvent, StoredEvent } from '../events/event.js';
-import { checkStorable, keyId } from './row-codec.js';
+import { changedColumns, keyId } from './row-codec.js';
 import type { Column } from './table-sql.js';
 
 export interface Failure {
@@ -16,17 +16,35 @@ export interface Failure {
   readonly error: string;
 }
 
-/** What one projection will look at. */
+/**
+ * What one projection will look at. A step is two numbers and no object: a page has tens of thousands of them,
+ * and what lives as long as a page the garbage collector carries about.
+ */
 export interface Intake {
-  /** Events it handles, with the id of the row each touches (none for a sweep), in order. */
-  readonly steps: readonly { readonly event: KnownEvent; readonly rowId: string | undefined }[];
-  /** The keys of the touched rows. */
-  readonly keys: ReadonlyMap<string, TableRow>;
+  /** Those it handles, in order. */
+  readonly events: readonly KnownEvent[];
+  /** For each event the place of its row in `ids` and `keys`, or {@link NO_ROW}. */
+  readonly touches: readonly number[];
+  /** Of the touched rows, by which they are told apart. */
+  readonly ids: readonly string[];
+  readonly keys: readonly TableRow[];
   readonly failures: readonly Failure[];
 }
 
+/** What a sweep touches: no row of its own. */
+export const NO_ROW = -1;
+
+/** A row that is not what it was. */
+export interface Change {
+  readonly id: string;
+  readonly row: TableRow;
+  /** The columns that events changed (see row-codec.ts); those left out are what they were loaded as. */
+  readonly columns: number;
+}
+
 export interface Changes {
-  readonly upserts: readonly TableRow[];
+  /** In the order of their ids. */
+  readonly written: readonly Change[];
   /** Keys of loaded rows that are no more. */
   readonly removed: readonly TableRow[];
   /** By column, the latest cut-off (epoch ms) for the rows that the page does not touch. */
@@ -43,8 +61,11 @@ export function takeIn(
   events: readonly StoredEvent[],
   refused: ReadonlyMap<string, string>,
 ): Intake {
-  const steps: { event: KnownEvent; rowId: string | undefined }[] = [];
-  const keys = new Map<string, TableRow>();
+  const taken: KnownEvent[] = [];
+  const touches: number[] = [];
+  const ids: string[] = [];
+  const keys: TableRow[] = [];
+  const places = new Map<string, number>();
   const failures: Failure[] = [];
   const handled = new Set<string>(projection.handles);
   for (const event of events) {
@@ -60,21 +81,26 @@ export function takeIn(
     }
     try {
       const keyRow = projection.keyOf(event) as TableRow | undefined;
+      let place: number | undefined = NO_ROW;
       if (keyRow) {
-        const rowId = keyId(key, keyRow);
-        if (!keys.has(rowId)) {
-          checkStorable(key, keyRow);
-          keys.set(rowId, keyRow);
+        const id = keyId(key, keyRow);
+        place = places.get(id);
+        if (place === undefined) {
+          changedColumns(key, keyRow, undefined);
+          place = ids.push(id) - 1;
+          keys.push(keyRow);
+          places.set(id, place);
         }
-        steps.push({ event, rowId });
-      } else if (projection.sweep) {
-        steps.push({ event, rowId: undefined });
+      } else if (!projection.sweep) {
+        continue;
       }
+      taken.push(event);
+      touches.push(place);
     } catch (error) {
       failures.push({ event, error: describe(error) });
     }
   }
-  return { steps, keys, failures };
+  return { events: taken, touches, ids, keys, failures };
 }
 
 /** `loaded`: the rows that existed among `intake.keys`, by row id. */
@@ -84,27 +110,30 @@ export function foldPage(
   intake: Intake,
   loaded: ReadonlyMap<string, TableRow>,
 ): Changes {
-  const rows = new Map<string, TableRow | undefined>();
-  for (const rowId of intake.keys.keys()) rows.set(rowId, loaded.get(rowId));
+  const { events, touches, ids, keys } = intake;
+  const rows = ids.map(id => loaded.get(id));
+  const changed = new Int32Array(ids.length);
   const failures = [...intake.failures];
   const sweeps = new Map<string, number>();
 
-  for (const { event, rowId } of intake.steps) {
+  for (let step = 0; step < events.length; step++) {
+    const event = events[step] as KnownEvent;
+    const place = touches[step] as number;
     try {
-      if (rowId !== undefined) {
-        const before = projection.isHistory ? undefined : rows.get(rowId);
+      if (place !== NO_ROW) {
+        const before = projection.isHistory ? undefined : rows[place];
         const after = projection.evolve(before, event);
         if (after !== before) {
-          if (after) checkStorable(columns, after, before);
-          rows.set(rowId, after);
+          if (after) changed[place] = (changed[place] as number) | changedColumns(columns, after, before);
+          rows[place] = after;
         }
       }
       const sweep = projection.sweep?.(event);
       if (sweep) {
         const { column, before } = sweep;
         sweeps.set(column, Math.max(before, sweeps.get(column) ?? before));
-        for (const [id, row] of rows) {
-          if (row && (row[column] as number) < before) rows.set(id, undefined);
+        for (const [i, row] of rows.entries()) {
+          if (row && (row[column] as number) < before) rows[i] = undefined;
         }
       }
     } catch (error) {
@@ -112,14 +141,14 @@ export function foldPage(
     }
   }
 
-  const upserts: { id: string; row: TableRow }[] = [];
+  const written: Change[] = [];
   const removed: TableRow[] = [];
-  for (const [id, row] of rows) {
-    const before = loaded.get(id);
-    if (row && row !== before) upserts.push({ id, row });
-    if (!row && before) removed.push(intake.keys.get(id) as TableRow);
+  for (const [i, row] of rows.entries()) {
+    const id = ids[i] as string;
+    if (row && changed[i] !== 0) written.push({ id, row, columns: changed[i] as number });
+    if (!row && loaded.has(id)) removed.push(keys[i] as TableRow);
   }
   // Two writers that take rows in the same order cannot wait for each other in a circle.
-  upserts.sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { upserts: upserts.map(({ row }) => row), removed, sweeps, failures };
+  written.sort((a, b) => (a.id < b.id ? -1 : 1));
+  return { written, removed, sweeps, failures };
 }

@@ -2,7 +2,7 @@
  * Rows between the fold and the database: text as PostgreSQL sends it → values, and values → arrays.
  *
  * What the database would refuse is refused here, right after the fold of the one event that made it
- * ({@link checkStorable}). Left to the database the whole page would fail, and which event is to blame would
+ * ({@link changedColumns}). Left to the database the whole page would fail, and which event is to blame would
  * depend on where the page happens to end, so that live rows and rebuilt rows could differ.
  */
 import type { ColumnType, ColumnValue, TableRow } from '../../projections/index.js';
@@ -41,13 +41,13 @@ export function decodeRow(columns: readonly Column[], cells: readonly (string | 
  */
 export function encodeRows(columns: readonly Column[], rows: readonly TableRow[]): string[] {
   return columns.map(({ field, type }) => {
-    let literal = '';
-    for (const row of rows) {
+    const isText = type === 'text';
+    const cells = rows.map(row => {
       const cell = row[field] as ColumnValue;
-      literal += literal === '' ? '{' : ',';
-      literal += cell === null ? 'NULL' : type === 'text' ? quote(cell as string) : cell;
-    }
-    return literal === '' ? '{}' : `${literal}}`;
+      return cell === null ? 'NULL' : isText ? quote(cell as string) : cell;
+    });
+    // Joined, and not added up: what is added is a node for each cell, until somebody reads the text.
+    return `{${cells.join(',')}}`;
   });
 }
 
@@ -56,22 +56,38 @@ const quote = (text: string) =>
 
 /** Tells two keys of one table apart; control characters cannot be part of an id. */
 export function keyId(key: readonly Column[], row: TableRow): string {
-  let id = '';
-  for (const { field } of key) id += `${row[field]}\u001f`;
+  let id = String(row[(key[0] as Column).field]);
+  for (let i = 1; i < key.length; i++) id += `\u001f${row[(key[i] as Column).field]}`;
   return id;
 }
 
+/** Of a row that was not there before. Every bit is set, so that it stays what it is whatever is added to it. */
+export const EVERY_COLUMN = -1;
+/** Integers that can be combined bit by bit end here. */
+const LAST_BIT = 30;
+
 /**
+ * What an event changed in a row: a bit for each column, by its place among `columns`, or {@link EVERY_COLUMN}.
+ *
  * @throws RangeError naming the column when a value that the event changed cannot be stored as it is. What
  *   was in the row before is not judged: nonsense written by hand must not stop the event that heals it.
  */
-export function checkStorable(columns: readonly Column[], row: TableRow, before?: TableRow): void {
-  for (const { field, name, type } of columns) {
-    const value = row[field];
+export function changedColumns(
+  columns: readonly Column[],
+  row: TableRow,
+  before: TableRow | undefined,
+): number {
+  let changed = before ? 0 : EVERY_COLUMN;
+  for (let i = 0; i < columns.length; i++) {
+    const { field, name, type } = columns[i] as Column;
+    const value = row[field] as ColumnValue;
     if (before && Object.is(before[field], value)) continue;
-    if (value === null) continue;
-    if (!isStorable(type, value)) throw new RangeError(`${name}: the value cannot be stored as ${type}`);
+    if (value !== null && !isStorable(type, value)) {
+      throw new RangeError(`${name}: the value cannot be stored as ${type}`);
+    }
+    changed |= i <= LAST_BIT ? 1 << i : EVERY_COLUMN;
   }
+  return changed;
 }
 
 const isWhole = (value: unknown, max: number) =>

@@ -25,6 +25,8 @@ export interface TableSql {
   readonly load: string;
   /** $1… every column's array. */
   readonly upsert: string;
+  /** $1… the key columns' arrays, then those of the other columns given. Rows that are not there are not made. */
+  update(columns: readonly Column[]): string;
   /** $1… the key columns' arrays. */
   readonly remove: string;
   /** $1 epoch ms, exclusive; $2… the arrays of the keys that are spared. */
@@ -76,6 +78,12 @@ export function tableSql(projection: Projection, table: string = projection.tabl
     upsert: `INSERT INTO ${table} (${names(columns)})
       SELECT ${columns.map(column => fromWire(column, 'u')).join(', ')} FROM ${unnest(columns)}
       ON CONFLICT (${names(key)}) DO UPDATE SET ${assignments}`,
+    update: given => {
+      const set = given
+        .filter(column => !key.includes(column))
+        .map(column => `${column.name} = ${fromWire(column, 'u')}`);
+      return `UPDATE ${table} t SET ${set.join(', ')} FROM ${unnest(given)} WHERE ${matches}`;
+    },
     remove: `DELETE FROM ${table} t USING ${unnest(key)} WHERE ${matches}`,
     sweep:
       field => `DELETE FROM ${table} t WHERE t.${columnName(field)} < to_timestamp($1::double precision / 1000)

@@ -9,6 +9,7 @@ import type { Position, StoredEvent } from '../events/event.js';
 import type { Move, Positions } from './checkpoints.js';
 import { DEAD_LETTER_TABLE, recordDeadLetters } from './dead-letters.js';
 import { type Changes, foldPage, type Intake, takeIn } from './fold-page.js';
+import { splitByColumns } from './narrow-updates.js';
 import { decodeRow, encodeRows, keyId } from './row-codec.js';
 import { QueryFailure, type Session } from './session.js';
 import { type TableSql, tableSql } from './table-sql.js';
@@ -95,7 +96,7 @@ export async function writePage(
       position: to,
       events: events.length,
     })),
-    rows: changes.reduce((sum, change) => sum + change.upserts.length + change.removed.length, 0),
+    rows: changes.reduce((sum, change) => sum + change.written.length + change.removed.length, 0),
     deadLetters: failures.length,
     firstFailure: failures[0],
   };
@@ -131,13 +132,17 @@ async function project(
 
   const write = async (kind: string, text: string, values: readonly unknown[]) =>
     session.query(text, values, `cs_${kind}_${sql.table}`);
-  if (changes.upserts.length > 0) {
-    if (target.isPartitioned) await ensurePartitions(session, projection, changes.upserts);
-    await write('upsert', sql.upsert, encodeRows(sql.columns, changes.upserts));
+  const { whole, narrow } = splitByColumns(sql.columns, sql.key, changes.written);
+  if (whole.length > 0) {
+    if (target.isPartitioned) await ensurePartitions(session, projection, whole);
+    await write('upsert', sql.upsert, encodeRows(sql.columns, whole));
+  }
+  for (const { set, columns, rows } of narrow) {
+    await write(`update_${set}`, sql.update(columns), encodeRows(columns, rows));
   }
   if (changes.removed.length > 0) await write('remove', sql.remove, encodeRows(sql.key, changes.removed));
   for (const [field, before] of changes.sweeps) {
-    const spared = encodeRows(sql.key, [...intake.keys.values()]);
+    const spared = encodeRows(sql.key, intake.keys);
     await write(`sweep_${field}`, sql.sweep(field), [before, ...spared]);
   }
   if (changes.failures.length > 0) {
@@ -152,8 +157,8 @@ async function load(
   sql: TableSql,
   intake: Intake,
 ): Promise<ReadonlyMap<string, TableRow>> {
-  if (projection.isHistory || intake.keys.size === 0) return new Map();
-  const keys = encodeRows(sql.key, [...intake.keys.values()]);
+  if (projection.isHistory || intake.keys.length === 0) return new Map();
+  const keys = encodeRows(sql.key, intake.keys);
   const rows = await session.query(sql.load, keys, `cs_load_${sql.table}`);
   return new Map(
     rows.map(cells => {

@@ -34,7 +34,9 @@ const READ_TABLES = [
   'connector_state_cache',
   'exchange_clock',
   'drift_sample',
+  'drift_hourly',
   'cache_usage',
+  'shadow_outcome',
   'projection_checkpoint',
   'projection_dead_letter',
 ];

@@ -15,6 +15,7 @@
  * were empty would otherwise join by scanning them, and a named statement keeps its plan.
  */
 import type { Pool, PoolClient } from 'pg';
+import { isContinuous } from '../clock/host-clock.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { Environment, Exchange } from '../events/connector.js';
 import type { Position } from '../events/event.js';
@@ -41,6 +42,8 @@ export interface RawState {
   readonly measuredAtMs: unknown;
   readonly expiresAtMs: unknown;
   readonly isValid: unknown;
+  readonly ratePpm: unknown;
+  readonly rateBoundPpm: unknown;
 }
 
 export interface RawClock {
@@ -52,6 +55,14 @@ export interface RawClock {
   readonly isValid: unknown;
   readonly epoch: unknown;
   readonly epochStartedAtMs: unknown;
+  readonly ratePpm: unknown;
+  readonly rateBoundPpm: unknown;
+  readonly contestedSinceMs: unknown;
+  readonly rivalHost: unknown;
+  readonly rivalSyncId: unknown;
+  readonly rivalOffsetMs: unknown;
+  readonly rivalUncertaintyMs: unknown;
+  readonly rivalMeasuredAtMs: unknown;
 }
 
 export interface LookupRow {
@@ -88,8 +99,10 @@ WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id)
 SELECT ${epochMs('clock_timestamp()')}, r.id,
        s.user_id, s.credential_id, s.exchange, s.environment, s.time_offset, s.uncertainty_ms,
        s.reference_clock, s.sync_id, s.basis, ${epochMs('s.last_sync_time')}, ${epochMs('s.expires_at')}, s.is_valid,
+       s.rate_ppm, s.rate_bound_ppm,
        x.time_offset, x.uncertainty_ms, x.sync_id, ${epochMs('x.measured_at')}, ${epochMs('x.expires_at')}, x.is_valid,
-       x.epoch, ${epochMs('x.epoch_started_at')}${moreColumns}
+       x.epoch, ${epochMs('x.epoch_started_at')}, x.rate_ppm, x.rate_bound_ppm, ${epochMs('x.contested_since')},
+       x.rival_host, x.rival_sync_id, x.rival_offset, x.rival_uncertainty_ms, ${epochMs('x.rival_measured_at')}${moreColumns}
   FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (cache_key, exchange, environment, n)
  CROSS JOIN reference r
   LEFT JOIN LATERAL (SELECT * FROM connector_state_cache t WHERE t.cache_key = k.cache_key COLLATE "C" LIMIT 1) s ON true
@@ -110,10 +123,14 @@ export const lookupParameters = (keys: readonly LookupKey[]): string[][] => [
 
 export const LOOKUP_STATEMENT_NAME = 'connector_state_lookup';
 
+const ATTEMPTS = 3;
+
 export interface LookupOptions {
   readonly namedStatements: boolean;
   /** The local clock of the sample. */
   readonly now: () => number;
+  /** This host's wall clock, to notice a freeze while the answer was on its way. */
+  readonly wall: () => number;
   /** When it fires the connection is closed under the query, because its answer may never come. */
   readonly signal: AbortSignal;
 }
@@ -142,15 +159,22 @@ export async function lookup(
     // Who does not ask for it does not pay for it.
     const withCheckpoint = keys.some(key => key.withCheckpoint);
     const name = withCheckpoint ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME;
-    const sentAtMs = options.now();
-    const result = await client.query<unknown[]>({
+    const query = {
       ...(options.namedStatements ? { name } : {}),
       text: withCheckpoint ? LOOKUP_WITH_CHECKPOINT_SQL : LOOKUP_SQL,
       values: lookupParameters(keys),
-      rowMode: 'array',
-    });
-    const receivedAtMs = options.now();
-    return toReply(result.rows, sentAtMs, receivedAtMs);
+      rowMode: 'array' as const,
+    };
+    for (let attempt = 1; ; attempt++) {
+      const [sentAtMs, wallBeforeMs] = [options.now(), options.wall()];
+      const result = await client.query<unknown[]>(query);
+      const [receivedAtMs, wallAfterMs] = [options.now(), options.wall()];
+      // Timed by a clock that stood or was set meanwhile, the database's time would be placed wrongly on ours.
+      if (isContinuous(receivedAtMs - sentAtMs, wallAfterMs - wallBeforeMs)) {
+        return toReply(result.rows, sentAtMs, receivedAtMs);
+      }
+      if (attempt === ATTEMPTS) throw new Error("this host's clock was set or stood during the lookup");
+    }
   } catch (error) {
     failure ??= error as Error;
     throw failure;
@@ -202,8 +226,8 @@ function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: num
 }
 
 const FIRST_STATE_COLUMN = 2;
-const FIRST_CLOCK_COLUMN = 14;
-const CHECKPOINT_COLUMN = 22;
+const FIRST_CLOCK_COLUMN = 16;
+const CHECKPOINT_COLUMN = 32;
 
 function toState(row: readonly unknown[]): RawState | undefined {
   const [
@@ -219,7 +243,7 @@ function toState(row: readonly unknown[]): RawState | undefined {
   ] = row.slice(FIRST_STATE_COLUMN, FIRST_CLOCK_COLUMN);
   // The columns are NOT NULL, so no user means no row.
   if (userId === null && syncId === null && credentialId === null) return undefined;
-  const [basis, measuredAtMs, expiresAtMs, isValid] = rest;
+  const [basis, measuredAtMs, expiresAtMs, isValid, ratePpm, rateBoundPpm] = rest;
   return {
     userId,
     credentialId,
@@ -233,12 +257,35 @@ function toState(row: readonly unknown[]): RawState | undefined {
     measuredAtMs,
     expiresAtMs,
     isValid,
+    ratePpm,
+    rateBoundPpm,
   };
 }
 
 function toClock(row: readonly unknown[]): RawClock | undefined {
-  const [offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, epochStartedAtMs] =
-    row.slice(FIRST_CLOCK_COLUMN, CHECKPOINT_COLUMN);
+  const [offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, ...rest] = row.slice(
+    FIRST_CLOCK_COLUMN,
+    CHECKPOINT_COLUMN,
+  );
   if (syncId === null) return undefined;
-  return { offsetMs, uncertaintyMs, syncId, measuredAtMs, expiresAtMs, isValid, epoch, epochStartedAtMs };
+  const [epochStartedAtMs, ratePpm, rateBoundPpm, contestedSinceMs, ...rival] = rest;
+  const [rivalHost, rivalSyncId, rivalOffsetMs, rivalUncertaintyMs, rivalMeasuredAtMs] = rival;
+  return {
+    offsetMs,
+    uncertaintyMs,
+    syncId,
+    measuredAtMs,
+    expiresAtMs,
+    isValid,
+    epoch,
+    epochStartedAtMs,
+    ratePpm,
+    rateBoundPpm,
+    contestedSinceMs,
+    rivalHost,
+    rivalSyncId,
+    rivalOffsetMs,
+    rivalUncertaintyMs,
+    rivalMeasuredAtMs,
+  };
 }

@@ -89,3 +89,63 @@ export async function countExpired(pool: Pool): Promise<{ cutoffMs: number; expi
       FROM now`);
   return { cutoffMs: Number(rows[0]?.cutoff), expired: Number(rows[0]?.expired) };
 }
+
+/** A connector's row and the exchange's clock that it belongs to, as the tables have them, for people to look at. */
+export interface StateInDetail {
+  readonly nowMs: number;
+  readonly exchange: string;
+  readonly environment: string;
+  readonly offsetMs: number;
+  readonly uncertaintyMs: number;
+  readonly ratePpm: number;
+  readonly rateBoundPpm: number;
+  readonly referenceClock: string;
+  readonly syncId: string;
+  readonly basis: string;
+  readonly measuredAtMs: number;
+  readonly expiresAtMs: number;
+  readonly isValid: boolean;
+  readonly invalidReason: string | null;
+  readonly clock: ClockInDetail | null;
+}
+
+export interface ClockInDetail {
+  readonly offsetMs: number;
+  readonly uncertaintyMs: number;
+  readonly ratePpm: number;
+  readonly rateBoundPpm: number;
+  readonly measuredAtMs: number;
+  readonly expiresAtMs: number;
+  readonly isValid: boolean;
+  readonly epoch: number;
+  /** 0 in the first epoch, whose beginning is not known. */
+  readonly epochStartedAtMs: number;
+  readonly sampleCount: number;
+  readonly contestedSinceMs: number | null;
+  readonly rivalHost: string | null;
+  readonly memory: string;
+}
+
+/** @returns `undefined` when there is no row */
+export async function stateInDetail(pool: Pool, cacheKey: string): Promise<StateInDetail | undefined> {
+  const ms = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
+  const { rows } = await pool.query<StateInDetail>(
+    `SELECT ${ms('clock_timestamp()')} AS "nowMs", s.exchange, s.environment, s.time_offset AS "offsetMs",
+            s.uncertainty_ms AS "uncertaintyMs", s.rate_ppm AS "ratePpm", s.rate_bound_ppm AS "rateBoundPpm",
+            s.reference_clock AS "referenceClock", s.sync_id AS "syncId", s.basis,
+            ${ms('s.last_sync_time')} AS "measuredAtMs", ${ms('s.expires_at')} AS "expiresAtMs",
+            s.is_valid AS "isValid", s.invalid_reason AS "invalidReason",
+            CASE WHEN x.sync_id IS NOT NULL THEN json_build_object(
+              'offsetMs', x.time_offset, 'uncertaintyMs', x.uncertainty_ms, 'ratePpm', x.rate_ppm,
+              'rateBoundPpm', x.rate_bound_ppm, 'measuredAtMs', ${ms('x.measured_at')},
+              'expiresAtMs', ${ms('x.expires_at')}, 'isValid', x.is_valid, 'epoch', x.epoch,
+              'epochStartedAtMs', ${ms('x.epoch_started_at')}, 'sampleCount', x.sample_count,
+              'contestedSinceMs', ${ms('x.contested_since')}, 'rivalHost', x.rival_host, 'memory', x.memory)
+            END AS clock
+       FROM connector_state_cache s
+       LEFT JOIN exchange_clock x USING (exchange, environment, reference_clock)
+      WHERE s.cache_key = $1`,
+    [cacheKey],
+  );
+  return rows[0];
+}

@@ -128,6 +128,7 @@ export class FundingArbitrageService {
   }
 
   async #cleanUp(): Promise<void> {
+    if (this.#cache.mode === 'off') return;
     try {
       await this.#cache.cleanupExpired('funding-arbitrage');
     } catch (error) {
@@ -136,6 +137,7 @@ export class FundingArbitrageService {
   }
 
   async #stats(): Promise<CacheStats | undefined> {
+    if (this.#cache.mode === 'off') return undefined;
     try {
       return await this.#cache.getStats();
     } catch (error) {

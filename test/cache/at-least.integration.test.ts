@@ -178,7 +178,12 @@ describe('a lookup that asks for a position', () => {
       },
     });
     client.release();
-    const options = { namedStatements: true, now: () => 0, signal: new AbortController().signal };
+    const options = {
+      namedStatements: true,
+      now: () => 0,
+      wall: () => 0,
+      signal: new AbortController().signal,
+    };
     const key = { cacheKey: 'a_b', exchange: 'BYBIT', environment: 'TESTNET' } as const;
 
     expect(await lookup(pool, [key, key], options)).toMatchObject({ checkpoint: undefined });

@@ -7,6 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createGuardedLookup } from '../../src/cache/guarded-lookup.js';
 import { LookupBatcher, LookupTimeoutError } from '../../src/cache/lookup-batcher.js';
 import { systemClock } from '../../src/clock/host-clock.js';
+import { estimateFromSample } from '../../src/clock/offset.js';
 import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { type LookupKey, type LookupReply, lookup } from '../../src/read-model/lookup.js';
@@ -43,7 +44,12 @@ describe('concurrent lookups', () => {
     const batcher = new LookupBatcher(
       (keys, signal) => {
         queries.push(keys.length);
-        return lookup(pool, keys, { namedStatements: true, now: () => systemClock.now(), signal });
+        return lookup(pool, keys, {
+          namedStatements: true,
+          now: () => systemClock.now(),
+          wall: () => systemClock.wall(),
+          signal,
+        });
       },
       { deadlineMs: 10_000, maxInFlight: 4 },
     );
@@ -243,6 +249,7 @@ describe('promise 3: a lookup never throws and never outlasts its deadline', () 
       maxInFlight: 4,
       namedStatements: true,
       now: () => now++,
+      wall: () => now,
     });
     closing({ close });
     await batcher.lookup(key(1));
@@ -307,7 +314,12 @@ async function givenCountedCache(world: World, lookedUp: string[][]) {
     batcher: new LookupBatcher(
       (keys, signal) => {
         lookedUp.push(keys.map(({ cacheKey }) => cacheKey));
-        return lookup(pool, keys, { namedStatements: true, now: () => systemClock.now(), signal });
+        return lookup(pool, keys, {
+          namedStatements: true,
+          now: () => systemClock.now(),
+          wall: () => systemClock.wall(),
+          signal,
+        });
       },
       { deadlineMs: 10_000, maxInFlight: 4 },
     ),
@@ -327,6 +339,9 @@ async function givenCountedCache(world: World, lookedUp: string[][]) {
     log: silentLogger,
     memoryEntries: 0,
     memoryTtlMs: 1,
+    cacheMode: 'on',
+    firstContact: 'verify-first',
+    clockPolicy: 'fixed',
     ttlMs: 900_000,
     release: async () => undefined,
   });
@@ -359,3 +374,24 @@ function replyTo(keys: readonly LookupKey[]): LookupReply {
 }
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
+
+it('a lookup during which this host froze is asked again, for it would misplace the database’s time', async () => {
+  const world = await givenWorld();
+  const pool = givenPool(world.databaseUrl);
+  let reads = 0;
+  let asleepMs = 0;
+  const now = () => systemClock.now() - asleepMs;
+  // Between the first query's two readings the machine sleeps for a minute: its monotonic clock stands.
+  const wall = () => {
+    if (++reads === 1) asleepMs = 60_000;
+    return systemClock.wall();
+  };
+  const signal = new AbortController().signal;
+
+  const keys = [{ cacheKey: 'a_b', exchange: 'BYBIT', environment: 'TESTNET' }] as const;
+  const { sample } = await lookup(pool, keys, { namedStatements: true, now, wall, signal });
+
+  expect(reads).toBe(4);
+  const { offsetMs, uncertaintyMs } = estimateFromSample(sample);
+  expect(Math.abs(offsetMs - 60_000)).toBeLessThanOrEqual(uncertaintyMs + 50);
+});

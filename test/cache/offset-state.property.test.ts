@@ -44,6 +44,8 @@ const GOOD_STATE: RawState = {
   measuredAtMs: NOW - MINUTE_MS,
   expiresAtMs: NOW + 14 * MINUTE_MS,
   isValid: true,
+  ratePpm: 0,
+  rateBoundPpm: 50,
 };
 const GOOD_CLOCK: RawClock = {
   offsetMs: 145,
@@ -54,6 +56,14 @@ const GOOD_CLOCK: RawClock = {
   isValid: true,
   epoch: 1,
   epochStartedAtMs: 0,
+  ratePpm: -3.5,
+  rateBoundPpm: 7,
+  contestedSinceMs: NOW - MINUTE_MS,
+  rivalHost: 'host:other',
+  rivalSyncId: SYNC,
+  rivalOffsetMs: 3_145,
+  rivalUncertaintyMs: 10,
+  rivalMeasuredAtMs: NOW - MINUTE_MS,
 };
 
 const nonsense = fc.oneof(

@@ -13,6 +13,7 @@ describe('figures that are kept in two places', () => {
       earliestTimeMs: catalogue.EARLIEST_TIME_MS,
       latestTimeMs: catalogue.LATEST_TIME_MS,
       maxOffsetMs: catalogue.MAX_OFFSET_MS,
+      maxRatePpm: catalogue.MAX_RATE_PPM,
     });
     expect([EARLIEST_STAMP_MS, LATEST_STAMP_MS]).toEqual([LIMITS.earliestTimeMs, LIMITS.latestTimeMs]);
     // An event may hold every TTL that a lookup believes.

@@ -33,6 +33,9 @@ function givenCacheThatCannotStore(world: World): ConnectorStateCacheService {
     log: silentLogger,
     memoryEntries: 0,
     memoryTtlMs: 1,
+    cacheMode: 'on',
+    firstContact: 'verify-first',
+    clockPolicy: 'fixed',
     ttlMs: 900_000,
     release: async () => undefined,
   });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {
   ContinuityGuard,
   type HostClock,
+  isContinuous,
   STEP_FLOOR_MS,
   STEP_RATE_PPM,
   systemClock,
@@ -30,22 +31,21 @@ function machine() {
   };
 }
 
+/** One less than allowed: doubles hold an epoch millisecond with less precision than a product. */
+const slewPpm = fc.integer({ min: 1 - STEP_RATE_PPM, max: STEP_RATE_PPM - 1 });
 const pause = fc.double({ min: 0, max: 3_600_000, noNaN: true });
 
 describe('the continuity guard', () => {
   it('finds nothing while both clocks tell the same time, slewed as operating systems do', () => {
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(pause, fc.integer({ min: -STEP_RATE_PPM, max: STEP_RATE_PPM })), { maxLength: 20 }),
-        runs => {
-          const { clock, run } = machine();
-          const guard = new ContinuityGuard(clock);
-          for (const [ms, slewPpm] of runs) {
-            run(ms, slewPpm);
-            expect(guard.isUnbroken()).toBe(true);
-          }
-        },
-      ),
+      fc.property(fc.array(fc.tuple(pause, slewPpm), { maxLength: 20 }), runs => {
+        const { clock, run } = machine();
+        const guard = new ContinuityGuard(clock);
+        for (const [ms, slewPpm] of runs) {
+          run(ms, slewPpm);
+          expect(guard.isUnbroken()).toBe(true);
+        }
+      }),
     );
   });
 
@@ -70,6 +70,58 @@ describe('the continuity guard', () => {
         },
       ),
     );
+  });
+});
+
+describe('the continuity guard, over many short freezes', () => {
+  it('adds up what it does not notice one by one', () => {
+    fc.assert(
+      fc.property(
+        fc.array(pause, { maxLength: 5 }),
+        fc.array(fc.record({ runMs: fc.double({ min: 0, max: 1_000, noNaN: true }) }), {
+          minLength: 3,
+          maxLength: 30,
+        }),
+        (before, freezes) => {
+          const { clock, run, freeze } = machine();
+          const guard = new ContinuityGuard(clock);
+          for (const ms of before) {
+            run(ms);
+            guard.isUnbroken();
+          }
+          // Each is shorter than what is allowed for; from the second on they are more together.
+          let noticed = 0;
+          for (const { runMs } of freezes) {
+            run(runMs);
+            freeze(40);
+            if (!guard.isUnbroken()) noticed++;
+          }
+          expect(noticed).toBeGreaterThanOrEqual(Math.floor((freezes.length - 1) / 2));
+        },
+      ),
+    );
+  });
+
+  it('keeps looking over the last minutes in a process that is days old', () => {
+    const { clock, run, freeze } = machine();
+    const guard = new ContinuityGuard(clock);
+    for (let hour = 0; hour < 72; hour++) {
+      run(3_600_000);
+      expect(guard.isUnbroken()).toBe(true);
+    }
+    const broken = Array.from({ length: 10 }, () => {
+      run(5_000);
+      freeze(40);
+      return !guard.isUnbroken();
+    });
+    expect(broken.filter(Boolean).length).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describe('what two clocks say of one time span', () => {
+  it('agrees up to the larger of 50 ms and 500 ppm', () => {
+    expect([isContinuous(0, 50), isContinuous(0, 51), isContinuous(0, -51)]).toEqual([true, false, false]);
+    expect([isContinuous(1_000_000, 1_000_500), isContinuous(1_000_000, 999_499)]).toEqual([true, false]);
   });
 });
 

@@ -13,12 +13,15 @@ import { type Clock, clock, exchange, offsetBetween, ROUNDING_MS, read, sample }
 
 const HOUR_MS = 3_600_000;
 const TTL_MS = 900_000;
+/** The only one: it decides alone. Several are in shared-clock-hosts.property.test.ts. */
+const HOST = 'host:one/1';
 
 let syncs = 0;
 const measurement = (estimate: OffsetEstimate, ttlMs = TTL_MS): Measurement => ({
   syncId: `sync-${++syncs}`,
   estimate,
   ttlMs,
+  host: HOST,
 });
 const at = (offsetMs: number, atMs: number, uncertaintyMs = 10): OffsetEstimate => ({
   offsetMs,
@@ -160,6 +163,7 @@ describe('a condemnation', () => {
               syncId,
               measuredAtMs: target.estimate.atMs,
               voidsOlder: step.voidsOlder,
+              host: HOST,
             });
             if (before.syncId !== syncId && before.estimate.atMs > target.estimate.atMs) {
               expect(shared).toBe(before);
@@ -186,6 +190,7 @@ describe('a condemnation', () => {
       syncId: latest.syncId,
       measuredAtMs: 3_000,
       voidsOlder: true,
+      host: HOST,
     });
     expect(condemned.isValid).toBe(false);
 
@@ -196,14 +201,24 @@ describe('a condemnation', () => {
 
   it('is not undone when another connector reports the same sync', () => {
     const sync = measurement(at(0, 1_000));
-    const condemned = condemn(fold([sync]), { syncId: sync.syncId, measuredAtMs: 1_000, voidsOlder: false });
+    const condemned = condemn(fold([sync]), {
+      syncId: sync.syncId,
+      measuredAtMs: 1_000,
+      voidsOlder: false,
+      host: HOST,
+    });
 
     expect(addMeasurement(condemned, sync).isValid).toBe(false);
   });
 
   it('that says nothing about older ones lets them in again', () => {
     const sync = measurement(at(0, 3_000));
-    const condemned = condemn(fold([sync]), { syncId: sync.syncId, measuredAtMs: 3_000, voidsOlder: false });
+    const condemned = condemn(fold([sync]), {
+      syncId: sync.syncId,
+      measuredAtMs: 3_000,
+      voidsOlder: false,
+      host: HOST,
+    });
 
     expect(addMeasurement(condemned, measurement(at(0, 2_000))).isValid).toBe(true);
   });
@@ -212,6 +227,8 @@ describe('a condemnation', () => {
     const [older, newer] = [measurement(at(0, 1_000)), measurement(at(0, 2_000))];
     const shared = fold([older, newer]);
 
-    expect(condemn(shared, { syncId: older.syncId, measuredAtMs: 1_000, voidsOlder: true })).toBe(shared);
+    expect(condemn(shared, { syncId: older.syncId, measuredAtMs: 1_000, voidsOlder: true, host: HOST })).toBe(
+      shared,
+    );
   });
 });

@@ -37,7 +37,21 @@ const EXAMPLES: Record<EventType, Record<string, unknown>> = {
     condemnedMeasuredAt: AT,
     referenceClock: 'pg:1',
   },
+  ConnectorShadowed: {
+    ...connector,
+    contact: 'state',
+    lookupMs: 2.5,
+    toleranceMs: 2_000,
+    used: { syncId: SYNC_ID, offsetMs: 11.5, uncertaintyMs: 20, ageMs: 60_000 },
+    measured: { at: AT, offsetMs: 12.25, uncertaintyMs: 31, roundTripMs: 62 },
+    comparison: { errorMs: -0.75, refusal: 'no' },
+  },
   ExpiredStatesCleaned: { cutoff: AT, by: 'service' },
+};
+/** Fields of those examples that may be left out. */
+const OPTIONAL: Partial<Record<EventType, readonly string[]>> = {
+  ConnectorAuthFailed: ['offsetMs'],
+  ConnectorShadowed: ['used', 'measured', 'comparison'],
 };
 const TYPES = Object.keys(EVENT_SCHEMAS) as EventType[];
 
@@ -72,7 +86,7 @@ describe('every type of the catalogue', () => {
   it.each(TYPES)('%s: needs each of its fields, but for those that are optional', type => {
     for (const field of Object.keys(EXAMPLES[type])) {
       const { [field]: _, ...without } = EXAMPLES[type];
-      const isOptional = type === 'ConnectorAuthFailed' && field === 'offsetMs';
+      const isOptional = OPTIONAL[type]?.includes(field) === true;
       expect(decodeEvent(raw(type, without)).decoded).toBe(isOptional ? 'known' : 'invalid');
     }
   });
@@ -94,6 +108,25 @@ describe('decoding', () => {
           expect(event.decoded).toBe(TYPES.includes(type as EventType) ? 'invalid' : 'unknown-type');
         },
       ),
+    );
+  });
+
+  it('says what the schema itself says of whatever was stored', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...TYPES), fc.nat(), fc.jsonValue(), (type, index, value) => {
+        const fields = [...Object.keys(EXAMPLES[type]), 'extra'];
+        const data = { ...EXAMPLES[type], [fields[index % fields.length] as string]: value };
+
+        const event = decodeEvent(raw(type, data));
+
+        const own = EVENT_SCHEMAS[type].safeParse(data);
+        expect(event.decoded).toBe(own.success ? 'known' : 'invalid');
+        if (own.success) expect(event.data).toEqual(own.data);
+        for (const issue of own.error?.issues.slice(0, 5) ?? []) {
+          expect(event).toMatchObject({ problem: expect.stringContaining(issue.message) });
+        }
+      }),
+      { numRuns: 500 },
     );
   });
 
@@ -163,13 +196,14 @@ describe('decoding', () => {
       ConnectorStateHit: {
         [-1]: step(-1, data => ({ ...data, count: 1 })),
         0: step(0, data => ({ ...data, tier: 'memory' })),
+        1: step(1, data => data),
       },
     };
     const { count, tier, ...oldest } = EXAMPLES.ConnectorStateHit;
 
     const event = decodeEvent(raw('ConnectorStateHit', oldest, -1), upcasters);
 
-    expect(steps).toEqual([-1, 0]);
+    expect(steps).toEqual([-1, 0, 1]);
     expect(event).toMatchObject({ decoded: 'known', data: { ...oldest, count: 1, tier: 'memory' } });
     expect([count, tier]).toEqual([1, 'postgres']);
   });

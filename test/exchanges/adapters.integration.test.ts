@@ -114,6 +114,9 @@ describe.each(BOTH)('%s adapter', exchange => {
       sentAtMs: FROZEN_MS,
       receivedAtMs: FROZEN_MS,
       serverTimeMs: FROZEN_MS - 1234,
+      resolutionMs: exchange === 'BYBIT' ? 0.001 : 1,
+      source: 'time-endpoint',
+      isCold: true,
     });
     expect(timestamp).not.toHaveBeenCalled();
   });
@@ -133,10 +136,10 @@ describe.each(BOTH)('%s adapter', exchange => {
     }
   });
 
-  it('samples every response that carries a clock', async () => {
+  it('samples every response, each by the best clock in it', async () => {
     const simulator = await givenSimulator();
-    const onSample = jest.fn();
-    const adapter = givenAdapter(exchange, simulator, { onSample });
+    const samples: ClockSample[] = [];
+    const adapter = givenAdapter(exchange, simulator, { onSample: sample => samples.push(sample) });
 
     await adapter.serverTime();
     await adapter.verifyAccount();
@@ -145,7 +148,11 @@ describe.each(BOTH)('%s adapter', exchange => {
     await errorOf(adapter.verifyAccount());
 
     // A BingX success carries no clock of its own.
-    expect(onSample).toHaveBeenCalledTimes(exchange === 'BYBIT' ? 4 : 2);
+    const passive = exchange === 'BYBIT' ? 'response' : 'date-header';
+    expect(samples.map(({ source }) => source)).toEqual(['time-endpoint', passive, passive, 'refusal']);
+    expect(samples.map(({ resolutionMs }) => resolutionMs)).toEqual(
+      exchange === 'BYBIT' ? [0.001, 1, 1, 1] : [1, 1000, 1000, 1],
+    );
   });
 
   it('reads the funding rate', async () => {

@@ -168,6 +168,78 @@ describe('BingX, simulated', () => {
   });
 });
 
+describe('the time it tells', () => {
+  const time = async (simulator: ExchangeSimulator) => {
+    const bybit = await get(`${simulator.bybitUrl}/v5/market/time`);
+    const bingx = await get(`${simulator.bingxUrl}/openApi/swap/v2/server/time`);
+    return {
+      bybit: bybit.body.time,
+      nano: bybit.body.result.timeNano,
+      bingx: bingx.body.data.serverTime,
+      date: bybit.headers.get('date'),
+      age: bybit.headers.get('age'),
+    };
+  };
+
+  it('is its own in the Date header too, on every answer', async () => {
+    const simulator = await givenSimulator({ knobs: { skewMs: 86_400_999 } });
+    const date = new Date(FROZEN_MS + 86_400_999).toUTCString();
+    expect(await time(simulator)).toMatchObject({ date, age: null });
+    expect((await get(`${simulator.bingxUrl}/nowhere`)).headers.get('date')).toBe(date);
+    await simulator.set({ maintenance: 'http' });
+    expect((await get(`${simulator.bybitUrl}/v5/market/time`)).headers.get('date')).toBe(date);
+    await simulator.set({ dateHeader: false, maintenance: 'none', ageSeconds: 30 });
+    expect(await time(simulator)).toMatchObject({ date: null, age: '30' });
+  });
+
+  it.each([
+    ['seconds', FROZEN_MS / 1e3],
+    ['microseconds', FROZEN_MS * 1e3],
+    ['nanoseconds', FROZEN_MS * 1e6],
+    ['zero', 0],
+    ['negative', -FROZEN_MS],
+    ['null', null],
+  ] as const)('may be in %s, while the Date header is right', async (toldTime, told) => {
+    const simulator = await givenSimulator({ knobs: { toldTime } });
+    expect(await time(simulator)).toMatchObject({
+      bybit: told,
+      nano: told,
+      bingx: told,
+      date: new Date(FROZEN_MS).toUTCString(),
+    });
+  });
+
+  it('may stand still or run backwards, the Date header with it, while requests are judged rightly', async () => {
+    let nowMs = FROZEN_MS;
+    const simulator = await givenSimulator({ now: () => nowMs });
+    const adapter = givenAdapter('BYBIT', simulator, { timestamp: () => nowMs });
+    await time(simulator);
+    await simulator.set({ toldTime: 'cached' });
+    nowMs += 20_000;
+    expect(await time(simulator)).toMatchObject({
+      bybit: FROZEN_MS,
+      bingx: FROZEN_MS,
+      date: new Date(FROZEN_MS).toUTCString(),
+    });
+    await adapter.verifyAccount();
+    await simulator.set({ toldTime: 'backwards' });
+    expect([(await time(simulator)).bybit, (await time(simulator)).bybit]).toEqual([
+      FROZEN_MS - 1_000,
+      FROZEN_MS - 2_000,
+    ]);
+    await simulator.set({ toldTime: 'right' });
+    expect((await time(simulator)).bybit).toBe(nowMs);
+  });
+
+  it('may be wrong once, by a fault', async () => {
+    const simulator = await givenSimulator();
+    simulator.fault({ kind: 'told-time', toldTime: 'future' }, 'BYBIT');
+    const [first, second] = [await time(simulator), await time(simulator)];
+    expect(first.bybit - FROZEN_MS).toBeGreaterThan(9 * 365 * 86_400_000);
+    expect([second.bybit, first.bingx]).toEqual([FROZEN_MS, FROZEN_MS]);
+  });
+});
+
 describe('the simulator', () => {
   it('knows the demo accounts when it is given none', async () => {
     const simulator = await startExchangeSimulator({
@@ -312,6 +384,8 @@ describe('the control door', () => {
     ['set', { exchange: 'KRAKEN' }, 'exchange must be one of BYBIT, BINGX'],
     ['set', '[1]', 'JSON object'],
     ['set', '{', 'JSON object'],
+    ['set', { toldTime: 'wrong' }, 'toldTime'],
+    ['set', { ageSeconds: -1 }, 'ageSeconds'],
     ['step', { ms: '3000' }, 'ms must be a number'],
     ['fault', { kind: 'reset' }, 'exchange must be one of'],
     ['fault', { exchange: 'BYBIT', kind: 'explode' }, 'invalid fault'],

@@ -38,3 +38,35 @@ it('keeps one row for a measurement that several connectors waited for', () => {
   expect(rows).toHaveLength(2);
   expect(rows).toContainEqual(expect.objectContaining({ syncId: id(9), cacheKey: 'another_cred456' }));
 });
+
+it('keeps what the measurement showed by itself, and where its stamp came from', () => {
+  const rows = plainFold(
+    driftSample,
+    stored([
+      synced({
+        offsetMs: 100,
+        uncertaintyMs: 5,
+        sampleOffsetMs: 130,
+        sampleUncertaintyMs: 60,
+        source: 'date-header',
+      }),
+    ]),
+  );
+
+  expect(rows).toMatchObject([{ offsetMs: 130, uncertaintyMs: 60, source: 'date-header' }]);
+});
+
+it('keeps what an older event knew, whose interval is whole or not there', () => {
+  const rows = plainFold(
+    driftSample,
+    stored([
+      synced({ measuredAt: T0, offsetMs: 100, uncertaintyMs: 5 }),
+      synced({ measuredAt: T0 + 1, offsetMs: 100, uncertaintyMs: 5, sampleOffsetMs: 130 }),
+    ]),
+  );
+
+  expect(rows).toMatchObject([
+    { offsetMs: 100, uncertaintyMs: 5, source: '' },
+    { offsetMs: 100, uncertaintyMs: 5, source: '' },
+  ]);
+});

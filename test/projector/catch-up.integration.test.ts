@@ -4,8 +4,9 @@ import { createPostgresEventStore } from '../../src/event-store/postgres/index.j
 import type { NewEvent } from '../../src/events/event.js';
 import { pg } from '../../src/postgres/driver.js';
 import { createProjector } from '../../src/projector/index.js';
+import { MIN_ROWS } from '../../src/projector/narrow-updates.js';
 import { createTestDatabase } from '../support/database.js';
-import { cleaned, hit, synced, T0 } from '../support/facts.js';
+import { cleaned, hit, id, invalidated, MINUTE_MS, synced, T0 } from '../support/facts.js';
 import { crashingPool } from './crashing-pool.js';
 import { createHarness, type Harness, liveAndExpected } from './harness.js';
 
@@ -40,6 +41,39 @@ describe('catchUp', () => {
     await projector.catchUp();
     expect(await projector.catchUp()).toMatchObject({ events: 0, caughtUp: true });
     expect(await harness.rows(connectorStateCache)).toMatchObject([{ hitCount: 1 }]);
+  });
+
+  it('leaves the same rows when it updates only the columns that changed in many', async () => {
+    const users = Array.from({ length: 8 * MIN_ROWS }, (_, i) => `user${i}`);
+    const pool = new pg.Pool({ connectionString: harness.url, max: 1 });
+    try {
+      const projector = harness.projector({ pool });
+      await harness.append(...users.map((userId, i) => synced({ userId, measuredAt: T0 + i })));
+      await projector.catchUp();
+
+      // Of four connectors one is hit, one synced and hit, one invalidated, and one is swept away or made anew.
+      await harness.append(
+        ...users.flatMap((userId, i) => {
+          const later = synced({ userId, measuredAt: T0 + 60_000 + i, offsetMs: 100 + i });
+          if (i % 4 === 0) return [hit({ userId, count: 1 + (i % 3), lastAt: T0 + i })];
+          if (i % 4 === 1) return [later, hit({ userId, count: 2 })];
+          return i % 4 === 2 ? [invalidated({ userId, condemnedSyncId: id(i) })] : [];
+        }),
+        cleaned({ cutoff: T0 + 15 * MINUTE_MS + 200 }),
+        synced({ userId: 'user3', measuredAt: T0 + 120_000 }),
+      );
+      await projector.catchUp();
+
+      const { live, expected } = await liveAndExpected(harness);
+      expect(live).toEqual(expected);
+      const { rows } = await pool.query(
+        `SELECT FROM pg_prepared_statements WHERE name LIKE 'cs_update_%connector_state_cache'`,
+      );
+      expect(rows.length).toBeGreaterThanOrEqual(2);
+      expect(await projector.verify()).toMatchObject({ equal: true });
+    } finally {
+      await pool.end();
+    }
   });
 
   it('counts every event once when many functions do it at the same time (promise 1)', async () => {

@@ -89,6 +89,7 @@ describe('an event that a projection cannot take', () => {
     expect(letters.map(({ projection, eventId }) => [projection, eventId])).toEqual([
       ['cache_usage', id(1)],
       ['connector_state_cache', id(1)],
+      ['drift_hourly', id(1)],
       ['drift_sample', id(1)],
       ['exchange_clock', id(1)],
     ]);

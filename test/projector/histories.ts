@@ -5,7 +5,11 @@
 import fc from 'fast-check';
 import {
   AUTH_FAILURE_CLASSES,
+  CONTACTS,
   INVALIDATION_REASONS,
+  MISS_REASONS,
+  REFUSALS,
+  SAMPLE_SOURCES,
   SYNC_FAILURE_CLASSES,
   SYNC_TRIGGERS,
   TIERS,
@@ -19,6 +23,7 @@ import {
   hit,
   id,
   invalidated,
+  shadowed,
   synced,
   syncFailed,
   T0,
@@ -57,6 +62,9 @@ const facts: fc.Arbitrary<NewEvent> = fc.oneof(
         uncertaintyMs: widths,
         roundTripMs: widths,
         samples: fc.nat({ max: 9 }),
+        sampleOffsetMs: fc.option(offsets, { nil: undefined }),
+        sampleUncertaintyMs: fc.option(widths, { nil: undefined }),
+        source: fc.constantFrom(undefined, ...SAMPLE_SOURCES),
         referenceClock: clocks,
         measuredAt: measuredAts,
         ttlMs: fc.integer({ min: 1, max: 10_000 }),
@@ -85,6 +93,25 @@ const facts: fc.Arbitrary<NewEvent> = fc.oneof(
         referenceClock: clocks,
       })
       .map(({ connector, ...rest }) => invalidated({ ...connector, ...rest })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .record({
+        connector: connectors,
+        contact: fc.constantFrom(...CONTACTS),
+        tier: fc.constantFrom(undefined, ...TIERS),
+        missReason: fc.constantFrom(undefined, ...MISS_REASONS),
+        stale: fc.constantFrom(undefined, true as const),
+        measured: fc.option(
+          fc.record({ at: moments, offsetMs: offsets, uncertaintyMs: widths, roundTripMs: widths }),
+          { nil: undefined },
+        ),
+        comparison: fc.option(fc.record({ errorMs: offsets, refusal: fc.constantFrom(...REFUSALS) }), {
+          nil: undefined,
+        }),
+      })
+      .map(({ connector, ...rest }) => shadowed({ ...connector, ...rest })),
   },
   { weight: 2, arbitrary: moments.map(cutoff => cleaned({ cutoff })) },
   {

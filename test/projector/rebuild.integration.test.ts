@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   cacheUsage,
   connectorStateCache,
+  driftHourly,
   driftSample,
   exchangeClock,
   projections,
@@ -32,7 +33,9 @@ const NOTHING_DIFFERS = {
   connector_state_cache: 0,
   exchange_clock: 0,
   drift_sample: 0,
+  drift_hourly: 0,
   cache_usage: 0,
+  shadow_outcome: 0,
 };
 
 describe('rebuild', () => {
@@ -71,7 +74,9 @@ describe('rebuild', () => {
         { name: 'connector_state_cache', differing: 3 },
         { name: 'exchange_clock', differing: 1 },
         { name: 'drift_sample' },
+        { name: 'drift_hourly' },
         { name: 'cache_usage' },
+        { name: 'shadow_outcome', differing: 0 },
       ],
     });
 
@@ -197,6 +202,27 @@ describe('rebuild', () => {
     expect(await projector.verify()).toMatchObject({ equal: true });
   });
 
+  it('fills a table that is new in this release together with one whose version has changed', async () => {
+    await harness.append(...aHistory());
+    const old = projections.filter(projection => projection !== driftHourly);
+    await harness.projector({ projections: old }).catchUp();
+    await harness.pool.query(
+      `UPDATE projection_checkpoint SET version = 1 WHERE projection = 'drift_sample'`,
+    );
+    await expect(harness.projector().catchUp()).rejects.toMatchObject({
+      code: 'PROJECTION_FAILED',
+      message: expect.stringContaining('connector-state rebuild'),
+    });
+
+    const { differing } = await harness.projector().rebuild();
+
+    expect(differing).toMatchObject({ ...NOTHING_DIFFERS, drift_hourly: expect.any(Number) });
+    expect(differing.drift_hourly).toBeGreaterThan(0);
+    const caughtUp = harness.projector();
+    expect(await caughtUp.catchUp()).toMatchObject({ events: 0, caughtUp: true });
+    expect(await caughtUp.verify()).toMatchObject({ equal: true });
+  });
+
   it('of a new version switches table and version in one step', async () => {
     await harness.append(...aHistory());
     const old = harness.projector();
@@ -205,7 +231,7 @@ describe('rebuild', () => {
       projection.name === exchangeClock.name
         ? {
             ...projection,
-            version: 2,
+            version: projection.version + 1,
             evolve(...args: Parameters<typeof projection.evolve>) {
               const row = projection.evolve(...args);
               return row && { ...row, epoch: 42 };

@@ -32,12 +32,15 @@ const NONSENSE: [column: string, value: string, reason: string][] = [
   ['expires_at', "'infinity'", 'corrupt'],
   ['expires_at', "'-infinity'", 'corrupt'],
   ['expires_at', "now() + interval '1 year'", 'corrupt'],
-  ['expires_at', "last_sync_time + interval '1 ms'", 'expired'],
+  ['rate_ppm', "'NaN'", 'corrupt'],
+  ['rate_bound_ppm', '-1', 'corrupt'],
   ['is_valid', 'false', 'invalid'],
 ];
 
 /** Columns that lookups do not read: nonsense in them harms nobody. */
 const HARMLESS: [column: string, value: string][] = [
+  // The exchange's shared clock says otherwise.
+  ['expires_at', "last_sync_time + interval '1 ms'"],
   ['round_trip_ms', "'NaN'"],
   ['sample_count', '-5'],
   ['sync_trigger', "'whim'"],
@@ -52,6 +55,10 @@ const HARMLESS: [column: string, value: string][] = [
 ];
 
 const CLOCK_NONSENSE: [column: string, value: string][] = [
+  ['rate_ppm', "'Infinity'"],
+  ['rate_bound_ppm', "'NaN'"],
+  ['contested_since', "'infinity'"],
+  ['contested_since', 'now()'],
   ['time_offset', "'NaN'"],
   ['time_offset', "'-Infinity'"],
   ['uncertainty_ms', "'NaN'"],

@@ -54,6 +54,7 @@ describe('migrate', () => {
         'exchange_clock',
         'projection_checkpoint',
         'projection_dead_letter',
+        'shadow_outcome',
       ]),
     );
   });

@@ -38,6 +38,18 @@ function watchConcurrency(book: readonly HedgedPosition[]) {
 }
 
 describe('FundingArbitrageService', () => {
+  it('restores a book with the cache off, and asks nothing of the database', async () => {
+    const world = await givenWorld();
+    const process = await world.process({ cacheMode: 'off' });
+    const book = givenBook(world, process, 2);
+
+    const report = await new FundingArbitrageService({ cache: process.cache }).restore(book);
+
+    expect(report).toMatchObject({ connectors: 4, hits: 0, misses: 4, failed: 0, stats: undefined });
+    expect(world.simulator.counters('BYBIT').byRoute).toMatchObject({ time: 2, verify: 2, funding: 2 });
+    expect(process.log.messages('warn')).toEqual([]);
+  });
+
   it('restores a book, measures each exchange once, and reports the spread', async () => {
     const world = await givenWorld();
     await world.simulator.set({ fundingRates: { BTCUSDT: 0.0003 } }, 'BYBIT');

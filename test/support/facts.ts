@@ -101,6 +101,21 @@ export function invalidated(given: Of<'ConnectorStateInvalidated'> = {}): NewEve
   return { ...envelope(stateStreamOf(data), given), type: 'ConnectorStateInvalidated', data };
 }
 
+export function shadowed(given: Of<'ConnectorShadowed'> = {}): NewEvent {
+  const data: EventData['ConnectorShadowed'] = {
+    ...connector,
+    contact: 'state',
+    tier: 'postgres',
+    lookupMs: 1.5,
+    toleranceMs: 2_000,
+    used: { syncId: randomUUID(), offsetMs: 146, uncertaintyMs: 25, ageMs: MINUTE_MS },
+    measured: { at: T0, offsetMs: 145.5, uncertaintyMs: 20.25, roundTripMs: 40.5 },
+    comparison: { errorMs: 0.5, refusal: 'no' },
+    ...split(given),
+  };
+  return { ...envelope(hitsStreamOf(data), given), type: 'ConnectorShadowed', data };
+}
+
 export function cleaned(given: Of<'ExpiredStatesCleaned'> = {}): NewEvent {
   const data: EventData['ExpiredStatesCleaned'] = { cutoff: T0, by: 'test', ...split(given) };
   return { ...envelope(CLEANUP_STREAM, given), type: 'ExpiredStatesCleaned', data };

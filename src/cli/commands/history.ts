@@ -72,6 +72,15 @@ function describe(event: HistoryEntry): string {
     }
     case 'ConnectorStateInvalidated':
       return `${event.data.reason} by ${event.data.by} (${event.data.condemnedSyncId})`;
+    case 'ConnectorShadowed': {
+      const { contact, tier, missReason, measured, comparison } = event.data;
+      const source = tier ?? (contact === 'sync' ? `a sync (${missReason})` : "the database's clock");
+      const error =
+        comparison && measured
+          ? `, off by ${comparison.errorMs.toFixed(1)} ± ${measured.uncertaintyMs.toFixed(1)} ms, refused: ${comparison.refusal}`
+          : '';
+      return `would have started from ${source}${error}`;
+    }
     case 'ExpiredStatesCleaned':
       return `ended before ${iso(event.data.cutoff)}`;
   }

@@ -38,7 +38,7 @@ export function addSimulate(program: Command): void {
     .addOption(knob('--seed <n>', 'of jitter and funding rates', 1))
     .addHelpText(
       'after',
-      '\nSteered while it runs through the control URL it prints (POST /__simulator/step, /set, /fault; GET /__simulator/state).\n\nExample:\n  connector-state simulate --skew 145 --bybit-port 4001 --bingx-port 4002',
+      '\nSteered while it runs through the control URL it prints (POST /__simulator/step, /set, /fault; GET /__simulator/state).\nIts clock can be made to tell nonsense: /set with toldTime (cached, backwards, future, seconds, microseconds, nanoseconds, zero, negative, null), dateHeader (true, false) and ageSeconds.\n\nExample:\n  connector-state simulate --skew 145 --bybit-port 4001 --bingx-port 4002',
     )
     .action((options: Options) =>
       runSession(options.json === true, async ({ out, signal, onEnd }) => {

@@ -26,6 +26,7 @@ async function restoreWithCache(task: WorkerTask): Promise<Omit<WorkerResult, 'l
   const startedMs = performance.now();
   const state = await createConnectorState({
     databaseUrl: task.databaseUrl,
+    cacheMode: 'on',
     logLevel: task.logLevel,
     logFormat: 'pretty',
     flushIntervalMs: 60_000,

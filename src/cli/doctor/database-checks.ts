@@ -104,7 +104,12 @@ export async function checkClock(pool: Pool, namedStatements: boolean): Promise<
   const { clockId, sample } = await lookup(
     pool,
     [{ cacheKey: '', exchange: 'BYBIT', environment: 'MAINNET' }],
-    { namedStatements, now: () => systemClock.now(), signal: AbortSignal.timeout(CLOCK_DEADLINE_MS) },
+    {
+      namedStatements,
+      now: () => systemClock.now(),
+      wall: () => systemClock.wall(),
+      signal: AbortSignal.timeout(CLOCK_DEADLINE_MS),
+    },
   );
   const { offsetMs, uncertaintyMs } = linkFromSample(clockId, sample);
   const said = `${clockId}; it is ${offsetMs.toFixed(1)} ± ${uncertaintyMs.toFixed(1)} ms ahead of this host`;

@@ -17,12 +17,19 @@ const HELD_FOR_MS = 100;
 /** And so many times as long as it gives way: where nobody wants to, that costs a twentieth. */
 const HELD_FACTOR = 20;
 
+/** Called when a stream is about to be appended to: one that lay idle for long enough was given way to. */
+export function noteUse(tail: Tail): void {
+  const now = Date.now();
+  if (now - tail.confirmedMs >= tail.giveWayMs) tail.heldSinceMs = now;
+}
+
 /** @param roundTripMs of the last append. @returns 0 where there is no reason to wait */
 export function giveWayMs(tails: Iterable<Tail>, roundTripMs: number): number {
   const now = Date.now();
   const pauseMs = Math.max(MIN_PAUSE_MS, ROUND_TRIPS * roundTripMs);
   let isDue = false;
   for (const tail of tails) {
+    tail.giveWayMs = pauseMs;
     const isContended = tail.contendedMs > now - CONTENDED_FOR_MS;
     if (!isContended && now - tail.heldSinceMs < Math.max(HELD_FOR_MS, HELD_FACTOR * pauseMs)) continue;
     tail.heldSinceMs = now;

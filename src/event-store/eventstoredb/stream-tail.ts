@@ -45,6 +45,8 @@ export interface Tail {
   contendedMs: number;
   /** Since when this process has not given way to others here. */
   heldSinceMs: number;
+  /** How long it would take others to come in, when it last appended here. */
+  giveWayMs: number;
   /** When the server last said that this is the end of the stream, by this host's clock, epoch milliseconds. */
   confirmedMs: number;
 }
@@ -135,6 +137,7 @@ export async function readTail(
     looksAtNothing: 0,
     contendedMs: Number.NEGATIVE_INFINITY,
     heldSinceMs: Date.now(),
+    giveWayMs: 0,
     confirmedMs: Date.now(),
   };
 }

@@ -5,6 +5,7 @@
 import pLimit from 'p-limit';
 import type { CallContext } from './calls.js';
 import type { Node } from './connection.js';
+import { noteUse } from './give-way.js';
 import type { Interruption } from './interruption.js';
 import { reaches, readTail, refreshTail, type SearchBound, type Tail } from './stream-tail.js';
 import type { TailCache } from './tail-cache.js';
@@ -57,6 +58,7 @@ export class TailsInUse {
         looks.push(() => this.#read(node, stream, bound, remembered === undefined, interruption.signal));
         continue;
       }
+      noteUse(remembered);
       this.#tails.set(stream, remembered);
       if (this.#tellsNew && this.#mayRepeatAll(remembered, bound)) {
         looks.push(() => this.refresh(node, stream, undefined, interruption));

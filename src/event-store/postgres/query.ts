@@ -7,6 +7,7 @@
  */
 import type { Pool, PoolClient, QueryArrayConfig } from 'pg';
 import type { ConnectorStateError } from '../../errors.js';
+import { pg } from '../../postgres/driver.js';
 import { EventStoreFailure, isStatementError, toStoreError } from './failure.js';
 
 export interface Statement {
@@ -35,6 +36,8 @@ export type RunStatement = (
     readonly action: string;
     /** What an error of the database means here, if it is more than a failure. */
     readonly recognise?: (error: unknown) => ConnectorStateError | undefined;
+    /** Is given each row as it arrives, instead of all rows at the end. The array is emptied afterwards. */
+    readonly onRow?: (row: TextRow) => void;
   },
 ) => Promise<readonly TextRow[]>;
 
@@ -45,7 +48,7 @@ export function createRunner(pool: Pool, useNamedStatements: boolean): RunStatem
     const interruption = interruptAfter(bounds, bounds.action);
     try {
       const client = await checkOut(pool, interruption.promise);
-      return await runOn(client, query, interruption.promise);
+      return await runOn(client, query, bounds.onRow, interruption.promise);
     } catch (error) {
       throw bounds.recognise?.(error) ?? toStoreError(error, bounds.action);
     } finally {
@@ -71,6 +74,7 @@ async function checkOut(pool: Pool, interrupted: Promise<never>): Promise<PoolCl
 async function runOn(
   client: PoolClient,
   query: QueryArrayConfig,
+  onRow: ((row: TextRow) => void) | undefined,
   interrupted: Promise<never>,
 ): Promise<readonly TextRow[]> {
   // A connection that breaks rejects its query and emits `error` too, which would end the process unheard.
@@ -78,9 +82,12 @@ async function runOn(
   client.on('error', heard);
   let reusable = false;
   try {
-    const result = await Promise.race([client.query<(string | null)[]>(query), interrupted]);
+    const rows = onRow
+      ? rowByRow(client, query, onRow)
+      : client.query<(string | null)[]>(query).then(result => result.rows);
+    const answer = await Promise.race([rows, interrupted]);
     reusable = true;
-    return result.rows;
+    return answer;
   } catch (error) {
     reusable = isStatementError(error);
     throw error;
@@ -88,6 +95,36 @@ async function runOn(
     client.release(!reusable);
     client.off('error', heard);
   }
+}
+
+/**
+ * pg collects the rows of a statement that has a callback, and without one a timeout of the pool's would go
+ * unheard. So each row is emptied when it has been looked at: the text of a page of events is many times what is
+ * kept of it, and text that does not outlive its row costs the garbage collector nothing.
+ */
+function rowByRow(
+  client: PoolClient,
+  query: QueryArrayConfig,
+  onRow: (row: TextRow) => void,
+): Promise<readonly TextRow[]> {
+  return new Promise((resolve, reject) => {
+    let failure: { readonly error: unknown } | undefined;
+    const streamed = new pg.Query<(string | null)[]>(query, error => {
+      if (error) reject(error);
+      else if (failure) reject(failure.error);
+      else resolve([]);
+    });
+    streamed.on('row', (row: (string | null)[]) => {
+      try {
+        if (!failure) onRow(row);
+      } catch (error) {
+        // Thrown from here it would reach the socket, and end the process.
+        failure = { error };
+      }
+      row.length = 0;
+    });
+    client.query(streamed);
+  });
 }
 
 function interruptAfter({ timeoutMs, signal }: Bounds, action: string) {

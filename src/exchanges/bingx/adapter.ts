@@ -4,10 +4,11 @@ import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adap
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
 import { badResponse, type RequestContext } from '../failures.js';
 import { parseFundingRate, parseSymbol } from '../funding-rate.js';
-import { createHttpTransport } from '../http-transport.js';
+import { type CreateTransport, createHttpTransport } from '../http-transport.js';
 import { asObject } from '../json.js';
 import { createRedactor } from '../redact.js';
-import { isServerStamp, sampleOf } from '../server-stamp.js';
+import { createSampleIntake, type TimeAnswer } from '../sample-intake.js';
+import { isServerStamp, sampleOf, stampOf } from '../server-stamp.js';
 import { type BingxAnswer, openEnvelope } from './envelope.js';
 import { ANONYMOUS, OneCallExecutor } from './executor.js';
 import { PremiumIndexEndpoint } from './premium-index-endpoint.js';
@@ -20,11 +21,15 @@ const DEFAULTS: ExchangeDefaults = {
 };
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
-export function createBingxAdapter(options: AdapterOptions): ExchangeAdapter {
+export function createBingxAdapter(
+  options: AdapterOptions,
+  createTransport: CreateTransport = createHttpTransport,
+): ExchangeAdapter {
   const settings = parseAdapterOptions(options, DEFAULTS);
-  const transport = createHttpTransport(settings);
+  const transport = createTransport(settings);
   const redact = createRedactor(Object.values(settings.credentials));
   const account = new ApiAccount(settings.credentials.apiKey, settings.credentials.apiSecret);
+  const intake = createSampleIntake(settings);
   let isClosed = false;
 
   async function ask(
@@ -35,26 +40,31 @@ export function createBingxAdapter(options: AdapterOptions): ExchangeAdapter {
     const context = { exchange: 'BINGX', endpoint, timeoutMs: settings.timeoutMs, redact } as const;
     const executor = new OneCallExecutor(settings, transport);
     await call(executor);
-    return { context, answer: openEnvelope(context, executor.outcome, settings.onSample) };
+    return { context, answer: openEnvelope(context, executor.outcome, intake) };
+  }
+
+  async function askTime(): Promise<TimeAnswer> {
+    const { context, answer } = await ask('GET /openApi/swap/v2/server/time', executor =>
+      executor.execute(new BingxGetServerTimeEndpoint(ANONYMOUS)),
+    );
+    const { reply, data } = answer;
+    return { context, reply, sample: sampleOf(reply, stampOf(data.serverTime), 'time-endpoint') };
   }
 
   return {
     exchange: 'BINGX',
 
-    async serverTime(): Promise<ClockSample> {
-      const { context, answer } = await ask('GET /openApi/swap/v2/server/time', executor =>
-        executor.execute(new BingxGetServerTimeEndpoint(ANONYMOUS)),
-      );
-      const sample = sampleOf(answer.reply, answer.data.serverTime);
-      if (!sample) throw badResponse(context, answer.reply.status, 'no believable server time');
-      settings.onSample?.(sample);
-      return sample;
+    openConnection() {
+      transport.open(settings.baseUrl);
     },
+
+    serverTime: (): Promise<ClockSample> => intake.measure(askTime),
 
     async verifyAccount(): Promise<void> {
       const { context, answer } = await ask('GET /openApi/swap/v2/user/balance', executor =>
         new AccountService(executor).getPerpetualSwapAccountAssetInformation(account),
       );
+      intake.response(answer.reply, undefined);
       // That there is a balance proves the permission to read; what it is goes nowhere.
       if (!asObject(answer.data.balance)) throw badResponse(context, answer.reply.status, 'no balance');
     },
@@ -64,6 +74,7 @@ export function createBingxAdapter(options: AdapterOptions): ExchangeAdapter {
       const { context, answer } = await ask('GET /openApi/swap/v2/quote/premiumIndex', executor =>
         executor.execute(new PremiumIndexEndpoint(wanted)),
       );
+      intake.response(answer.reply, undefined);
       const { symbol: answered, lastFundingRate, nextFundingTime } = answer.data;
       const rate = parseFundingRate({
         symbol: wanted,
@@ -73,6 +84,8 @@ export function createBingxAdapter(options: AdapterOptions): ExchangeAdapter {
       if (!rate) throw badResponse(context, answer.reply.status, `no funding rate of ${wanted}`);
       return rate;
     },
+
+    badSamples: () => intake.counts(),
 
     close() {
       isClosed = true;

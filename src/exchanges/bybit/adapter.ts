@@ -1,13 +1,21 @@
 /** Bybit V5 behind {@link ExchangeAdapter}: three endpoints, and what makes an answer of each believable. */
 import type { ClockSample } from '../../clock/offset.js';
+import { problemOf, SERVERS_APART_MS } from '../../clock/sample-check.js';
 import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adapter-options.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
 import { badResponse, type RequestContext } from '../failures.js';
 import { parseFundingRate, parseSymbol } from '../funding-rate.js';
-import { createHttpTransport } from '../http-transport.js';
+import { type CreateTransport, createHttpTransport } from '../http-transport.js';
 import { asObject } from '../json.js';
 import { createRedactor } from '../redact.js';
-import { stampFromDigits, stampFromNanoseconds } from '../server-stamp.js';
+import { createSampleIntake, type TimeAnswer } from '../sample-intake.js';
+import {
+  NANO_STAMP_RESOLUTION_MS,
+  sampleOf,
+  stampFromDigits,
+  stampFromNanoseconds,
+  stampOf,
+} from '../server-stamp.js';
 import { callBybit } from './call.js';
 import { type BybitAnswer, openEnvelope } from './envelope.js';
 import type { RestClientV5 } from './sdk.js';
@@ -19,10 +27,14 @@ const DEFAULTS: ExchangeDefaults = {
 };
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
-export function createBybitAdapter(options: AdapterOptions): ExchangeAdapter {
+export function createBybitAdapter(
+  options: AdapterOptions,
+  createTransport: CreateTransport = createHttpTransport,
+): ExchangeAdapter {
   const settings = parseAdapterOptions(options, DEFAULTS);
-  const transport = createHttpTransport(settings);
+  const transport = createTransport(settings);
   const redact = createRedactor(Object.values(settings.credentials));
+  const intake = createSampleIntake(settings);
   let isClosed = false;
 
   async function ask(
@@ -32,25 +44,37 @@ export function createBybitAdapter(options: AdapterOptions): ExchangeAdapter {
     if (isClosed) throw closedError('BYBIT');
     const context = { exchange: 'BYBIT', endpoint, timeoutMs: settings.timeoutMs, redact } as const;
     const outcome = await callBybit(settings, transport, call);
-    return { context, answer: openEnvelope(context, outcome, settings.onSample) };
+    return { context, answer: openEnvelope(context, outcome, intake) };
+  }
+
+  async function askTime(): Promise<TimeAnswer> {
+    const { context, answer } = await ask('GET /v5/market/time', client => client.getServerTime());
+    const { reply, result, stamp } = answer;
+    const stampMs = stampFromNanoseconds(result.timeNano) ?? Number.NaN;
+    const sample = sampleOf(reply, stampMs, 'time-endpoint', NANO_STAMP_RESOLUTION_MS);
+    // Both stamps must be believable: they are one clock's, and a doubtful answer is not measured with.
+    const envelopeMs = stampOf(stamp);
+    const isOneMoment =
+      Math.abs(envelopeMs - stampMs) <= reply.receivedAtMs - reply.sentAtMs + SERVERS_APART_MS;
+    const problem =
+      problemOf(sampleOf(reply, envelopeMs, 'time-endpoint')) ??
+      (isOneMoment || Number.isNaN(stampMs) ? undefined : 'cached');
+    return { context, reply, sample, problem };
   }
 
   return {
     exchange: 'BYBIT',
 
-    async serverTime(): Promise<ClockSample> {
-      const { context, answer } = await ask('GET /v5/market/time', client => client.getServerTime());
-      const serverTimeMs = stampFromNanoseconds(answer.result.timeNano);
-      // Both stamps must be believable: they are one clock's, and a doubtful answer is not measured with.
-      if (serverTimeMs === undefined || answer.sample === undefined) {
-        throw badResponse(context, answer.reply.status, 'no believable server time');
-      }
-      return { ...answer.sample, serverTimeMs };
+    openConnection() {
+      transport.open(settings.baseUrl);
     },
+
+    serverTime: (): Promise<ClockSample> => intake.measure(askTime),
 
     async verifyAccount(): Promise<void> {
       // Works for every kind of account, and tells of the key only: no account figure passes through here.
-      await ask('GET /v5/user/query-api', client => client.getQueryApiKey());
+      const { answer } = await ask('GET /v5/user/query-api', client => client.getQueryApiKey());
+      intake.response(answer.reply, answer.stamp);
     },
 
     async fundingRate(symbol: string): Promise<FundingRate> {
@@ -58,6 +82,7 @@ export function createBybitAdapter(options: AdapterOptions): ExchangeAdapter {
       const { context, answer } = await ask('GET /v5/market/tickers', client =>
         client.getTickers({ category: 'linear', symbol: wanted }),
       );
+      intake.response(answer.reply, answer.stamp);
       const list = Array.isArray(answer.result.list) ? answer.result.list : [];
       const ticker = list.map(asObject).find(entry => entry?.symbol === wanted);
       const rate = parseFundingRate({
@@ -69,6 +94,8 @@ export function createBybitAdapter(options: AdapterOptions): ExchangeAdapter {
       if (!rate) throw badResponse(context, answer.reply.status, `no funding rate of ${wanted}`);
       return rate;
     },
+
+    badSamples: () => intake.counts(),
 
     close() {
       isClosed = true;

@@ -16,6 +16,12 @@
  * in some thousand requests the timestamp is one millisecond late. `enable_time_sync` stays off: with it the
  * constructor would call the override before the subclass has its fields.
  *
+ * Between the two readings, and from there to the transport, lie microtasks alone: no timer and no I/O, so nothing that
+ * a freeze would wait for. What is left between the timestamp and the wire is a new connection (DNS, TCP, TLS), a
+ * second attempt where a kept one was dead, and a machine that stops in the middle of it all. Each makes the timestamp
+ * older than it was meant, never newer; the window is placed for that (clock/request-window.ts), and beyond it the
+ * exchange's refusal is the cure.
+ *
  * HMAC secrets are signed with node:crypto, which the SDK allows: its own way through WebCrypto adds 2 ms to
  * the first request of a process (12.4 against 14.5 ms at the median of seven) and two trips to the thread
  * pool between the timestamp and the wire to every other. RSA keys are left to the SDK.

@@ -35,7 +35,7 @@ export const bingxDialect: Dialect = {
   endpoints: {
     '/openApi/swap/v2/server/time': {
       route: 'time',
-      answer: (_, world) => accept({ serverTime: Math.floor(world.serverTimeMs) }),
+      answer: (_, world) => accept({ serverTime: Math.floor(world.toldTimeMs) }),
     },
     '/openApi/swap/v2/quote/premiumIndex': { route: 'funding', answer: premiumIndex },
     '/openApi/swap/v2/user/balance': {
@@ -84,7 +84,7 @@ const accept = (data: object): Answer => ({ status: 200, code: 0, body: { code: 
 
 function refuse(code: number, message: string | undefined, world: World): Answer {
   const msg = message ?? MESSAGES[code] ?? '';
-  return { status: 200, code, body: { code, msg, timestamp: Math.floor(world.serverTimeMs) } };
+  return { status: 200, code, body: { code, msg, timestamp: Math.floor(world.toldTimeMs) } };
 }
 
 /** @returns the refusal, or undefined when the request is authentic */
@@ -123,7 +123,7 @@ function premiumIndex(request: ReceivedRequest, world: World): Answer {
       symbol,
       lastFundingRate: funding.rate,
       nextFundingTime: funding.nextFundingTimeMs,
-      time: Math.floor(world.serverTimeMs),
+      time: Math.floor(world.toldTimeMs),
     };
   };
   const known = COINS.map(coin => `${coin}-USDT`);

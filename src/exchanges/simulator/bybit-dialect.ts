@@ -86,7 +86,7 @@ const envelope = (retCode: number, retMsg: string, result: object, world: World)
   retMsg,
   result,
   retExtInfo: {},
-  time: Math.floor(world.serverTimeMs),
+  time: Math.floor(world.toldTimeMs),
 });
 
 /** @returns the refusal, or undefined when the request is authentic */
@@ -120,9 +120,9 @@ function authenticate(request: ReceivedRequest, world: World): Answer | undefine
   return undefined;
 }
 
-function time({ serverTimeMs }: World) {
-  const microseconds = Math.floor(serverTimeMs * 1000);
-  return { timeSecond: String(Math.floor(serverTimeMs / 1000)), timeNano: `${microseconds}000` };
+function time({ toldTimeMs }: World) {
+  const microseconds = Math.floor(toldTimeMs * 1000);
+  return { timeSecond: String(Math.floor(toldTimeMs / 1000)), timeNano: `${microseconds}000` };
 }
 
 function tickers(request: ReceivedRequest, world: World): Answer {

@@ -19,6 +19,8 @@ export interface World {
   readonly seed: number;
   /** The exchange's clock when the request is judged, epoch milliseconds with a fraction. */
   readonly serverTimeMs: number;
+  /** What its answer says the clock shows; see told-time.ts. */
+  readonly toldTimeMs: number;
 }
 
 export interface Answer {

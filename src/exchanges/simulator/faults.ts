@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { InvalidInputError } from '../../errors.js';
 import { ROUTES, type Route } from './knobs.js';
+import { TOLD_TIMES } from './told-time.js';
 
 const target = {
   /** Default `any`. */
@@ -30,6 +31,8 @@ const faultSchema = z.discriminatedUnion('kind', [
   z.strictObject({ ...target, kind: z.literal('malformed-json') }),
   /** The right answer with another value where the server's clock belongs; none at all when left out. */
   z.strictObject({ ...target, kind: z.literal('wrong-time'), value: z.unknown().optional() }),
+  /** The right answer with a time as the knob of that name tells it. */
+  z.strictObject({ ...target, kind: z.literal('told-time'), toldTime: z.enum(TOLD_TIMES) }),
   /** The right answer, so much later. */
   z.strictObject({ ...target, kind: z.literal('delay'), delayMs: z.number().min(0).max(600_000) }),
   z.strictObject({ ...target, kind: z.literal('hang') }),

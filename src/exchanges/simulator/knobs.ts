@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { InvalidInputError } from '../../errors.js';
+import { TOLD_TIMES, type ToldTime } from './told-time.js';
 
 /** The endpoints, by what they are for; `other` is any path that the exchange does not have. */
 export const ROUTES = ['time', 'verify', 'funding', 'other'] as const;
@@ -24,6 +25,9 @@ const patchSchema = z
       .strictObject({ requests: z.int().min(0).max(1e6), perMs: z.int().min(1).max(86_400_000) })
       .nullable(),
     earlyLimitMs: milliseconds,
+    toldTime: z.enum(TOLD_TIMES),
+    dateHeader: z.boolean(),
+    ageSeconds: z.int().min(0).max(1e9).nullable(),
     fundingRates: z.record(z.string().max(40), z.number().min(-1).max(1)),
   })
   .partial();
@@ -46,6 +50,9 @@ export interface ExchangeKnobs {
   readonly maintenance: 'none' | 'code' | 'http';
   readonly rateLimit: RateLimit | null;
   readonly earlyLimitMs: number;
+  readonly toldTime: ToldTime;
+  readonly dateHeader: boolean;
+  readonly ageSeconds: number | null;
   readonly fundingRates: Readonly<Record<string, number>>;
 }
 
@@ -59,6 +66,9 @@ export const DEFAULT_KNOBS: ExchangeKnobs = {
   maintenance: 'none',
   rateLimit: null,
   earlyLimitMs: 1000,
+  toldTime: 'right',
+  dateHeader: true,
+  ageSeconds: null,
   fundingRates: {},
 };
 
@@ -73,6 +83,10 @@ export const KNOB_DESCRIPTIONS: Readonly<Record<keyof ExchangeKnobs, string>> = 
   maintenance: "none; code: the exchange's busy code; http: HTTP 503 with an HTML page",
   rateLimit: 'requests allowed in each perMs, by API key (and for all unsigned ones together); null for none',
   earlyLimitMs: 'how far ahead of the server a BingX timestamp may be, ms (Bybit: always 1000)',
+  toldTime:
+    'the stamps in its answers: right; cached: that of the answer before; backwards: 1 s before that; future: 10 years ahead; seconds, microseconds, nanoseconds, zero, negative, null (as NaN is sent) in the body alone',
+  dateHeader: "whether answers have a Date header, of the exchange's clock",
+  ageSeconds: 'an Age header, as of an answer from a cache, s; null for none',
   fundingRates: "rates by the exchange's symbol, fractions; others are made up from the seed",
 };
 

@@ -28,6 +28,7 @@ import { type LoopbackServer, startLoopbackServer } from './loopback-server.js';
 import type { Random } from './random.js';
 import { createRateLimiter } from './rate-limiter.js';
 import { createRequestLog, type RequestLog } from './request-log.js';
+import { toldTime } from './told-time.js';
 
 const UNSIGNED = 'unsigned';
 
@@ -63,6 +64,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
   let clock: SimulatedClock = clockWithSkew(knobs.skewMs, knobs.driftPpm, now());
   let faults: readonly Fault[] = [];
   let limiter = createRateLimiter();
+  let lastToldMs: number | undefined;
 
   const after = (ms: number, action: () => void) => {
     if (ms <= 0) return action();
@@ -72,12 +74,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     }, ms);
     timers.add(timer);
   };
-  const worldNow = (): World => ({
-    accounts: options.accounts,
-    knobs,
-    seed: options.seed,
-    serverTimeMs: readClock(clock, now()),
-  });
+  const serverTimeMs = () => readClock(clock, now());
 
   function serve(received: ReceivedRequest, response: ServerResponse): void {
     const isKnown = received.method === 'GET' && Object.hasOwn(dialect.endpoints, received.path);
@@ -89,7 +86,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
         method: received.method,
         path: received.path,
         route,
-        serverTimeMs: Math.floor(worldNow().serverTimeMs),
+        serverTimeMs: Math.floor(serverTimeMs()),
         timestampMs: dialect.timestampOf(received),
         isAccepted,
         outcome,
@@ -112,7 +109,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     }
     const latency = drawLatency(knobs, route, random);
     after(latency.beforeStampMs + (fault?.kind === 'delay' ? fault.delayMs : 0), () => {
-      const answer = judge(received, endpoint, fault);
+      const answer = tell(received, endpoint, fault);
       record(
         fault?.kind === 'cut'
           ? 'cut'
@@ -125,12 +122,32 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     });
   }
 
+  /** The answer, with the time that is to be told in all its stamps. */
+  function tell(received: ReceivedRequest, endpoint: Endpoint | undefined, fault: Fault | undefined): Answer {
+    const nowMs = serverTimeMs();
+    const kind = fault?.kind === 'told-time' ? fault.toldTime : knobs.toldTime;
+    const { timeMs, instead } = toldTime(kind, nowMs, lastToldMs);
+    lastToldMs = timeMs;
+    const { accounts } = options;
+    const world: World = { accounts, knobs, seed: options.seed, serverTimeMs: nowMs, toldTimeMs: timeMs };
+    const answer = judge(received, endpoint, fault, world);
+    return {
+      ...answer,
+      body: instead ? dialect.withTime(answer.body, instead.value) : answer.body,
+      headers: {
+        ...(knobs.dateHeader && { date: new Date(timeMs).toUTCString() }),
+        ...(knobs.ageSeconds !== null && { age: String(knobs.ageSeconds) }),
+        ...answer.headers,
+      },
+    };
+  }
+
   function judge(
     received: ReceivedRequest,
     endpoint: Endpoint | undefined,
     fault: Fault | undefined,
+    world: World,
   ): Answer {
-    const world = worldNow();
     if (knobs.maintenance === 'http') return MAINTENANCE_PAGE;
     if (knobs.maintenance === 'code') return dialect.busy(world);
     let headers: Readonly<Record<string, string>> = {};
@@ -166,7 +183,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     url: server.url,
     log,
     knobs: () => knobs,
-    serverTimeMs: () => readClock(clock, now()),
+    serverTimeMs,
     pendingFaults: () => faults,
     async set(patch) {
       const next = applyPatch(knobs, patch);
@@ -210,6 +227,8 @@ function send(response: ServerResponse, answer: Answer, fault: Fault | undefined
   const whole = isText ? (answer.body as string) : JSON.stringify(answer.body);
   const text =
     fault?.kind === 'body' ? fault.body : fault?.kind === 'malformed-json' ? whole.slice(0, -5) : whole;
+  // Node would write this machine's time.
+  response.sendDate = false;
   response.writeHead(answer.status, {
     'content-type': isText ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(text),

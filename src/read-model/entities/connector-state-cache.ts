@@ -30,6 +30,12 @@ export class ConnectorStateCache {
   @Column({ name: 'uncertainty_ms', type: 'double precision' })
   uncertaintyMs!: number;
 
+  @Column({ name: 'rate_ppm', type: 'double precision', default: 0 })
+  ratePpm!: number;
+
+  @Column({ name: 'rate_bound_ppm', type: 'double precision', default: 50 })
+  rateBoundPpm!: number;
+
   @Column({ name: 'round_trip_ms', type: 'double precision' })
   roundTripMs!: number;
 

@@ -44,4 +44,7 @@ export class DriftSample {
 
   @Column({ name: 'position', type: 'text' })
   position!: string;
+
+  @Column({ name: 'source', type: 'text', default: '' })
+  source!: string;
 }

@@ -39,6 +39,33 @@ export class ExchangeClock {
   @Column({ name: 'sample_count', type: 'bigint' })
   sampleCount!: string;
 
+  @Column({ name: 'rate_ppm', type: 'double precision', default: 0 })
+  ratePpm!: number;
+
+  @Column({ name: 'rate_bound_ppm', type: 'double precision', default: 50 })
+  rateBoundPpm!: number;
+
+  @Column({ name: 'contested_since', type: 'timestamptz', nullable: true })
+  contestedSince!: Date | null;
+
+  @Column({ name: 'rival_host', type: 'text', nullable: true })
+  rivalHost!: string | null;
+
+  @Column({ name: 'rival_sync_id', type: 'uuid', nullable: true })
+  rivalSyncId!: string | null;
+
+  @Column({ name: 'rival_offset', type: 'double precision', nullable: true })
+  rivalOffset!: number | null;
+
+  @Column({ name: 'rival_uncertainty_ms', type: 'double precision', nullable: true })
+  rivalUncertaintyMs!: number | null;
+
+  @Column({ name: 'rival_measured_at', type: 'timestamptz', nullable: true })
+  rivalMeasuredAt!: Date | null;
+
+  @Column({ name: 'memory', type: 'text', default: '' })
+  memory!: string;
+
   @Column({ name: 'created_at', type: 'timestamptz' })
   createdAt!: Date;
 

@@ -8,10 +8,12 @@ import { ConnectorEvent } from './connector-event.js';
 import { ConnectorOutbox } from './connector-outbox.js';
 import { ConnectorStateCache } from './connector-state-cache.js';
 import { ConnectorStream } from './connector-stream.js';
+import { DriftHourly } from './drift-hourly.js';
 import { DriftSample } from './drift-sample.js';
 import { ExchangeClock } from './exchange-clock.js';
 import { ProjectionCheckpoint } from './projection-checkpoint.js';
 import { ProjectionDeadLetter } from './projection-dead-letter.js';
+import { ShadowOutcome } from './shadow-outcome.js';
 
 export {
   CacheUsage,
@@ -19,10 +21,12 @@ export {
   ConnectorOutbox,
   ConnectorStateCache,
   ConnectorStream,
+  DriftHourly,
   DriftSample,
   ExchangeClock,
   ProjectionCheckpoint,
   ProjectionDeadLetter,
+  ShadowOutcome,
 };
 
 export const entities = [
@@ -32,7 +36,9 @@ export const entities = [
   ConnectorStateCache,
   ExchangeClock,
   DriftSample,
+  DriftHourly,
   CacheUsage,
+  ShadowOutcome,
   ProjectionCheckpoint,
   ProjectionDeadLetter,
 ] as const;

@@ -5,9 +5,15 @@ import type { MigrationInterface } from 'typeorm';
 import { EventStore1764000000001 } from './1764000000001-event-store.js';
 import { ReadTables1764000000002 } from './1764000000002-read-tables.js';
 import { Outbox1764000000003 } from './1764000000003-outbox.js';
+import { ClockDrift1764000000004 } from './1764000000004-clock-drift.js';
+import { DriftHistory1764000000005 } from './1764000000005-drift-history.js';
+import { ShadowOutcome1764000000006 } from './1764000000006-shadow-outcome.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
   ReadTables1764000000002,
   Outbox1764000000003,
+  ClockDrift1764000000004,
+  DriftHistory1764000000005,
+  ShadowOutcome1764000000006,
 ];

@@ -1,0 +1,88 @@
+/**
+ * An init as connectors do it that have no cache: measure the exchange's clock, then verify. That is what `CACHE_MODE=off`
+ * does and, with the cache looking on, `CACHE_MODE=shadow`: each connector for itself, at every init, and whatever fails
+ * is the caller's to see.
+ *
+ * What was measured is this process's own (its clock is the reference) and goes nowhere else.
+ */
+import { randomUUID } from 'node:crypto';
+import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
+import type { UsableState } from '../cache/lookup.js';
+import type { HostClock } from '../clock/host-clock.js';
+import { type ClockSample, estimateFromSample } from '../clock/offset.js';
+import { linkToSelf } from '../clock/reference.js';
+import type { RequestWindow } from '../clock/request-window.js';
+import type { ConnectorRef } from '../events/connector.js';
+import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapter.js';
+import { beginShadow, type EndShadow } from './shadow.js';
+import { measureServerTime } from './sync.js';
+
+export interface PlainInit {
+  readonly cache: ConnectorStateCacheService;
+  readonly ref: ConnectorRef;
+  readonly adapter: ExchangeAdapter;
+  /** Where the first timestamp would be placed, and what promises rest on; for the shadow. */
+  readonly window: RequestWindow;
+  readonly toleranceMs: number;
+  readonly isClosed: () => boolean;
+  /** What was measured, to sign the verification with. */
+  readonly use: (state: UsableState) => void;
+  /** The clock that the verification's answer carried. */
+  readonly answered: () => ClockSample | undefined;
+}
+
+/** @throws ExchangeError, ConnectorStateError `CLOSED` */
+export async function initialiseWithoutCache(init: PlainInit): Promise<void> {
+  const { cache, ref, adapter, use, answered } = init;
+  const trace: Trace = { correlationId: randomUUID() };
+  const end: EndShadow | undefined = cache.mode === 'shadow' ? beginShadow(init) : undefined;
+  const startedMs = performance.now();
+  let synced: ClockSample | undefined;
+  try {
+    const state = await measureServerTime(
+      adapter,
+      sample => {
+        synced = sample;
+        return stateFrom(sample, ref, cache.clock);
+      },
+      init.isClosed,
+    );
+    use(state);
+  } catch (error) {
+    const durationMs = performance.now() - startedMs;
+    end?.({ synced: undefined, syncFailure: { error, durationMs }, answered: undefined }, trace);
+    throw error;
+  }
+  try {
+    await adapter.verifyAccount();
+  } catch (error) {
+    if (end && error instanceof ExchangeError) {
+      const { exchangeCode, authClass: failureClass, sample } = error;
+      const serverTimeMs = sample?.serverTimeMs;
+      cache.recordAuthFailure(ref, { exchangeCode, failureClass, serverTimeMs }, trace);
+    }
+    throw error;
+  } finally {
+    end?.({ synced, syncFailure: undefined, answered: answered() }, trace);
+  }
+}
+
+/** However far off this host's clock is: it need not fit into any row. */
+function stateFrom(
+  sample: ClockSample,
+  { exchange, environment }: ConnectorRef,
+  clock: HostClock,
+): UsableState {
+  const estimate = estimateFromSample(sample);
+  return {
+    exchange,
+    environment,
+    syncId: randomUUID(),
+    basis: 'measured',
+    estimate,
+    // Used for as long as this connector lives.
+    expiresAtMs: Number.POSITIVE_INFINITY,
+    referenceClock: clock.id,
+    link: linkToSelf(clock),
+  };
+}

@@ -1,0 +1,111 @@
+/**
+ * What an adapter does with the clocks in its replies: each stamp becomes a sample, is judged
+ * (clock/sample-gate.ts), and is then told to whoever listens, or dropped and counted.
+ *
+ * A reply whose body carries no stamp still has a `Date` header. That is good to a second, which is enough to
+ * notice that a clock is off by more, so it is used where there is nothing better, but only on answers of the
+ * exchange itself: the error pages of whoever stands in front of it carry that one's clock. A body with a bad stamp
+ * is not made good by its header.
+ */
+import { ContinuityGuard } from '../clock/host-clock.js';
+import type { ClockSample } from '../clock/offset.js';
+import { PROBLEM_TEXTS, type SampleProblem } from '../clock/sample-check.js';
+import { type ProblemCounts, SampleGate } from '../clock/sample-gate.js';
+import type { AdapterOptions } from './exchange-adapter.js';
+import { badResponse, type RequestContext } from './failures.js';
+import type { HttpReply } from './http-transport.js';
+import { DATE_RESOLUTION_MS, isFromCache, sampleOf, stampFromDate, stampOf } from './server-stamp.js';
+
+export interface SampleIntake {
+  /**
+   * A sample by the way, of an answer that says yes.
+   * @param stamp where the exchange tells its clock in such an answer; undefined when it tells none
+   */
+  response(reply: HttpReply, stamp: unknown): void;
+  /**
+   * The same of one that says no.
+   * @param isTimestamp the timestamp was refused, so that a step of the exchange's clock is likely
+   * @returns the sample by a stamp of the exchange's own, which is exact enough to sign with; undefined when there is
+   *   none that can be believed
+   */
+  refusal(reply: HttpReply, stamp: unknown, isTimestamp: boolean): ClockSample | undefined;
+  /**
+   * A sample that was asked for. Where the first is no good, but that may be this host's doing or a step of the
+   * exchange's clock, it is asked once more: that shows which.
+   * @throws ExchangeError `EXCHANGE_BAD_RESPONSE` that names the problem
+   */
+  measure(ask: () => Promise<TimeAnswer>): Promise<ClockSample>;
+  counts(): ProblemCounts;
+}
+
+/** The time endpoint's answer. */
+export interface TimeAnswer {
+  readonly context: RequestContext;
+  readonly reply: HttpReply;
+  readonly sample: ClockSample;
+  /** What is wrong already, by what else the answer told. */
+  readonly problem?: SampleProblem | undefined;
+}
+
+const MAY_PASS_WHEN_ASKED_AGAIN: ReadonlySet<SampleProblem> = new Set([
+  'interrupted',
+  'backwards',
+  'cached',
+  'forwards',
+]);
+
+type IntakeOptions = Pick<AdapterOptions, 'now' | 'wall' | 'onSample' | 'onBadSample'>;
+
+export function createSampleIntake({ now, wall, onSample, onBadSample }: IntakeOptions): SampleIntake {
+  const guard = wall && new ContinuityGuard({ now, wall });
+  const gate = new SampleGate({ isUnbroken: guard && (() => guard.isUnbroken()), onBadSample });
+
+  function judge(reply: HttpReply, sample: ClockSample): SampleProblem | undefined {
+    const problem = isFromCache(reply.headers) ? gate.drop('cached') : gate.admit(sample);
+    if (!problem) onSample?.(sample);
+    return problem;
+  }
+
+  /** The best of what a reply tells. */
+  function take(reply: HttpReply, stamp: unknown, source: 'response' | 'refusal'): ClockSample | undefined {
+    let sample: ClockSample;
+    if (stamp !== undefined) {
+      sample = sampleOf(reply, stampOf(stamp), source);
+    } else {
+      const dateMs = stampFromDate(reply.headers);
+      if (dateMs === undefined) return undefined;
+      sample = sampleOf(reply, dateMs, 'date-header', DATE_RESOLUTION_MS);
+    }
+    return judge(reply, sample) ? undefined : sample;
+  }
+
+  return {
+    response(reply, stamp) {
+      take(reply, stamp, 'response');
+    },
+
+    refusal(reply, stamp, isTimestamp) {
+      if (isTimestamp) gate.refusedTimestamp(reply.sentAtMs);
+      const sample = take(reply, stamp, 'refusal');
+      return sample?.source === 'refusal' ? sample : undefined;
+    },
+
+    async measure(ask) {
+      for (let isSecond = false; ; isSecond = true) {
+        const { context, reply, sample, problem: known } = await ask();
+        const problem = known ? gate.drop(known) : judge(reply, sample);
+        if (!problem) return sample;
+        if (isSecond || !MAY_PASS_WHEN_ASKED_AGAIN.has(problem)) {
+          throw badResponse(
+            context,
+            reply.status,
+            `a server time that ${PROBLEM_TEXTS[problem]} (${problem})`,
+            problem,
+          );
+        }
+      }
+    },
+
+    counts: () => gate.counts(),
+  };
+}

@@ -1,0 +1,219 @@
+/**
+ * The history of drift, read as cells (src/clock/drift-cell.ts).
+ *
+ * Short ranges are read from `drift_sample`, sample by sample, and folded into cells of seconds or minutes by the same
+ * code that makes the roll-up: the range of the key leads to the one or two partitions it lies in, and within them
+ * to just these samples. From {@link LONGEST_RAW_MS} on the hours of `drift_hourly` are fine enough to look at, and
+ * a range costs what its hours cost, whether there are a million samples behind them or a hundred million.
+ *
+ * Both are read through a cursor: what is in memory is a page of rows, however many there are.
+ */
+import type { Pool, PoolClient } from 'pg';
+import { addToCell, cellOf, type DriftCell } from '../clock/drift-cell.js';
+import type { PlacedCell } from '../clock/drift-steps.js';
+import { machineOf } from '../clock/machine.js';
+import type { Environment, Exchange } from '../events/connector.js';
+
+export interface DriftQuery {
+  /** A span that ends now, by the database's clock, or the moment it begins (epoch ms). */
+  readonly since: { readonly agoMs: number } | { readonly atMs: number };
+  /** Default: all. */
+  readonly exchange?: Exchange | undefined;
+  readonly environment?: Environment | undefined;
+  /** A machine's name, as in `drift_hourly`. */
+  readonly host?: string | undefined;
+}
+
+export interface DriftCells {
+  /** Epoch ms, by the database's clock; from is the start of a cell. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly source: 'samples' | 'hours';
+  readonly cellMs: number;
+  /** Rows read: samples, or hours of a clock and machine. */
+  readonly rows: number;
+  /** In the order of their starts. */
+  readonly cells: readonly PlacedCell[];
+}
+
+const HOUR_MS = 3_600_000;
+/** Up to here a range has few samples, and an hour would be a large part of it. */
+export const LONGEST_RAW_MS = 6 * HOUR_MS;
+/** As many as a terminal can show. */
+const MAX_RAW_CELLS = 200;
+const RAW_CELLS_MS = [10_000, 30_000, 60_000, 120_000];
+
+const PAGE = 5_000;
+
+/** @throws whatever `pg` throws */
+export async function readDrift(pool: Pool, query: DriftQuery): Promise<DriftCells> {
+  const client = await pool.connect();
+  try {
+    // One snapshot, and plans for all rows, as they are all read. Compiling such statements costs more than it gains.
+    await client.query('BEGIN READ ONLY; SET LOCAL cursor_tuple_fraction = 1; SET LOCAL jit = off');
+    const found = await read(client, query);
+    await client.query('COMMIT');
+    return found;
+  } catch (error) {
+    // A broken connection cannot roll back either, and need not.
+    await client.query('ROLLBACK').catch(() => {});
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+async function read(client: PoolClient, query: DriftQuery): Promise<DriftCells> {
+  const { rows } = await client.query<{ now: number }>(
+    `SELECT round(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`,
+  );
+  const untilMs = rows[0]?.now as number;
+  const sinceMs = 'atMs' in query.since ? query.since.atMs : untilMs - query.since.agoMs;
+  const spanMs = untilMs - sinceMs;
+  const source = spanMs <= LONGEST_RAW_MS ? 'samples' : 'hours';
+  const cellMs =
+    source === 'hours' ? HOUR_MS : (RAW_CELLS_MS.find(ms => spanMs <= ms * MAX_RAW_CELLS) ?? HOUR_MS);
+  const fromMs = Math.floor(sinceMs / cellMs) * cellMs;
+  const found =
+    source === 'hours' ? await hours(client, fromMs, query) : await samples(client, fromMs, cellMs, query);
+  return { fromMs, untilMs, source, cellMs, ...found };
+}
+
+type Found = Pick<DriftCells, 'rows' | 'cells'>;
+
+const ms = (column: string) => `date_part('epoch', ${column}) * 1000`;
+
+/** In the order of the columns below. */
+const CELL_COLUMNS: Readonly<Record<keyof DriftCell, string>> = {
+  samples: 'samples',
+  firstAt: ms('first_at'),
+  lastAt: ms('last_at'),
+  minOffsetMs: 'min_offset_ms',
+  maxOffsetMs: 'max_offset_ms',
+  meanOffsetMs: 'mean_offset_ms',
+  tightestUncertaintyMs: 'tightest_uncertainty_ms',
+  firstOffsetMs: 'first_offset_ms',
+  firstUncertaintyMs: 'first_uncertainty_ms',
+  firstKnownAt: ms('first_known_at'),
+  offsetMs: 'offset_ms',
+  uncertaintyMs: 'uncertainty_ms',
+  knownAt: ms('known_at'),
+  steps: 'steps',
+  stepAfter: ms('step_after'),
+  steppedAt: ms('stepped_at'),
+  stepMs: 'step_ms',
+  weight: 'weight',
+  weightSquares: 'weight_squares',
+  centreMs: 'centre_ms',
+  centreOffsetMs: 'centre_offset_ms',
+  timeSquares: 'time_squares',
+  timeOffsets: 'time_offsets',
+  offsetSquares: 'offset_squares',
+  roundTripMinMs: 'round_trip_min_ms',
+  roundTripsTo5: 'round_trips_to5',
+  roundTripsTo10: 'round_trips_to10',
+  roundTripsTo25: 'round_trips_to25',
+  roundTripsTo50: 'round_trips_to50',
+  roundTripsTo100: 'round_trips_to100',
+  roundTripsTo250: 'round_trips_to250',
+  roundTripsTo500: 'round_trips_to500',
+  roundTripsTo1000: 'round_trips_to1000',
+  roundTripsOver: 'round_trips_over',
+};
+
+/** $1 epoch ms, $2 exchange, $3 environment, $4 machine (null: all). Exported for the benchmark, which explains it. */
+export const HOURS_SQL = `
+  SELECT ${ms('hour')} AS start, exchange, environment, reference_clock, machine,
+         ${Object.values(CELL_COLUMNS).join(', ')}
+    FROM drift_hourly
+   WHERE hour >= to_timestamp($1::float8 / 1000)
+     AND ($2::text IS NULL OR exchange = $2) AND ($3::text IS NULL OR environment = $3)
+     AND ($4::text IS NULL OR machine = $4)
+   ORDER BY hour`;
+
+/** $1 epoch ms, $2 exchange, $3 environment (null: all). */
+export const SAMPLES_SQL = `
+  SELECT ${ms('sampled_at')}, exchange, environment, reference_clock, host, offset_ms, uncertainty_ms, round_trip_ms
+    FROM drift_sample
+   WHERE sampled_at >= to_timestamp($1::float8 / 1000)
+     AND ($2::text IS NULL OR exchange = $2) AND ($3::text IS NULL OR environment = $3)
+   ORDER BY sampled_at, sync_id`;
+
+const CELL_FIELDS = Object.keys(CELL_COLUMNS);
+const KEY_COLUMNS = 5;
+/** Objects that begin as copies of one have one layout; grown field by field they cost twice the time. */
+const SHAPE = cellOf({ atMs: 0, offsetMs: 0.5, uncertaintyMs: 0.5, roundTripMs: 0.5 });
+
+async function hours(client: PoolClient, fromMs: number, query: DriftQuery): Promise<Found> {
+  const cells: PlacedCell[] = [];
+  const { exchange = null, environment = null, host = null } = query;
+  await eachRow(client, HOURS_SQL, [fromMs, exchange, environment, host], row => {
+    const [startMs, exchange, environment, referenceClock, machine] = row as [
+      number,
+      string,
+      string,
+      string,
+      string,
+    ];
+    const cell: Record<string, unknown> = { ...SHAPE };
+    for (let i = 0; i < CELL_FIELDS.length; i++) cell[CELL_FIELDS[i] as string] = row[KEY_COLUMNS + i];
+    // The columns are the cell's fields, by the record above.
+    cells.push({ startMs, exchange, environment, referenceClock, machine, cell: cell as DriftCell });
+  });
+  return { rows: cells.length, cells };
+}
+
+async function samples(
+  client: PoolClient,
+  fromMs: number,
+  cellMs: number,
+  query: DriftQuery,
+): Promise<Found> {
+  const cells: PlacedCell[] = [];
+  /** By what they are about: the last cell, which is the only one that can grow. */
+  const growing = new Map<string, number>();
+  const { exchange = null, environment = null, host } = query;
+  let rows = 0;
+  await eachRow(client, SAMPLES_SQL, [fromMs, exchange, environment], row => {
+    rows += 1;
+    const [sampledAt, exchange, environment, referenceClock, process] = row as [
+      number,
+      string,
+      string,
+      string,
+      string,
+    ];
+    const [offsetMs, uncertaintyMs, roundTripMs] = row.slice(KEY_COLUMNS) as [number, number, number];
+    const machine = machineOf(process);
+    if (host !== undefined && machine !== host) return;
+    const atMs = Math.round(sampledAt);
+    const startMs = Math.floor(atMs / cellMs) * cellMs;
+    const name = `${exchange} ${environment} ${referenceClock} ${machine}`;
+    const index = growing.get(name);
+    const last = index === undefined ? undefined : (cells[index] as PlacedCell);
+    const before = last?.startMs === startMs ? last.cell : undefined;
+    const sample = { atMs, offsetMs, uncertaintyMs, roundTripMs };
+    const cell = before ? addToCell(before, sample) : cellOf(sample);
+    const placed = { startMs, exchange, environment, referenceClock, machine, cell };
+    if (before && index !== undefined) cells[index] = placed;
+    else growing.set(name, cells.push(placed) - 1);
+  });
+  return { rows, cells };
+}
+
+async function eachRow(
+  client: PoolClient,
+  text: string,
+  values: readonly unknown[],
+  take: (row: readonly unknown[]) => void,
+): Promise<void> {
+  await client.query(`DECLARE drift_rows NO SCROLL CURSOR FOR ${text}`, [...values]);
+  for (;;) {
+    const { rows } = await client.query<unknown[]>({
+      text: `FETCH ${PAGE} FROM drift_rows`,
+      rowMode: 'array',
+    });
+    for (const row of rows) take(row);
+    if (rows.length < PAGE) return;
+  }
+}
