@@ -22,10 +22,10 @@ const WORTHWHILE_AGE = 0.5;
 const WORTHWHILE_SILENCE_MS = 10 * 60_000;
 /** In the last part of a state's life it is refreshed although nobody needs it yet. */
 const REFRESH_SHARE = 0.2;
-/** Coarse is what is more than twice, and 10 ms, worse than it could be; one in twenty then does something about it. */
+/** Coarse is what is more than twice, and 5 ms, worse than it could be; one in ten then does something about it. */
 const COARSE_FACTOR = 2;
-const COARSE_MS = 10;
-const COARSE_SHARE = 0.05;
+const COARSE_MS = 5;
+const COARSE_SHARE = 0.1;
 
 export interface Judgement {
   /** What the sample and the state allow together; `undefined` for a sample that no clock can have given. */

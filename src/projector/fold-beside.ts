@@ -25,6 +25,8 @@ export interface FoldOptions {
   readonly onProgress?: (progress: RebuildProgress) => void;
   /** Fail at the first event that cannot be projected. */
   readonly strict?: boolean;
+  /** Tables that have no rows yet are folded too; otherwise they stay empty, as the live ones are. */
+  readonly fillsNew?: boolean;
 }
 
 export interface FoldBeside {
@@ -39,7 +41,7 @@ export async function foldBeside(
   context: ProjectorContext,
   session: Session,
   projections: readonly Projection[],
-  { signal, onProgress, strict = false }: FoldOptions,
+  { fillsNew, signal, onProgress, strict = false }: FoldOptions,
 ): Promise<FoldBeside> {
   const { store } = context;
   const readPage = createPageReader(context);
@@ -86,7 +88,8 @@ export async function foldBeside(
     }
   }
 
-  await upTo(await limitsOf(context, await readCheckpoints(session, projections)), 'transaction');
+  const checkpoints = await readCheckpoints(session, projections);
+  await upTo(await limitsOf(context, checkpoints, fillsNew), 'transaction');
   return { upTo, events: () => events, eventsOf };
 }
 
@@ -101,13 +104,18 @@ export const isOurs = ({ store }: ProjectorContext, position: Position | undefin
   position === undefined || position.startsWith(`${store.name}/`);
 
 /**
- * As far as the live rows have come. Rows that came from another event store, and tables that have none yet (of a release
- * that knows more projections than the last), go to the head of this one: left to the projector, a new table would
- * make it read the whole log again, while all others wait.
+ * As far as the live rows have come. Rows that came from another event store go to the head of this one, and so do, for
+ * who fills them, tables that have none yet (of a release that knows more projections than the last): left to the
+ * projector, a new table would make it read the whole log again, while all others wait.
  */
-export async function limitsOf(context: ProjectorContext, checkpoints: Checkpoints): Promise<Positions> {
+export async function limitsOf(
+  context: ProjectorContext,
+  checkpoints: Checkpoints,
+  fillsNew = false,
+): Promise<Positions> {
   const positions = positionsOf(checkpoints);
-  const isAsFar = (position: Position | undefined) => position !== undefined && isOurs(context, position);
+  const isAsFar = (position: Position | undefined) =>
+    position === undefined ? !fillsNew : isOurs(context, position);
   if ([...positions.values()].every(isAsFar)) return positions;
   const head = await context.store.head();
   return new Map([...positions].map(([name, at]) => [name, isAsFar(at) ? at : head]));

@@ -73,9 +73,10 @@ export async function rebuild(
   if (wasCurrent) await catchUp(context, signal && { signal });
 
   const result = await withDedicatedSession(context, signal, async session => {
-    const fold = await foldBeside(context, session, projections, options);
+    const fold = await foldBeside(context, session, projections, { ...options, fillsNew: true });
     return atomically(session, async () => {
-      const limits = await limitsOf(context, await lockCheckpoints(session, projections, { wait: true }));
+      const checkpoints = await lockCheckpoints(session, projections, { wait: true });
+      const limits = await limitsOf(context, checkpoints, true);
       await fold.upTo(limits, 'savepoint');
       const differences = await compareAll(session, projections, signal);
       for (const [index, projection] of projections.entries()) {
