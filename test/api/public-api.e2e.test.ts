@@ -27,21 +27,31 @@ describe('the package', () => {
 
     expect(cold).toMatchObject({ code: 0, signal: null });
     const first = JSON.parse(cold.stdout);
+    // A minute off: the best guess is refused, and the refusal tells the time.
     expect(first.results).toMatchObject([
-      { cacheHit: false, tier: null, authFailures: 0 },
-      { cacheHit: false, tier: null, authFailures: 0 },
+      { cacheHit: false, tier: null, contact: 'verify-first', authFailures: 1 },
+      { cacheHit: false, tier: null, contact: 'verify-first', authFailures: 1 },
     ]);
     const second = JSON.parse(warm.stdout);
     for (const result of second.results) {
       expect(Object.keys(result).sort()).toEqual(
-        ['authFailures', 'cacheHit', 'durationMs', 'offsetMs', 'tier', 'uncertaintyMs'].sort(),
+        [
+          'authFailures',
+          'cacheHit',
+          'contact',
+          'durationMs',
+          'isStale',
+          'offsetMs',
+          'tier',
+          'uncertaintyMs',
+        ].sort(),
       );
       expect(result).toMatchObject({ cacheHit: true, tier: 'postgres', authFailures: 0 });
       expect(Math.abs(result.offsetMs - 61_000)).toBeLessThanOrEqual(result.uncertaintyMs);
     }
     expect(second.history.at(-1)).toBe('ConnectorStateHit');
     expect(second.stats).toMatchObject({ total: 2, valid: 2, totalHits: 2, totalMisses: 2, hitRate: 0.5 });
-    expect(world.simulator.counters('BYBIT').byRoute).toMatchObject({ time: 1, verify: 2 });
+    expect(world.simulator.counters('BYBIT').byRoute).toMatchObject({ time: 0, verify: 3 });
   });
 
   it('logs JSON lines to stderr, and nothing to stdout', async () => {

@@ -1,6 +1,7 @@
 /** What operators ask for, while the event store takes facts and never says that it has. */
 import { describe, expect, it } from '@jest/globals';
 import { ConnectorStateCacheService } from '../../src/cache/connector-state-cache-service.js';
+import type { HistoryEntry } from '../../src/cache/history.js';
 import { Recorder } from '../../src/cache/recorder.js';
 import { systemClock } from '../../src/clock/host-clock.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
@@ -60,10 +61,14 @@ describe('an event store that swallows what it is given', () => {
 
     expect(removed).toEqual({ status: 'fulfilled', value: 0 });
     // What is stored; the failure just recorded is not.
-    expect(history).toMatchObject({ status: 'fulfilled', value: [{ type: 'ConnectorSynced' }] });
+    expect(history).toMatchObject({ status: 'fulfilled' });
+    expect(typesIn(history)).toEqual(new Set(['ConnectorSynced']));
     expect(invalidated).toMatchObject({
       status: 'rejected',
       reason: { code: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('it stays pending') },
     });
   });
 });
+
+const typesIn = (history: PromiseSettledResult<HistoryEntry[]>): Set<string> =>
+  new Set(history.status === 'fulfilled' ? history.value.map(({ type }) => type) : []);

@@ -6,8 +6,9 @@ import { idsOf, readToHead, type Subject } from './harness.js';
 import { many, sampleConnector } from './sample-events.js';
 
 export function describeReading(subject: Subject): void {
+  const { ConnectorStateHit } = UPCASTERS;
   afterEach(() => {
-    delete UPCASTERS.ConnectorStateHit;
+    UPCASTERS.ConnectorStateHit = ConnectorStateHit ?? {};
   });
 
   it('gives back what was appended', async () => {
@@ -167,7 +168,7 @@ export function describeReading(subject: Subject): void {
     const connector = sampleConnector();
     const event = connector.hit();
     const { count, ...older } = event.data as { count: number };
-    UPCASTERS.ConnectorStateHit = { 0: data => ({ ...(data as object), count: 1 }) };
+    UPCASTERS.ConnectorStateHit = { ...ConnectorStateHit, 0: data => ({ ...(data as object), count: 1 }) };
 
     await harness.writeRaw({ ...event, schemaVersion: 0, data: older });
 
