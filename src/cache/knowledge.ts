@@ -6,7 +6,7 @@
  * ever accepted with one, and until when. Intersecting the two would be tighter, and wrong: a row that a host with a
  * broken clock measured may be false and still overlap. Where they exclude each other the row is void.
  *
- * A contested clock (shared-clock.ts) is not decided here. What was measured before the contest is in doubt; if
+ * A contested clock (shared-clock.ts) is not decided here. Every row is in doubt then; if
  * both sides are close together a timestamp in the middle satisfies either, and how close is close enough only the
  * connector knows. This machine's own contradiction is no contest to itself: it was there.
  *
@@ -53,8 +53,8 @@ export function knowledgeOf({ row, clock, isVoid }: KnowledgeParts, a: Assessmen
   if (typeof own === 'object' && (isVoid(own) || isBeforeEpoch(own, believed, a))) own = 'invalid';
 
   const rival = believed?.rival;
-  const isDoubtful = (state: OffsetState) =>
-    rival !== undefined && state.referenceClock === a.clockId && state.estimate.atMs < rival.sinceMs;
+  // Also what was measured since: it may be the rival's own word, and the row does not say whose it is.
+  const isDoubtful = (state: OffsetState) => rival !== undefined && state.referenceClock === a.clockId;
   if (usable && rival && (typeof own !== 'object' || isDoubtful(own))) {
     const reason = own === 'corrupt' || own === 'other-connector' ? own : 'contested';
     return { own: reason, shared: undefined, ended: undefined, between: middle(usable, believed, a) };

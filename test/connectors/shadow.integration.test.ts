@@ -212,15 +212,14 @@ describe.each(BOTH)('a %s connector in shadow mode', exchange => {
     const process = await world.process({ ...SHADOW, databaseUrl: proxy.url, lookupDeadlineMs: 60_000 });
     proxy.behave('hang');
 
-    const result = await world.connector(process, exchange).initialize();
+    await world.connector(process, exchange).initialize();
 
-    // The question is still on its way: only now does it come to nothing.
+    // The question is still on its way: only now does it come to nothing, and that is what the fact says.
     proxy.behave('forward');
     proxy.cut();
     await process.flush();
     const [fact] = await shadowed(process);
     expect(fact).toMatchObject({ contact: 'verify-first', missReason: 'database' });
-    expect(fact?.lookupMs).toBeGreaterThan(result.durationMs);
   });
 
   it('keeps its lookups out of the way of what it records: the state stream stays as it was', async () => {
