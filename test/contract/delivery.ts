@@ -46,7 +46,7 @@ export function describeDelivery(subject: Subject): void {
     expect(polled).toEqual(log.map(place));
     expect(log.map(receipt).sort()).toEqual(written.map(receipt).sort());
     expectGaplessVersions(followed);
-  }, 90_000);
+  }, 240_000);
 }
 
 /** What must agree between two readers' copies. Text, for 50 000 are compared. */
