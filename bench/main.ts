@@ -16,6 +16,10 @@ import type { Benchmark } from './benchmark.js';
 import { append } from './benchmarks/append.js';
 import { demo } from './benchmarks/demo.js';
 import { drift } from './benchmarks/drift.js';
+import { esdbAppend } from './benchmarks/esdb-append.js';
+import { esdbCatchUp } from './benchmarks/esdb-catch-up.js';
+import { esdbMemory } from './benchmarks/esdb-memory.js';
+import { esdbVisibility } from './benchmarks/esdb-visibility.js';
 import { footprint } from './benchmarks/footprint.js';
 import { lookup } from './benchmarks/lookup.js';
 import { projector } from './benchmarks/projector.js';
@@ -32,6 +36,10 @@ const BENCHMARKS: readonly Benchmark[] = [
   append,
   projector,
   visibility,
+  esdbAppend,
+  esdbCatchUp,
+  esdbMemory,
+  esdbVisibility,
   drift,
   demo,
 ];

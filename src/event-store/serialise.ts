@@ -47,11 +47,12 @@ export function serialiseEvent(event: NewEvent): SerialisedEvent {
     refuse('occurredAt must be whole epoch milliseconds between the years 2000 and 2100');
   }
   if (!isShortText(host) || host === '') refuse(`host must be text of 1 to ${MAX_ENVELOPE_TEXT} characters`);
-  for (const [name, value] of Object.entries({ correlationId, causationId })) {
-    if (value !== undefined && !isShortText(value)) {
-      refuse(`${name} must be text of at most ${MAX_ENVELOPE_TEXT} characters, or left out`);
-    }
-  }
+  const requireOptional = (name: string, value: unknown) => {
+    if (value === undefined || isShortText(value)) return;
+    refuse(`${name} must be text of at most ${MAX_ENVELOPE_TEXT} characters, or left out`);
+  };
+  requireOptional('correlationId', correlationId);
+  requireOptional('causationId', causationId);
   return {
     id: event.id,
     stream,
@@ -72,6 +73,7 @@ function toText(data: unknown, refuse: (problem: string) => never): string {
   } catch {
     return refuse('data cannot be written as JSON');
   }
+  if (!text.includes('\\')) return text;
   // JSON escapes exactly the two things no database text can hold, so escapes are all there is to look for.
   // An even number of backslashes before the `u` is a backslash that was meant.
   for (const [backslashes] of text.matchAll(/\\+(?=u0000|ud[89a-f])/g)) {

@@ -93,7 +93,7 @@ async function follow(
   });
   try {
     let after = lowest(store.compare, positions);
-    for await (const page of readAhead(subscription)) {
+    for await (const page of readAhead(subscription, ({ caughtUp }) => caughtUp)) {
       if (store.compare(page.position, after) > 0) {
         const batch = { after, events: page.events, position: page.position };
         const outcome = await applyLive(context, session, 'leader', batch, positions);

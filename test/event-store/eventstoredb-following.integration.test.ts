@@ -1,4 +1,5 @@
 /** Following over bad networks: every event once and in order, whatever breaks, and nothing left behind. */
+import { getEventListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import type { Page } from '../../src/event-store/event-store.js';
@@ -181,6 +182,25 @@ describe('a subscription', () => {
     expect(server.log.followers).toBe(1);
     await store.close();
     await eventually(() => server.log.followers === 0);
+  });
+
+  it('listens once to a signal that outlives it, however often it connects, and not at all when it is over', async () => {
+    const server = await givenServer();
+    const store = givenStore(server);
+    const connector = sampleConnector();
+    await store.append(many(60, () => connector.fact()));
+    server.inject({ rpc: 'read', kind: 'cut', afterMessages: 8, times: 12 });
+    const { signal } = new AbortController();
+    let events = 0;
+
+    for await (const page of store.subscribe({ after: undefined, signal, pageSize: 5 })) {
+      events += page.events.length;
+      expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+      if (events === 60) break;
+    }
+
+    expect(store.warnings.length).toBeGreaterThan(10);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('holds the server back for a slow reader', async () => {

@@ -81,9 +81,10 @@ async function submit<T>(
 ): Promise<T> {
   const interruption = interruptAfter(bounds, closing, action);
   try {
-    return await interruption.race(
-      new Promise<T>((resolve, reject) => queue.add(toAppend(interruption, resolve, reject))),
-    );
+    return await new Promise<T>((resolve, reject) => {
+      interruption.onOver(reject);
+      queue.add(toAppend(interruption, resolve, reject));
+    });
   } finally {
     interruption.dispose();
   }

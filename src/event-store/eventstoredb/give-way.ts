@@ -14,8 +14,8 @@ const MIN_PAUSE_MS = 10;
 const CONTENDED_FOR_MS = 1_000;
 /** So long at least a process appends to a stream before it gives way in case others want to. */
 const HELD_FOR_MS = 100;
-/** And so many times as long as it gives way: where nobody wants to, that costs a twentieth. */
-const HELD_FACTOR = 20;
+/** And so many times as long as it gives way: where nobody wants to, that costs a fortieth. */
+const HELD_FACTOR = 40;
 
 /** Called when a stream is about to be appended to: one that lay idle for long enough was given way to. */
 export function noteUse(tail: Tail): void {
