@@ -41,6 +41,9 @@ export function createPool({
     keepAlive: true,
   });
   pool.on('error', error => log.debug({ error: error.message }, 'an idle database connection was lost'));
+  // Between being handed out and being listened to by who asked for it a connection may break as well, and an error
+  // that nobody hears would end the process. Whoever holds it meets the error in its next query.
+  pool.on('connect', client => client.on('error', () => undefined));
   return pool;
 }
 
