@@ -25,7 +25,7 @@ const appends = fc
       streams: fc.subarray(STREAMS, { minLength: 1, maxLength: 3 }),
       goesAlone: fc.boolean(),
       isOver: fc.boolean(),
-      size: fc.constantFrom(1, 3, 2_500),
+      size: fc.constantFrom(1, 3, 600, 2_500),
     }),
     { maxLength: 20 },
   )
@@ -77,7 +77,7 @@ describe('what can start', () => {
         for (const group of groups) {
           if (group.length === 1) continue;
           expect(group.some(({ goesAlone }) => goesAlone)).toBe(false);
-          expect(group.reduce((sum, { items }) => sum + items.length, 0)).toBeLessThanOrEqual(4_000);
+          expect(group.reduce((sum, { items }) => sum + items.length, 0)).toBeLessThanOrEqual(1_000);
         }
         const kept = [...groups.flat(), ...left].map(({ number }) => number).sort((a, b) => a - b);
         expect(kept).toEqual(
@@ -102,11 +102,13 @@ describe('the queue', () => {
   function givenQueue() {
     const groups: number[][] = [];
     const ends: (() => void)[] = [];
-    const queue = new AppendQueue<Append>(group => {
+    const releases: (() => boolean)[] = [];
+    const queue = new AppendQueue<Append>((group, release) => {
       groups.push(group.map(({ number }) => number));
+      releases.push(release);
       return new Promise(resolve => ends.push(resolve));
     });
-    return { queue, groups, ends };
+    return { queue, groups, ends, releases };
   }
 
   it('sends what waits for a stream together, once the stream is free', async () => {
@@ -137,6 +139,29 @@ describe('the queue', () => {
     await nextTurn();
 
     expect(groups).toEqual([[0], [1, 2]]);
+  });
+
+  it('starts what is large enough for a group before those are answered whose group is stored', async () => {
+    const { queue, groups, ends, releases } = givenQueue();
+    const large = { items: new Array(400) };
+    for (const number of [0, 1, 2, 3, 4]) queue.add(appendOf(number, ['a'], large));
+    await nextTurn();
+    expect(groups).toEqual([[0, 1]]);
+
+    expect(releases[0]?.()).toBe(true);
+    expect(groups).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
+    // Released is released: its end starts nothing more, and the streams are the second group's now.
+    ends[0]?.();
+    await nextTurn();
+    await nextTurn();
+    expect(groups).toHaveLength(2);
+
+    expect(releases[1]?.()).toBe(false);
+    await nextTurn();
+    expect(groups.at(-1)).toEqual([4]);
   });
 
   it('never starts what nobody waits for any more', async () => {

@@ -10,6 +10,11 @@
  *             answered and appends again goes along
  *   under way until the group has come to its end, also for those whose callers no longer wait
  *
+ * What is large goes in several groups, so that the server stores one while this process prepares the next: with one
+ * group of all that is there, each would wait for the other in turn (16 callers with 100 events each: 0.82 of the bare
+ * client's rate, and 1.4 times that rate so). When enough for a group waits already, it starts before those are answered whose
+ * group has just been stored, because what they do next takes this process's time.
+ *
  * An append that depends on a version, and an import, goes by itself: what becomes of it is nobody else's affair.
  */
 export interface Queued {
@@ -20,22 +25,30 @@ export interface Queued {
   readonly interruption: { readonly isOver: boolean };
 }
 
-/** What a group holds in memory at most, beside one append that alone is larger. */
-const MAX_GROUP_EVENTS = 4_000;
+/** What goes together at most, beside one append that alone is larger. */
+const MAX_GROUP_EVENTS = 1_000;
+/** So much is worth a group without waiting for more. */
+const LARGE_GROUP_EVENTS = 500;
 
 interface Group<Q> {
   readonly members: Q[];
   eventCount: number;
 }
 
+/**
+ * Must not reject. The group's streams are its own until it has come to its end.
+ * @param release may be called when nothing more will be sent, before the callers are answered. True: another group
+ *   has started, and answering may wait until it is on its way
+ */
+export type RunGroup<Q> = (group: readonly Q[], release: () => boolean) => Promise<void>;
+
 export class AppendQueue<Q extends Queued> {
-  readonly #run: (group: readonly Q[]) => Promise<void>;
+  readonly #run: RunGroup<Q>;
   readonly #underWay = new Set<string>();
   #waiting: Q[] = [];
   #isScheduled = false;
 
-  /** @param run must not reject; the streams of a group are its own until it is done */
-  constructor(run: (group: readonly Q[]) => Promise<void>) {
+  constructor(run: RunGroup<Q>) {
     this.#run = run;
   }
 
@@ -56,11 +69,28 @@ export class AppendQueue<Q extends Queued> {
   async #send(members: readonly Q[]): Promise<void> {
     const streams = members.flatMap(member => [...member.streams]);
     for (const stream of streams) this.#underWay.add(stream);
-    await this.#run(members);
-    for (const stream of streams) this.#underWay.delete(stream);
-    if (this.#waiting.length === 0 || this.#isScheduled) return;
+    let isReleased = false;
+    const release = () => {
+      if (isReleased) return false;
+      isReleased = true;
+      for (const stream of streams) this.#underWay.delete(stream);
+      return this.#startNext();
+    };
+    await this.#run(members, release);
+    release();
+  }
+
+  /** @returns whether it has started */
+  #startNext(): boolean {
+    if (this.#waiting.length === 0 || this.#isScheduled) return false;
+    const events = this.#waiting.reduce((sum, { items }) => sum + items.length, 0);
+    if (events >= LARGE_GROUP_EVENTS) {
+      this.#start();
+      return true;
+    }
     this.#isScheduled = true;
     setImmediate(() => this.#start());
+    return false;
   }
 }
 

@@ -19,7 +19,7 @@ import { type AppendContext, appendEvents, importEvents } from './append.js';
 import { AppendQueue } from './append-queue.js';
 import { Connection } from './connection.js';
 import { parseConnectionString } from './connection-string.js';
-import { storeGroup } from './group.js';
+import { type Append, storeGroup } from './group.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
 import { countAfter, readForwards, readLast, readStream } from './read.js';
 import { toRawEvent } from './recorded-event.js';
@@ -95,7 +95,8 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Tran
     tails: new TailCache(),
     prepare: toPrepare(hitsMaxAgeMs, attemptTimeoutMs, log),
   };
-  const writing: AppendContext = { ...storing, queue: new AppendQueue(group => storeGroup(storing, group)) };
+  const queue = new AppendQueue<Append>((group, release) => storeGroup(storing, group, release));
+  const writing: AppendContext = { ...storing, queue };
 
   const requireOpen = () => {
     if (closing.signal.aborted) throw new ConnectorStateError('CLOSED', 'the event store is closed');

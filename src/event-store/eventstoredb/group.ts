@@ -4,6 +4,7 @@
  * The group is tried again for as long as one of its callers waits. What the server refuses for good may be one
  * caller's fault alone, so the appends are then made one by one, and only those fail that are refused by themselves.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ExpectedVersion } from '../event-store.js';
 import { sleep } from '../waiting.js';
 import type { Queued } from './append-queue.js';
@@ -32,12 +33,20 @@ export interface Append extends Queued {
   onFailure(failure: unknown): void;
 }
 
-/** Never rejects. @param group which shares no stream with another that is under way */
-export async function storeGroup(context: TailContext, group: readonly Append[]): Promise<void> {
+/**
+ * Never rejects.
+ * @param group which shares no stream with another that is under way
+ * @param release see `RunGroup` in append-queue.ts
+ */
+export async function storeGroup(
+  context: TailContext,
+  group: readonly Append[],
+  release: () => boolean,
+): Promise<void> {
   const ours = new Set<string>();
   if (group.length > 1) {
     try {
-      await storeTogether(context, group, ours);
+      await storeTogether(context, group, ours, release);
       return;
     } catch (failure) {
       if (isTransient(failure)) {
@@ -59,6 +68,7 @@ async function storeTogether(
   context: TailContext,
   group: readonly Append[],
   ours: Set<string>,
+  release?: () => boolean,
 ): Promise<void> {
   const [first] = group as readonly [Append, ...Append[]];
   const isSingle = group.length === 1;
@@ -76,8 +86,9 @@ async function storeTogether(
     if (!isDone) storing.giveUp();
     if (!isSingle) interruption.dispose();
   }
-  for (const { onStored } of group) onStored(storing.stored);
   const pauseMs = storing.giveWayMs();
+  if (pauseMs === 0 && release?.()) await nextTurn();
+  for (const { onStored } of group) onStored(storing.stored);
   if (pauseMs > 0) await sleep(pauseMs, context.closing);
 }
 
