@@ -1,0 +1,218 @@
+/**
+ * One init: the algorithm that makes a connector ready, the same for every exchange.
+ *
+ *   lookup ──► decide (init-decision.ts) ──► [sync] ──► verify ──accepted──► learn ──► ready
+ *                                                        │ ▲
+ *                                                        │ │ re-sign, once
+ *                                  refused for the timestamp:
+ *                                  record, condemn the sync it was signed with, take the exchange's
+ *                                  clock out of the refusal (or sync), ─────┘
+ *
+ * Any other refusal is recorded with its class and thrown: a bad key or signature is never treated as a clock
+ * that is off, because syncing cannot mend it. The cache is never a reason to fail: without it every init signs by
+ * the best clock at hand.
+ *
+ * What the exchange stamps on the verification response confirms the state, tightens it, or shows that a clock
+ * stepped; it is recorded only when it tells something new, so that a warm init writes nothing but a hit. A state that
+ * nears its end and got no sample to extend it is refreshed after the init has answered.
+ *
+ * After a refusal, as after a sample that the state excludes (see sample-learning.ts), the link to the database's
+ * clock is measured again before anything is learned.
+ */
+import { randomUUID } from 'node:crypto';
+import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
+import type { ClockSample } from '../clock/offset.js';
+import type { Contact, SyncTrigger, Tier } from '../events/catalogue.js';
+import type { ConnectorRef } from '../events/connector.js';
+import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapter.js';
+import { decideInit, type InitPlan } from './init-decision.js';
+import { sharingOver } from './measurement-sharing.js';
+import type { OffsetInUse } from './offset-in-use.js';
+import type { OffsetLearner } from './offset-learner.js';
+import { syncFailureOf } from './sync.js';
+
+export interface InitParts {
+  /** The connector's class, for the log and the record of who condemned. */
+  readonly name: string;
+  readonly ref: ConnectorRef;
+  readonly cache: ConnectorStateCacheService;
+  readonly adapter: ExchangeAdapter;
+  readonly offset: OffsetInUse;
+  readonly learner: OffsetLearner;
+}
+
+/** How an init began, and what it met. */
+export interface InitCourse {
+  /** How the first signed request came by its timestamp. */
+  readonly contact: Contact;
+  /** Where the state came from; `null` when nothing was remembered. */
+  readonly tier: Tier | null;
+  /** The state had ended, or was in doubt, but was still good enough for the exchange's window. */
+  readonly isStale: boolean;
+  /** Refusals met on the way, 0 or 1: a second one is thrown. */
+  readonly authFailures: number;
+}
+
+interface Start extends Omit<InitCourse, 'authFailures'> {
+  readonly trigger: SyncTrigger;
+  /** Signed by the best clock at hand: there is no sync to blame. */
+  readonly isGuess: boolean;
+  readonly hasSyncFailed?: true;
+}
+
+/** @throws ExchangeError; ConnectorStateError `CLOSED` */
+export async function initialise(parts: InitParts): Promise<InitCourse> {
+  return new Init(parts).run();
+}
+
+class Init {
+  readonly #parts: InitParts;
+  readonly #trace: Trace = { correlationId: randomUUID() };
+
+  constructor(parts: InitParts) {
+    this.#parts = parts;
+  }
+
+  async run(): Promise<InitCourse> {
+    const { ref, cache, adapter, offset, learner } = this.#parts;
+    // Every way from here leads to a call of the exchange.
+    adapter.openConnection();
+    const lookup = await cache.get(ref);
+    offset.linkedAnew();
+    const plan = decideInit({
+      ref,
+      lookup,
+      toleranceMs: offset.cautious.toleranceMs,
+      firstContact: cache.firstContact,
+      clock: cache.clock,
+      newId: randomUUID,
+    });
+    const start = await this.#begin(plan);
+    const authFailures = await this.#verify(start);
+    await this.#learn(start, authFailures, !lookup.hit && lookup.reason === 'contested');
+    learner.ready();
+    const { contact, tier, isStale } = start;
+    return { contact, tier, isStale, authFailures };
+  }
+
+  async #begin(plan: InitPlan): Promise<Start> {
+    const { name, ref, cache, offset, learner } = this.#parts;
+    const { contact, trigger } = plan;
+    if (contact === 'sync') {
+      try {
+        offset.state = await learner.sync(plan, this.#trace);
+        return { contact, tier: null, isStale: false, trigger, isGuess: false };
+      } catch (error) {
+        if (!(error instanceof ExchangeError && plan.otherwise)) throw error;
+        cache.log.warn(
+          { problem: error.message },
+          `[${name}] the exchange's time cannot be had: signing by what is known`,
+        );
+        return { ...(await this.#begin(plan.otherwise)), hasSyncFailed: true };
+      }
+    }
+    offset.state = plan.state;
+    if (contact === 'verify-first') return { contact, tier: null, isStale: false, trigger, isGuess: true };
+    const { tier, isStale } = plan;
+    if (isStale) cache.recordStaleHit(ref, plan.state);
+    else if (contact === 'exchange-clock') cache.recordExchangeClockHit(ref, plan.state);
+    return { contact, tier, isStale, trigger, isGuess: false };
+  }
+
+  /** @returns how many refusals were met and healed */
+  async #verify(start: Start): Promise<number> {
+    const { ref, cache } = this.#parts;
+    try {
+      await this.#verifyOnce();
+      return 0;
+    } catch (error) {
+      const failure = this.#recordRefusal(error, start.isGuess);
+      if (!(error instanceof ExchangeError)) throw error;
+      if (error.authClass !== 'timestamp') {
+        // The first contact was to be the measurement too, and came to nothing.
+        if (start.isGuess && !start.hasSyncFailed && error.authClass === 'unknown') {
+          cache.recordSyncFailure(ref, syncFailureOf(error, start.trigger, 0), this.#trace);
+        }
+        throw error;
+      }
+      await this.#heal(error, start, failure);
+    }
+    try {
+      await this.#verifyOnce();
+      return 1;
+    } catch (error) {
+      this.#recordRefusal(error, false);
+      throw error;
+    }
+  }
+
+  async #verifyOnce(): Promise<void> {
+    this.#parts.learner.verifying();
+    await this.#parts.adapter.verifyAccount();
+  }
+
+  #recordRefusal(error: unknown, isGuess: boolean): Trace['causedBy'] {
+    if (!(error instanceof ExchangeError)) return undefined;
+    const { ref, cache, offset } = this.#parts;
+    return cache.recordAuthFailure(
+      ref,
+      {
+        exchangeCode: error.exchangeCode,
+        failureClass: error.authClass,
+        state: isGuess ? undefined : offset.state,
+        serverTimeMs: error.sample?.serverTimeMs,
+      },
+      this.#trace,
+    );
+  }
+
+  async #heal(
+    refusal: ExchangeError,
+    { isGuess, trigger }: Start,
+    failure: Trace['causedBy'],
+  ): Promise<void> {
+    const { name, ref, cache, offset, learner } = this.#parts;
+    // Whatever is being measured now began before the refusal.
+    const after = sharingOver(cache).begun;
+    const refused: Trace = { ...this.#trace, causedBy: failure };
+    const because: Trace = isGuess
+      ? refused
+      : { ...refused, causedBy: cache.condemn(ref, offset.state, 'timestamp-refused', name, refused) };
+    const reason = isGuess ? trigger : 'auth-failure';
+    const link = await learner.relink();
+    const measured = refusal.sample && learner.measure(refusal.sample, link);
+    offset.state = measured
+      ? learner.keep(measured, reason, because)
+      : await learner.sync({ trigger: reason, link, after }, because);
+  }
+
+  async #learn(start: Start, authFailures: number, isContested: boolean): Promise<void> {
+    const { learner, offset } = this.#parts;
+    const { contact, isGuess, isStale, trigger } = start;
+    const { answer } = learner;
+    if (authFailures === 0 && (isGuess || isStale)) {
+      const learned = await learner.judge(answer);
+      // What was found stale was found: it is no miss that it is replaced.
+      if (learned) offset.state = learner.keep(learned, isGuess ? trigger : 'passive', this.#trace);
+      // A contest is decided by who measures finely enough, and nobody is refused while it lasts: so this one does.
+      if (!learned || (isContested && !isFine(answer))) learner.refreshLater(isGuess ? trigger : 'warm-up');
+      return;
+    }
+    if (authFailures === 0 && contact === 'exchange-clock') await this.#learnOwnState(trigger);
+    else await learner.learnFrom(answer, this.#trace);
+    learner.refreshIfDue();
+  }
+
+  /** The shared clock proved good for this connector: it gets a state of its own, the best that is known. */
+  async #learnOwnState(trigger: SyncTrigger): Promise<void> {
+    const { ref, cache, learner, offset } = this.#parts;
+    const learned = await learner.judge(learner.answer);
+    // A row that could not be believed gives way only to a state that says so.
+    if (!learned || trigger === 'corrupt') cache.adopt(ref, offset.state, trigger, this.#trace);
+    if (learned) offset.state = learner.keep(learned, 'passive', this.#trace);
+  }
+}
+
+/** Finer than the seconds of a `Date` header. */
+const isFine = (sample: ClockSample | undefined): boolean =>
+  sample !== undefined && (sample.resolutionMs ?? 1) <= 1;

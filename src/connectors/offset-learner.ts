@@ -1,0 +1,185 @@
+/**
+ * How a connector comes to know its offset: by a sync, by the clock in every response, and by measuring the link to
+ * the database's clock anew when that broke. What it learns is used at once (offset-in-use.ts) and becomes a fact.
+ *
+ * Responses are sampled by what the connector is about:
+ *
+ *   idle       nobody is there who would judge a sample
+ *   syncing    the sample is the sync's own result
+ *   verifying  the sample is kept until the init has seen whether the exchange says yes or no (init.ts)
+ *   ready      each sample is judged as it comes, one at a time: the next response brings another
+ *
+ * Judging one may mean asking the database first (sample-learning.ts), so it never happens on the way of a request.
+ */
+import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
+import { linkOf, type UsableState } from '../cache/lookup.js';
+import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.js';
+import type { ClockSample } from '../clock/offset.js';
+import type { ReferenceLink } from '../clock/reference.js';
+import type { SyncTrigger } from '../events/catalogue.js';
+import type { ConnectorRef } from '../events/connector.js';
+import type { ExchangeAdapter } from '../exchanges/exchange-adapter.js';
+import { sharingOver } from './measurement-sharing.js';
+import type { OffsetInUse } from './offset-in-use.js';
+import { isRefreshDue, isWorthKeeping, judgeSample } from './sample-learning.js';
+import { measureServerTime, syncFailureOf } from './sync.js';
+
+export interface OffsetLearnerParts {
+  readonly cache: ConnectorStateCacheService;
+  readonly ref: ConnectorRef;
+  readonly adapter: ExchangeAdapter;
+  readonly offset: OffsetInUse;
+  readonly isClosed: () => boolean;
+}
+
+/** What a sync goes by. */
+export interface SyncNeed {
+  readonly trigger: SyncTrigger;
+  /** To the database's clock; `undefined`: it could not be asked. */
+  readonly link: ReferenceLink | undefined;
+  /** The last measurement that must not be shared; see {@link sharingOver}. */
+  readonly after?: number;
+}
+
+export class OffsetLearner {
+  readonly #parts: OffsetLearnerParts;
+  #phase: 'idle' | 'syncing' | 'verifying' | 'ready' = 'idle';
+  #answer: ClockSample | undefined;
+  #learning: Promise<void> | undefined;
+
+  constructor(parts: OffsetLearnerParts) {
+    this.#parts = parts;
+  }
+
+  /** The clock that the verification's answer carried, since {@link verifying}. */
+  get answer(): ClockSample | undefined {
+    return this.#answer;
+  }
+
+  /** The next response is the verification's. */
+  verifying(): void {
+    this.#answer = undefined;
+    this.#phase = 'verifying';
+  }
+
+  /** The next response is a sync's that somebody else makes. */
+  syncing(): void {
+    this.#phase = 'syncing';
+  }
+
+  /** From here on every response is learned from. */
+  ready(): void {
+    this.#phase = 'ready';
+  }
+
+  /** An init ended, well or not: unless it was well nobody is left who would judge a sample. */
+  initEnded(): void {
+    if (this.#phase !== 'ready') this.#phase = 'idle';
+  }
+
+  sampled(sample: ClockSample): void {
+    this.#parts.offset.observe(sample);
+    if (this.#phase === 'verifying') this.#answer = sample;
+    if (this.#phase !== 'ready' || this.#learning) return;
+    this.#learning = this.learnFrom(sample, {}).finally(() => {
+      this.#learning = undefined;
+    });
+  }
+
+  /** @throws ExchangeError; ConnectorStateError `CLOSED`. The failure is recorded. */
+  async sync({ trigger, link, after }: SyncNeed, trace: Trace): Promise<UsableState> {
+    const { cache, ref, adapter, isClosed } = this.#parts;
+    const startedMs = performance.now();
+    const measure = () => measureServerTime(adapter, sample => this.measure(sample, link), isClosed);
+    const before = this.#phase;
+    this.#phase = 'syncing';
+    try {
+      const measured = await sharingOver(cache).measure(ref, measure, after);
+      return this.keep(measured, trigger, trace);
+    } catch (error) {
+      const failure = syncFailureOf(error, trigger, performance.now() - startedMs);
+      cache.recordSyncFailure(ref, failure, trace);
+      throw error;
+    } finally {
+      if (before === 'ready') this.#phase = before;
+    }
+  }
+
+  /** A sync that no init waits for. */
+  refreshLater(trigger: SyncTrigger): void {
+    const { cache, offset } = this.#parts;
+    const refreshed = this.sync({ trigger, link: offset.state.link }, {}).then(
+      state => {
+        offset.state = state;
+      },
+      // Recorded by the sync itself; the state in use goes on.
+      () => undefined,
+    );
+    cache.inBackground(refreshed);
+  }
+
+  /** Before the state ends, or when it could be known much better: one of many callers refreshes it. */
+  refreshIfDue(): void {
+    const { cache, offset } = this.#parts;
+    const { state, referenceNowMs, attainableMs } = offset;
+    if (isRefreshDue({ state, referenceNowMs, attainableMs, random: cache.random() })) {
+      this.refreshLater('warm-up');
+    }
+  }
+
+  /** Keeps what the sample tells if that is something new; see {@link isWorthKeeping}. */
+  async learnFrom(sample: ClockSample | undefined, trace: Trace): Promise<void> {
+    const { offset } = this.#parts;
+    const learned = await this.judge(sample);
+    if (learned && isWorthKeeping(learned, offset.state)) offset.state = this.keep(learned, 'passive', trace);
+  }
+
+  /** @returns what the sample and the state allow together */
+  async judge(sample: ClockSample | undefined): Promise<MeasuredOffset | undefined> {
+    if (!sample) return undefined;
+    const { offset } = this.#parts;
+    const { state } = offset;
+    const { learned, relinked } = await judgeSample(
+      state,
+      link => this.measure(sample, link),
+      () => this.relink(),
+    );
+    if (relinked && offset.state === state) offset.state = relinked;
+    return learned && this.#timed(learned);
+  }
+
+  keep(measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace): UsableState {
+    return this.#parts.cache.set(this.#parts.ref, this.#timed(measured), trigger, trace);
+  }
+
+  /** @param link `undefined`: kept against this host's own clock */
+  measure(sample: ClockSample, link: ReferenceLink | undefined): MeasuredOffset | undefined {
+    const { cache } = this.#parts;
+    return measureIfBelievable(sample, link, cache.clock, cache.ttl);
+  }
+
+  /** Measures the link to the database's clock. */
+  async relink(): Promise<ReferenceLink | undefined> {
+    return linkOf(await this.#parts.cache.refresh(this.#parts.ref));
+  }
+
+  /** In the background: this host's clock broke off, and timestamps go by the old link meanwhile. */
+  relinkLater(): void {
+    const { cache, offset } = this.#parts;
+    // What was measured without the cache is kept against this host's own clock.
+    if (cache.mode !== 'on') return;
+    const relinked = this.relink().then(link => {
+      const { state } = offset;
+      if (link?.clockId === state.referenceClock) offset.state = { ...state, link };
+    });
+    cache.inBackground(relinked);
+  }
+
+  /** Kept for as long as it is good enough for this connector's window. */
+  #timed(measured: MeasuredOffset): MeasuredOffset {
+    const { cache, offset } = this.#parts;
+    const { uncertaintyMs, rate } = measured.estimate;
+    const { toleranceMs } = offset.cautious;
+    return { ...measured, ttl: cache.ttlOf({ toleranceMs, uncertaintyMs, rate }) };
+  }
+}
