@@ -24,9 +24,11 @@ export type CacheUsageRow = {
   readonly syncFailures: number;
   readonly authFailures: number;
   readonly invalidations: number;
+  /** Of the hits: with something past its end, or in doubt, that was still good enough. */
+  readonly staleHits: number;
 };
 
-type Counter = 'hits' | 'misses' | 'syncs' | 'syncFailures' | 'authFailures' | 'invalidations';
+type Counter = Exclude<keyof CacheUsageRow, keyof ReturnType<typeof keyOf>>;
 
 const HOUR_MS = 3_600_000;
 
@@ -61,11 +63,19 @@ function add(row: CacheUsageRow, counter: Counter, n = 1): CacheUsageRow {
   return after;
 }
 
-const ZERO = { hits: 0, misses: 0, syncs: 0, syncFailures: 0, authFailures: 0, invalidations: 0 };
+const ZERO = {
+  hits: 0,
+  misses: 0,
+  syncs: 0,
+  syncFailures: 0,
+  authFailures: 0,
+  invalidations: 0,
+  staleHits: 0,
+};
 
 export const cacheUsage: Projection<CacheUsageRow> = {
   name: 'cache_usage',
-  version: 1,
+  version: 2,
   table: {
     name: 'cache_usage',
     columns: {
@@ -81,6 +91,7 @@ export const cacheUsage: Projection<CacheUsageRow> = {
       syncFailures: 'bigint',
       authFailures: 'bigint',
       invalidations: 'bigint',
+      staleHits: 'bigint',
     },
     key: ['hour', 'exchange', 'environment', 'tier', 'syncTrigger', 'failureClass'],
   },
@@ -98,8 +109,10 @@ export const cacheUsage: Projection<CacheUsageRow> = {
     if (!isCounted(event)) return row;
     const before = row ?? { ...keyOf(event), ...ZERO };
     switch (event.type) {
-      case 'ConnectorStateHit':
-        return add(before, 'hits', event.data.count);
+      case 'ConnectorStateHit': {
+        const { count, stale } = event.data;
+        return add(add(before, 'hits', count), 'staleHits', stale ? count : 0);
+      }
       case 'ConnectorSynced':
       case 'ConnectorSyncFailed': {
         const after = add(before, event.type === 'ConnectorSynced' ? 'syncs' : 'syncFailures');

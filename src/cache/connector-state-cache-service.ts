@@ -12,6 +12,8 @@
  */
 import type { HostClock } from '../clock/host-clock.js';
 import { requestWindow } from '../clock/request-window.js';
+import type { SampleProblem } from '../clock/sample-check.js';
+import type { BadSample } from '../clock/sample-gate.js';
 import { adaptiveTtl, type ClockPolicy, fixedTtl, type TtlDecision, type TtlFigures } from '../clock/ttl.js';
 import { withDeadline } from '../deadline.js';
 import { InvalidInputError } from '../errors.js';
@@ -88,6 +90,7 @@ export class ConnectorStateCacheService {
   readonly #states: StateLookup;
   readonly #hostNowMs: () => number;
   readonly #background = new Set<Promise<void>>();
+  readonly #badSamples: Partial<Record<SampleProblem, number>> = {};
   #closing: Promise<void> | undefined;
 
   constructor(deps: CacheDependencies) {
@@ -262,6 +265,13 @@ export class ConnectorStateCacheService {
     return this.#deps.recorder.record(syncFailedFact(this.#connectors.know(ref), failure), trace);
   }
 
+  /** Counts a server time that was not believed, and logs the first of its kind of each connector. */
+  recordBadSample({ exchange, environment }: ConnectorRef, bad: BadSample): void {
+    const { problem, count, level, message } = bad;
+    this.#badSamples[problem] = (this.#badSamples[problem] ?? 0) + 1;
+    if (count === 1) this.#deps.log[level]({ exchange, environment, problem }, message);
+  }
+
   /** What the cache would have done for an init that went without it. */
   recordShadowed(fact: FactOf<'ConnectorShadowed'>, trace: Trace = {}): RecordedFact {
     return this.#deps.recorder.record(fact, trace);
@@ -315,7 +325,7 @@ export class ConnectorStateCacheService {
    * @throws ConnectorStateError `DATABASE_UNAVAILABLE`
    */
   async getStats(): Promise<CacheStats> {
-    return readStats(this.#deps);
+    return { ...(await readStats(this.#deps)), badSamples: { ...this.#badSamples } };
   }
 
   /**

@@ -10,6 +10,7 @@
 import type { Pool } from 'pg';
 import type { HostClock } from '../clock/host-clock.js';
 import { linkToSelf } from '../clock/reference.js';
+import type { SampleProblem } from '../clock/sample-check.js';
 import type { EventStore } from '../event-store/event-store.js';
 import {
   type ConnectorRef,
@@ -20,6 +21,7 @@ import {
 } from '../events/connector.js';
 import type { Logger } from '../logging.js';
 import { toDatabaseError } from '../postgres/pool.js';
+import { type SharedClockSummary, sharedClocks } from '../read-model/clock-queries.js';
 import {
   countExpired,
   countStates,
@@ -47,8 +49,12 @@ export interface UpkeepParts {
 export interface CacheStats extends StateCounts, UsageCounts {
   /** hits / (hits + misses), 0 to 1; 0 while nothing was looked up. A miss is a lookup that led to a sync. */
   readonly hitRate: number;
+  /** The exchanges' clocks that all connectors share, against the database's clock. */
+  readonly clocks: readonly SharedClockSummary[];
   /** Of this process only. */
   readonly recorder: RecorderStats;
+  /** Server times that this process did not believe, by the reason; reasons that did not occur are left out. */
+  readonly badSamples: Readonly<Partial<Record<SampleProblem, number>>>;
 }
 
 /** Below the time that a connection attempt is given, and a tenth of a query's. */
@@ -99,12 +105,14 @@ export async function cleanUpExpired(parts: UpkeepParts, by: string): Promise<nu
   return expired;
 }
 
-export async function readStats({ pool, recorder }: UpkeepParts): Promise<CacheStats> {
+export async function readStats({ pool, recorder }: UpkeepParts): Promise<Omit<CacheStats, 'badSamples'>> {
   await recorder.flush(STATS_FLUSH_MS);
-  const [states, usage] = await asking(() => Promise.all([countStates(pool), countUsage(pool)]));
+  const [states, usage, clocks] = await asking(() =>
+    Promise.all([countStates(pool), countUsage(pool), sharedClocks(pool)]),
+  );
   const lookups = usage.totalHits + usage.totalMisses;
   const hitRate = lookups === 0 ? 0 : usage.totalHits / lookups;
-  return { ...states, ...usage, hitRate, recorder: recorder.stats() };
+  return { ...states, ...usage, hitRate, clocks, recorder: recorder.stats() };
 }
 
 export async function readAuditTrail(

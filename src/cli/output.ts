@@ -66,10 +66,3 @@ export function table(
     .map(line => line.trimEnd())
     .join('\n');
 }
-
-export const iso = (epochMs: number): string => new Date(epochMs).toISOString();
-
-/** `1.2 s`, `34 ms`. */
-export function duration(ms: number): string {
-  return ms >= 1_000 ? `${(ms / 1_000).toFixed(ms >= 10_000 ? 1 : 2)} s` : `${Math.round(ms)} ms`;
-}

@@ -57,9 +57,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       wall: () => clock.wall(),
       timestamp: () => this.timestamp(),
       onSample: sample => this.#learner.sampled(sample),
-      onBadSample: ({ problem, count, level, message }) => {
-        if (count === 1) cache.log[level]({ exchange, environment, problem }, message);
-      },
+      onBadSample: bad => cache.recordBadSample(this.ref, bad),
     });
     this.#learner = new OffsetLearner({
       cache,

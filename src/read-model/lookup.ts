@@ -81,9 +81,11 @@ export interface LookupReply {
   readonly checkpoint?: Position | undefined;
 }
 
-const epochMs = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
+/** SQL for a time as epoch milliseconds, with fractions. */
+export const epochMs = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
 
-const CLOCK_ID = `
+/** SQL for the identity of the server that answers. */
+export const CLOCK_ID = `
   coalesce(
     nullif(current_setting('connector_state.clock_id', true), ''),
     set_config('connector_state.clock_id', (

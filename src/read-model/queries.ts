@@ -13,6 +13,8 @@ export interface StateCounts {
 
 export interface UsageCounts {
   readonly totalHits: number;
+  /** Of the hits: with something past its end, or in doubt, that was still good enough for the exchange's window. */
+  readonly staleHits: number;
   readonly totalMisses: number;
   readonly hitsByTier: Readonly<Record<string, number>>;
   readonly syncs: number;
@@ -46,12 +48,13 @@ export async function countStates(pool: Pool): Promise<StateCounts> {
 
 export async function countUsage(pool: Pool): Promise<UsageCounts> {
   const { rows } = await pool.query<Record<string, string>>(`
-    SELECT tier, sum(hits) AS hits, sum(misses) AS misses, sum(syncs) AS syncs, sum(sync_failures) AS sync_failures,
-           sum(auth_failures) AS auth_failures, sum(invalidations) AS invalidations
+    SELECT tier, sum(hits) AS hits, sum(stale_hits) AS stale_hits, sum(misses) AS misses, sum(syncs) AS syncs,
+           sum(sync_failures) AS sync_failures, sum(auth_failures) AS auth_failures, sum(invalidations) AS invalidations
       FROM cache_usage GROUP BY tier ORDER BY tier`);
   const sum = (column: string) => rows.reduce((n, row) => n + Number(row[column]), 0);
   return {
     totalHits: sum('hits'),
+    staleHits: sum('stale_hits'),
     totalMisses: sum('misses'),
     hitsByTier: Object.fromEntries(rows.filter(row => row.tier).map(row => [row.tier, Number(row.hits)])),
     syncs: sum('syncs'),

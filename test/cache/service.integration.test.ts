@@ -255,6 +255,73 @@ describe('getStats', () => {
   });
 });
 
+describe('getStats, of the clocks', () => {
+  it('tells what is known of each exchange now, and what contradicts it', async () => {
+    const world = await givenWorld();
+    const process = await world.process();
+    await world.connector(process, 'BYBIT').initialize();
+    await world.connector(process, 'BINGX').initialize();
+
+    const { clocks } = await process.cache.getStats();
+
+    expect(clocks).toMatchObject([
+      {
+        exchange: 'BINGX',
+        environment: 'TESTNET',
+        epoch: 1,
+        isValid: true,
+        hasEnded: false,
+        contested: null,
+      },
+      {
+        exchange: 'BYBIT',
+        environment: 'TESTNET',
+        epoch: 1,
+        isValid: true,
+        hasEnded: false,
+        contested: null,
+      },
+    ]);
+    for (const { offsetMs, uncertaintyMs } of clocks) {
+      expect(uncertaintyMs).toBeGreaterThan(0);
+      // Simulated exchanges on this very machine: what is left is the uncertainty.
+      expect(Math.abs(offsetMs)).toBeLessThanOrEqual(uncertaintyMs);
+    }
+
+    await world.sql(
+      `UPDATE exchange_clock SET contested_since = clock_timestamp() - interval '90 s', rival_host = 'host:liar',
+              rival_sync_id = gen_random_uuid(), rival_offset = time_offset + 400, rival_uncertainty_ms = 3,
+              rival_measured_at = measured_at
+        WHERE exchange = 'BYBIT'`,
+    );
+    const [, contested] = (await process.cache.getStats()).clocks;
+    expect(contested).toMatchObject({ contested: { rivalHost: 'host:liar' } });
+    expect(contested?.contested?.apartMs).toBeCloseTo(400, 0);
+    expect(contested?.contested?.forMs).toBeGreaterThanOrEqual(90_000);
+  });
+
+  it('counts the server times that this process did not believe, by the reason', async () => {
+    const world = await givenWorld();
+    const process = await world.process({ firstContact: 'verify-first' });
+    const connector = world.connector(process, 'BYBIT');
+    await world.simulator.set({ toldTime: 'seconds' }, 'BYBIT');
+    await connector.initialize();
+    await connector.fundingRate('BTCUSDT');
+    expect((await process.cache.getStats()).badSamples.seconds).toBeGreaterThanOrEqual(2);
+    expect(process.log.text().match(/seconds: dropped a server time/g)).toHaveLength(1);
+  });
+
+  it('leaves out those seen against the clock of another server', async () => {
+    const world = await givenWorld();
+    const process = await world.process();
+    await world.connector(process, 'BYBIT').initialize();
+    await process.flush();
+    await world.sql(`UPDATE exchange_clock SET reference_clock = 'pg:1:1'`);
+
+    expect(await process.cache.getStats()).toMatchObject({ clocks: [] });
+  });
+});
+
 describe('the audit trail', () => {
   it('tells what happened to one connector, oldest first, and nothing of others', async () => {
     const world = await givenWorld();

@@ -133,7 +133,7 @@ describe('acting', () => {
     const empty = await createTestDatabase({ migrated: false });
     try {
       const first = json(await cli(['migrate', '--json'], { env: { DATABASE_URL: empty.url } }));
-      expect(first.applied).toHaveLength(6);
+      expect(first.applied).toHaveLength(7);
       const second = await cli(['migrate'], { env: { DATABASE_URL: empty.url } });
       expect(second.stdout).toBe('Nothing to apply: the tables are up to date.\n');
     } finally {

@@ -68,6 +68,7 @@ describe('doctor', () => {
       // The tests' login is the server's owner.
       role: 'warn',
       clock: 'ok',
+      'shared clocks': 'ok',
       outbox: 'ok',
       'dead letters': 'ok',
       projector: 'ok',
@@ -154,6 +155,46 @@ describe('doctor', () => {
         message: expect.stringContaining('type Foo is not known'),
         remedy: expect.stringContaining('--retry-dead'),
       });
+    } finally {
+      await own.drop();
+    }
+  });
+
+  test('a shared clock that one machine contradicts: a warning once nobody has decided for long', async () => {
+    const own = await createTestDatabase();
+    try {
+      const clockChecked = async () => {
+        const { checks } = json(
+          await cli(['doctor', '--json'], { env: { DATABASE_URL: own.url } }),
+        ) as unknown as Found;
+        return checks.find(({ name }) => name === 'shared clocks');
+      };
+      await query(
+        own.url,
+        `INSERT INTO exchange_clock (exchange, environment, reference_clock, time_offset, uncertainty_ms, sync_id, measured_at,
+           expires_at, is_valid, epoch, epoch_started_at, sample_count, created_at, updated_at, position, contested_since,
+           rival_host, rival_sync_id, rival_offset, rival_uncertainty_ms, rival_measured_at)
+         SELECT 'BYBIT', 'MAINNET', 'pg:' || s.system_identifier || ':' || c.timeline_id, 145, 5, gen_random_uuid(), now(),
+           now() + interval '1 h', true, 2, now(), 7, now(), now(), 'pg/1', now() - interval '1 min',
+           'host:ip-10-0-0-7', gen_random_uuid(), 545, 5, now()
+           FROM pg_control_system() s, pg_control_checkpoint() c`,
+      );
+      expect(await clockChecked()).toMatchObject({
+        status: 'ok',
+        message: expect.stringMatching(
+          /^1 known; BYBIT MAINNET is contested for 1 min.*: host:ip-10-0-0-7 contradicts by 400\.\d ms$/,
+        ),
+      });
+
+      await query(own.url, `UPDATE exchange_clock SET contested_since = now() - interval '20 min'`);
+      expect(await clockChecked()).toMatchObject({
+        status: 'warn',
+        remedy: expect.stringContaining('connector-state drift'),
+      });
+      const stats = await cli(['stats'], { env: { DATABASE_URL: own.url } });
+      expect(stats.stdout).toMatch(
+        /clock of BYBIT MAINNET +145\.\d ± 5\.\d ms, epoch 2, 7 samples; contested for 20 min/,
+      );
     } finally {
       await own.drop();
     }

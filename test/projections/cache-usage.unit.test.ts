@@ -22,6 +22,19 @@ it('counts hits by the tier that answered', () => {
   ]);
 });
 
+it('tells stale hits apart, which are hits too', () => {
+  const rows = rowsAfter([
+    hit({ count: 3 }),
+    hit({ count: 2, stale: true }),
+    hit({ tier: 'exchange-clock', stale: true }),
+  ]);
+
+  expect(rows).toMatchObject([
+    { tier: 'postgres', hits: 5, staleHits: 2 },
+    { tier: 'exchange-clock', hits: 1, staleHits: 1 },
+  ]);
+});
+
 it("begins a new row with every hour of the store's clock", () => {
   const rows = rowsAfter([hit(), hit()], HOUR + 3_599_999);
 

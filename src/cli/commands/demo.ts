@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { WorkerResult } from '../demo/worker-task.js';
 import { makeFirstContact } from '../first-contact.js';
-import { duration, type Output, table } from '../output.js';
+import { type Output, table } from '../output.js';
+import { duration } from '../quantities.js';
 import { runSession, type Session } from '../session.js';
 
 /** What one scenario came to; times are measured, none is computed. */

@@ -77,6 +77,7 @@ async function examine(session: Session): Promise<Check[]> {
       hasRemoteEvents: remote !== undefined,
     }),
     await database.checkClock(pool, settings.namedStatements),
+    await database.checkSharedClocks(pool),
     await events.checkOutbox(createOutboxTable(pool, settings.namedStatements)),
     await events.checkDeadLetters(projector),
   );

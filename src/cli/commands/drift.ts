@@ -14,7 +14,8 @@ import { MIN_WIDTH, renderPlot } from '../drift/plot.js';
 import { speaksUtf8, widthOf } from '../drift/terminal.js';
 import { csv, nameOf, report, showTable } from '../drift/text.js';
 import { NotFoundError } from '../exit-codes.js';
-import { duration, iso, type Output } from '../output.js';
+import type { Output } from '../output.js';
+import { duration, iso } from '../quantities.js';
 import { runSession, type Session } from '../session.js';
 import { parseSince, type Since } from '../since.js';
 

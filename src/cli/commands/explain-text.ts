@@ -2,7 +2,7 @@
 import type { Explanation } from '../../cache/explanation.js';
 import type { OffsetEstimate } from '../../clock/offset.js';
 import { MAX_TTL_MS, MIN_ADAPTIVE_TTL_MS } from '../../clock/ttl.js';
-import { iso } from '../output.js';
+import { iso, plusMinus, span } from '../quantities.js';
 
 export function inWords(userId: string, credentialId: string, e: Explanation): string {
   return [
@@ -112,29 +112,8 @@ function sharedClock(clock: NonNullable<Explanation['clock']>): string[] {
 }
 
 const ms = (value: number) => `${value.toFixed(value < 100 ? 1 : 0)} ms`;
-const plusMinus = (offsetMs: number, uncertaintyMs: number) =>
-  `${offsetMs.toFixed(1)} ± ${uncertaintyMs.toFixed(1)} ms`;
 
 function aheadOf({ offsetMs, uncertaintyMs }: OffsetEstimate): string {
   const side = offsetMs < 0 ? 'behind that' : 'ahead';
   return `${Math.abs(offsetMs).toFixed(1)} ± ${uncertaintyMs.toFixed(1)} ms ${side}`;
-}
-
-const UNITS: readonly [name: string, ms: number][] = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['min', 60_000],
-  ['s', 1_000],
-];
-
-/** `1 d 2 h`, `14 min 3 s`: the two largest units. */
-function span(durationMs: number): string {
-  let rest = Math.round(durationMs / 1_000) * 1_000;
-  const parts: string[] = [];
-  for (const [name, unit] of UNITS) {
-    const count = Math.floor(rest / unit);
-    rest -= count * unit;
-    if (count > 0) parts.push(`${count} ${name}`);
-  }
-  return parts.slice(0, 2).join(' ') || '0 s';
 }

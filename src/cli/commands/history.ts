@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { HistoryEntry } from '../../cache/history.js';
 import { NotFoundError } from '../exit-codes.js';
-import { iso, table } from '../output.js';
+import { table } from '../output.js';
+import { iso } from '../quantities.js';
 import { runSession } from '../session.js';
 
 interface Options {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { OutboxStatus } from '../../event-store/outbox/index.js';
 import { EXIT } from '../exit-codes.js';
-import { iso } from '../output.js';
+import { iso } from '../quantities.js';
 import { runSession, type Session } from '../session.js';
 
 interface Options {

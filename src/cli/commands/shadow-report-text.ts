@@ -10,7 +10,8 @@ import {
   type ShadowSummary,
   summariseShadow,
 } from '../../read-model/shadow-queries.js';
-import { iso, table } from '../output.js';
+import { table } from '../output.js';
+import { iso } from '../quantities.js';
 
 export interface ShadowGroup extends ShadowSummary {
   readonly exchange: string;

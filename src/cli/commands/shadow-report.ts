@@ -12,7 +12,7 @@ import {
   type ShadowQuery,
 } from '../../read-model/shadow-queries.js';
 import { NotFoundError } from '../exit-codes.js';
-import { iso } from '../output.js';
+import { iso } from '../quantities.js';
 import { runSession, type Session } from '../session.js';
 import { parseSince, type Since } from '../since.js';
 import { reportOf, showReport } from './shadow-report-text.js';

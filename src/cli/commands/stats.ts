@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CacheStats } from '../../cache/connector-state-cache-service.js';
 import { table } from '../output.js';
 import { runSession } from '../session.js';
+import { describeSharedClock } from '../shared-clock-text.js';
 
 export function addStats(program: Command): void {
   program
@@ -33,9 +34,14 @@ function show(stats: CacheStats, lag: { events: number; seconds: number }): stri
         `${(stats.hitRate * 100).toFixed(1)} % (${stats.totalHits} hits, ${stats.totalMisses} misses)`,
       ],
       ['hits by tier', list(stats.hitsByTier)],
+      ['stale hits', stats.staleHits],
       ['syncs', `${stats.syncs} (failed ${stats.syncFailures})`],
       ['auth failures', stats.authFailures],
       ['invalidations', stats.invalidations],
+      ...stats.clocks.map(clock => [
+        `clock of ${clock.exchange} ${clock.environment}`,
+        describeSharedClock(clock),
+      ]),
       ['projection lag', `${lag.events} events, ${lag.seconds.toFixed(1)} s`],
     ],
     ['left', 'left'],

@@ -3,10 +3,12 @@ import type { Pool } from 'pg';
 import { systemClock } from '../../clock/host-clock.js';
 import { linkFromSample } from '../../clock/reference.js';
 import { toDatabaseError } from '../../postgres/pool.js';
+import { sharedClocks } from '../../read-model/clock-queries.js';
 import { describeDatabase, describeFaultOfUrl } from '../../read-model/connection.js';
 import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
 import type { ProjectionMode } from '../../settings.js';
+import { describeContest } from '../shared-clock-text.js';
 import { type Check, fail, ok, warn } from './check.js';
 
 const OLDEST_SERVER = 130_000;
@@ -123,4 +125,26 @@ export async function checkClock(pool: Pool, namedStatements: boolean): Promise<
   return Math.abs(offsetMs) - uncertaintyMs > LARGE_OFFSET_MS
     ? warn('clock', said, 'it does no harm here, but let something keep one of the two clocks (NTP)')
     : ok('clock', said);
+}
+
+/** In a deployment at work the next init of another machine decides; see docs/operations.md. */
+const LONG_CONTEST_MS = 10 * 60_000;
+
+/** The clocks that all connectors share: one that a single machine contradicts for long is no use to anybody. */
+export async function checkSharedClocks(pool: Pool): Promise<Check> {
+  const clocks = await sharedClocks(pool);
+  const contests = clocks.flatMap(({ exchange, environment, contested }) =>
+    contested ? [{ ...contested, said: `${exchange} ${environment} is ${describeContest(contested)}` }] : [],
+  );
+  const said = [
+    `${clocks.length} known`,
+    ...(contests.length === 0 ? ['none contested'] : contests.map(contest => contest.said)),
+  ].join('; ');
+  return contests.some(({ forMs }) => forMs > LONG_CONTEST_MS)
+    ? warn(
+        'shared clocks',
+        said,
+        'see whether that host lies, `connector-state drift --since 24h --by host`; an init on another machine decides',
+      )
+    : ok('shared clocks', said);
 }

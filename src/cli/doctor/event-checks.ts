@@ -2,7 +2,7 @@
 import type { OutboxTable } from '../../event-store/outbox/index.js';
 import type { OpenedEventStore } from '../../event-stores.js';
 import type { Projector } from '../../projector/index.js';
-import { iso } from '../output.js';
+import { iso } from '../quantities.js';
 import { type Check, fail, ok, warn } from './check.js';
 
 /** Behind by more than this is no longer the time a page takes. */

@@ -4,7 +4,8 @@ import type { DriftLine, DriftPoint } from '../../clock/drift-history.js';
 import type { DriftStep } from '../../clock/drift-steps.js';
 import { ASSUMED_RATE } from '../../clock/offset.js';
 import type { DriftCells } from '../../read-model/drift-queries.js';
-import { duration, iso, table } from '../output.js';
+import { table } from '../output.js';
+import { duration, iso } from '../quantities.js';
 
 const OWN_CLOCK = 'its own';
 /** The latest; more do not fit a screen, and --json has them all. */

@@ -38,4 +38,7 @@ export class CacheUsage {
 
   @Column({ name: 'invalidations', type: 'bigint' })
   invalidations!: string;
+
+  @Column({ name: 'stale_hits', type: 'bigint', default: 0 })
+  staleHits!: string;
 }

@@ -8,6 +8,7 @@ import { Outbox1764000000003 } from './1764000000003-outbox.js';
 import { ClockDrift1764000000004 } from './1764000000004-clock-drift.js';
 import { DriftHistory1764000000005 } from './1764000000005-drift-history.js';
 import { ShadowOutcome1764000000006 } from './1764000000006-shadow-outcome.js';
+import { StaleHits1764000000007 } from './1764000000007-stale-hits.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -16,4 +17,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   ClockDrift1764000000004,
   DriftHistory1764000000005,
   ShadowOutcome1764000000006,
+  StaleHits1764000000007,
 ];

@@ -1,0 +1,20 @@
+/** What is known of the clocks that all connectors share, in words. */
+import type { ContestSummary, SharedClockSummary } from '../read-model/clock-queries.js';
+import { plusMinus, span } from './quantities.js';
+
+/** `145.8 ± 7.3 ms, epoch 2, 14 samples` and what is the matter with it, if anything is. */
+export function describeSharedClock(clock: SharedClockSummary): string {
+  const { offsetMs, uncertaintyMs, epoch, samples, isValid, hasEnded, contested } = clock;
+  const matters = [
+    ...(isValid ? [] : ['condemned']),
+    ...(isValid && hasEnded ? ['past its end'] : []),
+    ...(contested ? [describeContest(contested)] : []),
+  ];
+  const known = `${plusMinus(offsetMs, uncertaintyMs)}, epoch ${epoch}, ${samples} samples`;
+  return [known, ...matters].join('; ');
+}
+
+export function describeContest({ forMs, rivalHost, apartMs }: ContestSummary): string {
+  const by = apartMs === null ? 'by a refusal' : `by ${apartMs.toFixed(1)} ms`;
+  return `contested for ${span(forMs)}: ${rivalHost} contradicts ${by}`;
+}

@@ -1,0 +1,93 @@
+/**
+ * The shared clocks as they are now, for people and monitors: those that lookups use, which are the ones seen against
+ * the clock of the server that answers. Those of servers that were failed over from stay in the table as history.
+ */
+import type { Pool } from 'pg';
+import { inflate } from '../clock/offset.js';
+import type { Environment, Exchange } from '../events/connector.js';
+import { CLOCK_ID, epochMs } from './lookup.js';
+
+export interface SharedClockSummary {
+  readonly exchange: Exchange;
+  readonly environment: Environment;
+  /** Exchange minus the database's clock, now, milliseconds. */
+  readonly offsetMs: number;
+  /** The offset's error is at most this, milliseconds. */
+  readonly uncertaintyMs: number;
+  /** Counts the steps of the exchange's clock, from 1. */
+  readonly epoch: number;
+  /** Of this epoch. */
+  readonly samples: number;
+  /** Condemned and not measured since: nobody uses it. */
+  readonly isValid: boolean;
+  /** Nothing has extended it: it is used only while its error is within the exchange's window. */
+  readonly hasEnded: boolean;
+  /** A host contradicts it, and no other has decided yet. */
+  readonly contested: ContestSummary | null;
+}
+
+export interface ContestSummary {
+  /** How long it has been going on, milliseconds. */
+  readonly forMs: number;
+  /** `host:` and the name of the machine that contradicts. */
+  readonly rivalHost: string;
+  /** What the rival says minus what was believed, now, milliseconds; `null` after a refusal that told no time. */
+  readonly apartMs: number | null;
+}
+
+interface Row extends Pick<SharedClockSummary, 'exchange' | 'environment' | 'epoch' | 'samples' | 'isValid'> {
+  readonly nowMs: number;
+  readonly expiresAtMs: number;
+  readonly clockOffsetMs: number;
+  readonly clockUncertaintyMs: number;
+  readonly clockAtMs: number;
+  readonly ratePpm: number;
+  readonly rateBoundPpm: number;
+  readonly contestedSinceMs: number | null;
+  readonly rivalHost: string | null;
+  readonly rivalOffsetMs: number | null;
+  readonly rivalAtMs: number | null;
+}
+
+const SQL = `
+  WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id, ${epochMs('clock_timestamp()')} AS now)
+  SELECT x.exchange, x.environment, x.epoch, x.sample_count AS samples, x.is_valid AS "isValid",
+         r.now AS "nowMs", ${epochMs('x.expires_at')} AS "expiresAtMs",
+         x.time_offset AS "clockOffsetMs", x.uncertainty_ms AS "clockUncertaintyMs",
+         ${epochMs('x.measured_at')} AS "clockAtMs", x.rate_ppm AS "ratePpm", x.rate_bound_ppm AS "rateBoundPpm",
+         x.rival_host AS "rivalHost", ${epochMs('x.contested_since')} AS "contestedSinceMs",
+         x.rival_offset AS "rivalOffsetMs", ${epochMs('x.rival_measured_at')} AS "rivalAtMs"
+    FROM exchange_clock x JOIN reference r ON x.reference_clock = r.id
+   ORDER BY x.exchange, x.environment`;
+
+/** @throws whatever `pg` throws */
+export async function sharedClocks(pool: Pool): Promise<SharedClockSummary[]> {
+  const { rows } = await pool.query<Row>(SQL);
+  return rows.map(row => {
+    const rate = { ratePpm: row.ratePpm, boundPpm: row.rateBoundPpm };
+    const measured = {
+      offsetMs: row.clockOffsetMs,
+      uncertaintyMs: row.clockUncertaintyMs,
+      atMs: row.clockAtMs,
+    };
+    const { offsetMs, uncertaintyMs } = inflate({ ...measured, rate }, row.nowMs);
+    const { exchange, environment, epoch, samples, isValid } = row;
+    const hasEnded = row.expiresAtMs <= row.nowMs;
+    const clock = { exchange, environment, offsetMs, uncertaintyMs, epoch, samples, isValid, hasEnded };
+    return { ...clock, contested: contestOf(row, offsetMs) };
+  });
+}
+
+function contestOf(row: Row, offsetMs: number): ContestSummary | null {
+  const { contestedSinceMs, rivalHost, rivalOffsetMs, rivalAtMs, nowMs } = row;
+  if (contestedSinceMs === null) return null;
+  const says =
+    rivalOffsetMs === null || rivalAtMs === null
+      ? undefined
+      : inflate({ offsetMs: rivalOffsetMs, uncertaintyMs: 0, atMs: rivalAtMs }, nowMs);
+  return {
+    forMs: Math.max(0, nowMs - contestedSinceMs),
+    rivalHost: rivalHost ?? 'unknown',
+    apartMs: says ? says.offsetMs - offsetMs : null,
+  };
+}
