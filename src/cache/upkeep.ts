@@ -12,6 +12,7 @@ import type { HostClock } from '../clock/host-clock.js';
 import { linkToSelf } from '../clock/reference.js';
 import type { SampleProblem } from '../clock/sample-check.js';
 import type { EventStore } from '../event-store/event-store.js';
+import type { OutboxStatus } from '../event-store/outbox/index.js';
 import {
   type ConnectorRef,
   type CredentialRef,
@@ -51,6 +52,8 @@ export interface CacheStats extends StateCounts, UsageCounts {
   readonly hitRate: number;
   /** The exchanges' clocks that all connectors share, against the database's clock. */
   readonly clocks: readonly SharedClockSummary[];
+  /** What waits for an event store of its own, of all processes; all 0 where the events are in the database. */
+  readonly outbox: Pick<OutboxStatus, 'waiting' | 'waitingSeconds' | 'dead'>;
   /** Of this process only. */
   readonly recorder: RecorderStats;
   /** Server times that this process did not believe, by the reason; reasons that did not occur are left out. */
@@ -106,13 +109,22 @@ export async function cleanUpExpired(parts: UpkeepParts, by: string): Promise<nu
 }
 
 export async function readStats({ pool, recorder }: UpkeepParts): Promise<Omit<CacheStats, 'badSamples'>> {
-  await recorder.flush(STATS_FLUSH_MS);
-  const [states, usage, clocks] = await asking(() =>
-    Promise.all([countStates(pool), countUsage(pool), sharedClocks(pool)]),
+  const [{ createOutboxTable }] = await Promise.all([
+    import('../event-store/outbox/index.js'),
+    recorder.flush(STATS_FLUSH_MS),
+  ]);
+  const [states, usage, clocks, { waiting, waitingSeconds, dead }] = await asking(() =>
+    Promise.all([
+      countStates(pool),
+      countUsage(pool),
+      sharedClocks(pool),
+      createOutboxTable(pool, false).status(),
+    ]),
   );
   const lookups = usage.totalHits + usage.totalMisses;
   const hitRate = lookups === 0 ? 0 : usage.totalHits / lookups;
-  return { ...states, ...usage, hitRate, clocks, recorder: recorder.stats() };
+  const outbox = { waiting, waitingSeconds, dead };
+  return { ...states, ...usage, hitRate, clocks, outbox, recorder: recorder.stats() };
 }
 
 export async function readAuditTrail(

@@ -70,6 +70,10 @@ describe('the product over EventStoreDB', () => {
 
     await world.connector(here, 'BINGX', { userId: 'during', credentialId: 'outage' }).initialize();
     expect(await here.flush()).toMatchObject({ ok: true, pending: 0, waiting: expect.any(Number) });
+    // A monitor sees it, though the event store cannot be asked.
+    const { outbox } = await here.cache.getStats();
+    expect(outbox).toMatchObject({ waiting: expect.any(Number), dead: 0 });
+    expect(outbox.waiting).toBeGreaterThan(0);
     await server.start();
 
     await eventually(async () => {

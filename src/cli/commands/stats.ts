@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { CacheStats } from '../../cache/connector-state-cache-service.js';
 import { table } from '../output.js';
+import { span } from '../quantities.js';
 import { runSession } from '../session.js';
 import { describeSharedClock } from '../shared-clock-text.js';
 
@@ -14,12 +15,14 @@ export function addStats(program: Command): void {
         const state = await open();
         const stats = await state.cache.getStats();
         const lag = await (await state.projector()).lag();
-        out.data({ ...stats, projectionLag: lag }, () => show(stats, lag));
+        const hasOutbox = state.settings.eventStoreUrl !== undefined;
+        out.data({ ...stats, projectionLag: lag }, () => show(stats, lag, hasOutbox));
       }),
     );
 }
 
-function show(stats: CacheStats, lag: { events: number; seconds: number }): string {
+function show(stats: CacheStats, lag: { events: number; seconds: number }, hasOutbox: boolean): string {
+  const { waiting, waitingSeconds, dead } = stats.outbox;
   const list = (of: Readonly<Record<string, number>>) =>
     Object.entries(of)
       .map(([name, count]) => `${name} ${count}`)
@@ -42,6 +45,9 @@ function show(stats: CacheStats, lag: { events: number; seconds: number }): stri
         `clock of ${clock.exchange} ${clock.environment}`,
         describeSharedClock(clock),
       ]),
+      ...(hasOutbox
+        ? [['outbox', `${waiting} events wait, the oldest for ${span(waitingSeconds * 1_000)}; ${dead} dead`]]
+        : []),
       ['projection lag', `${lag.events} events, ${lag.seconds.toFixed(1)} s`],
     ],
     ['left', 'left'],
