@@ -15,6 +15,11 @@
  *     ▲                        │ another host agrees with the clock
  *     └────────────────────────┘ (its host is not listened to again in this epoch)
  *
+ * A coarse measurement may agree with both sides. It decides nothing, and is set aside: added to the clock it could
+ * bend it towards the rival until neither excluded the other and nobody could decide any more. Where the rival's word
+ * has aged until it excludes nothing, the contest is over, and the clock goes on. (One that was kept open ended with a
+ * liar, who agreed with the aged rival as anybody would, and so began the next epoch.)
+ *
  * A host that nobody else has supported the clock besides for an hour decides alone: what it contradicts is its own
  * word, and a deployment of one machine must heal too.
  *
@@ -161,6 +166,8 @@ const agrees = (clock: SharedClock, estimate: OffsetEstimate): boolean =>
   intersect({ ...clock.estimate, rate: undefined }, estimate) !== undefined;
 
 function supported(clock: SharedClock, m: Measurement): SharedClock {
+  const verdict = clock.rival && verdictOn(clock.rival, clock.estimate, m.estimate);
+  if (verdict === 'undecided') return clock;
   const { atMs } = m.estimate;
   const host = witnessOf(m.host);
   const { evidence, drift, supporters, distrusted } = clock.memory ?? memoryFrom(clock);
@@ -172,27 +179,40 @@ function supported(clock: SharedClock, m: Measurement): SharedClock {
   const heard = [{ host, atMs }, ...supporters.filter(s => s.host !== host)].slice(0, MAX_HOSTS);
   const all = addEvidence(evidence, host, m.estimate, knownRate);
   const { isMeasured, rate } = driftOf(sums);
-  const refutes = clock.rival !== undefined && isRefutedBy(clock.rival, m.estimate);
-  const isLiar = refutes && clock.rival?.estimate !== undefined && clock.rival.host !== host;
+  const { rival } = clock;
+  const isLiar = rival?.estimate !== undefined && verdict === 'refuted' && rival.host !== host;
   return {
     ...clock,
     syncId: isLatest ? m.syncId : clock.syncId,
     estimate: estimateFromEvidence(all, heard.length, isMeasured ? rate : undefined),
     expiresAtMs: Math.max(clock.expiresAtMs, atMs + m.ttlMs),
     sampleCount: clock.sampleCount + 1,
-    rival: refutes ? undefined : clock.rival,
+    rival: verdict === 'open' ? rival : undefined,
     memory: {
       evidence: all,
       drift: sums,
       supporters: heard,
-      distrusted: isLiar ? [(clock.rival as Rival).host, ...distrusted].slice(0, MAX_HOSTS) : distrusted,
+      distrusted: isLiar ? [rival.host, ...distrusted].slice(0, MAX_HOSTS) : distrusted,
     },
   };
 }
 
-/** What was measured before the rival spoke says nothing about it. */
-const isRefutedBy = (rival: Rival, estimate: OffsetEstimate): boolean =>
-  estimate.atMs >= rival.sinceMs && !(rival.estimate && intersect(rival.estimate, estimate));
+/**
+ * What a measurement that agrees with the clock says of its rival.
+ *   open       nothing: it was made before the rival spoke
+ *   refuted    it excludes the rival
+ *   undecided  it agrees with both, and they exclude each other
+ *   moot       clock and rival exclude each other no longer
+ */
+function verdictOn(
+  { estimate: says, sinceMs }: Rival,
+  clock: OffsetEstimate,
+  measured: OffsetEstimate,
+): 'open' | 'refuted' | 'undecided' | 'moot' {
+  if (measured.atMs < sinceMs) return 'open';
+  if (!says || !intersect(says, measured)) return 'refuted';
+  return intersect(says, inflate(clock, measured.atMs)) ? 'moot' : 'undecided';
+}
 
 function contradicted(clock: SharedClock, m: Measurement): SharedClock {
   const { atMs } = m.estimate;

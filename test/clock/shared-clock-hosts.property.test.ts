@@ -150,6 +150,67 @@ describe('one liar among honest hosts', () => {
   });
 });
 
+describe('a contest', () => {
+  /** What a host says at random: finely, or as a `Date` header does. */
+  const words = fc.array(
+    fc.record({
+      host: fc.constantFrom('a', 'b', 'c', 'd'),
+      afterMs: fc.integer({ min: 1, max: 2_000 }),
+      error: fc.double({ min: -1, max: 1, noNaN: true }),
+      uncertaintyMs: fc.constantFrom(7, 15, 90, 508),
+      // Touches what was believed before by so much, where it can.
+      touchesMs: fc.option(fc.double({ min: 0, max: 12, noNaN: true })),
+    }),
+    { minLength: 1, maxLength: 30 },
+  );
+
+  it('over a step ends with two hosts that measure finely, whatever coarse ones said before', () => {
+    fc.assert(
+      fc.property(words, fc.integer({ min: 30, max: 600 }), fc.boolean(), (history, stepMs, isBack) => {
+        const trueMs = 100 + (isBack ? -stepMs : stepMs);
+        let atMs = 3_000;
+        let clock = fold(fleet());
+        for (const { host, afterMs, error, uncertaintyMs, touchesMs } of history) {
+          atMs += afterMs;
+          const side = isBack ? -1 : 1;
+          const touching = 100 + side * (10 - (touchesMs ?? 0) + uncertaintyMs);
+          const canTouch = touchesMs !== null && Math.abs(touching - trueMs) <= uncertaintyMs;
+          const offsetMs = canTouch ? touching : trueMs + error * uncertaintyMs;
+          clock = addMeasurement(clock, says(host, atMs, offsetMs, uncertaintyMs));
+        }
+        const fine = ['a', 'b', 'c'].map((host, n) => says(host, atMs + 1 + n, trueMs, 7));
+
+        const decided = fine.reduce(addMeasurement, clock);
+
+        expect(decided.rival).toBeUndefined();
+        const { offsetMs, uncertaintyMs } = clockAt(decided, START_MS + atMs + 3);
+        expect(Math.abs(offsetMs - trueMs)).toBeLessThanOrEqual(uncertaintyMs + 1e-6);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('is not decided by what agrees with both sides, which changes nothing', () => {
+    // 88 ms later than believed, and a `Date` header that touches what was believed by half a millisecond.
+    const contested = fold([...fleet(), says('a', 3_000, 188, 7)]);
+
+    expect(addMeasurement(contested, says('b', 4_000, 616.5, 508))).toBe(contested);
+    expect(addMeasurement(contested, says('b', 4_000, 188, 9))).toMatchObject({ epoch: 2, rival: undefined });
+  });
+
+  it('whose rival has aged until it excludes nothing is over, and the clock goes on', () => {
+    // 0.5 ms apart, which 50 ppm make up for within seconds.
+    const contested = fold([...fleet(), says('liar', 3_000, 130, 19.5)]);
+    expect(contested.rival).toBeDefined();
+
+    const settled = addMeasurement(contested, says('a', MINUTE_MS, 108, 10));
+
+    expect(settled).toMatchObject({ epoch: 1, isValid: true });
+    expect(settled.rival).toBeUndefined();
+    expect(settled.memory?.distrusted).toEqual([]);
+  });
+});
+
 it('a clock learns its drift, and goes on by it', () => {
   const ratePpm = 12;
   const measurements = [...Array(36)].map((_, i) =>
