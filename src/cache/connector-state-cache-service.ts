@@ -40,7 +40,8 @@ import type { Lookup, LookupOptions, UsableState } from './lookup.js';
 import { checkMeasured, type MeasuredOffset } from './measurement.js';
 import { MemoryTier } from './memory-tier.js';
 import type { CacheMode, FirstContact } from './modes.js';
-import type { FlushResult, RecordedFact } from './recorder.js';
+import type { RecordedFact } from './pending-facts.js';
+import type { FlushResult } from './recorder.js';
 import { StateLookup, type StateLookupParts } from './state-lookup.js';
 import {
   type CacheStats,

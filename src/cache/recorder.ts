@@ -13,8 +13,8 @@
  * backs off, doubling up to half a minute. The timer never keeps a process alive: whoever must not lose facts (a
  * serverless function, a shutdown) awaits `flush()`.
  *
- * Memory is bounded (promise 8). Over the limit hits go first, then the oldest facts, each counted and
- * warned about. What fails validation can never be stored: it is dropped with an error that names it, for it
+ * Memory is bounded (promise 8); what waits, and what goes first when there is no room, is in pending-facts.ts. The
+ * first fact lost is an error in the log. What fails validation can never be stored: it is dropped with an error that names it, for it
  * would otherwise block everything behind it.
  */
 import { withDeadline } from '../deadline.js';
@@ -23,10 +23,9 @@ import type { AppendResult, EventStore } from '../event-store/event-store.js';
 import type { Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { Fact, NewEvent, Position } from '../events/event.js';
-import { CLEANUP_STREAM, hitsStreamOf, stateStreamOf } from '../events/streams.js';
 import type { Logger } from '../logging.js';
-import { HitCounts } from './hit-counts.js';
 import { connectorKeyOf } from './known-connector.js';
+import { type PendingFact, PendingFacts, type RecordedFact, type RecordOptions } from './pending-facts.js';
 
 export interface RecorderOptions {
   /** Loaded at the first flush: the store and the schemas are not part of a cold start. */
@@ -41,27 +40,6 @@ export interface RecorderOptions {
   /** Wall clock, epoch milliseconds. */
   readonly wall: () => number;
   readonly log: Logger;
-}
-
-export interface RecordOptions {
-  readonly correlationId?: string | undefined;
-  /** The fact this one follows from. */
-  readonly causedBy?: RecordedFact | undefined;
-}
-
-/** A fact on its way; its id is given when it first leaves. */
-export interface RecordedFact {
-  readonly fact: Fact;
-  readonly occurredAt: number;
-  id: string | undefined;
-}
-
-interface Pending extends RecordedFact {
-  /** In the order of recording; see the high-water mark of a flush. */
-  readonly number: number;
-  readonly stream: string;
-  readonly correlationId: string | undefined;
-  readonly causedBy: RecordedFact | undefined;
 }
 
 export interface RecorderStats {
@@ -88,50 +66,36 @@ export interface FlushResult {
   readonly waiting?: number;
 }
 
-const BATCH_SIZE = 500;
 const MAX_BACKOFF_MS = 30_000;
 
 export class Recorder {
   readonly #options: RecorderOptions;
-  #facts: Pending[] = [];
-  /** Taken by a flush and not yet acknowledged; always retried before anything newer. */
-  #inFlight: Pending[] = [];
-  readonly #hits = new HitCounts();
-  /** Of what was recorded last, a fact or the first hit of a count. */
-  #lastNumber = 0;
+  readonly #pending: PendingFacts;
   #flushing: Promise<FlushResult> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   #closed = false;
-  #counters = { recorded: 0, appended: 0, droppedHits: 0, droppedFacts: 0, rejected: 0, flushFailures: 0 };
+  #hasLost = false;
+  #counters = { recorded: 0, appended: 0, rejected: 0, flushFailures: 0 };
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#pending = new PendingFacts(options.maxPending);
   }
 
   record(fact: Fact, options: RecordOptions = {}): RecordedFact {
-    const pending: Pending = {
-      number: ++this.#lastNumber,
-      fact,
-      occurredAt: Math.round(this.#options.wall()),
-      id: undefined,
-      stream: streamOf(fact),
-      correlationId: options.correlationId,
-      causedBy: options.causedBy,
-    };
-    this.#facts.push(pending);
+    const pending = this.#pending.add(fact, this.#now(), options);
     this.#counters.recorded++;
-    this.#makeRoom();
+    this.#noteLoss();
     this.#flushSoon();
     return pending;
   }
 
   /** @param key names the connector; made anew when it is left out */
   recordHit(ref: ConnectorRef, tier: Tier, key: string = connectorKeyOf(ref), how?: 'stale'): void {
-    const at = Math.round(this.#options.wall());
-    if (this.#hits.count(ref, tier, key, at, this.#lastNumber + 1, how)) this.#lastNumber++;
+    this.#pending.addHit(ref, tier, key, this.#now(), how);
     this.#counters.recorded++;
-    this.#makeRoom();
+    this.#noteLoss();
     this.#schedule();
   }
 
@@ -145,13 +109,14 @@ export class Recorder {
     if (timeoutMs === undefined) return flushed;
     return withDeadline(flushed, timeoutMs, () => ({
       ok: false,
-      pending: this.#size(),
+      pending: this.#pending.size,
       position: undefined,
     }));
   }
 
   stats(): RecorderStats {
-    return { pending: this.#size(), ...this.#counters };
+    const { droppedHits, droppedFacts } = this.#pending;
+    return { pending: this.#pending.size, droppedHits, droppedFacts, ...this.#counters };
   }
 
   /** A last flush, bounded; what could not be stored is said in the log. */
@@ -165,16 +130,16 @@ export class Recorder {
     }
   }
 
-  #size(): number {
-    return this.#facts.length + this.#inFlight.length + this.#hits.size;
+  #now(): number {
+    return Math.round(this.#options.wall());
   }
 
   async #flushAll(): Promise<FlushResult> {
     // Who calls while a flush is under way wants what was recorded since then stored too; all who do share the next.
     if (this.#flushing) await this.#flushing;
-    this.#flushing ??= this.#drain(this.#lastNumber).finally(() => {
+    this.#flushing ??= this.#drain(this.#pending.lastNumber).finally(() => {
       this.#flushing = undefined;
-      if (this.#size() > 0) this.#flushSoon();
+      if (this.#pending.size > 0) this.#flushSoon();
     });
     return this.#flushing;
   }
@@ -186,7 +151,7 @@ export class Recorder {
     let position: Position | undefined;
     let waiting = 0;
     try {
-      while (this.#take(mark)) {
+      while (this.#pending.take(mark)) {
         const result = await this.#append();
         position = result?.position ?? position;
         waiting += result?.waiting ?? 0;
@@ -197,46 +162,23 @@ export class Recorder {
       this.#counters.flushFailures++;
       const problem = {
         error: error instanceof Error ? error.message : String(error),
-        pending: this.#size(),
+        pending: this.#pending.size,
       };
       this.#options.log.warn(problem, 'facts could not be stored and stay pending; they will be retried');
-      return { ok: false, pending: this.#size(), position, ...(waiting > 0 && { waiting }) };
+      return { ok: false, pending: this.#pending.size, position, ...(waiting > 0 && { waiting }) };
     }
     if (position) await this.#runAfterAppend(position);
-    return { ok: true, pending: this.#size(), position, ...(waiting > 0 && { waiting }) };
-  }
-
-  /** Moves the next batch in flight; false when nothing is left up to the mark. */
-  #take(mark: number): boolean {
-    if (this.#inFlight.length > 0) return true;
-    let due = 0;
-    while (due < BATCH_SIZE && (this.#facts[due]?.number ?? Number.POSITIVE_INFINITY) <= mark) due++;
-    this.#inFlight = this.#facts.splice(0, due);
-    // Only as many as travel now: what stays behind goes on being counted, and goes first when room is needed.
-    while (this.#inFlight.length < BATCH_SIZE) {
-      const oldest = this.#hits.takeOldest(mark);
-      if (!oldest) break;
-      const { number, data } = oldest;
-      this.#inFlight.push({
-        number,
-        fact: { type: 'ConnectorStateHit', data },
-        occurredAt: data.lastAt,
-        id: undefined,
-        stream: hitsStreamOf(data),
-        correlationId: undefined,
-        causedBy: undefined,
-      });
-    }
-    return this.#inFlight.length > 0;
+    return { ok: true, pending: this.#pending.size, position, ...(waiting > 0 && { waiting }) };
   }
 
   async #append(): Promise<AppendResult | undefined> {
     const [store, newId] = await Promise.all([this.#options.store(), this.#options.newId()]);
-    for (const pending of this.#inFlight) pending.id ??= newId();
+    const batch = this.#pending.inFlight;
+    for (const pending of batch) pending.id ??= newId();
     try {
-      const result = await store.append(this.#inFlight.map(pending => this.#toEvent(pending)));
-      this.#counters.appended += this.#inFlight.length;
-      this.#inFlight = [];
+      const result = await store.append(batch.map(pending => this.#toEvent(pending)));
+      this.#counters.appended += batch.length;
+      this.#pending.acknowledge();
       return result;
     } catch (error) {
       if (!isConnectorStateError(error, 'INVALID_EVENT')) throw error;
@@ -247,28 +189,28 @@ export class Recorder {
 
   async #dropInvalid(): Promise<void> {
     const { validateNewEvent } = await import('../events/decode.js');
-    const before = this.#inFlight.length;
-    this.#inFlight = this.#inFlight.filter(pending => {
+    const before = this.#pending.inFlight.length;
+    this.#pending.reject(pending => {
       try {
         validateNewEvent(this.#toEvent(pending));
-        return true;
+        return false;
       } catch (error) {
         this.#counters.rejected++;
         this.#options.log.error(
           { error: (error as Error).message },
           'a fact that fails its schema was dropped',
         );
-        return false;
+        return true;
       }
     });
     // The store refused what the schema allows: dropping all is the only way not to block for ever.
-    if (this.#inFlight.length === before) {
+    if (this.#pending.inFlight.length === before) {
       this.#counters.rejected += before;
       this.#options.log.error(
         { dropped: before },
         'a batch of facts that the store calls invalid was dropped',
       );
-      this.#inFlight = [];
+      this.#pending.acknowledge();
     }
   }
 
@@ -284,7 +226,7 @@ export class Recorder {
     }
   }
 
-  #toEvent({ fact, stream, id, occurredAt, correlationId, causedBy }: Pending): NewEvent {
+  #toEvent({ fact, stream, id, occurredAt, correlationId, causedBy }: PendingFact): NewEvent {
     return {
       ...fact,
       id: id as string,
@@ -296,26 +238,18 @@ export class Recorder {
     };
   }
 
-  #makeRoom(): void {
-    if (this.#size() <= this.#options.maxPending) return;
-    const dropped = this.#hits.takeOldest();
-    if (dropped) {
-      this.#counters.droppedHits += dropped.data.count;
-      return;
-    }
-    if (this.#counters.droppedFacts === 0) {
-      this.#options.log.error(
-        { maxPending: this.#options.maxPending },
-        'the buffer of pending facts is full and the oldest are dropped: raise MAX_PENDING_EVENTS or mend the event store',
-      );
-    }
-    // A batch under way may be stored already, so only what no flush has taken can be dropped.
-    if (this.#facts.shift()) this.#counters.droppedFacts++;
+  #noteLoss(): void {
+    if (this.#hasLost || this.#pending.droppedFacts === 0) return;
+    this.#hasLost = true;
+    this.#options.log.error(
+      { maxPending: this.#options.maxPending },
+      'the buffer of pending facts is full and the oldest are dropped: raise MAX_PENDING_EVENTS or mend the event store',
+    );
   }
 
   /** At once when a batch is full and the store takes them, else when the timer says. */
   #flushSoon(): void {
-    if (this.#facts.length < BATCH_SIZE || this.#failures > 0) this.#schedule();
+    if (!this.#pending.hasFullBatch || this.#failures > 0) this.#schedule();
     else if (!this.#closed) this.#flushInBackground();
   }
 
@@ -334,17 +268,5 @@ export class Recorder {
 
   #flushInBackground(): void {
     if (!this.#flushing) void this.#flushAll();
-  }
-}
-
-function streamOf(fact: Fact): string {
-  switch (fact.type) {
-    case 'ExpiredStatesCleaned':
-      return CLEANUP_STREAM;
-    case 'ConnectorStateHit':
-    case 'ConnectorShadowed':
-      return hitsStreamOf(fact.data);
-    default:
-      return stateStreamOf(fact.data);
   }
 }

@@ -1,0 +1,146 @@
+/**
+ * What waits in the recorder, and how it is kept bounded (promise 8).
+ *
+ *   facts      in the order of recording
+ *   hits       counted per connector and tier: one event each, made when a batch takes them
+ *   in flight  the batch that is being stored; stays in front, as it is, until it is acknowledged
+ *
+ * Everything recorded has a number, so that a flush can take what was recorded before it began and leave the rest.
+ * Over the limit hits go first, then the oldest facts, each counted.
+ */
+import type { Tier } from '../events/catalogue.js';
+import type { ConnectorRef } from '../events/connector.js';
+import type { Fact } from '../events/event.js';
+import { CLEANUP_STREAM, hitsStreamOf, stateStreamOf } from '../events/streams.js';
+import { HitCounts } from './hit-counts.js';
+
+export interface RecordOptions {
+  readonly correlationId?: string | undefined;
+  /** The fact this one follows from. */
+  readonly causedBy?: RecordedFact | undefined;
+}
+
+/** A fact on its way; its id is given when it first leaves. */
+export interface RecordedFact {
+  readonly fact: Fact;
+  readonly occurredAt: number;
+  id: string | undefined;
+}
+
+export interface PendingFact extends RecordedFact {
+  /** In the order of recording. */
+  readonly number: number;
+  readonly stream: string;
+  readonly correlationId: string | undefined;
+  readonly causedBy: RecordedFact | undefined;
+}
+
+export const BATCH_SIZE = 500;
+
+export class PendingFacts {
+  readonly #maxPending: number;
+  readonly #hits = new HitCounts();
+  #facts: PendingFact[] = [];
+  #inFlight: readonly PendingFact[] = [];
+  #lastNumber = 0;
+  droppedHits = 0;
+  droppedFacts = 0;
+
+  constructor(maxPending: number) {
+    this.#maxPending = maxPending;
+  }
+
+  get size(): number {
+    return this.#facts.length + this.#inFlight.length + this.#hits.size;
+  }
+
+  /** A batch is full of facts alone. */
+  get hasFullBatch(): boolean {
+    return this.#facts.length >= BATCH_SIZE;
+  }
+
+  /** Of what was recorded last, a fact or the first hit of a count. */
+  get lastNumber(): number {
+    return this.#lastNumber;
+  }
+
+  /** The batch that {@link take} took. */
+  get inFlight(): readonly PendingFact[] {
+    return this.#inFlight;
+  }
+
+  add(fact: Fact, occurredAt: number, { correlationId, causedBy }: RecordOptions): PendingFact {
+    const pending: PendingFact = {
+      number: ++this.#lastNumber,
+      fact,
+      occurredAt,
+      id: undefined,
+      stream: streamOf(fact),
+      correlationId,
+      causedBy,
+    };
+    this.#facts.push(pending);
+    this.#makeRoom();
+    return pending;
+  }
+
+  addHit(ref: ConnectorRef, tier: Tier, key: string, at: number, how: 'stale' | undefined): void {
+    if (this.#hits.count(ref, tier, key, at, this.#lastNumber + 1, how)) this.#lastNumber++;
+    this.#makeRoom();
+  }
+
+  /** Moves the next batch in flight unless one is; false when nothing is left up to the mark. */
+  take(mark: number): boolean {
+    if (this.#inFlight.length > 0) return true;
+    let due = 0;
+    while (due < BATCH_SIZE && (this.#facts[due]?.number ?? Number.POSITIVE_INFINITY) <= mark) due++;
+    const batch = this.#facts.splice(0, due);
+    // Only as many as travel now: what stays behind goes on being counted, and goes first when room is needed.
+    while (batch.length < BATCH_SIZE) {
+      const oldest = this.#hits.takeOldest(mark);
+      if (!oldest) break;
+      const { number, data } = oldest;
+      batch.push({
+        number,
+        fact: { type: 'ConnectorStateHit', data },
+        occurredAt: data.lastAt,
+        id: undefined,
+        stream: hitsStreamOf(data),
+        correlationId: undefined,
+        causedBy: undefined,
+      });
+    }
+    this.#inFlight = batch;
+    return batch.length > 0;
+  }
+
+  /** The batch was stored. */
+  acknowledge(): void {
+    this.#inFlight = [];
+  }
+
+  /** Takes out of the batch what can never be stored. */
+  reject(isInvalid: (pending: PendingFact) => boolean): void {
+    this.#inFlight = this.#inFlight.filter(pending => !isInvalid(pending));
+  }
+
+  #makeRoom(): void {
+    if (this.size <= this.#maxPending) return;
+    const dropped = this.#hits.takeOldest();
+    // A batch under way may be stored already, so only what no flush has taken can be dropped.
+    if (dropped) this.droppedHits += dropped.data.count;
+    else if (this.#facts.shift()) this.droppedFacts++;
+  }
+}
+
+function streamOf(fact: Fact): string {
+  switch (fact.type) {
+    case 'ExpiredStatesCleaned':
+      return CLEANUP_STREAM;
+    case 'ConnectorStateHit':
+    case 'ConnectorShadowed':
+      return hitsStreamOf(fact.data);
+    default:
+      return stateStreamOf(fact.data);
+  }
+}
