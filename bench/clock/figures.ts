@@ -51,6 +51,8 @@ export interface Figures {
   readonly steps: number;
   /** Inits that the bound does not speak about, by why not. */
   readonly excused: Readonly<Record<string, number>>;
+  /** Of these, whose error was larger than the uncertainty all the same. */
+  readonly excusedBeyond: Readonly<Record<string, number>>;
   readonly firstContacts: number;
   /** The error on the host whose clock is broken: its own, which nobody else may suffer from. */
   readonly lyingHost: { readonly inits: number; readonly p50Ms: number; readonly p99Ms: number };
@@ -106,6 +108,7 @@ export function figuresOf(tally: Tally, decisionUs: Decision): Figures {
     days: world.days,
     steps,
     excused: tally.excused,
+    excusedBeyond: tally.excusedBeyond,
     firstContacts: tally.counts.get('adaptive')?.firstContacts.sane ?? 0,
     lyingHost: {
       inits: tally.lying.inits,

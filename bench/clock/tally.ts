@@ -42,6 +42,8 @@ export class Tally {
   readonly errors: Readonly<Record<Estimator, Sample>>;
   readonly counts: ReadonlyMap<string, PolicyCounts>;
   readonly excused: Record<Excuse, number>;
+  /** Of these, whose error was larger than the uncertainty. */
+  readonly excusedBeyond: Record<Excuse, number>;
   boundViolations = 0;
   /** The first few, to be looked at. */
   readonly violations: Outcome[] = [];
@@ -66,6 +68,7 @@ export class Tally {
     this.errors = Object.fromEntries(names.map(name => [name, new Sample()])) as Record<Estimator, Sample>;
     this.counts = new Map(['adaptive', ...others].map(name => [name, new PolicyCounts()]));
     this.excused = Object.fromEntries(EXCUSES.map(name => [name, 0])) as Record<Excuse, number>;
+    this.excusedBeyond = { ...this.excused };
   }
 
   get inits(): number {
@@ -159,12 +162,14 @@ export class Tally {
 
   #bound(outcome: Outcome): void {
     const held = outcome.signings.filter(({ verdict }) => verdict === 'bound');
-    if (held.some(({ errorMs, uncertaintyMs }) => Math.abs(errorMs) > uncertaintyMs + ROUNDING_MS)) {
+    if (held.some(isBeyond)) {
       this.boundViolations++;
       keep(this.violations, outcome);
     }
     const [first] = outcome.signings;
-    if (first && first.verdict !== 'bound') this.excused[first.verdict]++;
+    if (!first || first.verdict === 'bound') return;
+    this.excused[first.verdict]++;
+    if (isBeyond(first)) this.excusedBeyond[first.verdict]++;
   }
 
   #ofExchange({ exchange: { exchange, environment } }: Init) {
@@ -183,6 +188,9 @@ export class Tally {
     return counts;
   }
 }
+
+const isBeyond = ({ errorMs, uncertaintyMs }: Outcome['signings'][number]): boolean =>
+  Math.abs(errorMs) > uncertaintyMs + ROUNDING_MS;
 
 const KEPT = 20;
 
