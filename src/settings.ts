@@ -13,6 +13,9 @@ import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './loggin
 export const PROJECTION_MODES = ['inline', 'worker'] as const;
 export type ProjectionMode = (typeof PROJECTION_MODES)[number];
 
+/** Long enough for a burst of inits, short enough that few are refused after a step: decision 23. */
+export const DEFAULT_MEMORY_TTL_MS = 10_000;
+
 export interface Settings {
   /** `DATABASE_URL`. Undefined: an embedded PostgreSQL under {@link Settings.dataDir}. */
   readonly databaseUrl: string | undefined;
@@ -34,7 +37,7 @@ export interface Settings {
   readonly breakerResetMs: number;
   /** `MEMORY_ENTRIES`: states kept in this process, 0 (none) – 10 000 000. Default 10 000. */
   readonly memoryEntries: number;
-  /** `MEMORY_TTL_MS`: how long one is used before the database is asked again, 1–86 400 000. Default 60 000. */
+  /** `MEMORY_TTL_MS`: how long one is used before the database is asked again, 1–86 400 000. Default 10 000. */
   readonly memoryTtlMs: number;
   /** `CACHE_MODE`: `on`, `shadow` (as without it, but recording what it would have done) or `off`. Default `on`. */
   readonly cacheMode: CacheMode;
@@ -166,7 +169,7 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     lookupDeadlineMs: integer('lookupDeadlineMs', 'LOOKUP_DEADLINE_MS', 100, 1, 60_000),
     breakerResetMs: integer('breakerResetMs', 'BREAKER_RESET_MS', 5_000, 10, 600_000),
     memoryEntries: integer('memoryEntries', 'MEMORY_ENTRIES', 10_000, 0, 10_000_000),
-    memoryTtlMs: integer('memoryTtlMs', 'MEMORY_TTL_MS', 60_000, 1, 86_400_000),
+    memoryTtlMs: integer('memoryTtlMs', 'MEMORY_TTL_MS', DEFAULT_MEMORY_TTL_MS, 1, 86_400_000),
     cacheMode: choice('cacheMode', 'CACHE_MODE', 'on', CACHE_MODES),
     firstContact: choice('firstContact', 'FIRST_CONTACT', 'verify-first', FIRST_CONTACTS),
     clockPolicy: choice(

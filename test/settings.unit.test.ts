@@ -29,7 +29,7 @@ describe('readSettings', () => {
       lookupDeadlineMs: 100,
       breakerResetMs: 5_000,
       memoryEntries: 10_000,
-      memoryTtlMs: 60_000,
+      memoryTtlMs: 10_000,
       cacheMode: 'on',
       firstContact: 'verify-first',
       clockPolicy: 'adaptive',

@@ -51,7 +51,7 @@ interface Row extends Pick<SharedClockSummary, 'exchange' | 'environment' | 'epo
 
 const SQL = `
   WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id, ${epochMs('clock_timestamp()')} AS now)
-  SELECT x.exchange, x.environment, x.epoch, x.sample_count AS samples, x.is_valid AS "isValid",
+  SELECT x.exchange, x.environment, x.epoch::float8 AS epoch, x.sample_count::float8 AS samples, x.is_valid AS "isValid",
          r.now AS "nowMs", ${epochMs('x.expires_at')} AS "expiresAtMs",
          x.time_offset AS "clockOffsetMs", x.uncertainty_ms AS "clockUncertaintyMs",
          ${epochMs('x.measured_at')} AS "clockAtMs", x.rate_ppm AS "ratePpm", x.rate_bound_ppm AS "rateBoundPpm",

@@ -282,7 +282,9 @@ describe('getStats, of the clocks', () => {
         contested: null,
       },
     ]);
-    for (const { offsetMs, uncertaintyMs } of clocks) {
+    for (const { offsetMs, uncertaintyMs, samples } of clocks) {
+      expect(samples).toBeGreaterThan(0);
+      expect(samples).toEqual(expect.any(Number));
       expect(uncertaintyMs).toBeGreaterThan(0);
       // Simulated exchanges on this very machine: what is left is the uncertainty.
       expect(Math.abs(offsetMs)).toBeLessThanOrEqual(uncertaintyMs);

@@ -16,6 +16,7 @@ import { ConnectorWithCache } from '../../../src/connectors/connector-with-cache
 import type { ConnectorRef } from '../../../src/events/connector.js';
 import { silentLogger } from '../../../src/logging.js';
 import type { LookupKey } from '../../../src/read-model/lookup.js';
+import { DEFAULT_MEMORY_TTL_MS } from '../../../src/settings.js';
 import type { Dice } from '../world/dice.js';
 import type { SimulatedExchange } from '../world/exchange.js';
 import type { ProcessPlace } from '../world/traffic.js';
@@ -27,7 +28,6 @@ import { SimulatedRecorder } from './recorder.js';
 
 /** As settings.ts has them by default. */
 const LOOKUP_DEADLINE_MS = 100;
-const MEMORY_TTL_MS = 60_000;
 const TTL_MS = 15 * 60_000;
 /** Of the default 10 000; a function sees a few connectors, and making room for more takes longer than its init. */
 const [SERVER_ENTRIES, FUNCTION_ENTRIES] = [1_000, 16];
@@ -72,7 +72,7 @@ export class SimulatedProcess {
       log: silentLogger,
       lookupDeadlineMs: LOOKUP_DEADLINE_MS,
       memoryEntries: place.isServerless ? FUNCTION_ENTRIES : SERVER_ENTRIES,
-      memoryTtlMs: MEMORY_TTL_MS,
+      memoryTtlMs: DEFAULT_MEMORY_TTL_MS,
       ttlMs: TTL_MS,
       cacheMode: 'on',
       firstContact: 'verify-first',
