@@ -6,8 +6,9 @@
  * times are taken where the real transport takes them: when the connection is ready, and when the answer is in. An
  * answer that reaches a frozen host is read when it thaws.
  */
-import { openEnvelope as openBingx } from '../../../src/exchanges/bingx/envelope.js';
-import { openEnvelope as openBybit } from '../../../src/exchanges/bybit/envelope.js';
+import { BINGX_ENVELOPE } from '../../../src/exchanges/bingx/envelope.js';
+import { BYBIT_ENVELOPE } from '../../../src/exchanges/bybit/envelope.js';
+import { openEnvelope } from '../../../src/exchanges/envelope.js';
 import type {
   AdapterOptions,
   ExchangeAdapter,
@@ -107,6 +108,9 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
     };
   }
 
+  const format = isBybit ? BYBIT_ENVELOPE : BINGX_ENVELOPE;
+  const open = (reply: HttpReply) => openEnvelope(format, context, reply, intake);
+
   return {
     exchange: exchange.exchange,
 
@@ -115,23 +119,22 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
     serverTime: () =>
       intake.measure(async () => {
         const reply = await ask('time');
+        const { content } = open(reply);
         if (isBybit) {
-          const { result } = openBybit(context, reply, intake);
-          const stampMs = stampFromNanoseconds(result.timeNano) ?? Number.NaN;
+          const stampMs = stampFromNanoseconds(content.timeNano) ?? Number.NaN;
           return {
             context,
             reply,
             sample: sampleOf(reply, stampMs, 'time-endpoint', NANO_STAMP_RESOLUTION_MS),
           };
         }
-        const { data } = openBingx(context, reply, intake);
-        return { context, reply, sample: sampleOf(reply, Number(data.serverTime), 'time-endpoint') };
+        return { context, reply, sample: sampleOf(reply, Number(content.serverTime), 'time-endpoint') };
       }),
 
     async verifyAccount() {
       const reply = await ask('signed');
-      if (isBybit) intake.response(reply, openBybit(context, reply, intake).stamp);
-      else intake.response(openBingx(context, reply, intake).reply, undefined);
+      const { stamp } = open(reply);
+      intake.response(reply, isBybit ? stamp : undefined);
     },
 
     fundingRate: (): Promise<FundingRate> => Promise.reject(new Error('not simulated')),

@@ -1,6 +1,7 @@
 /** BingX swap V2 behind {@link ExchangeAdapter}: three endpoints, and what makes an answer of each believable. */
 import type { ClockSample } from '../../clock/offset.js';
 import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adapter-options.js';
+import { type Answer, openEnvelope } from '../envelope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
 import { badResponse, type RequestContext } from '../failures.js';
 import { parseFundingRate, parseSymbol } from '../funding-rate.js';
@@ -9,7 +10,7 @@ import { asObject } from '../json.js';
 import { createRedactor } from '../redact.js';
 import { createSampleIntake, type TimeAnswer } from '../sample-intake.js';
 import { isServerStamp, sampleOf, stampOf } from '../server-stamp.js';
-import { type BingxAnswer, openEnvelope } from './envelope.js';
+import { BINGX_ENVELOPE } from './envelope.js';
 import { ANONYMOUS, OneCallExecutor } from './executor.js';
 import { PremiumIndexEndpoint } from './premium-index-endpoint.js';
 import { AccountService, ApiAccount, BingxGetServerTimeEndpoint } from './sdk.js';
@@ -35,20 +36,20 @@ export function createBingxAdapter(
   async function ask(
     endpoint: string,
     call: (executor: OneCallExecutor) => Promise<unknown>,
-  ): Promise<{ context: RequestContext; answer: BingxAnswer }> {
+  ): Promise<{ context: RequestContext; answer: Answer }> {
     if (isClosed) throw closedError('BINGX');
     const context = { exchange: 'BINGX', endpoint, timeoutMs: settings.timeoutMs, redact } as const;
     const executor = new OneCallExecutor(settings, transport);
     await call(executor);
-    return { context, answer: openEnvelope(context, executor.outcome, intake) };
+    return { context, answer: openEnvelope(BINGX_ENVELOPE, context, executor.outcome, intake) };
   }
 
   async function askTime(): Promise<TimeAnswer> {
     const { context, answer } = await ask('GET /openApi/swap/v2/server/time', executor =>
       executor.execute(new BingxGetServerTimeEndpoint(ANONYMOUS)),
     );
-    const { reply, data } = answer;
-    return { context, reply, sample: sampleOf(reply, stampOf(data.serverTime), 'time-endpoint') };
+    const { reply, content } = answer;
+    return { context, reply, sample: sampleOf(reply, stampOf(content.serverTime), 'time-endpoint') };
   }
 
   return {
@@ -66,7 +67,7 @@ export function createBingxAdapter(
       );
       intake.response(answer.reply, undefined);
       // That there is a balance proves the permission to read; what it is goes nowhere.
-      if (!asObject(answer.data.balance)) throw badResponse(context, answer.reply.status, 'no balance');
+      if (!asObject(answer.content.balance)) throw badResponse(context, answer.reply.status, 'no balance');
     },
 
     async fundingRate(symbol: string): Promise<FundingRate> {
@@ -75,7 +76,7 @@ export function createBingxAdapter(
         executor.execute(new PremiumIndexEndpoint(wanted)),
       );
       intake.response(answer.reply, undefined);
-      const { symbol: answered, lastFundingRate, nextFundingTime } = answer.data;
+      const { symbol: answered, lastFundingRate, nextFundingTime } = answer.content;
       const rate = parseFundingRate({
         symbol: wanted,
         rate: answered === wanted ? lastFundingRate : undefined,

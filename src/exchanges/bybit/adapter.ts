@@ -2,6 +2,7 @@
 import type { ClockSample } from '../../clock/offset.js';
 import { problemOf, SERVERS_APART_MS } from '../../clock/sample-check.js';
 import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adapter-options.js';
+import { type Answer, openEnvelope } from '../envelope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
 import { badResponse, type RequestContext } from '../failures.js';
 import { parseFundingRate, parseSymbol } from '../funding-rate.js';
@@ -17,7 +18,7 @@ import {
   stampOf,
 } from '../server-stamp.js';
 import { callBybit } from './call.js';
-import { type BybitAnswer, openEnvelope } from './envelope.js';
+import { BYBIT_ENVELOPE } from './envelope.js';
 import type { RestClientV5 } from './sdk.js';
 
 const DEFAULTS: ExchangeDefaults = {
@@ -40,17 +41,17 @@ export function createBybitAdapter(
   async function ask(
     endpoint: string,
     call: (client: RestClientV5) => Promise<unknown>,
-  ): Promise<{ context: RequestContext; answer: BybitAnswer }> {
+  ): Promise<{ context: RequestContext; answer: Answer }> {
     if (isClosed) throw closedError('BYBIT');
     const context = { exchange: 'BYBIT', endpoint, timeoutMs: settings.timeoutMs, redact } as const;
     const outcome = await callBybit(settings, transport, call);
-    return { context, answer: openEnvelope(context, outcome, intake) };
+    return { context, answer: openEnvelope(BYBIT_ENVELOPE, context, outcome, intake) };
   }
 
   async function askTime(): Promise<TimeAnswer> {
     const { context, answer } = await ask('GET /v5/market/time', client => client.getServerTime());
-    const { reply, result, stamp } = answer;
-    const stampMs = stampFromNanoseconds(result.timeNano) ?? Number.NaN;
+    const { reply, content, stamp } = answer;
+    const stampMs = stampFromNanoseconds(content.timeNano) ?? Number.NaN;
     const sample = sampleOf(reply, stampMs, 'time-endpoint', NANO_STAMP_RESOLUTION_MS);
     // Both stamps must be believable: they are one clock's, and a doubtful answer is not measured with.
     const envelopeMs = stampOf(stamp);
@@ -83,7 +84,7 @@ export function createBybitAdapter(
         client.getTickers({ category: 'linear', symbol: wanted }),
       );
       intake.response(answer.reply, answer.stamp);
-      const list = Array.isArray(answer.result.list) ? answer.result.list : [];
+      const list = Array.isArray(answer.content.list) ? answer.content.list : [];
       const ticker = list.map(asObject).find(entry => entry?.symbol === wanted);
       const rate = parseFundingRate({
         symbol: wanted,
