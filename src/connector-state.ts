@@ -157,6 +157,10 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     batcher,
     recorder,
     store: store.get,
+    outbox: async () => {
+      const { createOutboxTable } = await import('./event-store/outbox/index.js');
+      return createOutboxTable(pool, settings.namedStatements).status();
+    },
     comparePositions: async () => (await import('./event-stores.js')).comparePositionsOf(eventsUrl),
     lookupDeadlineMs: settings.lookupDeadlineMs,
     clock,

@@ -67,6 +67,7 @@ export async function measureDecision(inits: number): Promise<Decision> {
     } as never,
     comparePositions: () => Promise.reject(new Error('not used')),
     store: () => Promise.reject(new Error('not used')),
+    outbox: () => Promise.reject(new Error('not used')),
     pool: undefined as never,
     release: async () => {},
     clock: systemClock,

@@ -12,7 +12,6 @@ import type { HostClock } from '../clock/host-clock.js';
 import { linkToSelf } from '../clock/reference.js';
 import type { SampleProblem } from '../clock/sample-check.js';
 import type { EventStore } from '../event-store/event-store.js';
-import type { OutboxStatus } from '../event-store/outbox/index.js';
 import {
   type ConnectorRef,
   type CredentialRef,
@@ -43,8 +42,19 @@ export interface UpkeepParts {
   readonly pool: Pool;
   readonly recorder: Recorder;
   readonly store: () => Promise<EventStore>;
+  readonly outbox: () => Promise<OutboxFigures>;
   readonly clock: HostClock;
   readonly log: Logger;
+}
+
+/** What waits for an event store of its own, of all processes; all 0 where the events are in the database. */
+export interface OutboxFigures {
+  /** Events. */
+  readonly waiting: number;
+  /** How long the oldest has. */
+  readonly waitingSeconds: number;
+  /** Events that the event store called invalid. */
+  readonly dead: number;
 }
 
 export interface CacheStats extends StateCounts, UsageCounts {
@@ -52,8 +62,7 @@ export interface CacheStats extends StateCounts, UsageCounts {
   readonly hitRate: number;
   /** The exchanges' clocks that all connectors share, against the database's clock. */
   readonly clocks: readonly SharedClockSummary[];
-  /** What waits for an event store of its own, of all processes; all 0 where the events are in the database. */
-  readonly outbox: Pick<OutboxStatus, 'waiting' | 'waitingSeconds' | 'dead'>;
+  readonly outbox: OutboxFigures;
   /** Of this process only. */
   readonly recorder: RecorderStats;
   /** Server times that this process did not believe, by the reason; reasons that did not occur are left out. */
@@ -108,23 +117,19 @@ export async function cleanUpExpired(parts: UpkeepParts, by: string): Promise<nu
   return expired;
 }
 
-export async function readStats({ pool, recorder }: UpkeepParts): Promise<Omit<CacheStats, 'badSamples'>> {
-  const [{ createOutboxTable }] = await Promise.all([
-    import('../event-store/outbox/index.js'),
-    recorder.flush(STATS_FLUSH_MS),
-  ]);
+export async function readStats({
+  pool,
+  recorder,
+  outbox,
+}: UpkeepParts): Promise<Omit<CacheStats, 'badSamples'>> {
+  await recorder.flush(STATS_FLUSH_MS);
   const [states, usage, clocks, { waiting, waitingSeconds, dead }] = await asking(() =>
-    Promise.all([
-      countStates(pool),
-      countUsage(pool),
-      sharedClocks(pool),
-      createOutboxTable(pool, false).status(),
-    ]),
+    Promise.all([countStates(pool), countUsage(pool), sharedClocks(pool), outbox()]),
   );
   const lookups = usage.totalHits + usage.totalMisses;
   const hitRate = lookups === 0 ? 0 : usage.totalHits / lookups;
-  const outbox = { waiting, waitingSeconds, dead };
-  return { ...states, ...usage, hitRate, clocks, outbox, recorder: recorder.stats() };
+  const figures = { hitRate, clocks, outbox: { waiting, waitingSeconds, dead }, recorder: recorder.stats() };
+  return { ...states, ...usage, ...figures };
 }
 
 export async function readAuditTrail(

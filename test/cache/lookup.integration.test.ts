@@ -333,6 +333,7 @@ async function givenCountedCache(world: World, lookedUp: string[][]) {
       log: silentLogger,
     }),
     store,
+    outbox: store,
     comparePositions: store,
     lookupDeadlineMs: 10_000,
     clock: systemClock,

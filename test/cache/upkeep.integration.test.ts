@@ -28,6 +28,7 @@ function givenCacheThatCannotStore(world: World): ConnectorStateCacheService {
       log: silentLogger,
     }),
     store: async () => store,
+    outbox: async () => ({ waiting: 0, waitingSeconds: 0, dead: 0 }),
     comparePositions: async () => store.compare,
     lookupDeadlineMs: 100,
     clock: systemClock,

@@ -66,6 +66,7 @@ export class SimulatedProcess {
       recorder: this.#recorder as unknown as Recorder,
       comparePositions: () => Promise.reject(new Error('not simulated')),
       store: () => Promise.reject(new Error('not simulated')),
+      outbox: () => Promise.reject(new Error('not simulated')),
       pool: undefined as never,
       release: async () => {},
       clock: place.clock,
