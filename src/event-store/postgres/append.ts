@@ -6,9 +6,9 @@
  * expected version is then held against the stream as it is now, and what is missing is stored behind it.
  * A stream all of whose events are there already is in order whatever version was expected.
  */
-import { InvalidInputError } from '../../errors.js';
 import type { NewEvent } from '../../events/event.js';
 import type { AppendedEvent, AppendOptions, AppendResult, ExpectedVersion } from '../event-store.js';
+import { readExpectedVersions } from '../expected-versions.js';
 import { type SerialisedEvent, serialiseEvent } from '../serialise.js';
 import { VersionConflictError } from '../version-conflict-error.js';
 import { toPosition } from './position.js';
@@ -52,24 +52,8 @@ function expectations(
   events: readonly SerialisedEvent[],
   expectedVersions: Readonly<Record<string, ExpectedVersion>>,
 ): Record<string, number> | null {
-  const streams = new Set(events.map(event => event.stream));
-  const checked: Record<string, number> = {};
-  for (const [stream, expected] of Object.entries(expectedVersions)) {
-    if (!streams.has(stream)) {
-      throw new InvalidInputError(
-        `expectedVersions names stream ${JSON.stringify(stream)}, to which nothing is appended: name only streams of the events given`,
-      );
-    }
-    if (expected === 'any') continue;
-    const version = expected === 'no-stream' ? 0 : expected;
-    if (!Number.isSafeInteger(version) || version < 0) {
-      throw new InvalidInputError(
-        `expected version of stream ${stream} must be "any", "no-stream" or a whole number from 0, got ${String(expected)}`,
-      );
-    }
-    checked[stream] = version;
-  }
-  return Object.keys(checked).length > 0 ? checked : null;
+  const expected = readExpectedVersions(new Set(events.map(event => event.stream)), expectedVersions);
+  return expected.size > 0 ? Object.fromEntries(expected) : null;
 }
 
 function toJson(event: SerialisedEvent): string {
