@@ -16,7 +16,7 @@ import { createHarness } from '../projector/harness.js';
 import { createTestDatabase } from '../support/database.js';
 import { type Injection, startTestServer } from '../support/esdb-server/index.js';
 import { cleaned, hit, id, invalidated, synced } from '../support/facts.js';
-import { closing, givenWorld } from '../support/world.js';
+import { closing, eventually, givenWorld } from '../support/world.js';
 
 const REF = {
   userId: 'user123',
@@ -26,18 +26,6 @@ const REF = {
 } as const;
 
 const givenServer = async () => closing(await startTestServer());
-
-async function eventually(look: () => Promise<void>): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await pause(50);
-    }
-  }
-}
 
 describe('the product over EventStoreDB', () => {
   it('records, projects, remembers, and reads its own writes from another process', async () => {

@@ -1,7 +1,6 @@
 /** The whole product over an event store of its own that can be lost. */
 
 import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { measuredFromSample } from '../../src/cache/measurement.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
@@ -9,7 +8,7 @@ import type { ConnectorRef } from '../../src/index.js';
 import { pg } from '../../src/postgres/driver.js';
 import { createTestDatabase } from '../support/database.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
-import { closing, givenWorld, type Process } from '../support/world.js';
+import { closing, eventually, givenWorld, type Process } from '../support/world.js';
 
 const REF: ConnectorRef = {
   userId: 'user123',
@@ -34,18 +33,6 @@ function sync({ cache }: Process, ref = REF) {
   const now = cache.clock.now();
   const sample = { sentAtMs: now - 10, receivedAtMs: now, serverTimeMs: now + 140 };
   return cache.set(ref, measuredFromSample(sample, undefined, cache.clock, cache.ttl), 'warm-up');
-}
-
-async function eventually(look: () => Promise<void>): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await pause(50);
-    }
-  }
 }
 
 describe('with an event store of its own', () => {

@@ -3,22 +3,10 @@ import { describe, expect, it } from '@jest/globals';
 import type { NewEvent } from '../../../src/events/event.js';
 import { idsOf } from '../../contract/harness.js';
 import { many, sampleConnector } from '../../contract/sample-events.js';
+import { eventually } from '../../support/world.js';
 import { givenOutbox, type OutboxWorld } from './world.js';
 
 const WAITING = (waiting: number) => ({ events: [], position: undefined, waiting });
-
-/** A bounded poll: fails with what it last saw. */
-async function eventually(look: () => Promise<void>): Promise<void> {
-  const deadline = performance.now() + 15_000;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await pause(20);
-    }
-  }
-}
 
 describe('while the event store can be reached', () => {
   it('appends go to it, and nothing to the outbox', async () => {
