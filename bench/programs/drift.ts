@@ -51,8 +51,9 @@ const ours = () =>
   });
 // Loads what both touch into memory, and compiles the code.
 const { found } = (await ours()).result;
-const raw = () => timed(() => pool.query<{ samples: number }>(RAW_SQL, [found.fromMs, 'BYBIT']));
-await raw();
+// From the same moment: the range of each round begins a little later than that of the one before.
+const raw = (fromMs: number) => timed(() => pool.query<{ samples: number }>(RAW_SQL, [fromMs, 'BYBIT']));
+await raw(found.fromMs);
 const took: number[] = [];
 const tookRaw: number[] = [];
 let samples = 0;
@@ -61,7 +62,7 @@ for (let round = 0; round < rounds; round++) {
   const one = await ours();
   took.push(one.ms);
   samples = one.result.lines.reduce((sum, line) => sum + line.samples, 0);
-  const other = await raw();
+  const other = await raw(one.result.found.fromMs);
   tookRaw.push(other.ms);
   rawSamples = other.result.rows.reduce((sum, row) => sum + row.samples, 0);
 }
