@@ -3,7 +3,8 @@
  *
  * Nothing here throws, and nothing outlasts the lookup's deadline (promise 3): a database that is slow, dead or
  * left alone by the circuit breaker is a miss with a reason, said once in the log when it begins and once when
- * it is over. A miss brings along the exchange's shared clock and the link to the database's clock, because the
+ * it is over. What this process heard of the exchange's clock before, and over which link, is still true then, only less
+ * and less certain: it is what such a miss brings along. A miss brings along the exchange's shared clock and the link to the database's clock, because the
  * caller's next step needs them.
  *
  * Lookups of one connector share one question, unless one asks anew on purpose ({@link StateLookup.ask}). What
@@ -19,7 +20,7 @@ import { toDatabaseError } from '../postgres/pool.js';
 import { knowledgeOf } from './knowledge.js';
 import type { KnownConnector } from './known-connector.js';
 import type { ClockName, LocalClocks } from './local-clocks.js';
-import type { Hit, Lookup, Miss, UsableState } from './lookup.js';
+import { appliedOffset, type Hit, type Lookup, type Miss, type UsableState } from './lookup.js';
 import { type LookupAnswer, type LookupBatcher, LookupTimeoutError } from './lookup-batcher.js';
 import type { MemoryTier } from './memory-tier.js';
 import { type OffsetState, parseClock } from './offset-state.js';
@@ -44,6 +45,8 @@ export class StateLookup {
   readonly #memory: MemoryTier;
   readonly #continuity: ContinuityGuard;
   readonly #inFlight = new Map<string, Promise<Lookup>>();
+  /** To the database's clock, as the last answer showed it; undefined when this host's clock has broken off since. */
+  #lastLink: ReferenceLink | undefined;
   #isDatabaseFailing = false;
 
   constructor(parts: StateLookupParts) {
@@ -129,12 +132,14 @@ export class StateLookup {
   /** After a step or a freeze neither the links to the reference clock nor this host's own clock are worth anything. */
   #startAnew(): void {
     this.#memory.clear();
+    this.#lastLink = undefined;
     this.#parts.voids.hostClockBroke(this.#parts.clock.now());
   }
 
   #assess(connector: ConnectorRef, answer: LookupAnswer): Hit | Miss {
     const { clock: hostClock, clocks, voids } = this.#parts;
     const link = linkFromSample(answer.clockId, answer.sample);
+    this.#lastLink = link;
     const hostNowMs = hostClock.now();
     const referenceNowMs = referenceTimeMs(link, hostNowMs);
     const name = clockNameOf(connector, link);
@@ -171,8 +176,27 @@ export class StateLookup {
         'lookups go on without the database: connectors initialise more slowly',
       );
     }
+    const nowMs = this.#parts.clock.now();
+    const links = [linkToSelf(this.#parts.clock), ...(this.#lastLink ? [this.#lastLink] : [])];
+    const known = links.map(link => this.#remembered(connector, link));
+    const best = (states: readonly (UsableState | undefined)[]): UsableState | undefined =>
+      states
+        .filter(state => state !== undefined)
+        .sort((a, b) => appliedOffset(a, nowMs).uncertaintyMs - appliedOffset(b, nowMs).uncertaintyMs)[0];
+    return {
+      hit: false,
+      reason: isTimeout ? 'timeout' : 'database',
+      link: undefined,
+      exchangeClock: best(known.map(({ shared }) => shared)),
+      ended: best(known.map(({ ended }) => ended)),
+      between: undefined,
+    };
+  }
+
+  /** What this process knows of the exchange's clock against the clock at the other end of a link. */
+  #remembered(connector: ConnectorRef, link: ReferenceLink) {
     const { clock, clocks, voids } = this.#parts;
-    const link = linkToSelf(clock);
+    const hostNowMs = clock.now();
     const { shared, ended } = knowledgeOf(
       {
         row: undefined,
@@ -181,20 +205,13 @@ export class StateLookup {
       },
       {
         ref: connector,
-        clockId: clock.id,
+        clockId: link.clockId,
         hostClockId: clock.id,
-        referenceNowMs: link.atMs,
-        hostNowMs: link.atMs,
+        referenceNowMs: referenceTimeMs(link, hostNowMs),
+        hostNowMs,
       },
     );
-    return {
-      hit: false,
-      reason: isTimeout ? 'timeout' : 'database',
-      link: undefined,
-      exchangeClock: shared && { ...shared, link },
-      ended: ended && { ...ended, link },
-      between: undefined,
-    };
+    return { shared: shared && { ...shared, link }, ended: ended && { ...ended, link } };
   }
 }
 
