@@ -14,8 +14,8 @@
  * serverless function, a shutdown) awaits `flush()`.
  *
  * Memory is bounded (promise 8); what waits, and what goes first when there is no room, is in pending-facts.ts. The
- * first fact lost is an error in the log. What fails validation can never be stored: it is dropped with an error that names it, for it
- * would otherwise block everything behind it.
+ * first fact lost is an error in the log. What fails validation can never be stored: it is dropped with an error that
+ * names it, for it would otherwise block everything behind it.
  */
 import { withDeadline } from '../deadline.js';
 import { isConnectorStateError } from '../errors.js';

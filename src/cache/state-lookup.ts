@@ -176,6 +176,8 @@ export class StateLookup {
         'lookups go on without the database: connectors initialise more slowly',
       );
     }
+    // It may have broken off while the answer was waited for.
+    if (!this.#continuity.isUnbroken()) this.#startAnew();
     const nowMs = this.#parts.clock.now();
     const links = [linkToSelf(this.#parts.clock), ...(this.#lastLink ? [this.#lastLink] : [])];
     const known = links.map(link => this.#remembered(connector, link));
