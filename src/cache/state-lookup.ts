@@ -3,8 +3,8 @@
  *
  * Nothing here throws, and nothing outlasts the lookup's deadline (promise 3): a database that is slow, dead or
  * left alone by the circuit breaker is a miss with a reason, said once in the log when it begins and once when
- * it is over. What this process heard of the exchange's clock before, and over which link, is still true then, only less
- * and less certain: it is what such a miss brings along. A miss brings along the exchange's shared clock and the link to the database's clock, because the
+ * it is over. What this process heard of the exchange's clock within the hour, and over which link, is still true then,
+ * only less certain: it is what such a miss brings along. A miss brings along the exchange's shared clock and the link to the database's clock, because the
  * caller's next step needs them.
  *
  * Lookups of one connector share one question, unless one asks anew on purpose ({@link StateLookup.ask}). What
@@ -39,6 +39,12 @@ export interface StateLookupParts {
   readonly clock: HostClock;
   readonly log: Logger;
 }
+
+/**
+ * So long a link is gone by when the database does not answer: 180 ms at the assumed 50 ppm, and still within any
+ * exchange's window on a host that drifts by ten times as much.
+ */
+const LINK_REMEMBERED_MS = 3_600_000;
 
 export class StateLookup {
   readonly #parts: StateLookupParts;
@@ -179,7 +185,8 @@ export class StateLookup {
     // It may have broken off while the answer was waited for.
     if (!this.#continuity.isUnbroken()) this.#startAnew();
     const nowMs = this.#parts.clock.now();
-    const links = [linkToSelf(this.#parts.clock), ...(this.#lastLink ? [this.#lastLink] : [])];
+    const last = this.#lastLink && nowMs - this.#lastLink.atMs <= LINK_REMEMBERED_MS ? [this.#lastLink] : [];
+    const links = [linkToSelf(this.#parts.clock), ...last];
     const known = links.map(link => this.#remembered(connector, link));
     const best = (states: readonly (UsableState | undefined)[]): UsableState | undefined =>
       states
