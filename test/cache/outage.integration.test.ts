@@ -6,6 +6,7 @@ import { newEventId } from '../../src/events/ids.js';
 import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { migrate } from '../../src/read-model/migrate.js';
+import { steerableMachine } from '../support/clocks.js';
 import { createTestDatabase } from '../support/database.js';
 import { closing, eventually, givenWorld, verifications, type World } from '../support/world.js';
 
@@ -75,6 +76,31 @@ describe('a database that is not there', () => {
     await eventually(async () => {
       expect(await process.cache.get(world.connector(process, 'BYBIT').ref)).toMatchObject({ hit: true });
     });
+  });
+
+  it('leaves what was heard of the clocks to go by for an hour, unless this host breaks off', async () => {
+    const world = await givenWorld();
+    const proxy = await world.proxy();
+    const clock = steerableMachine();
+    const process = await world.process({ databaseUrl: proxy.url, clock, ttlMs: 86_400_000, ...BRISK });
+    await world.connector(process, 'BYBIT').initialize();
+    await process.flush();
+    await proxy.refuse();
+    const other = { ...world.connector(process, 'BYBIT').ref, userId: 'other' };
+
+    clock.advance(59 * 60_000);
+    expect(await process.cache.get(other)).toMatchObject({
+      hit: false,
+      exchangeClock: { referenceClock: expect.stringMatching(/^pg:/) },
+    });
+    clock.advance(2 * 60_000);
+    expect(await process.cache.get(other)).toMatchObject({ hit: false, exchangeClock: undefined });
+
+    await proxy.recover();
+    await eventually(async () => expect(await process.cache.get(other)).toMatchObject({ reason: 'absent' }));
+    await proxy.refuse();
+    clock.freeze(5_000);
+    expect(await process.cache.get(other)).toMatchObject({ hit: false, exchangeClock: undefined });
   });
 
   it('does not keep a connector from healing when the clock steps meanwhile', async () => {
