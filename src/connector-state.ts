@@ -35,6 +35,8 @@ export interface ConnectorStateOptions extends SettingsInput {
   readonly logger?: Logger | undefined;
   /** This process's clock, for tests that play another machine. */
   readonly clock?: HostClock | undefined;
+  /** 0 ≤ x < 1, decides which of many callers refreshes a state early; for tests. Default: `Math.random`. */
+  readonly random?: (() => number) | undefined;
 }
 
 export interface ConnectorState {
@@ -171,6 +173,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     firstContact: settings.firstContact,
     clockPolicy: settings.clockPolicy,
     ttlMs: settings.ttlMs,
+    random: options.random,
     async release() {
       closeLookup();
       // A connection into the void ends when its query runs out of time; nobody waits that long to close.
