@@ -5,7 +5,7 @@ import type { ConnectorOptions } from './options.js';
 
 rehearseAtStart(rehearseBingx);
 
-/** A BingX swap V2 connector that starts from remembered state. See connector-with-cache.ts for how. */
+/** A BingX swap V2 connector that starts from remembered state. See init.ts for how. */
 export class BingxConnectorWithCache extends ConnectorWithCache {
   /** @throws InvalidInputError for anything malformed, before any network call */
   constructor(options: ConnectorOptions) {

@@ -5,7 +5,7 @@ import type { ConnectorOptions } from './options.js';
 
 rehearseAtStart(rehearseBybit);
 
-/** A Bybit V5 connector that starts from remembered state. See connector-with-cache.ts for how. */
+/** A Bybit V5 connector that starts from remembered state. See init.ts for how. */
 export class BybitConnectorWithCache extends ConnectorWithCache {
   /** @throws InvalidInputError for anything malformed, before any network call */
   constructor(options: ConnectorOptions) {

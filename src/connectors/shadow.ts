@@ -118,7 +118,7 @@ type Known = Exclude<InitPlan, { contact: 'verify-first' | 'sync' }>;
 const isKnown = (plan: InitPlan): plan is Known =>
   plan.contact === 'state' || plan.contact === 'exchange-clock';
 
-/** As connector-with-cache.ts learns from an init. */
+/** As init.ts learns from an init. */
 async function learn(
   { cache, ref, toleranceMs }: ShadowParts,
   { lookup, plan }: Planned,
