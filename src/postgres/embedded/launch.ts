@@ -61,15 +61,16 @@ export function explainLaunch(said: string, dataDir: string): Error {
 }
 
 /**
- * Loopback only and no Unix socket: who wants in needs the password. Sized for a laptop or a small container;
- * `jit` costs more than it gives on lookups of one row.
+ * Loopback only and no Unix socket: who wants in needs the password. Sized for a laptop or a small container, on which
+ * many processes with a pool each may run: a connection that is not made costs some kilobytes. `jit` costs more than it
+ * gives on lookups of one row.
  */
 function serverOptions(port: number, durable: boolean): string {
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: "''",
     shared_buffers: '128MB',
-    max_connections: '100',
+    max_connections: '300',
     jit: 'off',
     timezone: 'UTC',
     log_timezone: 'UTC',
