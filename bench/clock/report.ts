@@ -76,15 +76,12 @@ function notes({
   invalidFacts,
   uncertaintyMs,
 }: Figures): string[] {
-  const list = (counts: Readonly<Record<string, number>>) =>
+  const list = (counts: Readonly<Record<string, number>>, about = (_name: string) => '') =>
     Object.entries(counts)
       .filter(([, count]) => count > 0)
-      .map(([name, count]) => `${name} ${count}`)
+      .map(([name, count]) => `${name} ${count}${about(name)}`)
       .join(', ');
-  const reasons = Object.entries(excused)
-    .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${name} ${count} (beyond it ${excusedBeyond[name] ?? 0})`)
-    .join(', ');
+  const reasons = list(excused, name => ` (beyond it ${excusedBeyond[name] ?? 0})`);
   const left = Object.values(excused).reduce((sum, count) => sum + count, 0);
   return [
     `Held to the bound: ${inits - left} inits, uncertainty ${number(uncertaintyMs.p50)} ms (p50), ${number(uncertaintyMs.p99)} ms (p99); not held: ${reasons}.`,

@@ -6,6 +6,7 @@ import { type Drift, driftOf } from '../clock/drift.js';
 import { ASSUMED_RATE, inflate, intersect, type OffsetEstimate } from '../clock/offset.js';
 import { DEFAULT_RECV_WINDOW_MS, requestWindow } from '../clock/request-window.js';
 import type { EventData } from '../events/catalogue.js';
+import { estimateInRow } from '../read-model/clock-queries.js';
 import type { ClockInDetail, StateInDetail } from '../read-model/queries.js';
 import type { HistoryEntry } from './history.js';
 
@@ -45,10 +46,10 @@ export interface Explanation {
 export function explanationOf(row: StateInDetail, history: readonly HistoryEntry[]): Explanation {
   const { nowMs, exchange, environment, referenceClock, syncId, invalidReason } = row;
   const { toleranceMs } = requestWindow(DEFAULT_RECV_WINDOW_MS);
-  const measured = estimateOf(row);
+  const measured = estimateInRow(row);
   const clock = row.clock ?? undefined;
   const isContested = clock?.contestedSinceMs != null && row.measuredAtMs < clock.contestedSinceMs;
-  const shared = clock?.isValid && !isContested ? estimateOf(clock) : undefined;
+  const shared = clock?.isValid && !isContested ? estimateInRow(clock) : undefined;
   // As a lookup does it: see knowledge.ts.
   const best = shared && intersect(measured, shared) ? shared : measured;
   const now = inflate(best, nowMs);
@@ -84,17 +85,6 @@ function statusOf(s: {
   if (s.isContested) return 'contested';
   if (!s.hasEnded) return 'usable';
   return s.now.uncertaintyMs <= s.toleranceMs ? 'stale' : 'too-uncertain';
-}
-
-function estimateOf(of: {
-  readonly offsetMs: number;
-  readonly uncertaintyMs: number;
-  readonly measuredAtMs: number;
-  readonly ratePpm: number;
-  readonly rateBoundPpm: number;
-}): OffsetEstimate {
-  const { offsetMs, uncertaintyMs, measuredAtMs: atMs, ratePpm, rateBoundPpm: boundPpm } = of;
-  return { offsetMs, uncertaintyMs, atMs, rate: { ratePpm, boundPpm } };
 }
 
 function chosenBy(history: readonly HistoryEntry[], syncId: string): Explanation['chosenBy'] {

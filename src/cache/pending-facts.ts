@@ -35,7 +35,7 @@ export interface PendingFact extends RecordedFact {
   readonly causedBy: RecordedFact | undefined;
 }
 
-export const BATCH_SIZE = 500;
+const BATCH_SIZE = 500;
 
 export class PendingFacts {
   readonly #maxPending: number;

@@ -3,9 +3,9 @@
  *
  * Nothing here throws, and nothing outlasts the lookup's deadline (promise 3): a database that is slow, dead or
  * left alone by the circuit breaker is a miss with a reason, said once in the log when it begins and once when
- * it is over. What this process heard of the exchange's clock within the hour, and over which link, is still true then,
- * only less certain: it is what such a miss brings along. A miss brings along the exchange's shared clock and the link to the database's clock, because the
- * caller's next step needs them.
+ * it is over. A miss brings along the exchange's shared clock and the link to the database's clock, because the
+ * caller's next step needs them. Where nobody answered, it is the shared clock as this process heard it within the
+ * hour, over the link of then: still true, only less certain.
  *
  * Lookups of one connector share one question, unless one asks anew on purpose ({@link StateLookup.ask}). What
  * the database answers is held against what this process itself knows and has not yet read back.
@@ -187,7 +187,7 @@ export class StateLookup {
     const nowMs = this.#parts.clock.now();
     const last = this.#lastLink && nowMs - this.#lastLink.atMs <= LINK_REMEMBERED_MS ? [this.#lastLink] : [];
     const links = [linkToSelf(this.#parts.clock), ...last];
-    const known = links.map(link => this.#remembered(connector, link));
+    const known = links.map(link => this.#remembered(connector, link, nowMs));
     const best = (states: readonly (UsableState | undefined)[]): UsableState | undefined =>
       states
         .filter(state => state !== undefined)
@@ -203,9 +203,8 @@ export class StateLookup {
   }
 
   /** What this process knows of the exchange's clock against the clock at the other end of a link. */
-  #remembered(connector: ConnectorRef, link: ReferenceLink) {
+  #remembered(connector: ConnectorRef, link: ReferenceLink, hostNowMs: number) {
     const { clock, clocks, voids } = this.#parts;
-    const hostNowMs = clock.now();
     const { shared, ended } = knowledgeOf(
       {
         row: undefined,

@@ -166,7 +166,8 @@ const agrees = (clock: SharedClock, estimate: OffsetEstimate): boolean =>
   intersect({ ...clock.estimate, rate: undefined }, estimate) !== undefined;
 
 function supported(clock: SharedClock, m: Measurement): SharedClock {
-  const verdict = clock.rival && verdictOn(clock.rival, clock.estimate, m.estimate);
+  const { rival } = clock;
+  const verdict = rival && verdictOn(rival, clock.estimate, m.estimate);
   if (verdict === 'undecided') return clock;
   const { atMs } = m.estimate;
   const host = witnessOf(m.host);
@@ -179,7 +180,6 @@ function supported(clock: SharedClock, m: Measurement): SharedClock {
   const heard = [{ host, atMs }, ...supporters.filter(s => s.host !== host)].slice(0, MAX_HOSTS);
   const all = addEvidence(evidence, host, m.estimate, knownRate);
   const { isMeasured, rate } = driftOf(sums);
-  const { rival } = clock;
   const isLiar = rival?.estimate !== undefined && verdict === 'refuted' && rival.host !== host;
   return {
     ...clock,

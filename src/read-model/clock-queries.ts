@@ -3,7 +3,7 @@
  * the clock of the server that answers. Those of servers that were failed over from stay in the table as history.
  */
 import type { Pool } from 'pg';
-import { inflate } from '../clock/offset.js';
+import { inflate, type OffsetEstimate } from '../clock/offset.js';
 import type { Environment, Exchange } from '../events/connector.js';
 import { CLOCK_ID, epochMs } from './lookup.js';
 
@@ -35,14 +35,25 @@ export interface ContestSummary {
   readonly apartMs: number | null;
 }
 
-interface Row extends Pick<SharedClockSummary, 'exchange' | 'environment' | 'epoch' | 'samples' | 'isValid'> {
-  readonly nowMs: number;
-  readonly expiresAtMs: number;
-  readonly clockOffsetMs: number;
-  readonly clockUncertaintyMs: number;
-  readonly clockAtMs: number;
+/** What a row says of an offset, as these queries name the columns. */
+export interface EstimateColumns {
+  readonly offsetMs: number;
+  readonly uncertaintyMs: number;
+  readonly measuredAtMs: number;
   readonly ratePpm: number;
   readonly rateBoundPpm: number;
+}
+
+export function estimateInRow(row: EstimateColumns): OffsetEstimate {
+  const { offsetMs, uncertaintyMs, measuredAtMs: atMs, ratePpm, rateBoundPpm: boundPpm } = row;
+  return { offsetMs, uncertaintyMs, atMs, rate: { ratePpm, boundPpm } };
+}
+
+interface Row
+  extends EstimateColumns,
+    Pick<SharedClockSummary, 'exchange' | 'environment' | 'epoch' | 'samples' | 'isValid'> {
+  readonly nowMs: number;
+  readonly expiresAtMs: number;
   readonly contestedSinceMs: number | null;
   readonly rivalHost: string | null;
   readonly rivalOffsetMs: number | null;
@@ -53,8 +64,8 @@ const SQL = `
   WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id, ${epochMs('clock_timestamp()')} AS now)
   SELECT x.exchange, x.environment, x.epoch::float8 AS epoch, x.sample_count::float8 AS samples, x.is_valid AS "isValid",
          r.now AS "nowMs", ${epochMs('x.expires_at')} AS "expiresAtMs",
-         x.time_offset AS "clockOffsetMs", x.uncertainty_ms AS "clockUncertaintyMs",
-         ${epochMs('x.measured_at')} AS "clockAtMs", x.rate_ppm AS "ratePpm", x.rate_bound_ppm AS "rateBoundPpm",
+         x.time_offset AS "offsetMs", x.uncertainty_ms AS "uncertaintyMs",
+         ${epochMs('x.measured_at')} AS "measuredAtMs", x.rate_ppm AS "ratePpm", x.rate_bound_ppm AS "rateBoundPpm",
          x.rival_host AS "rivalHost", ${epochMs('x.contested_since')} AS "contestedSinceMs",
          x.rival_offset AS "rivalOffsetMs", ${epochMs('x.rival_measured_at')} AS "rivalAtMs"
     FROM exchange_clock x JOIN reference r ON x.reference_clock = r.id
@@ -64,13 +75,7 @@ const SQL = `
 export async function sharedClocks(pool: Pool): Promise<SharedClockSummary[]> {
   const { rows } = await pool.query<Row>(SQL);
   return rows.map(row => {
-    const rate = { ratePpm: row.ratePpm, boundPpm: row.rateBoundPpm };
-    const measured = {
-      offsetMs: row.clockOffsetMs,
-      uncertaintyMs: row.clockUncertaintyMs,
-      atMs: row.clockAtMs,
-    };
-    const { offsetMs, uncertaintyMs } = inflate({ ...measured, rate }, row.nowMs);
+    const { offsetMs, uncertaintyMs } = inflate(estimateInRow(row), row.nowMs);
     const { exchange, environment, epoch, samples, isValid } = row;
     const hasEnded = row.expiresAtMs <= row.nowMs;
     const clock = { exchange, environment, offsetMs, uncertaintyMs, epoch, samples, isValid, hasEnded };

@@ -1,6 +1,7 @@
 /** The read model's cold queries: statistics, the current sync of a connector, what a clean-up would remove. */
 import type { Pool } from 'pg';
 import type { Exchange } from '../events/connector.js';
+import { epochMs } from './lookup.js';
 
 export interface StateCounts {
   readonly total: number;
@@ -76,7 +77,7 @@ export interface CurrentSync {
 export async function currentSync(pool: Pool, cacheKey: string): Promise<CurrentSync | undefined> {
   const { rows } = await pool.query<CurrentSync>(
     `SELECT exchange, environment, sync_id AS "syncId", reference_clock AS "referenceClock",
-            (extract(epoch FROM last_sync_time) * 1000)::float8 AS "measuredAtMs"
+            ${epochMs('last_sync_time')} AS "measuredAtMs"
        FROM connector_state_cache WHERE cache_key = $1`,
     [cacheKey],
   );
@@ -131,19 +132,18 @@ export interface ClockInDetail {
 
 /** @returns `undefined` when there is no row */
 export async function stateInDetail(pool: Pool, cacheKey: string): Promise<StateInDetail | undefined> {
-  const ms = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
   const { rows } = await pool.query<StateInDetail>(
-    `SELECT ${ms('clock_timestamp()')} AS "nowMs", s.exchange, s.environment, s.time_offset AS "offsetMs",
+    `SELECT ${epochMs('clock_timestamp()')} AS "nowMs", s.exchange, s.environment, s.time_offset AS "offsetMs",
             s.uncertainty_ms AS "uncertaintyMs", s.rate_ppm AS "ratePpm", s.rate_bound_ppm AS "rateBoundPpm",
             s.reference_clock AS "referenceClock", s.sync_id AS "syncId", s.basis,
-            ${ms('s.last_sync_time')} AS "measuredAtMs", ${ms('s.expires_at')} AS "expiresAtMs",
+            ${epochMs('s.last_sync_time')} AS "measuredAtMs", ${epochMs('s.expires_at')} AS "expiresAtMs",
             s.is_valid AS "isValid", s.invalid_reason AS "invalidReason",
             CASE WHEN x.sync_id IS NOT NULL THEN json_build_object(
               'offsetMs', x.time_offset, 'uncertaintyMs', x.uncertainty_ms, 'ratePpm', x.rate_ppm,
-              'rateBoundPpm', x.rate_bound_ppm, 'measuredAtMs', ${ms('x.measured_at')},
-              'expiresAtMs', ${ms('x.expires_at')}, 'isValid', x.is_valid, 'epoch', x.epoch,
-              'epochStartedAtMs', ${ms('x.epoch_started_at')}, 'sampleCount', x.sample_count,
-              'contestedSinceMs', ${ms('x.contested_since')}, 'rivalHost', x.rival_host, 'memory', x.memory)
+              'rateBoundPpm', x.rate_bound_ppm, 'measuredAtMs', ${epochMs('x.measured_at')},
+              'expiresAtMs', ${epochMs('x.expires_at')}, 'isValid', x.is_valid, 'epoch', x.epoch,
+              'epochStartedAtMs', ${epochMs('x.epoch_started_at')}, 'sampleCount', x.sample_count,
+              'contestedSinceMs', ${epochMs('x.contested_since')}, 'rivalHost', x.rival_host, 'memory', x.memory)
             END AS clock
        FROM connector_state_cache s
        LEFT JOIN exchange_clock x USING (exchange, environment, reference_clock)
