@@ -21,7 +21,18 @@ export interface CredentialRef {
 export interface ConnectorRef extends CredentialRef {
   readonly exchange: Exchange;
   readonly environment: Environment;
+  /**
+   * Whose clock judges the connector's requests: {@link DEFAULT_SCOPE}, the exchange's own host, unless it says another
+   * (a host's origin, or a name that the user gave several hosts). What was measured on one scope is never used on another.
+   */
+  readonly scope?: string | undefined;
 }
+
+/** The exchange's own host for the environment. */
+export const DEFAULT_SCOPE = 'default';
+
+export const MAX_SCOPE_LENGTH = 300;
+const SCOPE = /^[\x21-\x7e]+$/;
 
 export const MAX_ID_LENGTH = 128;
 
@@ -60,6 +71,18 @@ export function parseEnvironment(value: unknown): Environment {
   throw new InvalidInputError(`environment must be one of ${ENVIRONMENTS.join(', ')}, got ${show(value)}`);
 }
 
+/**
+ * @returns {@link DEFAULT_SCOPE} for `undefined`
+ * @throws InvalidInputError when `value` is not 1 to 300 visible ASCII characters
+ */
+export function parseScope(value: unknown): string {
+  if (value === undefined) return DEFAULT_SCOPE;
+  if (typeof value === 'string' && value.length <= MAX_SCOPE_LENGTH && SCOPE.test(value)) return value;
+  throw new InvalidInputError(
+    `scope must be 1 to ${MAX_SCOPE_LENGTH} visible ASCII characters, got ${show(value)}: pass the scope of the connector's own \`ref\``,
+  );
+}
+
 /** @throws InvalidInputError when either id is malformed */
 export function parseCredentialRef(value: CredentialRef): CredentialRef {
   return {
@@ -68,12 +91,13 @@ export function parseCredentialRef(value: CredentialRef): CredentialRef {
   };
 }
 
-/** @throws InvalidInputError when an id, the exchange or the environment is malformed */
-export function parseConnectorRef(value: ConnectorRef): ConnectorRef {
+/** @throws InvalidInputError when an id, the exchange, the environment or the scope is malformed */
+export function parseConnectorRef(value: ConnectorRef): ConnectorRef & { readonly scope: string } {
   return {
     ...parseCredentialRef(value),
     exchange: parseExchange(value?.exchange),
     environment: parseEnvironment(value?.environment),
+    scope: parseScope(value?.scope),
   };
 }
 

@@ -1,7 +1,8 @@
 /** What every adapter checks and completes before anything is sent. */
 import { DEFAULT_RECV_WINDOW_MS } from '../clock/request-window.js';
 import { ConnectorStateError, InvalidInputError } from '../errors.js';
-import { type Environment, type Exchange, parseEnvironment } from '../events/connector.js';
+import { type Exchange, parseEnvironment } from '../events/connector.js';
+import { DEFAULT_BASE_URLS, parseBaseUrl } from './base-url.js';
 import type { AdapterOptions, Credentials } from './exchange-adapter.js';
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
@@ -10,7 +11,6 @@ const MAX_SECRET_LENGTH = 8192;
 
 export interface ExchangeDefaults {
   readonly exchange: Exchange;
-  readonly baseUrls: Readonly<Record<Environment, string>>;
   readonly maxRecvWindowMs: number;
 }
 
@@ -28,7 +28,7 @@ export function parseAdapterOptions(options: AdapterOptions, defaults: ExchangeD
   return {
     environment,
     credentials: parseCredentials(options.credentials),
-    baseUrl: parseBaseUrl(options.baseUrl ?? defaults.baseUrls[environment]),
+    baseUrl: parseBaseUrl(options.baseUrl ?? DEFAULT_BASE_URLS[defaults.exchange][environment]),
     recvWindowMs: parseWhole(
       'recvWindowMs',
       options.recvWindowMs ?? DEFAULT_RECV_WINDOW_MS,
@@ -69,23 +69,6 @@ function parseCredentials(credentials: Credentials): Credentials {
     );
   }
   return { apiKey, apiSecret };
-}
-
-function parseBaseUrl(value: string): string {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  const isUsable =
-    url !== undefined &&
-    (url.protocol === 'https:' || url.protocol === 'http:') &&
-    url.search === '' &&
-    url.hash === '' &&
-    url.username === '' &&
-    url.password === '';
-  if (!isUsable) {
-    throw new InvalidInputError(
-      'baseUrl must be an http or https URL without user, query or fragment, such as https://api.bybit.com',
-    );
-  }
-  return url.href.replace(/\/+$/, '');
 }
 
 function parseWhole(name: string, value: number, max: number): number {

@@ -15,11 +15,7 @@ import { ANONYMOUS, OneCallExecutor } from './executor.js';
 import { PremiumIndexEndpoint } from './premium-index-endpoint.js';
 import { AccountService, ApiAccount, BingxGetServerTimeEndpoint } from './sdk.js';
 
-const DEFAULTS: ExchangeDefaults = {
-  exchange: 'BINGX',
-  baseUrls: { MAINNET: 'https://open-api.bingx.com', TESTNET: 'https://open-api-vst.bingx.com' },
-  maxRecvWindowMs: 5000,
-};
+const DEFAULTS: ExchangeDefaults = { exchange: 'BINGX', maxRecvWindowMs: 5000 };
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
 export function createBingxAdapter(

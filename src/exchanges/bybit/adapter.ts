@@ -21,11 +21,7 @@ import { callBybit } from './call.js';
 import { BYBIT_ENVELOPE } from './envelope.js';
 import type { RestClientV5 } from './sdk.js';
 
-const DEFAULTS: ExchangeDefaults = {
-  exchange: 'BYBIT',
-  baseUrls: { MAINNET: 'https://api.bybit.com', TESTNET: 'https://api-testnet.bybit.com' },
-  maxRecvWindowMs: 60_000,
-};
+const DEFAULTS: ExchangeDefaults = { exchange: 'BYBIT', maxRecvWindowMs: 60_000 };
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
 export function createBybitAdapter(

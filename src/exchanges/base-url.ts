@@ -1,0 +1,30 @@
+/** Where an exchange is reached: its own hosts, and what of a user's `baseUrl` is accepted. */
+import { InvalidInputError } from '../errors.js';
+import type { Environment, Exchange } from '../events/connector.js';
+
+/** Each exchange's own host for the environment: the one whose clock the default scope is about. */
+export const DEFAULT_BASE_URLS: Readonly<Record<Exchange, Readonly<Record<Environment, string>>>> = {
+  BYBIT: { MAINNET: 'https://api.bybit.com', TESTNET: 'https://api-testnet.bybit.com' },
+  BINGX: { MAINNET: 'https://open-api.bingx.com', TESTNET: 'https://open-api-vst.bingx.com' },
+};
+
+/**
+ * @returns without a slash at the end
+ * @throws InvalidInputError for what is no http or https URL, or holds a user, query or fragment
+ */
+export function parseBaseUrl(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isUsable =
+    url !== undefined &&
+    (url.protocol === 'https:' || url.protocol === 'http:') &&
+    url.search === '' &&
+    url.hash === '' &&
+    url.username === '' &&
+    url.password === '';
+  if (!isUsable) {
+    throw new InvalidInputError(
+      'baseUrl must be an http or https URL without user, query or fragment, such as https://api.bybit.com',
+    );
+  }
+  return url.href.replace(/\/+$/, '');
+}
