@@ -6,6 +6,9 @@
  * The map of what awaits an answer belongs to this call. Writes that are sent together have a deadline together; to
  * pass it says that the call is stuck, so the call is given up, and with it what else it carried: their outcome
  * is unknown, and whoever made them tries again under the same ids.
+ *
+ * An answer to a correlation id that is not awaited is dropped (a refusal may be followed by a second answer); one that
+ * cannot be understood leaves its write's outcome unknown. Nothing throws where only gRPC would hear it.
  */
 import { randomUUID } from 'node:crypto';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
@@ -39,6 +42,7 @@ interface Shipment {
 interface Pending {
   readonly shipment: Shipment;
   readonly index: number;
+  readonly eventCount: number;
 }
 
 type Call = ClientDuplexStream<Buffer, AppendAnswer>;
@@ -76,7 +80,7 @@ export class AppendCall {
       };
       const messages = writes.map(({ stream, version, events }, index) => {
         const correlation = this.#nextCorrelation();
-        this.#pending.set(correlation, { shipment, index });
+        this.#pending.set(correlation, { shipment, index, eventCount: events.length });
         return encodeAppend(correlation, stream, version, events);
       });
       try {
@@ -118,7 +122,7 @@ export class AppendCall {
     const pending = this.#pending.get(answer.correlation);
     if (!pending) return;
     this.#pending.delete(answer.correlation);
-    note(pending, toReceipt(answer));
+    note(pending, understand(answer, pending.eventCount));
   }
 
   #giveUp(failure: Error): void {
@@ -137,8 +141,20 @@ function note({ shipment, index }: Pending, receipt: Receipt): void {
   if (shipment.left === 0) shipment.resolve(shipment.receipts);
 }
 
-function toReceipt({ success, error }: AppendAnswer): Receipt {
-  if (success) return { outcome: 'stored', ...success };
+function understand(answer: AppendAnswer, eventCount: number): Receipt {
+  try {
+    return toReceipt(answer, eventCount);
+  } catch (error) {
+    return { outcome: 'failed', failure: toFailure(error, 'understand the answer to an append') };
+  }
+}
+
+function toReceipt({ success, error }: AppendAnswer, eventCount: number): Receipt {
+  if (success) {
+    if (success.version >= eventCount && Number.isSafeInteger(success.version))
+      return { outcome: 'stored', ...success };
+    throw new RangeError(`stored at revision ${success.version - 1}`);
+  }
   const details = error?.getDetails();
   const typeName = details?.getTypeName() ?? '';
   if (typeName !== CONFLICT) {

@@ -22,8 +22,6 @@ export interface AppendAnswer {
   readonly error?: NonNullable<ReturnType<InstanceType<typeof BatchAppendResp>['getError']>>;
 }
 
-const UNKNOWN = 2n ** 63n;
-
 /** @param version at which the stream must be, 0 when it must not exist */
 export function encodeAppend(
   correlation: string,
@@ -118,9 +116,7 @@ function readSuccess(reader: WireReader): AppendAnswer['success'] {
   for (let field = reader.field(end); field !== undefined; field = reader.field(end)) {
     if (field === 1) version = reader.number() + 1;
     else if (field === 3) {
-      const { commit, prepare } = readLogPosition(reader);
-      // Some servers write "not known" as the largest of all numbers.
-      if (BigInt(commit) < UNKNOWN) position = toPosition({ commit, prepare });
+      position = toPosition(readLogPosition(reader));
     } else reader.skip();
   }
   return { version, position };

@@ -6,9 +6,10 @@
 import { createBackoff, sleep } from '../waiting.js';
 import type { Connection, Node } from './connection.js';
 import { EventStoreFailure, isTransient, toFailure } from './failure.js';
+import { isNext } from './in-order.js';
 import { type Bounds, type Interruption, interruptAfter } from './interruption.js';
-import type { ReadRequest } from './protocol.js';
 import type { ReadMessage, Recorded } from './read-message.js';
+import type { OrderedRead } from './read-requests.js';
 
 export interface CallContext {
   readonly connection: Connection;
@@ -44,6 +45,7 @@ export async function retryUntil<T>(
 ): Promise<T> {
   const { connection, onRetry } = context;
   const backoff = createBackoff();
+  let wasRedirected = false;
   for (;;) {
     let node: Node | undefined;
     try {
@@ -58,16 +60,18 @@ export async function retryUntil<T>(
       const isRedirected = failure instanceof EventStoreFailure && failure.leader !== undefined;
       if (!isTransient(failure) || !(connection.wasReached || isRedirected)) throw failure;
       onRetry(failure);
-      await sleep(isRedirected ? 0 : backoff.nextMs(), interruption.signal);
+      // Two nodes that each name the other are not asked in turn without a pause.
+      await sleep(isRedirected && !wasRedirected ? 0 : backoff.nextMs(), interruption.signal);
+      wasRedirected = isRedirected;
       if (interruption.isOver) throw failure;
     }
   }
 }
 
-/** Every event of one read, or none for a stream that does not exist. */
+/** Every event of one read, once each and in its order, or none for a stream that does not exist. */
 export async function collect(
   node: Node,
-  request: ReadRequest,
+  { request, order }: OrderedRead,
   attemptTimeoutMs: number,
   signal: AbortSignal,
   onEvent: (event: Recorded) => void,
@@ -78,9 +82,19 @@ export async function collect(
   signal.addEventListener('abort', onAbort);
   try {
     await new Promise<void>((resolve, reject) => {
+      let last: Recorded | undefined;
       call.on('data', ({ event }: ReadMessage) => {
         silence.heard();
-        if (event) onEvent(event);
+        if (!event) return;
+        // Thrown from here it would reach nobody and end the process.
+        try {
+          if (!isNext(event, last, order)) return;
+          last = event;
+          onEvent(event);
+        } catch (error) {
+          reject(error);
+          call.cancel();
+        }
       });
       call.on('end', resolve);
       // Stays for as long as the call lives: an error nobody listens to would end the process.

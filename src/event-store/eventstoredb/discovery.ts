@@ -2,6 +2,7 @@
  * Finding the node to talk to: any node of a cluster knows the others and which of them leads. Seeds are asked one
  * after the other, in random order so that many processes do not all ask the first.
  */
+import type { ClusterInfo } from '@eventstore/db-client/generated/gossip_pb.js';
 import { type ChannelCredentials, type ChannelOptions, Metadata } from '@grpc/grpc-js';
 import type { Endpoint, NodePreference } from './connection-string.js';
 import { EventStoreFailure, toFailure } from './failure.js';
@@ -72,20 +73,18 @@ async function askForMembers(seed: Endpoint, options: DiscoveryOptions): Promise
   const { credentials, channelOptions, gossipTimeoutMs } = options;
   const client = new GossipClient(`${seed.host}:${seed.port}`, credentials, channelOptions);
   try {
-    return await new Promise<Member[]>((resolve, reject) => {
+    const answer = await new Promise<ClusterInfo>((resolve, reject) => {
       const deadline = Date.now() + gossipTimeoutMs;
       client.read(new Empty(), new Metadata(), { deadline }, (error, info) => {
-        if (error) return reject(error);
-        const alive = info.getMembersList().filter(member => member.getIsAlive());
-        resolve(
-          alive.flatMap(member => {
-            const endpoint = member.getHttpEndPoint();
-            const state = member.getState();
-            if (!endpoint || !USABLE.includes(state)) return [];
-            return [{ endpoint: { host: endpoint.getAddress(), port: endpoint.getPort() }, state }];
-          }),
-        );
+        if (error) reject(error);
+        else resolve(info);
       });
+    });
+    return answer.getMembersList().flatMap(member => {
+      const endpoint = member.getHttpEndPoint();
+      const state = member.getState();
+      if (!member.getIsAlive() || !endpoint || !USABLE.includes(state)) return [];
+      return [{ endpoint: { host: endpoint.getAddress(), port: endpoint.getPort() }, state }];
     });
   } finally {
     client.close();

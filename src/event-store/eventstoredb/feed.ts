@@ -1,6 +1,9 @@
 /**
  * A subscription's call as something that flows while its reader wants more, and stands still otherwise: then
  * messages wait in the call's small buffer, behind that in the network, and behind that with the server.
+ *
+ * A message that cannot be taken ends the call with that failure: thrown on from the call's handler it would reach
+ * nobody and end the process (an empty log's first checkpoint did).
  */
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import type { ReadMessage } from './read-message.js';
@@ -14,13 +17,18 @@ export class Feed {
   /** It flows at once. */
   constructor(call: ClientReadableStream<ReadMessage>, onMessage: (message: ReadMessage) => void) {
     this.#call = call;
-    call.on('data', onMessage);
+    call.on('data', message => {
+      if (this.#isOver) return;
+      try {
+        onMessage(message);
+      } catch (error) {
+        this.#fail(error);
+        call.cancel();
+      }
+    });
     call.on('end', () => this.#finish());
     // Stays for as long as the call lives: an error nobody listens to would end the process.
-    call.on('error', error => {
-      this.#failure ??= error;
-      this.#finish();
-    });
+    call.on('error', error => this.#fail(error));
   }
 
   get isOver(): boolean {
@@ -54,6 +62,11 @@ export class Feed {
 
   cancel(): void {
     this.#call.cancel();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#finish();
   }
 
   #finish(): void {

@@ -9,6 +9,7 @@
 import { decodeEvent } from '../../events/decode.js';
 import type { Position, StoredEvent } from '../../events/event.js';
 import type { Page } from '../event-store.js';
+import { outOfOrder } from './in-order.js';
 import { comparePositions, parsePosition } from './position.js';
 import type { ReadMessage } from './read-message.js';
 import { toRawEvent } from './recorded-event.js';
@@ -25,16 +26,16 @@ const QUIET_PAGE_BYTES = 65_536n;
 
 export class Gathering {
   readonly #pageSize: number;
-  readonly #after: Position | undefined;
+  /** Of the last event, whether it was handed out or not. */
+  #last: Position | undefined;
   #events: StoredEvent[] = [];
   #isLive = false;
   /** How far the server has looked beyond the last event. */
   #looked: Position | undefined;
-  #isFirst = true;
 
   constructor(pageSize: number, after: Position | undefined) {
     this.#pageSize = pageSize;
-    this.#after = after;
+    this.#last = after;
   }
 
   get isLive(): boolean {
@@ -49,12 +50,14 @@ export class Gathering {
     return this.#events.length;
   }
 
+  /** @throws EventStoreFailure when an event lies before what was gathered already */
   add({ event, checkpoint, caughtUp, fellBehind }: ReadMessage): void {
     if (event) {
-      // The server starts behind the position it was given; should one not, the event is not ours to repeat.
-      const isRepeated = this.#isFirst && comparePositions(event.position, this.#after) <= 0;
-      this.#isFirst = false;
-      if (!isRepeated) this.#events.push(decodeEvent(toRawEvent(event)));
+      const place = comparePositions(event.position, this.#last);
+      if (place < 0) throw outOfOrder(event.position);
+      if (place === 0) return;
+      this.#last = event.position;
+      this.#events.push(decodeEvent(toRawEvent(event)));
       this.#looked = undefined;
     } else if (checkpoint !== undefined) {
       this.#looked = checkpoint;

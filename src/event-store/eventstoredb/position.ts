@@ -22,8 +22,15 @@ export interface LogPositionText {
   readonly prepare: string;
 }
 
-export const toPosition = ({ commit, prepare }: LogPositionText): Position =>
-  `${STORE_NAME}/${commit}/${prepare}` as Position;
+/**
+ * `undefined` for what is no place in the log: the server writes −1, "nothing looked at yet", as the largest unsigned
+ * number (a filtered subscription of a log that holds nothing of ours is told so), and no log is 2^63 bytes long.
+ */
+export const toPosition = ({ commit, prepare }: LogPositionText): Position | undefined =>
+  isPlace(commit) && isPlace(prepare) ? (`${STORE_NAME}/${commit}/${prepare}` as Position) : undefined;
+
+/** Decimal digits: below 19 of them any number is small enough. */
+const isPlace = (digits: string): boolean => digits.length < 19 || BigInt(digits) < LARGEST;
 
 /**
  * `undefined`, which is before every event, gives −1/−1.
@@ -46,8 +53,13 @@ export function parsePosition(position: Position | undefined): LogPosition {
 
 /** @throws InvalidInputError when one of them is not this store's */
 export function comparePositions(a: Position | undefined, b: Position | undefined): number {
+  // An event's position is compared with the last one's for each event read: most have as many digits.
+  if (a !== undefined && b !== undefined && isAlike(a, b)) return a < b ? -1 : a > b ? 1 : 0;
   const [x, y] = [parsePosition(a), parsePosition(b)];
   return compare(x.commit, y.commit) || compare(x.prepare, y.prepare);
 }
+
+const isAlike = (a: Position, b: Position): boolean =>
+  a.length === b.length && a.indexOf('/', 5) === b.indexOf('/', 5) && PATTERN.test(a) && PATTERN.test(b);
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,9 +1,10 @@
 /** What a read or a subscription is answered with: `ReadResp`, in our terms. */
 import type { Position } from '../../events/event.js';
 import { type LogPositionText, toPosition } from './position.js';
+import { toTime } from './time.js';
 import { WireReader } from './wire.js';
 
-/** A record of the log. */
+/** A record of the log. What no log can hold is refused while it is decoded, which ends the call: it cannot be left out. */
 export interface Recorded {
   readonly id: string;
   readonly stream: string;
@@ -20,7 +21,7 @@ export interface Recorded {
 export interface ReadMessage {
   readonly event?: Recorded | undefined;
   /** How far a subscription has looked. */
-  readonly checkpoint?: Position;
+  readonly checkpoint?: Position | undefined;
   readonly caughtUp?: boolean;
   readonly fellBehind?: boolean;
 }
@@ -114,7 +115,11 @@ function readRecorded(reader: WireReader): Recorded {
     else if (field === 8) data = reader.bytes();
     else reader.skip();
   }
-  return { id, stream, version, position: toPosition({ commit, prepare }), type, createdMs, data, metadata };
+  const position = toPosition({ commit, prepare });
+  if (position === undefined || !Number.isSafeInteger(version)) {
+    throw new RangeError(`an event at revision ${version - 1}, position ${commit}/${prepare}`);
+  }
+  return { id, stream, version, position, type, createdMs, data, metadata };
 }
 
 function readStreamName(reader: WireReader): string {
@@ -138,5 +143,8 @@ function readEntry(reader: WireReader): readonly [key: string, value: string] {
   return [key, value];
 }
 
-/** Ticks are tenths of microseconds since 1970: more than a number holds exactly, before the last four are cut off. */
-const toMs = (ticks: string): number => Number(ticks.slice(0, -4));
+/**
+ * Ticks are tenths of microseconds since 1970: more than a number holds exactly, before the last four are cut off. 0
+ * for what is no time.
+ */
+const toMs = (ticks: string): number => toTime(Number(ticks.slice(0, -4))) ?? 0;

@@ -1,6 +1,7 @@
 /** The four ways this store reads: a stream, our streams in global order both ways, and our streams for ever. */
 import { STREAM_PREFIX } from '../../events/streams.js';
-import type { LogPosition } from './position.js';
+import type { Order } from './in-order.js';
+import { comparePositions, type LogPosition } from './position.js';
 import { Empty, ReadReq, type ReadRequest, StreamIdentifier } from './protocol.js';
 
 const { Options } = ReadReq;
@@ -10,6 +11,19 @@ const BACKWARDS = Options.ReadDirection.BACKWARDS;
 const CHECKPOINT_EVENTS = 500;
 export const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
+/** A read with an end, and the order its events come in. */
+export interface OrderedRead {
+  readonly request: ReadRequest;
+  readonly order: Order;
+}
+
+const byVersion: Order = (a, b) => a.version - b.version;
+const byPosition: Order = (a, b) => comparePositions(a.position, b.position);
+const backwards =
+  (order: Order): Order =>
+  (a, b) =>
+    order(b, a);
+
 export interface StreamRead {
   readonly direction: 'forwards' | 'backwards';
   /** Inclusive, from 1; `undefined`: from the first forwards, from the last backwards. */
@@ -17,7 +31,7 @@ export interface StreamRead {
   readonly count: number;
 }
 
-export function streamRead(stream: string, { direction, fromVersion, count }: StreamRead): ReadRequest {
+export function streamRead(stream: string, { direction, fromVersion, count }: StreamRead): OrderedRead {
   const identifier = new StreamIdentifier();
   identifier.setStreamName(Buffer.from(stream));
   const from = new Options.StreamOptions();
@@ -30,25 +44,28 @@ export function streamRead(stream: string, { direction, fromVersion, count }: St
   options.setReadDirection(direction === 'forwards' ? FORWARDS : BACKWARDS);
   options.setCount(String(count));
   options.setNoFilter(new Empty());
-  return requestOf(options);
+  return {
+    request: requestOf(options),
+    order: direction === 'forwards' ? byVersion : backwards(byVersion),
+  };
 }
 
 /** From `from` on, inclusive. */
-export function allForwards(from: LogPosition | undefined, count: number): ReadRequest {
+export function allForwards(from: LogPosition | undefined, count: number): OrderedRead {
   const options = ourStreams(from);
   options.setReadDirection(FORWARDS);
   options.setCount(String(count));
-  return requestOf(options);
+  return { request: requestOf(options), order: byPosition };
 }
 
-export function allBackwards(count: number): ReadRequest {
+export function allBackwards(count: number): OrderedRead {
   const all = new Options.AllOptions();
   all.setEnd(new Empty());
   const options = ourStreams(undefined);
   options.setAll(all);
   options.setReadDirection(BACKWARDS);
   options.setCount(String(count));
-  return requestOf(options);
+  return { request: requestOf(options), order: backwards(byPosition) };
 }
 
 /** After `after`, exclusive, then what comes. */

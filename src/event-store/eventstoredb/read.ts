@@ -5,9 +5,8 @@ import type { Position } from '../../events/event.js';
 import type { ReadAllOptions, ReadStreamOptions } from '../event-store.js';
 import { type CallContext, collect, withRetries } from './calls.js';
 import { comparePositions, parsePosition } from './position.js';
-import type { ReadRequest } from './protocol.js';
 import type { Recorded } from './read-message.js';
-import { allBackwards, allForwards, NO_LIMIT, streamRead } from './read-requests.js';
+import { allBackwards, allForwards, NO_LIMIT, type OrderedRead, streamRead } from './read-requests.js';
 import { toRawEvent } from './recorded-event.js';
 
 /** Counted one by one; what lies further behind is estimated. */
@@ -59,7 +58,7 @@ export async function countAfter(context: ReadContext, position: Position | unde
   return counted.length + Number((leftBytes + SMALLEST_EVENT_BYTES - 1n) / SMALLEST_EVENT_BYTES);
 }
 
-async function readAllOf(context: ReadContext, action: string, request: ReadRequest): Promise<Recorded[]> {
+async function readAllOf(context: ReadContext, action: string, request: OrderedRead): Promise<Recorded[]> {
   const bounds = { timeoutMs: context.readTimeoutMs };
   return withRetries(context, action, bounds, async (node, { signal }) => {
     const events: Recorded[] = [];

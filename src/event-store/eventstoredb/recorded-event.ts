@@ -9,6 +9,7 @@ import type { RawEvent } from '../../events/decode.js';
 import type { SerialisedEvent } from '../serialise.js';
 import type { Proposal } from './append-message.js';
 import type { Recorded } from './read-message.js';
+import { toTime } from './time.js';
 
 interface Metadata {
   readonly host: string;
@@ -52,7 +53,7 @@ function toMetadata(
 
 /** When the first store that had it took it. */
 export const recordedAt = ({ metadata, createdMs }: Recorded): number =>
-  whole(toRecord(parse(metadata)).recordedAt) ?? createdMs;
+  toTime(toRecord(parse(metadata)).recordedAt) ?? createdMs;
 
 export function toRawEvent(recorded: Recorded): RawEvent {
   const { id, type, stream, version, position, createdMs } = recorded;
@@ -65,8 +66,8 @@ export function toRawEvent(recorded: Recorded): RawEvent {
     stream,
     version,
     position,
-    occurredAt: whole(metadata.occurredAt) ?? createdMs,
-    recordedAt: whole(metadata.recordedAt) ?? createdMs,
+    occurredAt: toTime(metadata.occurredAt) ?? createdMs,
+    recordedAt: toTime(metadata.recordedAt) ?? createdMs,
     host: text(metadata.host) ?? 'unknown',
     correlationId: text(metadata.$correlationId),
     causationId: text(metadata.$causationId),

@@ -62,6 +62,7 @@ async function* followUntil(
   const startBy = performance.now() + startTimeoutMs;
   const progress: Progress = { position: after, isAtHead: false, isFollowing: false };
   const backoff = createBackoff();
+  let wasRedirected = false;
   while (!signal.aborted) {
     let node: Node | undefined;
     try {
@@ -79,7 +80,9 @@ async function* followUntil(
       const isRedirected = failure instanceof EventStoreFailure && failure.leader !== undefined;
       if (!isTransient(failure) || !(progress.isFollowing || mayStart || isRedirected)) throw failure;
       context.onRetry(failure);
-      await sleep(isRedirected ? 0 : backoff.nextMs(), signal);
+      // Two nodes that each name the other are not asked in turn without a pause.
+      await sleep(isRedirected && !wasRedirected ? 0 : backoff.nextMs(), signal);
+      wasRedirected = isRedirected;
     }
   }
 }

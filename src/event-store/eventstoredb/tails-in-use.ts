@@ -76,6 +76,11 @@ export class TailsInUse {
     actual: number | undefined,
     { signal }: Interruption,
   ): Promise<void> {
+    // Shorter than it was: another log is served now, from a backup for instance, and what is remembered is not of it.
+    if (actual !== undefined && actual < this.of(stream).version) {
+      await this.#read(node, stream, this.#bounds.get(stream) as SearchBound, false, signal);
+      return;
+    }
     await refreshTail(node, stream, this.of(stream), actual, this.#context.attemptTimeoutMs, signal);
     this.#fresh.add(stream);
   }
