@@ -39,6 +39,9 @@ export function createPool({
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
     keepAlive: true,
+    // Who borrows a connection may send on before it has been answered (see projector/session.ts); who awaits each
+    // statement notices nothing.
+    pipeline: true,
   });
   pool.on('error', error => log.debug({ error: error.message }, 'an idle database connection was lost'));
   // Between being handed out and being listened to by who asked for it a connection may break as well, and an error

@@ -11,19 +11,13 @@ import {
   positionsOf,
 } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
-import { TRY_LOCK_FOR_TRANSACTION } from './lock.js';
+import { type Role, TRY_LOCK_FOR_TRANSACTION } from './lock.js';
 import { applyNarrowing, type Outcome } from './narrow.js';
-import { atomically, QueryFailure, type Session } from './session.js';
-import { type Batch, type Refusals, type Written, writePage } from './write-page.js';
+import { QueryFailure, type Session } from './session.js';
+import { Abandoned, inItsTurn, inTransaction } from './transaction.js';
+import { type Batch, preparePage, type Refusals, type Written } from './write-page.js';
 
 const LOCK_NOT_AVAILABLE = '55P03';
-
-/**
- * `leader`: this session holds the lock, and waits for a rebuild that is switching.
- * `guest`: takes the lock for the page, and waits for nobody. (It may hold the only connection of a pool that
- * the rebuild it would wait for needs to read events.)
- */
-export type Role = 'leader' | 'guest';
 
 /** @throws QueryFailure, ConnectorStateError `PROJECTION_FAILED` */
 export function applyLive(
@@ -49,20 +43,22 @@ async function applyBatch(
   refusals: Refusals,
 ): Promise<Outcome> {
   const { projections, live, store } = context;
+  const page = preparePage(store.compare, projections, live, batch, positions, refusals);
   let written: Written | undefined;
-  const outcome = await atomically(session, async (): Promise<Outcome> => {
-    if (role === 'guest') {
-      const [answer] = await session.query(TRY_LOCK_FOR_TRANSACTION, undefined, 'cs_try_lock');
-      if (answer?.[0] !== 't') return { status: 'busy' };
-    }
-    const locked = await lockCheckpoints(session, projections, { wait: role === 'leader' });
+  const outcome = await inTransaction(session, async transaction => {
+    const held =
+      role === 'guest' ? transaction.query(TRY_LOCK_FOR_TRANSACTION, undefined, 'cs_try_lock') : undefined;
+    const checkpoints = inItsTurn(lockCheckpoints(transaction, projections, role));
+    const loaded = page.load(transaction);
+    if (held && (await held)[0]?.[0] !== 'true') return new Abandoned<Outcome>({ status: 'busy' });
+    const locked = await checkpoints;
     checkOrigin(projections, locked, store.name);
-    if (!isSamePositions(positionsOf(locked), positions)) return { status: 'moved' };
-    written = await writePage(session, store.compare, projections, live, batch, positions, refusals);
-    await moveCheckpoints(session, written.moves);
+    if (!isSamePositions(positionsOf(locked), positions)) return new Abandoned<Outcome>({ status: 'moved' });
+    written = await loaded.write();
+    inItsTurn(moveCheckpoints(transaction, written.moves));
     const next = new Map(positions);
     for (const move of written.moves) next.set(move.projection, move.position);
-    return { status: 'applied', positions: next };
+    return { status: 'applied', positions: next } satisfies Outcome;
   }).catch((error: unknown): Outcome => {
     if (error instanceof QueryFailure && error.sqlState === LOCK_NOT_AVAILABLE) return { status: 'busy' };
     throw error;

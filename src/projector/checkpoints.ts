@@ -9,6 +9,7 @@
 import type { Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../errors.js';
 import type { Position } from '../events/event.js';
+import { HOLDS_LOCK, type Role } from './lock.js';
 import type { Cells, Session } from './session.js';
 
 export interface Checkpoint {
@@ -29,8 +30,11 @@ export const positionsOf = (checkpoints: Checkpoints): Positions =>
 export const isSamePositions = (a: Positions, b: Positions): boolean =>
   a.size === b.size && [...a].every(([name, position]) => b.has(name) && b.get(name) === position);
 
-const SELECT = `SELECT projection, position, version, events FROM projection_checkpoint
-  WHERE projection = ANY($1::text[]) ORDER BY projection`;
+const select = (condition: string) => `SELECT projection, position, version, events FROM projection_checkpoint
+  WHERE projection = ANY($1::text[])${condition} ORDER BY projection`;
+const SELECT = select('');
+const LOCK_AS_LEADER = `${SELECT} FOR UPDATE`;
+const LOCK_AS_GUEST = `${select(` AND ${HOLDS_LOCK}`)} FOR UPDATE NOWAIT`;
 
 const decode = (rows: readonly Cells[]): Checkpoints =>
   new Map(
@@ -46,7 +50,7 @@ const decode = (rows: readonly Cells[]): Checkpoints =>
 
 /** Writes nothing. A projection that has no checkpoint yet is one that has applied nothing. */
 export async function readCheckpoints(
-  session: Session,
+  session: Pick<Session, 'query'>,
   projections: readonly Projection[],
 ): Promise<Checkpoints> {
   const names = projections.map(({ name }) => name);
@@ -61,7 +65,7 @@ export async function readCheckpoints(
 
 /** For who is going to move them: a projection that has none yet gets one before the first event. */
 export async function ensureCheckpoints(
-  session: Session,
+  session: Pick<Session, 'query'>,
   projections: readonly Projection[],
 ): Promise<Checkpoints> {
   const names = projections.map(({ name }) => name);
@@ -77,17 +81,20 @@ export async function ensureCheckpoints(
   return decode(await session.query(SELECT, [names], 'cs_checkpoints'));
 }
 
-/** Until the end of the transaction nobody else moves them. `wait: false` fails with 55P03 instead of waiting. */
+/**
+ * Until the end of the transaction nobody else moves them. `leader` waits for who has them; `guest` fails with 55P03
+ * instead, and finds none when the transaction did not get the projector's lock.
+ */
 export async function lockCheckpoints(
-  session: Session,
+  session: Pick<Session, 'query'>,
   projections: readonly Projection[],
-  { wait }: { wait: boolean },
+  role: Role,
 ): Promise<Checkpoints> {
   return decode(
     await session.query(
-      `${SELECT} FOR UPDATE${wait ? '' : ' NOWAIT'}`,
+      role === 'leader' ? LOCK_AS_LEADER : LOCK_AS_GUEST,
       [projections.map(({ name }) => name)],
-      wait ? 'cs_checkpoints_lock' : 'cs_checkpoints_lock_nowait',
+      `cs_checkpoints_lock_${role}`,
     ),
   );
 }
@@ -102,7 +109,10 @@ export interface Move {
   readonly events: number;
 }
 
-export async function moveCheckpoints(session: Session, moves: readonly Move[]): Promise<void> {
+export async function moveCheckpoints(
+  session: Pick<Session, 'query'>,
+  moves: readonly Move[],
+): Promise<void> {
   await session.query(
     `UPDATE projection_checkpoint c
       SET position = u.position, events = c.events + u.events, updated_at = clock_timestamp()

@@ -29,7 +29,7 @@ const MAX_ERROR_LENGTH = 500;
 const NUL = /\0/g;
 
 export async function recordDeadLetters(
-  session: Session,
+  session: Pick<Session, 'query'>,
   projection: Projection,
   failures: readonly Failure[],
   table: string = DEAD_LETTER_TABLE,

@@ -7,9 +7,19 @@
  * circle: 1. this lock, 2. the checkpoint rows in the order of their names, 3. the lock on making partitions,
  * 4. rows of the read tables. A rebuild takes no 1 and holds 2 while it switches.
  */
+/**
+ * `leader`: this session holds the lock, and waits for a rebuild that is switching.
+ * `guest`: takes the lock for the page, and waits for nobody. (It may hold the only connection of a pool that
+ * the rebuild it would wait for needs to read events.)
+ */
+export type Role = 'leader' | 'guest';
+
 const KEY = `'projection_checkpoint'::regclass::oid::integer, 0`;
 
 /** Waits, until the session gets it or ends. */
 export const LOCK_FOR_SESSION = `SELECT pg_advisory_lock(${KEY})`;
-/** Does not wait: `t` when this transaction has it. */
-export const TRY_LOCK_FOR_TRANSACTION = `SELECT pg_try_advisory_xact_lock(${KEY})`;
+/** Does not wait: `true` when this transaction has it, which {@link HOLDS_LOCK} then knows. */
+export const TRY_LOCK_FOR_TRANSACTION = `SELECT set_config('connector_state.projects',
+  pg_try_advisory_xact_lock(${KEY})::text, true)`;
+/** A condition for the statements that are sent along behind: without the lock they find nothing, at no cost. */
+export const HOLDS_LOCK = `current_setting('connector_state.projects', true) = 'true'`;

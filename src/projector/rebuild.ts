@@ -75,7 +75,7 @@ export async function rebuild(
   const result = await withDedicatedSession(context, signal, async session => {
     const fold = await foldBeside(context, session, projections, { ...options, fillsNew: true });
     return atomically(session, async () => {
-      const checkpoints = await lockCheckpoints(session, projections, { wait: true });
+      const checkpoints = await lockCheckpoints(session, projections, 'leader');
       const limits = await limitsOf(context, checkpoints, true);
       await fold.upTo(limits, 'savepoint');
       const differences = await compareAll(session, projections, signal);

@@ -7,13 +7,19 @@
  * named statements between transactions: there the setting turns the names off.
  */
 import type { ClientBase, Pool } from 'pg';
+import { giveBack } from '../postgres/give-back.js';
 import { describeDatabaseError } from '../postgres/pool.js';
+
+/** READ COMMITTED whatever the database's default: see {@link atomically}. */
+export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 
 export type Cells = readonly (string | null)[];
 
 export interface Session {
   /** `name` must stand for this very text. */
   query(text: string, values?: readonly unknown[], name?: string): Promise<readonly Cells[]>;
+  /** @throws QueryFailure also where the server answers a COMMIT with ROLLBACK: something before it had failed */
+  commit(): Promise<void>;
 }
 
 /** A statement or a connection failed. `sqlState` is undefined when the connection itself was the trouble. */
@@ -42,31 +48,38 @@ const AS_TEXT = { getTypeParser: () => (text: string) => text };
 
 /**
  * Statements run one after the other in the order of the calls, so callers may overlap: while the server runs
- * one projection's statement the next projection is folded.
+ * one projection's statement the next projection is folded. Over a connection in pg's pipeline mode, as those of
+ * our pools are, each is sent at once, so that statements whose calls wait for no answer cost one round trip together.
  */
 export function createSession(client: ClientBase, namedStatements: boolean): Session {
-  const run: Session['query'] = async (text, values, name) => {
+  const run = async (text: string, values?: readonly unknown[], name?: string) => {
     try {
-      const result = await client.query<(string | null)[]>({
+      return await client.query<(string | null)[]>({
         text,
         rowMode: 'array',
         types: AS_TEXT as never,
         ...(values && { values: [...values] }),
         ...(name !== undefined && namedStatements && { name }),
       });
-      return result.rows;
     } catch (error) {
       throw new QueryFailure(error);
     }
   };
 
   let last: Promise<unknown> = Promise.resolve();
+  const inTurn: typeof run = (...statement) => {
+    // pg would queue them as well, and calls that a mistake.
+    const next = () => run(...statement);
+    const result = last.then(next, next);
+    last = result;
+    return result;
+  };
+  const send = (client as { pipeline?: boolean }).pipeline ? run : inTurn;
   return {
-    query(text, values, name) {
-      const next = () => run(text, values, name);
-      const result = last.then(next, next);
-      last = result;
-      return result;
+    query: async (text, values, name) => (await send(text, values, name)).rows,
+    commit: async () => {
+      const { command } = await send('COMMIT');
+      if (command !== 'COMMIT') throw new QueryFailure(new Error('the transaction was rolled back'));
     },
   };
 }
@@ -82,10 +95,10 @@ export async function atomically<T>(
   scope: 'transaction' | 'savepoint' = 'transaction',
 ): Promise<T> {
   const isNested = scope === 'savepoint';
-  await session.query(isNested ? 'SAVEPOINT page' : 'BEGIN ISOLATION LEVEL READ COMMITTED');
+  await session.query(isNested ? 'SAVEPOINT page' : BEGIN);
   try {
     const result = await work();
-    await session.query(isNested ? 'RELEASE SAVEPOINT page' : 'COMMIT');
+    await (isNested ? session.query('RELEASE SAVEPOINT page') : session.commit());
     return result;
   } catch (error) {
     await session.query(isNested ? 'ROLLBACK TO SAVEPOINT page' : 'ROLLBACK').catch(() => undefined);
@@ -112,7 +125,7 @@ export async function withPooledSession<T>(
     failure = error;
     throw error;
   } finally {
+    giveBack(client, !(failure instanceof QueryFailure));
     client.off('error', ignore);
-    client.release(failure instanceof QueryFailure);
   }
 }

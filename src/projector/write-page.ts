@@ -2,6 +2,9 @@
  * One page of events into the read tables, within the caller's transaction: load the rows it touches, fold,
  * write what changed. The same code fills the live tables and those of a rebuild, so that the two can only
  * differ by what is in them.
+ *
+ * Everything the page needs is asked for at once and everything it changes is sent at once, so a page waits for the
+ * database twice however many tables there are.
  */
 import type { Projection, TableRow } from '../../projections/index.js';
 import type { EventStore } from '../event-store/event-store.js';
@@ -13,6 +16,7 @@ import { splitByColumns } from './narrow-updates.js';
 import { decodeRow, encodeRows, keyId } from './row-codec.js';
 import { QueryFailure, type Session } from './session.js';
 import { type TableSql, tableSql } from './table-sql.js';
+import { inItsTurn, type Transaction, withinTransaction } from './transaction.js';
 
 /** Every event between two positions. */
 export interface Batch {
@@ -60,13 +64,33 @@ export const liveTarget = (projections: readonly Projection[]): Target => ({
   isPartitioned: true,
 });
 
+/** What one projection takes of a page. */
+interface Share {
+  readonly projection: Projection;
+  readonly sql: TableSql;
+  readonly to: Position | undefined;
+  readonly events: readonly StoredEvent[];
+  readonly intake: Intake;
+}
+
+type Loaded = ReadonlyMap<string, TableRow>;
+
+/** A page taken apart: which rows it touches is known before anything is asked. */
+export interface PreparedPage {
+  /** Sends what reads the rows that the page touches. */
+  load(transaction: Transaction): LoadedPage;
+}
+
+export interface LoadedPage {
+  /** Folds each table's share when its rows are there, and sends what writes it; does not wait for the answers. */
+  write(): Promise<Written>;
+}
+
 /**
  * @param positions where each projection is; events at or before it are not for it
  * @param limits where each projection must stop, for those that must
- * @throws WriteRefused
  */
-export async function writePage(
-  session: Session,
+export function preparePage(
   compare: EventStore['compare'],
   projections: readonly Projection[],
   target: Target,
@@ -74,89 +98,80 @@ export async function writePage(
   positions: Positions,
   refusals: Refusals,
   limits?: Positions,
-): Promise<Written> {
-  const shares = projections.flatMap(projection => {
+): PreparedPage {
+  const shares = projections.flatMap((projection): Share[] => {
     const from = positions.get(projection.name);
     const to = earlier(compare, batch.position, limits ? limits.get(projection.name) : batch.position);
-    return compare(from, to) < 0 ? [{ projection, to, events: between(compare, batch, from, to) }] : [];
+    if (compare(from, to) >= 0) return [];
+    const sql = target.tables.get(projection.name) as TableSql;
+    const events = between(compare, batch, from, to);
+    const intake = takeIn(projection, sql.key, events, refusals.get(projection.name) ?? NO_REFUSALS);
+    return [{ projection, sql, to, events, intake }];
   });
-  const results = await Promise.allSettled(
-    shares.map(({ projection, events }) =>
-      project(session, projection, target, events, refusals.get(projection.name) ?? NO_REFUSALS),
-    ),
-  );
-  throwCause(shares.map(({ projection }, i) => [projection.name, results[i]]));
-  const changes = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
-  const failures = changes.flatMap((change, i) =>
-    change.failures.map(({ error }) => `${shares[i]?.projection.name}: ${error}`),
+  return {
+    load(transaction) {
+      const loads = shares.map(share => {
+        const session = transaction.blaming(error => toRefusal(share.projection, error));
+        return { share, session, rows: inItsTurn(load(session, share)) };
+      });
+      return {
+        async write() {
+          const done: Done[] = [];
+          for (const { share, session, rows } of loads) {
+            const { projection, sql, intake } = share;
+            const changes = foldPage(projection, sql.columns, intake, await rows);
+            write(session, share, target, changes);
+            done.push({ share, changes });
+          }
+          return toWritten(done);
+        },
+      };
+    },
+  };
+}
+
+/**
+ * A page within the caller's transaction, all answers awaited.
+ * @throws WriteRefused, QueryFailure
+ */
+export async function writePage(session: Session, ...page: Parameters<typeof preparePage>): Promise<Written> {
+  const { transaction, settled } = withinTransaction(session);
+  const [written] = await Promise.allSettled([
+    preparePage(...page)
+      .load(transaction)
+      .write(),
+  ]);
+  await settled();
+  if (written.status === 'rejected') throw written.reason;
+  return written.value;
+}
+
+/** A value that the database refuses is the fault of what the projection made of an event. */
+const toRefusal = (projection: Projection, error: unknown): unknown =>
+  error instanceof QueryFailure && error.isAboutData ? new WriteRefused(projection.name, error) : error;
+
+interface Done {
+  readonly share: Share;
+  readonly changes: Changes;
+}
+
+function toWritten(done: readonly Done[]): Written {
+  const failures = done.flatMap(({ share, changes }) =>
+    changes.failures.map(({ error }) => `${share.projection.name}: ${error}`),
   );
   return {
-    moves: shares.map(({ projection, to, events }) => ({
+    moves: done.map(({ share: { projection, to, events } }) => ({
       projection: projection.name,
       position: to,
       events: events.length,
     })),
-    rows: changes.reduce((sum, change) => sum + change.written.length + change.removed.length, 0),
+    rows: done.reduce((sum, { changes }) => sum + changes.written.length + changes.removed.length, 0),
     deadLetters: failures.length,
     firstFailure: failures[0],
   };
 }
 
-/** When one statement of a transaction fails, those queued behind it fail because of it. */
-const IN_FAILED_TRANSACTION = '25P02';
-
-function throwCause(
-  results: readonly (readonly [string, PromiseSettledResult<unknown> | undefined])[],
-): void {
-  const failed = results.flatMap(([projection, result]) =>
-    result?.status === 'rejected' ? [{ projection, reason: result.reason as unknown }] : [],
-  );
-  const isConsequence = (reason: unknown) =>
-    reason instanceof QueryFailure && reason.sqlState === IN_FAILED_TRANSACTION;
-  const cause = failed.find(({ reason }) => !isConsequence(reason)) ?? failed[0];
-  if (!cause) return;
-  const { projection, reason } = cause;
-  throw reason instanceof QueryFailure && reason.isAboutData ? new WriteRefused(projection, reason) : reason;
-}
-
-async function project(
-  session: Session,
-  projection: Projection,
-  target: Target,
-  events: readonly StoredEvent[],
-  refused: ReadonlyMap<string, string>,
-): Promise<Changes> {
-  const sql = target.tables.get(projection.name) as TableSql;
-  const intake = takeIn(projection, sql.key, events, refused);
-  const changes = foldPage(projection, sql.columns, intake, await load(session, projection, sql, intake));
-
-  const write = async (kind: string, text: string, values: readonly unknown[]) =>
-    session.query(text, values, `cs_${kind}_${sql.table}`);
-  const { whole, narrow } = splitByColumns(sql.columns, sql.key, changes.written);
-  if (whole.length > 0) {
-    if (target.isPartitioned) await ensurePartitions(session, projection, whole);
-    await write('upsert', sql.upsert, encodeRows(sql.columns, whole));
-  }
-  for (const { set, columns, rows } of narrow) {
-    await write(`update_${set}`, sql.update(columns), encodeRows(columns, rows));
-  }
-  if (changes.removed.length > 0) await write('remove', sql.remove, encodeRows(sql.key, changes.removed));
-  for (const [field, before] of changes.sweeps) {
-    const spared = encodeRows(sql.key, intake.keys);
-    await write(`sweep_${field}`, sql.sweep(field), [before, ...spared]);
-  }
-  if (changes.failures.length > 0) {
-    await recordDeadLetters(session, projection, changes.failures, target.deadLetters);
-  }
-  return changes;
-}
-
-async function load(
-  session: Session,
-  projection: Projection,
-  sql: TableSql,
-  intake: Intake,
-): Promise<ReadonlyMap<string, TableRow>> {
+async function load(session: Pick<Session, 'query'>, { projection, sql, intake }: Share): Promise<Loaded> {
   if (projection.isHistory || intake.keys.length === 0) return new Map();
   const keys = encodeRows(sql.key, intake.keys);
   const rows = await session.query(sql.load, keys, `cs_load_${sql.table}`);
@@ -168,16 +183,42 @@ async function load(
   );
 }
 
+function write(
+  session: Pick<Session, 'query'>,
+  { projection, sql, intake }: Share,
+  target: Target,
+  changes: Changes,
+): void {
+  const send = (kind: string, text: string, values: readonly unknown[]) =>
+    void session.query(text, values, `cs_${kind}_${sql.table}`);
+  const { whole, narrow } = splitByColumns(sql.columns, sql.key, changes.written);
+  if (whole.length > 0) {
+    if (target.isPartitioned) ensurePartitions(session, projection, whole);
+    send('upsert', sql.upsert, encodeRows(sql.columns, whole));
+  }
+  for (const { set, columns, rows } of narrow) {
+    send(`update_${set}`, sql.update(columns), encodeRows(columns, rows));
+  }
+  if (changes.removed.length > 0) send('remove', sql.remove, encodeRows(sql.key, changes.removed));
+  for (const [field, before] of changes.sweeps) {
+    const spared = encodeRows(sql.key, intake.keys);
+    send(`sweep_${field}`, sql.sweep(field), [before, ...spared]);
+  }
+  if (changes.failures.length > 0) {
+    inItsTurn(recordDeadLetters(session, projection, changes.failures, target.deadLetters));
+  }
+}
+
 /** Asked once a month and page: a partition that was dropped meanwhile, to save room, is made anew. */
-async function ensurePartitions(
-  session: Session,
+function ensurePartitions(
+  session: Pick<Session, 'query'>,
   { table }: Projection,
   rows: readonly TableRow[],
-): Promise<void> {
+): void {
   const { partitions } = table;
   if (!partitions) return;
   const months = new Set(rows.map(row => startOfMonth(row[partitions.by] as number)));
-  await session.query(
+  void session.query(
     `SELECT ${partitions.ensure}(to_timestamp(month / 1000)) FROM unnest($1::double precision[]) AS u (month)`,
     [[...months].sort()],
     `cs_partitions_${table.name}`,

@@ -1,5 +1,6 @@
 /** The relay's statements and the transaction around them. */
 import type { Pool, PoolClient } from 'pg';
+import { giveBack } from '../../postgres/give-back.js';
 import type { Forwarded } from './forward.js';
 import { toWaiting, type WaitingEvent } from './waiting-event.js';
 
@@ -45,7 +46,7 @@ export async function inRelayTransaction<T>(
     isSound = true;
     return result;
   } finally {
-    client.release(!isSound);
+    giveBack(client, isSound);
     client.off('error', heard);
   }
 }

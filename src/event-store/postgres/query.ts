@@ -8,6 +8,7 @@
 import type { Pool, PoolClient, QueryArrayConfig } from 'pg';
 import type { ConnectorStateError } from '../../errors.js';
 import { pg } from '../../postgres/driver.js';
+import { giveBack } from '../../postgres/give-back.js';
 import { EventStoreFailure, isStatementError, toStoreError } from './failure.js';
 
 export interface Statement {
@@ -92,7 +93,7 @@ async function runOn(
     reusable = isStatementError(error);
     throw error;
   } finally {
-    client.release(!reusable);
+    giveBack(client, reusable);
     client.off('error', heard);
   }
 }
