@@ -41,6 +41,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     options: ConnectorOptions,
   ) {
     const { cache, userId, credentialId, environment, credentials, baseUrl, timeoutMs } = options;
+    const { plainHttpHosts, agent } = options;
     const { recvWindowMs = DEFAULT_RECV_WINDOW_MS } = options;
     this.ref = parseConnectorRef({ userId, credentialId, exchange, environment });
     this.#recvWindowMs = recvWindowMs;
@@ -53,6 +54,8 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       baseUrl,
       recvWindowMs,
       timeoutMs,
+      plainHttpHosts,
+      agent,
       now: () => clock.now(),
       wall: () => clock.wall(),
       timestamp: () => this.timestamp(),

@@ -1,4 +1,5 @@
 /** What a connector is built from. Everything is checked by the constructor, before anything is sent. */
+import type { Agent } from 'node:http';
 import type { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
 import type { Environment } from '../events/connector.js';
 import type { Credentials } from '../exchanges/exchange-adapter.js';
@@ -17,4 +18,15 @@ export interface ConnectorOptions {
   readonly recvWindowMs?: number | undefined;
   /** For each HTTP request, 1–300 000. Default 10 000. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Hosts besides loopback that may be spoken to over plain `http:`, as they stand in `baseUrl`; default none. Without
+   * TLS the API key and every signed request can be read on the way.
+   */
+  readonly plainHttpHosts?: readonly string[] | undefined;
+  /**
+   * A `node:http` or `node:https` agent through which the exchange is reached, by the protocol of `baseUrl`. Default: our
+   * own, or the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name. It is not closed with the
+   * connector.
+   */
+  readonly agent?: Agent | undefined;
 }

@@ -2,7 +2,7 @@
 import { DEFAULT_RECV_WINDOW_MS } from '../clock/request-window.js';
 import { ConnectorStateError, InvalidInputError } from '../errors.js';
 import { type Exchange, parseEnvironment } from '../events/connector.js';
-import { DEFAULT_BASE_URLS, parseBaseUrl } from './base-url.js';
+import { DEFAULT_BASE_URLS, parseBaseUrl, withTls } from './base-url.js';
 import type { AdapterOptions, Credentials } from './exchange-adapter.js';
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
@@ -28,13 +28,17 @@ export function parseAdapterOptions(options: AdapterOptions, defaults: ExchangeD
   return {
     environment,
     credentials: parseCredentials(options.credentials),
-    baseUrl: parseBaseUrl(options.baseUrl ?? DEFAULT_BASE_URLS[defaults.exchange][environment]),
+    baseUrl: withTls(
+      parseBaseUrl(options.baseUrl ?? DEFAULT_BASE_URLS[defaults.exchange][environment]),
+      options.plainHttpHosts,
+    ),
     recvWindowMs: parseWhole(
       'recvWindowMs',
       options.recvWindowMs ?? DEFAULT_RECV_WINDOW_MS,
       defaults.maxRecvWindowMs,
     ),
     timeoutMs: parseWhole('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS),
+    agent: options.agent,
     now: options.now,
     wall: options.wall,
     timestamp: () => wholeTimestamp(options.timestamp()),

@@ -28,3 +28,18 @@ export function parseBaseUrl(value: string): string {
   }
   return url.href.replace(/\/+$/, '');
 }
+
+const LOOPBACK = /^(127(\.\d{1,3}){3}|\[::1\]|localhost|.+\.localhost)$/;
+
+/**
+ * @param baseUrl parsed
+ * @param plainHttpHosts besides loopback, as they stand in the URL
+ * @throws InvalidInputError for plain http to any other host: the API key could be read on the way
+ */
+export function withTls(baseUrl: string, plainHttpHosts: readonly string[] = []): string {
+  const { protocol, hostname } = new URL(baseUrl);
+  if (protocol === 'https:' || LOOPBACK.test(hostname) || plainHttpHosts.includes(hostname)) return baseUrl;
+  throw new InvalidInputError(
+    `baseUrl must be https: over plain http the API key and every signed request can be read on the way; to allow it for this host, add "${hostname}" to plainHttpHosts`,
+  );
+}

@@ -3,6 +3,7 @@
  * SDK, neither type nor error, passes this line.
  */
 
+import type { Agent } from 'node:http';
 import type { ClockSample } from '../clock/offset.js';
 import type { BadSample, ProblemCounts } from '../clock/sample-gate.js';
 import { ConnectorStateError, type ErrorCode } from '../errors.js';
@@ -23,6 +24,10 @@ export interface AdapterOptions {
   readonly recvWindowMs?: number | undefined;
   /** For each HTTP request. Default 10 000. */
   readonly timeoutMs?: number | undefined;
+  /** Hosts besides loopback that may be spoken to without TLS; see `ConnectorOptions.plainHttpHosts`. */
+  readonly plainHttpHosts?: readonly string[] | undefined;
+  /** The way out, in place of our own and of any proxy. Never closed by us. */
+  readonly agent?: Agent | undefined;
   /** The local clock of every sample: epoch milliseconds, may be fractional. */
   readonly now: () => number;
   /**

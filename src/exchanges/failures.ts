@@ -27,13 +27,19 @@ export interface RequestContext {
   readonly redact: Redactor;
 }
 
-const SYNC_CLASS_OF_FAILURE = { timeout: 'timeout', network: 'network', oversized: 'bad-response' } as const;
+const SYNC_CLASS_OF_FAILURE = {
+  timeout: 'timeout',
+  network: 'network',
+  oversized: 'bad-response',
+  proxy: 'network',
+} as const;
 
 export function unreachable(context: RequestContext, { failure, code }: HttpFailure): ExchangeError {
   const { exchange, endpoint, timeoutMs } = context;
   const message = {
     timeout: `${exchange} did not answer ${endpoint} within ${timeoutMs} ms: try again, or raise timeoutMs`,
     network: `${exchange} could not be reached for ${endpoint}: ${code}; check baseUrl, the network and the exchange's status page`,
+    proxy: `${exchange} could not be reached for ${endpoint}: the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names failed with ${code}; correct the variable, or except the exchange's host in NO_PROXY`,
     oversized: `${exchange} answered ${endpoint} with more than any answer of that endpoint can be: check baseUrl`,
   }[failure];
   return new ExchangeError(

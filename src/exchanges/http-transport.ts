@@ -11,22 +11,24 @@
  * The round trip is also taken by the wall clock. A process that is frozen between sending and receiving may
  * find that its monotonic clock stood still, and then the two bounds bound nothing; only the wall clock shows it.
  *
- * Connections are kept alive, and one can be opened ahead of its request (see early-connection.ts). An open one
- * may be dead without our knowing, after a function was frozen or when the server closed it at this very moment;
- * a request that fails so, before any answer, is sent once more on a fresh connection. Only GET is, for it can be
- * repeated; the signature inside is the same and still holds.
+ * Connections are kept alive, and one can be opened ahead of its request (see early-connection.ts). A kept one may be
+ * dead without our knowing: those that lay idle too long are not used (connection-age.ts), and a request that fails
+ * or stays silent on one is told apart, so that its caller can repeat it (living-connection.ts). Nothing is repeated
+ * here.
+ *
+ * Which way a request leaves, directly, through a proxy or by the user's own agent, is for routes.ts.
  *
  * Failures are values, not errors: what Node's errors carry is not for anyone's log, their `code` is enough.
- * Redirects are not followed: a signed request goes to the host it was meant for. Proxies are not supported.
+ * Redirects are not followed: a signed request goes to the host it was meant for.
  */
-import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import https from 'node:https';
+import type { Agent, ClientRequest, IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { withEarlyConnection } from './early-connection.js';
+import { collectBody } from './response-body.js';
+import { createRoutes, type Route } from './routes.js';
 
-/** Far above any answer of the endpoints used; an endless body must not fill the memory. */
-const MAX_BODY_BYTES = 8 * 1024 * 1024;
-const MAX_IDLE_CONNECTIONS = 4;
+/** A kept connection is silent when it takes so much longer than the slowest of the last answers. */
+const PATIENCE_MS = 30;
+const REMEMBERED_ROUND_TRIPS = 8;
 
 export interface HttpRequest {
   readonly method: string;
@@ -50,16 +52,29 @@ export interface HttpReply {
 }
 
 export interface HttpFailure {
-  readonly failure: 'timeout' | 'network' | 'oversized';
-  /** The system's code, e.g. `ECONNREFUSED`. */
+  /** `proxy`: it refused to pass the request on, or cannot be used. */
+  readonly failure: 'timeout' | 'network' | 'oversized' | 'proxy';
+  /** The system's code, e.g. `ECONNREFUSED`; of a proxy its status, e.g. `HTTP 502`. */
   readonly code: string;
+  /** The connection was open before the request, and broke before any answer: it may have been dead all along. */
+  readonly isDeadConnection?: true;
+}
+
+/** How one request is to be sent. */
+export interface SendOptions {
+  /** Ends the request; its outcome is a failure then. */
+  readonly signal?: AbortSignal;
+  /** Called at most once, when a connection that was open before the request stays silent for longer than any answer took lately. */
+  readonly onSilence?: () => void;
 }
 
 export interface HttpTransport {
   /** Opens a connection to the URL's host for a request that is about to follow. Sends nothing, never fails. */
   open(url: string): void;
   /** Never rejects. */
-  send(request: HttpRequest): Promise<HttpReply | HttpFailure>;
+  send(request: HttpRequest, options?: SendOptions): Promise<HttpReply | HttpFailure>;
+  /** Ends the connections that lie idle, so that the next request opens one. */
+  dropIdle(): void;
   /** Ends all connections, those in use too. What is sent later fails. */
   close(): void;
 }
@@ -74,130 +89,136 @@ export interface HttpTransportOptions {
   readonly wall?: (() => number) | undefined;
   /** In place of a network connection: for who wants nothing sent. */
   readonly connect?: () => Duplex;
+  /** The user's, in place of ours and of any proxy: a way out of their own. It is not closed by us. */
+  readonly agent?: Agent | undefined;
 }
 
 export type CreateTransport = (options: HttpTransportOptions) => HttpTransport;
 
 export const createHttpTransport: CreateTransport = options => {
-  const agentOptions = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS };
-  const plain = protocolOf(http.request, new http.Agent(agentOptions), 'connect', options.connect);
-  const tls = protocolOf(https.request, new https.Agent(agentOptions), 'secureConnect', options.connect);
-  const protocolFor = (url: string) => (url.startsWith('https:') ? tls : plain);
+  const routes = createRoutes(options);
+  const roundTripsMs: number[] = [];
   let isClosed = false;
 
-  function send(request: HttpRequest): Promise<HttpReply | HttpFailure> {
-    const protocol = protocolFor(request.url);
-    return new Promise(resolve => {
-      let current: ClientRequest | undefined;
-      let isSettled = false;
-      const settle = (outcome: HttpReply | HttpFailure) => {
-        if (isSettled) return;
-        isSettled = true;
-        clearTimeout(deadline);
-        resolve(outcome);
-      };
-      const deadline = setTimeout(() => {
-        settle({ failure: 'timeout', code: 'ETIMEDOUT' });
-        current?.destroy();
-      }, options.timeoutMs);
+  const silentAfterMs = () => Math.max(0, ...roundTripsMs) + PATIENCE_MS;
+  const answeredAfter = (ms: number) => {
+    roundTripsMs.push(ms);
+    if (roundTripsMs.length > REMEMBERED_ROUND_TRIPS) roundTripsMs.shift();
+  };
 
-      const attempt = (isSecond: boolean) => {
-        let sentAtMs = options.now();
-        let sentAtWallMs = options.wall?.();
-        let isAnswered = false;
-        let wasOpen = false;
-        try {
-          current = protocol.request(request.url, {
-            method: request.method,
-            headers: request.headers,
-            agent: protocol.agent,
-          });
-        } catch (error) {
-          // Node refuses a header or a URL that HTTP cannot carry.
-          return settle(networkFailure(error));
-        }
-        const sent = current;
-        sent.once('socket', socket => {
-          const markSent = () => {
-            sentAtMs = options.now();
-            sentAtWallMs = options.wall?.();
-          };
-          wasOpen = protocol.early.isReady(socket);
-          if (wasOpen) markSent();
-          else socket.once(protocol.readyEvent, markSent);
-        });
-        sent.on('error', error => {
-          if (isSettled) return;
-          const mayRepeat = wasOpen && !isAnswered && !isSecond && request.method === 'GET';
-          if (mayRepeat && !isClosed) attempt(true);
-          else settle(networkFailure(error));
-        });
-        sent.once('response', response => {
-          isAnswered = true;
-          collectBody(response, outcome => {
-            if ('failure' in outcome) {
-              settle(outcome);
-              sent.destroy();
-              return;
-            }
-            const receivedAtMs = options.now();
-            const wallMs = options.wall?.();
-            const wallRoundTripMs =
-              wallMs === undefined || sentAtWallMs === undefined ? undefined : wallMs - sentAtWallMs;
-            settle({ ...outcome, sentAtMs, receivedAtMs, wallRoundTripMs, isCold: !wasOpen });
-          });
-        });
-        sent.end(request.body);
-      };
-
-      if (isClosed) settle({ failure: 'network', code: 'CLOSED' });
-      else attempt(false);
-    });
+  async function send(request: HttpRequest, sending: SendOptions = {}): Promise<HttpReply | HttpFailure> {
+    if (isClosed) return CLOSED;
+    const found = routes.for(request.url);
+    const route = found instanceof Promise ? await found : found;
+    if (isClosed) return CLOSED;
+    if ('failure' in route) return route;
+    route.dropStale();
+    // Held against a timer, so by the timer's clock and not by the injected one.
+    const startedAtMs = performance.now();
+    const outcome = await sendOver(route, request, sending, { ...options, silentAfterMs: silentAfterMs() });
+    if (!isFailure(outcome)) answeredAfter(performance.now() - startedAtMs);
+    return outcome;
   }
 
   return {
     open(url) {
-      if (!isClosed) protocolFor(url).early.open(new URL(url));
+      const route = isClosed ? undefined : routes.for(url);
+      // One that is still being made goes through a proxy, where nothing is opened ahead.
+      if (route && 'openEarly' in route) route.openEarly(new URL(url));
     },
     send,
+    dropIdle: () => routes.dropIdle(),
     close() {
       isClosed = true;
-      for (const { agent, early } of [plain, tls]) {
-        early.close();
-        agent.destroy();
-      }
+      routes.close();
     },
   };
 };
 
-function protocolOf(
-  request: typeof http.request,
-  agent: http.Agent,
-  readyEvent: 'connect' | 'secureConnect',
-  connect: (() => Duplex) | undefined,
-) {
-  if (connect) agent.createConnection = connect;
-  return { request, agent, readyEvent, early: withEarlyConnection(agent, readyEvent) };
-}
+const CLOSED: HttpFailure = { failure: 'network', code: 'CLOSED' };
 
-type Collected = Pick<HttpReply, 'status' | 'headers' | 'body'>;
+type Sending = Pick<HttpTransportOptions, 'now' | 'wall' | 'timeoutMs'> & { readonly silentAfterMs: number };
 
-function collectBody(response: IncomingMessage, done: (outcome: Collected | HttpFailure) => void): void {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  response.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) done({ failure: 'oversized', code: 'BODY_TOO_LARGE' });
-    else chunks.push(chunk);
+function sendOver(
+  route: Route,
+  request: HttpRequest,
+  { signal, onSilence }: SendOptions,
+  { now, wall, timeoutMs, silentAfterMs }: Sending,
+): Promise<HttpReply | HttpFailure> {
+  return new Promise(resolve => {
+    let sent: ClientRequest | undefined;
+    let silence: NodeJS.Timeout | undefined;
+    let isSettled = false;
+    const settle = (outcome: HttpReply | HttpFailure) => {
+      if (isSettled) return;
+      isSettled = true;
+      clearTimeout(deadline);
+      clearTimeout(silence);
+      signal?.removeEventListener('abort', abort);
+      resolve(outcome);
+      if (isFailure(outcome)) sent?.destroy();
+    };
+    const abort = () => settle({ failure: 'network', code: 'ABORTED' });
+    const deadline = setTimeout(() => settle({ failure: 'timeout', code: 'ETIMEDOUT' }), timeoutMs);
+    if (signal?.aborted) return abort();
+    signal?.addEventListener('abort', abort, { once: true });
+
+    let sentAtMs = now();
+    let sentAtWallMs = wall?.();
+    let isAnswered = false;
+    let wasOpen = false;
+    const markSent = () => {
+      sentAtMs = now();
+      sentAtWallMs = wall?.();
+    };
+    try {
+      const { method, headers } = request;
+      sent = route.request(request.url, { method, headers, agent: route.agent });
+    } catch (error) {
+      // Node refuses a header or a URL that HTTP cannot carry.
+      return settle(networkFailure(error));
+    }
+    sent.once('socket', socket => {
+      wasOpen = sent?.reusedSocket === true || route.isReady(socket);
+      if (!wasOpen) return void socket.once(route.readyEvent, markSent);
+      markSent();
+      if (!onSilence) return;
+      // An answer that came while this process was busy is read before it counts as missing.
+      silence = setTimeout(() => setImmediate(() => isAnswered || isSettled || onSilence()), silentAfterMs);
+    });
+    sent.once('proxyConnect', ({ statusCode }: { statusCode?: number }) => {
+      // Plain http has no CONNECT to be refused.
+      if (statusCode !== undefined && statusCode !== 200)
+        settle({ failure: 'proxy', code: `HTTP ${statusCode}` });
+    });
+    sent.on('error', error => {
+      const isDead = wasOpen && !isAnswered;
+      settle(isDead ? { ...networkFailure(error), isDeadConnection: true } : networkFailure(error));
+    });
+    sent.once('response', response => {
+      isAnswered = true;
+      clearTimeout(silence);
+      collectBody(response, body => {
+        if ('error' in body) return settle(networkFailure(body.error));
+        if ('isOversized' in body) return settle({ failure: 'oversized', code: 'BODY_TOO_LARGE' });
+        const receivedAtMs = now();
+        const wallMs = wall?.();
+        const wallRoundTripMs =
+          wallMs === undefined || sentAtWallMs === undefined ? undefined : wallMs - sentAtWallMs;
+        const { statusCode: status = 0, headers } = response;
+        settle({
+          status,
+          headers,
+          body: body.text,
+          sentAtMs,
+          receivedAtMs,
+          wallRoundTripMs,
+          isCold: !wasOpen,
+        });
+      });
+    });
+    sent.end(request.body);
   });
-  response.once('error', error => done(networkFailure(error)));
-  response.once('end', () =>
-    done({
-      status: response.statusCode ?? 0,
-      headers: response.headers,
-      body: Buffer.concat(chunks).toString('utf8'),
-    }),
-  );
 }
 
 function networkFailure(error: unknown): HttpFailure {

@@ -11,6 +11,8 @@ import { Duplex } from 'node:stream';
 import type { AdapterOptions, ExchangeAdapter } from './exchange-adapter.js';
 import { type CreateTransport, createHttpTransport } from './http-transport.js';
 
+const HOST = 'connector-state-rehearsal.invalid';
+
 type CreateAdapter = (options: AdapterOptions, createTransport: CreateTransport) => ExchangeAdapter;
 
 /** Nothing here takes time; what would hang for a reason nobody thought of must not hold up the start. */
@@ -24,7 +26,8 @@ export async function rehearseVerification(create: CreateAdapter, answer: object
   const adapter = create(
     {
       environment: 'TESTNET',
-      baseUrl: 'http://connector-state-rehearsal.invalid',
+      baseUrl: `http://${HOST}`,
+      plainHttpHosts: [HOST],
       credentials: { apiKey: 'rehearsal', apiSecret: 'rehearsal' },
       timeoutMs: TIMEOUT_MS,
       now: () => Date.now(),

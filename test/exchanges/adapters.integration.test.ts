@@ -1,6 +1,7 @@
 /** Both adapters, over the real SDKs, against the strict simulator. */
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { ClockSample } from '../../src/clock/offset.js';
+import type { AdapterOptions } from '../../src/exchanges/exchange-adapter.js';
 import { BOTH, CANARY, errorOf, FROZEN_MS, givenAdapter, givenSimulator, SYMBOL } from './support.js';
 
 // bybit-api adds our offset to a second reading of Date.now(): with it standing still every edge is exact.
@@ -326,5 +327,29 @@ describe('base URL', () => {
     const proxied = givenAdapter('BYBIT', simulator, { baseUrl: `${simulator.bybitUrl}/proxy/` });
     expect(await errorOf(proxied.verifyAccount())).toMatchObject({ exchangeCode: 'HTTP 404' });
     expect(simulator.requests('BYBIT')[0]?.path).toBe('/proxy/v5/user/query-api');
+  });
+});
+
+describe.each(BOTH)('a plain http baseUrl of %s', exchange => {
+  const create = (options: Partial<AdapterOptions>) => () =>
+    givenAdapter(exchange, { bybitUrl: '', bingxUrl: '' }, options);
+
+  it.each([
+    'http://127.0.0.1:1',
+    'http://127.8.9.10',
+    'http://localhost:8080/x',
+    'http://[::1]:1',
+    'http://sim.localhost',
+  ])('is taken on loopback (%s)', baseUrl => expect(create({ baseUrl })).not.toThrow());
+
+  it.each([
+    'http://api.bybit.com',
+    'http://10.0.0.1',
+    'http://127.0.0.1.example.com',
+    'http://localhost.example.com',
+  ])('is refused elsewhere, by name (%s)', baseUrl => {
+    const { hostname } = new URL(baseUrl);
+    expect(create({ baseUrl })).toThrow(`add "${hostname}" to plainHttpHosts`);
+    expect(create({ baseUrl, plainHttpHosts: [hostname] })).not.toThrow();
   });
 });

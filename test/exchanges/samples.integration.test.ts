@@ -76,7 +76,7 @@ describe.each(BOTH)('%s samples', exchange => {
       now: () => base + moved.now,
       wall: () => base + moved.wall,
     });
-    await adapter.verifyAccount();
+    // On a new connection: a kept one that is silent for so long would be raced by a second request.
     simulator.fault({ kind: 'delay', delayMs: 30 }, exchange);
     const verifying = adapter.verifyAccount();
     while (simulator.counters(exchange).faults === 0) await new Promise(setImmediate);
@@ -84,7 +84,7 @@ describe.each(BOTH)('%s samples', exchange => {
     moved.wall += wallMs;
     await verifying;
 
-    expect(samples).toHaveLength(1);
+    expect(samples).toHaveLength(0);
     expect(dropped()).toEqual({ interrupted: 1 });
     expect(bad).toEqual([
       {
@@ -96,7 +96,7 @@ describe.each(BOTH)('%s samples', exchange => {
     ]);
     // It goes on as if nothing had been.
     await adapter.verifyAccount();
-    expect(samples).toHaveLength(2);
+    expect(samples).toHaveLength(1);
   });
 
   it('of a refusal that was interrupted are not in the error either', async () => {

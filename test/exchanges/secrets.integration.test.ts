@@ -100,7 +100,7 @@ describe.each(BOTH)('%s errors hold no credential', exchange => {
 
   it('after a host name that does not exist', async () => {
     const simulator = await givenSimulator();
-    const adapter = givenAdapter(exchange, simulator, { baseUrl: 'http://no-such-host.invalid' });
+    const adapter = givenAdapter(exchange, simulator, { baseUrl: 'https://no-such-host.invalid' });
     const error = await errorOf(adapter.verifyAccount());
     expect(error).toMatchObject({ code: 'EXCHANGE_UNREACHABLE', syncClass: 'network' });
     expect(error.exchangeCode).toMatch(/^(ENOTFOUND|EAI_AGAIN)$/);

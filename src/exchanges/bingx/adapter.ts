@@ -7,6 +7,7 @@ import { badResponse, type RequestContext } from '../failures.js';
 import { parseFundingRate, parseSymbol } from '../funding-rate.js';
 import { type CreateTransport, createHttpTransport } from '../http-transport.js';
 import { asObject } from '../json.js';
+import { onLivingConnection } from '../living-connection.js';
 import { createRedactor } from '../redact.js';
 import { createSampleIntake, type TimeAnswer } from '../sample-intake.js';
 import { isServerStamp, sampleOf, stampOf } from '../server-stamp.js';
@@ -35,9 +36,12 @@ export function createBingxAdapter(
   ): Promise<{ context: RequestContext; answer: Answer }> {
     if (isClosed) throw closedError('BINGX');
     const context = { exchange: 'BINGX', endpoint, timeoutMs: settings.timeoutMs, redact } as const;
-    const executor = new OneCallExecutor(settings, transport);
-    await call(executor);
-    return { context, answer: openEnvelope(BINGX_ENVELOPE, context, executor.outcome, intake) };
+    const outcome = await onLivingConnection(transport, async sender => {
+      const executor = new OneCallExecutor(settings, sender);
+      await call(executor);
+      return executor.outcome;
+    });
+    return { context, answer: openEnvelope(BINGX_ENVELOPE, context, outcome, intake) };
   }
 
   async function askTime(): Promise<TimeAnswer> {

@@ -13,9 +13,10 @@
  * that the reply it keeps is that call's.
  */
 import type { AdapterSettings } from '../adapter-options.js';
-import type { HttpFailure, HttpReply, HttpTransport } from '../http-transport.js';
+import type { HttpFailure, HttpReply } from '../http-transport.js';
 import { isFailure } from '../http-transport.js';
 import { parseJson } from '../json.js';
+import type { Sender } from '../living-connection.js';
 import {
   type AccountInterface,
   ApiAccount,
@@ -29,12 +30,12 @@ export const ANONYMOUS: AccountInterface = new ApiAccount('', '');
 
 export class OneCallExecutor implements RequestExecutorInterface {
   readonly #settings: AdapterSettings;
-  readonly #transport: HttpTransport;
+  readonly #sender: Sender;
   #outcome: HttpReply | HttpFailure | undefined;
 
-  constructor(settings: AdapterSettings, transport: HttpTransport) {
+  constructor(settings: AdapterSettings, sender: Sender) {
     this.#settings = settings;
-    this.#transport = transport;
+    this.#sender = sender;
   }
 
   /** What came of the call: the answer as it was sent, or why there is none. */
@@ -49,7 +50,7 @@ export class OneCallExecutor implements RequestExecutorInterface {
     const query = isSigned
       ? signedQuery(endpoint, apiKey, this.#settings)
       : queryOf({ ...endpoint.parameters().asRecord(), timestamp: wholeMs(this.#settings.now()) });
-    this.#outcome = await this.#transport.send({
+    this.#outcome = await this.#sender.send({
       method: endpoint.method().toUpperCase(),
       url: `${this.#settings.baseUrl}${endpoint.path()}?${query}`,
       headers: isSigned ? { 'X-BX-APIKEY': apiKey } : {},

@@ -8,6 +8,7 @@ import { badResponse, type RequestContext } from '../failures.js';
 import { parseFundingRate, parseSymbol } from '../funding-rate.js';
 import { type CreateTransport, createHttpTransport } from '../http-transport.js';
 import { asObject } from '../json.js';
+import { onLivingConnection } from '../living-connection.js';
 import { createRedactor } from '../redact.js';
 import { createSampleIntake, type TimeAnswer } from '../sample-intake.js';
 import {
@@ -40,7 +41,7 @@ export function createBybitAdapter(
   ): Promise<{ context: RequestContext; answer: Answer }> {
     if (isClosed) throw closedError('BYBIT');
     const context = { exchange: 'BYBIT', endpoint, timeoutMs: settings.timeoutMs, redact } as const;
-    const outcome = await callBybit(settings, transport, call);
+    const outcome = await onLivingConnection(transport, sender => callBybit(settings, sender, call));
     return { context, answer: openEnvelope(BYBIT_ENVELOPE, context, outcome, intake) };
   }
 

@@ -17,8 +17,8 @@
  * constructor would call the override before the subclass has its fields.
  *
  * Between the two readings, and from there to the transport, lie microtasks alone: no timer and no I/O, so nothing that
- * a freeze would wait for. What is left between the timestamp and the wire is a new connection (DNS, TCP, TLS), a
- * second attempt where a kept one was dead, and a machine that stops in the middle of it all. Each makes the timestamp
+ * a freeze would wait for. What is left between the timestamp and the wire is a new connection (DNS, TCP, TLS)
+ * and a machine that stops in the middle of it all. Each makes the timestamp
  * older than it was meant, never newer; the window is placed for that (clock/request-window.ts), and beyond it the
  * exchange's refusal is the cure.
  *
@@ -28,8 +28,9 @@
  */
 import { createHmac } from 'node:crypto';
 import type { AdapterSettings } from '../adapter-options.js';
-import type { HttpFailure, HttpReply, HttpTransport } from '../http-transport.js';
+import type { HttpFailure, HttpReply } from '../http-transport.js';
 import { isFailure } from '../http-transport.js';
+import type { Sender } from '../living-connection.js';
 import { RestClientV5 } from './sdk.js';
 
 type NetworkOptions = NonNullable<ConstructorParameters<typeof RestClientV5>[1]>;
@@ -38,14 +39,14 @@ type AxiosConfig = Parameters<AxiosAdapter>[0];
 
 export async function callBybit(
   settings: AdapterSettings,
-  transport: HttpTransport,
+  sender: Sender,
   call: (client: RestClientV5) => Promise<unknown>,
 ): Promise<HttpReply | HttpFailure> {
   let outcome: HttpReply | HttpFailure | undefined;
   let timestampError: { error: unknown } | undefined;
 
   const adapter: AxiosAdapter = async config => {
-    outcome = await transport.send(requestFrom(config));
+    outcome = await sender.send(requestFrom(config));
     if (isFailure(outcome)) throw new Error(outcome.code);
     const { body, status, headers } = outcome;
     return { data: body, status, statusText: '', headers: { ...headers } as Record<string, string>, config };

@@ -1,0 +1,144 @@
+/** Kept connections that died without a sign, as they do while a function is frozen. */
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { describe, expect, it } from '@jest/globals';
+import { MAX_IDLE_MS } from '../../src/exchanges/connection-age.js';
+import { createHttpTransport } from '../../src/exchanges/http-transport.js';
+import { onLivingConnection } from '../../src/exchanges/living-connection.js';
+import type { ExchangeSimulator } from '../../src/exchanges/simulator/index.js';
+import { closing } from '../support/world.js';
+import { BOTH, FROZEN_MS, givenAdapter, givenSimulator, SYMBOL } from './support.js';
+
+type Death = 'reset' | 'silent';
+
+/** A door before the simulator whose connections can be made to have died. */
+async function givenDoor(simulator: ExchangeSimulator) {
+  let death: Death | undefined;
+  const doomed = new WeakSet<Socket>();
+  const open = new Set<Socket>();
+  const counts = { opened: 0, bytesOnDead: 0 };
+  const door = createServer({ noDelay: true }, socket => {
+    counts.opened++;
+    open.add(socket);
+    const upstream = connect(Number(new URL(simulator.bybitUrl).port), '127.0.0.1');
+    for (const each of [socket, upstream]) each.on('error', () => undefined);
+    socket.on('close', () => {
+      open.delete(socket);
+      upstream.destroy();
+    });
+    upstream.on('close', () => socket.destroy());
+    upstream.on('data', data => socket.write(data));
+    socket.on('data', data => {
+      if (!doomed.has(socket)) return void upstream.write(data);
+      counts.bytesOnDead++;
+      if (death === 'reset') socket.resetAndDestroy();
+    });
+  });
+  await new Promise<void>(resolve => door.listen(0, '127.0.0.1', resolve));
+  const closeAll = () => {
+    for (const socket of open) socket.destroy();
+    return new Promise<void>(resolve => door.close(() => resolve()));
+  };
+  closing({ close: closeAll });
+  const url = `http://127.0.0.1:${(door.address() as AddressInfo).port}`;
+  return {
+    counts,
+    urls: { bybitUrl: url, bingxUrl: url },
+    kill(how: Death) {
+      death = how;
+      for (const socket of open) doomed.add(socket);
+    },
+  };
+}
+
+describe.each(BOTH)('connections to %s that died in a freeze', exchange => {
+  it.each<[Death, number]>([
+    ['reset', 1],
+    ['reset', 3],
+    ['silent', 1],
+    ['silent', 3],
+  ])('%s, %i of them: the next call is answered over a fresh one', async (death, kept) => {
+    const simulator = await givenSimulator({ knobs: { latencyMs: { time: 20, verify: 20, funding: 20 } } });
+    const same = { ...simulator, bybitUrl: exchange === 'BYBIT' ? simulator.bybitUrl : simulator.bingxUrl };
+    const door = await givenDoor(same);
+    let signed = 0;
+    const timestamp = () => {
+      signed++;
+      return FROZEN_MS;
+    };
+    const adapter = givenAdapter(exchange, door.urls, { timestamp, timeoutMs: 30_000 });
+    await Promise.all(Array.from({ length: kept }, () => adapter.fundingRate(SYMBOL[exchange])));
+    const before = door.counts.opened;
+
+    door.kill(death);
+    await adapter.verifyAccount();
+    expect(signed).toBe(2);
+    await adapter.verifyAccount();
+    await adapter.fundingRate(SYMBOL[exchange]);
+
+    // One dead connection was tried; the others were dropped with it, and one fresh one serves.
+    expect(door.counts.bytesOnDead).toBe(1);
+    expect(door.counts.opened).toBe(before + 1);
+    expect(simulator.counters(exchange).refused).toBe(0);
+  });
+});
+
+describe('a connection that lay idle', () => {
+  it.each([
+    ['by the monotonic clock', { now: MAX_IDLE_MS + 1, wall: MAX_IDLE_MS + 1 }],
+    ['by the wall clock alone, for a freeze stopped the other', { now: 0, wall: MAX_IDLE_MS + 1 }],
+    ['through a freeze that only the two clocks together show', { now: 0, wall: 2_000 }],
+  ])('too long %s is not used', async (_, passed) => {
+    const simulator = await givenSimulator();
+    const time = { now: FROZEN_MS, wall: FROZEN_MS };
+    const adapter = givenAdapter('BYBIT', simulator, { now: () => time.now, wall: () => time.wall });
+    await adapter.verifyAccount();
+    await adapter.verifyAccount();
+    expect(simulator.counters('BYBIT').connections).toBe(1);
+
+    time.now += passed.now;
+    time.wall += passed.wall;
+    await adapter.verifyAccount();
+
+    expect(simulator.counters('BYBIT').connections).toBe(2);
+  });
+
+  it('is used while it is young', async () => {
+    const simulator = await givenSimulator();
+    const time = { now: FROZEN_MS };
+    const adapter = givenAdapter('BYBIT', simulator, { now: () => time.now, wall: () => time.now });
+    await adapter.verifyAccount();
+    time.now += MAX_IDLE_MS - 1;
+    await adapter.verifyAccount();
+    expect(simulator.counters('BYBIT').connections).toBe(1);
+  });
+});
+
+describe('a request that may have been executed', () => {
+  it.each<Death>(['reset', 'silent'])('is not sent again when its connection is %s', async death => {
+    const received: string[] = [];
+    let mayAnswer = true;
+    const server = createHttpServer((request, response) => {
+      received.push(request.method ?? '');
+      if (mayAnswer) response.end('{}');
+      else if (death === 'reset') request.socket.resetAndDestroy();
+    });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    closing({
+      close: () => {
+        server.closeAllConnections();
+        return new Promise(resolve => server.close(resolve));
+      },
+    });
+    const transport = createHttpTransport({ timeoutMs: 400, now: () => performance.now() });
+    closing(transport);
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/order`;
+    const post = () =>
+      onLivingConnection(transport, sender => sender.send({ method: 'POST', url, headers: {}, body: '{}' }));
+    expect(await post()).toMatchObject({ status: 200 });
+
+    mayAnswer = false;
+    expect(await post()).toMatchObject({ failure: death === 'reset' ? 'network' : 'timeout' });
+    expect(received).toEqual(['POST', 'POST']);
+  });
+});
