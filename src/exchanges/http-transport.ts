@@ -23,6 +23,7 @@
  */
 import type { Agent, ClientRequest, IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { UnusableProxyError } from './proxy.js';
 import { collectBody } from './response-body.js';
 import { createRoutes, type Route } from './routes.js';
 
@@ -106,12 +107,21 @@ export const createHttpTransport: CreateTransport = options => {
     if (roundTripsMs.length > REMEMBERED_ROUND_TRIPS) roundTripsMs.shift();
   };
 
+  function wayTo(url: string): ReturnType<typeof routes.for> | undefined {
+    try {
+      return routes.for(url);
+    } catch (error) {
+      if (error instanceof UnusableProxyError) return undefined;
+      throw error;
+    }
+  }
+
   async function send(request: HttpRequest, sending: SendOptions = {}): Promise<HttpReply | HttpFailure> {
     if (isClosed) return CLOSED;
-    const found = routes.for(request.url);
-    const route = found instanceof Promise ? await found : found;
+    const way = wayTo(request.url);
+    if (!way) return { failure: 'proxy', code: 'PROXY_URL_UNUSABLE' };
+    const route = way instanceof Promise ? await way : way;
     if (isClosed) return CLOSED;
-    if ('failure' in route) return route;
     route.dropStale();
     // Held against a timer, so by the timer's clock and not by the injected one.
     const startedAtMs = performance.now();
@@ -122,9 +132,9 @@ export const createHttpTransport: CreateTransport = options => {
 
   return {
     open(url) {
-      const route = isClosed ? undefined : routes.for(url);
+      const way = isClosed ? undefined : wayTo(url);
       // One that is still being made goes through a proxy, where nothing is opened ahead.
-      if (route && 'openEarly' in route) route.openEarly(new URL(url));
+      if (way && !(way instanceof Promise)) way.openEarly(new URL(url));
     },
     send,
     dropIdle: () => routes.dropIdle(),

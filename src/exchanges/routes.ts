@@ -9,8 +9,7 @@ import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type Clocks, watchConnectionAge } from './connection-age.js';
 import { withEarlyConnection } from './early-connection.js';
-import type { HttpFailure } from './http-transport.js';
-import { mayUseProxy, proxyFor, UnusableProxyError } from './proxy.js';
+import { mayUseProxy, proxyFor } from './proxy.js';
 
 const AGENT_OPTIONS = { keepAlive: true, maxFreeSockets: 4 };
 
@@ -30,7 +29,8 @@ export interface Route {
 }
 
 export interface Routes {
-  for(url: string): Route | HttpFailure | Promise<Route | HttpFailure>;
+  /** A promise where the way is still being made, through a proxy. @throws UnusableProxyError */
+  for(url: string): Route | Promise<Route>;
   dropIdle(): void;
   close(): void;
 }
@@ -56,7 +56,7 @@ export function createRoutes({ connect, agent: own, ...clocks }: RouteOptions): 
     return withEarly(routeOver(protocol, agent, clocks));
   }
 
-  function chosen(url: string): Route | HttpFailure | Promise<Route> {
+  function wayTo(url: string): Route | Promise<Route> {
     const { protocol } = new URL(url);
     const through = own || connect || !mayUseProxy() ? undefined : proxyFor(url, AGENT_OPTIONS);
     const key = `${protocol} ${through?.proxy ?? ''}`;
@@ -70,14 +70,7 @@ export function createRoutes({ connect, agent: own, ...clocks }: RouteOptions): 
   }
 
   return {
-    for(url) {
-      try {
-        return chosen(url);
-      } catch (error) {
-        if (error instanceof UnusableProxyError) return { failure: 'proxy', code: 'PROXY_URL_UNUSABLE' };
-        throw error;
-      }
-    },
+    for: wayTo,
     dropIdle() {
       for (const route of opened) route.dropIdle();
     },
