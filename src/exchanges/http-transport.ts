@@ -101,7 +101,9 @@ export const createHttpTransport: CreateTransport = options => {
   const roundTripsMs: number[] = [];
   let isClosed = false;
 
-  const silentAfterMs = () => Math.max(0, ...roundTripsMs) + PATIENCE_MS;
+  /** `undefined` before the first answer: then nobody knows what is long. */
+  const silentAfterMs = () =>
+    roundTripsMs.length === 0 ? undefined : Math.max(...roundTripsMs) + PATIENCE_MS;
   const answeredAfter = (ms: number) => {
     roundTripsMs.push(ms);
     if (roundTripsMs.length > REMEMBERED_ROUND_TRIPS) roundTripsMs.shift();
@@ -147,7 +149,9 @@ export const createHttpTransport: CreateTransport = options => {
 
 const CLOSED: HttpFailure = { failure: 'network', code: 'CLOSED' };
 
-type Sending = Pick<HttpTransportOptions, 'now' | 'wall' | 'timeoutMs'> & { readonly silentAfterMs: number };
+type Sending = Pick<HttpTransportOptions, 'now' | 'wall' | 'timeoutMs'> & {
+  readonly silentAfterMs: number | undefined;
+};
 
 function sendOver(
   route: Route,
@@ -192,7 +196,7 @@ function sendOver(
       wasOpen = sent?.reusedSocket === true || route.isReady(socket);
       if (!wasOpen) return void socket.once(route.readyEvent, markSent);
       markSent();
-      if (!onSilence) return;
+      if (!onSilence || silentAfterMs === undefined) return;
       // An answer that came while this process was busy is read before it counts as missing.
       silence = setTimeout(() => setImmediate(() => isAnswered || isSettled || onSilence()), silentAfterMs);
     });
