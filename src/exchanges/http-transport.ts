@@ -27,9 +27,13 @@ import { UnusableProxyError } from './proxy.js';
 import { collectBody } from './response-body.js';
 import { createRoutes, type Route } from './routes.js';
 
-/** A kept connection is silent when it takes so much longer than the slowest of the last answers. */
-const PATIENCE_MS = 30;
+/** A kept connection is silent when it takes so many times as long as the slowest of the last answers, */
+const PATIENCE_IN_ROUND_TRIPS = 3;
+/** but not before this: nearby servers answer in a millisecond, and pause for longer. */
+const MIN_PATIENCE_MS = 100;
 const REMEMBERED_ROUND_TRIPS = 8;
+/** A timer that fires so late was held up by other work of this process. */
+const LATE_TIMER_MS = 10;
 
 export interface HttpRequest {
   readonly method: string;
@@ -103,7 +107,9 @@ export const createHttpTransport: CreateTransport = options => {
 
   /** `undefined` before the first answer: then nobody knows what is long. */
   const silentAfterMs = () =>
-    roundTripsMs.length === 0 ? undefined : Math.max(...roundTripsMs) + PATIENCE_MS;
+    roundTripsMs.length === 0
+      ? undefined
+      : Math.max(PATIENCE_IN_ROUND_TRIPS * Math.max(...roundTripsMs), MIN_PATIENCE_MS);
   const answeredAfter = (ms: number) => {
     roundTripsMs.push(ms);
     if (roundTripsMs.length > REMEMBERED_ROUND_TRIPS) roundTripsMs.shift();
@@ -197,8 +203,15 @@ function sendOver(
       if (!wasOpen) return void socket.once(route.readyEvent, markSent);
       markSent();
       if (!onSilence || silentAfterMs === undefined) return;
-      // An answer that came while this process was busy is read before it counts as missing.
-      silence = setTimeout(() => setImmediate(() => isAnswered || isSettled || onSilence()), silentAfterMs);
+      const listen = () => {
+        const dueAtMs = performance.now() + silentAfterMs;
+        silence = setTimeout(() => {
+          // This process was busy: what it did not read meanwhile is not the connection's silence.
+          if (performance.now() - dueAtMs > LATE_TIMER_MS) listen();
+          else onSilence();
+        }, silentAfterMs);
+      };
+      listen();
     });
     sent.once('proxyConnect', ({ statusCode }: { statusCode?: number }) => {
       // Plain http has no CONNECT to be refused.
