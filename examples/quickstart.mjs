@@ -6,11 +6,20 @@
  *
  * The second initialisation runs over a fresh `createConnectorState`, so nothing of the first is left in
  * memory, as in the next serverless function. Run the script again within some hours and the first one is
- * a hit too: the state is in the database.
+ * a hit too: the state is in the database. A configured DATABASE_URL or EVENT_STORE_URL is left alone, so that what
+ * a simulator says never lies beside what an exchange said.
  */
 import { createConnectorState } from 'connector-state';
 import { BybitConnectorWithCache } from 'connector-state/bybit';
 import { demoAccount, startExchangeSimulator } from 'connector-state/simulator';
+
+for (const name of ['DATABASE_URL', 'EVENT_STORE_URL']) {
+  if (!process.env[name]) continue;
+  process.stdout.write(
+    `${name} is left alone: the quickstart uses a database of its own, .data/quickstart.\n`,
+  );
+  delete process.env[name];
+}
 
 const exchange = await startExchangeSimulator({ bybit: { skewMs: 145 } });
 
@@ -23,6 +32,8 @@ async function initialiseOnce(label) {
     environment: 'TESTNET',
     credentials: demoAccount(1),
     baseUrl: exchange.bybitUrl,
+    // The simulator has another port each time, and is one clock to us all the same.
+    clockScope: 'quickstart',
   });
   const { cacheHit, tier, durationMs, offsetMs, uncertaintyMs } = await connector.initialize();
   process.stdout.write(

@@ -13,11 +13,11 @@
  *      holds a valid state against a database's.
  * And an invalidation condemns the sync it names, never a newer one (promise 4).
  *
- * The same credential used on another exchange is another connector under the same key: the latest takes the
- * row over whole, and nothing of the former is merged into it.
+ * The same credential used on another exchange or scope is another connector under the same key: the latest takes
+ * the row over whole, and nothing of the former is merged into it.
  */
 import { ASSUMED_RATE } from '../src/clock/offset.js';
-import { type ConnectorRef, cacheKeyOf } from '../src/events/connector.js';
+import { type ConnectorRef, cacheKeyOf, scopeOf } from '../src/events/connector.js';
 import type { FactOf, KnownEvent } from '../src/events/event.js';
 import { type Projection, uuid } from './projection.js';
 
@@ -29,6 +29,8 @@ export type ConnectorStateRow = {
   readonly credentialId: string;
   readonly exchange: string;
   readonly environment: string;
+  /** Whose clock the offset is about. */
+  readonly scope: string;
   /** Exchange minus reference clock, ms. */
   readonly timeOffset: number;
   readonly uncertaintyMs: number;
@@ -98,6 +100,7 @@ const firstRow = (event: KnownEvent, data: Synced): ConnectorStateRow => ({
   credentialId: data.credentialId,
   exchange: data.exchange,
   environment: data.environment,
+  scope: scopeOf(data),
   ...offsetOf(data),
   condemnedSyncId: null,
   condemnedMeasuredAt: null,
@@ -114,6 +117,7 @@ const firstRow = (event: KnownEvent, data: Synced): ConnectorStateRow => ({
 const isSameConnector = (row: ConnectorStateRow, data: ConnectorRef) =>
   row.exchange === data.exchange &&
   row.environment === data.environment &&
+  row.scope === scopeOf(data) &&
   row.userId === data.userId &&
   row.credentialId === data.credentialId;
 
@@ -216,6 +220,7 @@ export const connectorStateCache: Projection<ConnectorStateRow> = {
       position: 'text',
       ratePpm: 'double precision',
       rateBoundPpm: 'double precision',
+      scope: 'text',
     },
     key: ['cacheKey'],
   },

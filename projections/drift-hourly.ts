@@ -5,7 +5,7 @@
  * was off, how sure that was, how fast it drifted, when it stepped, and how long the exchange took to answer. What
  * the figures mean and how hours are put together again is told in src/clock/drift-cell.ts.
  *
- * One row per hour (by the reference clock), exchange, environment, reference clock and machine. Machine, and not
+ * One row per hour (by the reference clock), exchange, environment, scope, reference clock and machine. Machine, and not
  * process: see src/clock/machine.ts. The reference clock keeps its whole name even where it is a process's own, because
  * offsets against different clocks have nothing to do with each other; such rows exist only from outages of the
  * database, for while it can be read its clock is the reference.
@@ -15,6 +15,7 @@
  */
 import { addToCell, cellOf, type DriftCell } from '../src/clock/drift-cell.js';
 import { machineOf } from '../src/clock/machine.js';
+import { scopeOf } from '../src/events/connector.js';
 import type { KnownEvent } from '../src/events/event.js';
 import { isMeasurement, measuredIn } from './drift-sample.js';
 import { type Projection, uuid } from './projection.js';
@@ -24,6 +25,7 @@ export type DriftHourlyRow = {
   readonly hour: number;
   readonly exchange: string;
   readonly environment: string;
+  readonly scope: string;
   readonly referenceClock: string;
   readonly machine: string;
   /** The last measurement that went in: connectors that waited for one together report it one after the other. */
@@ -38,7 +40,8 @@ function keyOf(event: KnownEvent) {
   if (!isMeasurement(event)) return undefined;
   const { exchange, environment, referenceClock, measuredAt } = event.data;
   const hour = Math.floor(measuredAt / HOUR_MS) * HOUR_MS;
-  return { hour, exchange, environment, referenceClock, machine: machineOf(event.host) };
+  const scope = scopeOf(event.data);
+  return { hour, exchange, environment, scope, referenceClock, machine: machineOf(event.host) };
 }
 
 /**
@@ -103,8 +106,9 @@ export const driftHourly: Projection<DriftHourlyRow> = {
       roundTripsTo1000: 'integer',
       roundTripsOver: 'integer',
       position: 'text',
+      scope: 'text',
     },
-    key: ['hour', 'exchange', 'environment', 'referenceClock', 'machine'],
+    key: ['hour', 'exchange', 'environment', 'scope', 'referenceClock', 'machine'],
   },
   handles: ['ConnectorSynced'],
 

@@ -11,7 +11,7 @@
  */
 
 import type { EventData, SampleSource } from '../src/events/catalogue.js';
-import { cacheKeyOf } from '../src/events/connector.js';
+import { cacheKeyOf, scopeOf } from '../src/events/connector.js';
 import type { KnownEvent } from '../src/events/event.js';
 import { type Projection, uuid } from './projection.js';
 
@@ -22,6 +22,7 @@ export type DriftSampleRow = {
   readonly cacheKey: string;
   readonly exchange: string;
   readonly environment: string;
+  readonly scope: string;
   readonly referenceClock: string;
   /** The process that measured. */
   readonly host: string;
@@ -71,6 +72,7 @@ export const driftSample: Projection<DriftSampleRow> = {
       sampleCount: 'integer',
       position: 'text',
       source: 'text',
+      scope: 'text',
     },
     key: ['sampledAt', 'syncId'],
     partitions: { by: 'sampledAt', ensure: 'connector_state_ensure_drift_partition' },
@@ -90,6 +92,7 @@ export const driftSample: Projection<DriftSampleRow> = {
       cacheKey: cacheKeyOf(data),
       exchange: data.exchange,
       environment: data.environment,
+      scope: scopeOf(data),
       referenceClock: data.referenceClock,
       host: event.host,
       syncId: uuid(data.syncId),

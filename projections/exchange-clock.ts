@@ -1,5 +1,5 @@
 /**
- * `exchange_clock`: the clock of one exchange and environment as all its connectors together know it, against
+ * `exchange_clock`: the clock of one exchange, environment and scope as all its connectors together know it, against
  * one reference clock. A connector that starts without a state of its own takes this over and saves the sync.
  *
  * Every measurement of every connector tightens the estimate; who contradicts it is its rival until another host
@@ -18,12 +18,15 @@ import {
   type Rival,
   type SharedClock,
 } from '../src/clock/shared-clock.js';
+import { scopeOf } from '../src/events/connector.js';
 import type { KnownEvent } from '../src/events/event.js';
 import { type Projection, uuid } from './projection.js';
 
 export type ExchangeClockRow = {
   readonly exchange: string;
   readonly environment: string;
+  /** Which of the exchange's hosts, or which group of them. */
+  readonly scope: string;
   readonly referenceClock: string;
   /** Exchange minus reference clock, ms, at `measuredAt`. */
   readonly timeOffset: number;
@@ -65,6 +68,13 @@ type InvalidatedEvent = Extract<KnownEvent, { type: 'ConnectorStateInvalidated' 
 const isAboutClock = (event: KnownEvent): event is SyncedEvent | InvalidatedEvent =>
   event.type === 'ConnectorStateInvalidated' ||
   (event.type === 'ConnectorSynced' && event.data.basis === 'measured');
+
+const placeOf = ({ data }: SyncedEvent | InvalidatedEvent) => ({
+  exchange: data.exchange,
+  environment: data.environment,
+  scope: scopeOf(data),
+  referenceClock: data.referenceClock,
+});
 
 type Remembered = ClockMemory & { readonly rivalTtlMs?: number };
 
@@ -219,15 +229,15 @@ export const exchangeClock: Projection<ExchangeClockRow> = {
       rivalUncertaintyMs: 'double precision',
       rivalMeasuredAt: 'timestamptz',
       memory: 'text',
+      scope: 'text',
     },
-    key: ['exchange', 'environment', 'referenceClock'],
+    key: ['exchange', 'environment', 'scope', 'referenceClock'],
   },
   handles: ['ConnectorSynced', 'ConnectorStateInvalidated'],
 
   keyOf(event) {
     if (!isAboutClock(event)) return undefined;
-    const { exchange, environment, referenceClock } = event.data;
-    return { exchange, environment, referenceClock };
+    return placeOf(event);
   },
 
   evolve(row, event) {
@@ -238,11 +248,8 @@ export const exchangeClock: Projection<ExchangeClockRow> = {
         ? afterMeasurement(before, event)
         : before && afterCondemnation(before, event);
     if (!after || after === before) return row;
-    const { exchange, environment, referenceClock } = event.data;
     const changed: ExchangeClockRow = {
-      exchange,
-      environment,
-      referenceClock,
+      ...placeOf(event),
       ...clockColumns(after),
       createdAt: row?.createdAt ?? event.recordedAt,
       updatedAt: event.recordedAt,

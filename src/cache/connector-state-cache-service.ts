@@ -199,9 +199,9 @@ export class ConnectorStateCacheService {
   set(ref: ConnectorRef, measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace = {}): UsableState {
     const connector = this.#connectors.know(ref);
     checkMeasured(measured);
-    const { exchange, environment } = connector;
+    const { exchange, environment, scope } = connector;
     const { estimate, link, ttl, syncId } = measured;
-    const name = { exchange, environment, referenceClock: link.clockId };
+    const name = { exchange, environment, scope, referenceClock: link.clockId };
     const host = this.#deps.clock.id;
     this.#clocks.measured(name, { syncId, estimate: measured.sample ?? estimate, ttlMs: ttl.ttlMs, host });
     const expiresAtMs = estimate.atMs + ttl.ttlMs;
@@ -267,10 +267,10 @@ export class ConnectorStateCacheService {
   }
 
   /** Counts a server time that was not believed, and logs the first of its kind of each connector. */
-  recordBadSample({ exchange, environment }: ConnectorRef, bad: BadSample): void {
+  recordBadSample({ exchange, environment, scope }: ConnectorRef, bad: BadSample): void {
     const { problem, count, level, message } = bad;
     this.#badSamples[problem] = (this.#badSamples[problem] ?? 0) + 1;
-    if (count === 1) this.#deps.log[level]({ exchange, environment, problem }, message);
+    if (count === 1) this.#deps.log[level]({ exchange, environment, scope, problem }, message);
   }
 
   /** What the cache would have done for an init that went without it. */

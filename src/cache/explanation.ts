@@ -13,6 +13,8 @@ import type { HistoryEntry } from './history.js';
 export interface Explanation {
   readonly exchange: string;
   readonly environment: string;
+  /** Whose clock it is: `default`, another host's origin, or a name. */
+  readonly scope: string;
   /** By the database's clock, as all times here: epoch milliseconds. */
   readonly nowMs: number;
   readonly status: 'usable' | 'stale' | 'too-uncertain' | 'invalid' | 'contested';
@@ -44,7 +46,7 @@ export interface Explanation {
 }
 
 export function explanationOf(row: StateInDetail, history: readonly HistoryEntry[]): Explanation {
-  const { nowMs, exchange, environment, referenceClock, syncId, invalidReason } = row;
+  const { nowMs, exchange, environment, scope, referenceClock, syncId, invalidReason } = row;
   const { toleranceMs } = requestWindow(DEFAULT_RECV_WINDOW_MS);
   const measured = estimateInRow(row);
   const clock = row.clock ?? undefined;
@@ -59,6 +61,7 @@ export function explanationOf(row: StateInDetail, history: readonly HistoryEntry
   return {
     exchange,
     environment,
+    scope,
     nowMs,
     status: statusOf({ isValid: row.isValid, isContested, hasEnded: expiresAtMs <= nowMs, now, toleranceMs }),
     invalidReason,

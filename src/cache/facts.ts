@@ -12,7 +12,7 @@ import type {
   SyncFailureClass,
   SyncTrigger,
 } from '../events/catalogue.js';
-import type { ConnectorRef } from '../events/connector.js';
+import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { FactOf } from '../events/event.js';
 import type { UsableState } from './lookup.js';
 import type { MeasuredOffset } from './measurement.js';
@@ -139,11 +139,12 @@ export const cleanedFact = (cutoffMs: number, by: string): FactOf<'ExpiredStates
 });
 
 /** Of a connector that knows more about itself, the names that a fact gives it. */
-const fieldsOf = ({ userId, credentialId, exchange, environment }: ConnectorRef): ConnectorRef => ({
-  userId,
-  credentialId,
-  exchange,
-  environment,
+export const fieldsOf = (ref: ConnectorRef): ConnectorRef & { readonly scope: string } => ({
+  userId: ref.userId,
+  credentialId: ref.credentialId,
+  exchange: ref.exchange,
+  environment: ref.environment,
+  scope: scopeOf(ref),
 });
 
 const cut = (text: string): string => text.slice(0, MAX_TEXT_CHARS);

@@ -7,6 +7,7 @@
  */
 import type { EventData, Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
+import { fieldsOf } from './facts.js';
 
 export interface HitCount {
   /** The recorder's, of the first hit. */
@@ -42,8 +43,7 @@ export class HitCounts {
       data.lastAt = Math.max(data.lastAt, at);
       return false;
     }
-    const { userId, credentialId, exchange, environment } = ref;
-    const fields = { userId, credentialId, exchange, environment, tier };
+    const fields = { ...fieldsOf(ref), tier };
     ofTier.set(key, {
       number,
       data: { ...fields, count: 1, firstAt: at, lastAt: at, ...(how && { stale: true }) },

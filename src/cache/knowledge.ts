@@ -14,6 +14,7 @@
  */
 import { estimateOf, intersect, intervalAt } from '../clock/offset.js';
 import { type SharedClock, witnessOf } from '../clock/shared-clock.js';
+import { scopeOf } from '../events/connector.js';
 import type { RawState } from '../read-model/lookup.js';
 import {
   type Assessment,
@@ -44,7 +45,7 @@ export interface KnowledgeParts {
 
 export function knowledgeOf({ row, clock, isVoid }: KnowledgeParts, a: Assessment): Knowledge {
   const { exchange, environment } = a.ref;
-  const place = { exchange, environment, referenceClock: a.clockId };
+  const place = { exchange, environment, scope: scopeOf(a.ref), referenceClock: a.clockId };
   const believed = clock && asThisMachineSeesIt(clock, witnessOf(a.hostClockId));
   const shared = believed?.isValid ? stateFromClock(believed, place) : undefined;
   const usable = shared && !isVoid(shared) ? shared : undefined;

@@ -6,17 +6,18 @@
  * is kept keeps its hash). So what came of an object is remembered with it, and used as long as the object
  * still says the same.
  */
-import { type ConnectorRef, cacheKeyOf, parseConnectorRef } from '../events/connector.js';
+import { type ConnectorRef, cacheKeyOf, parseConnectorRef, scopeOf } from '../events/connector.js';
 
 export interface KnownConnector extends ConnectorRef {
+  readonly scope: string;
   readonly cacheKey: string;
   /** See {@link connectorKeyOf}. */
   readonly key: string;
 }
 
-/** Unlike the cache key it tells apart one credential's connectors on several exchanges. */
+/** Unlike the cache key it tells apart one credential's connectors on several exchanges and scopes. */
 export const connectorKeyOf = (ref: ConnectorRef): string =>
-  `${ref.exchange} ${ref.environment} ${cacheKeyOf(ref)}`;
+  `${ref.exchange} ${ref.environment} ${scopeOf(ref)} ${cacheKeyOf(ref)}`;
 
 export class KnownConnectors {
   readonly #byRef = new WeakMap<ConnectorRef, KnownConnector>();
@@ -36,4 +37,5 @@ const isSame = (a: ConnectorRef, b: ConnectorRef): boolean =>
   a.userId === b.userId &&
   a.credentialId === b.credentialId &&
   a.exchange === b.exchange &&
-  a.environment === b.environment;
+  a.environment === b.environment &&
+  scopeOf(a) === scopeOf(b);

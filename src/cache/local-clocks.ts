@@ -18,10 +18,12 @@ import type { Environment, Exchange } from '../events/connector.js';
 export interface ClockName {
   readonly exchange: Exchange;
   readonly environment: Environment;
+  readonly scope: string;
   readonly referenceClock: string;
 }
 
-const keyOf = (name: ClockName) => `${name.exchange} ${name.environment} ${name.referenceClock}`;
+const keyOf = (name: ClockName) =>
+  `${name.exchange} ${name.environment} ${name.scope} ${name.referenceClock}`;
 
 /** More references than this are not alive at once: failovers leave their predecessors behind. */
 const MAX_CLOCKS = 64;

@@ -15,6 +15,8 @@ import {
   type Environment,
   EXCHANGES,
   type Exchange,
+  SCOPE_PATTERN,
+  scopeOf,
 } from '../events/connector.js';
 import type { RawClock, RawState } from '../read-model/lookup.js';
 
@@ -22,6 +24,8 @@ import type { RawClock, RawState } from '../read-model/lookup.js';
 export interface OffsetState {
   readonly exchange: Exchange;
   readonly environment: Environment;
+  /** Whose clock it is about. */
+  readonly scope: string;
   /** The measurement it rests on. */
   readonly syncId: string;
   readonly basis: 'measured' | 'exchange-clock';
@@ -35,7 +39,7 @@ export interface OffsetState {
 /**
  * Why there is no state to use.
  *  - `absent`, `expired`, `invalid` (condemned, or from before a step of the clock), `corrupt`: what the row says
- *  - `other-connector`: the row was measured on another exchange or environment
+ *  - `other-connector`: the row was measured on another exchange, environment or scope
  *  - `other-clock`: the row is relative to a clock that is not the one that answered
  *  - `contested`: a host contradicts the exchange's shared clock since, and it is not decided who is right
  *  - `timeout`, `database`: nobody could ask
@@ -67,6 +71,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 const isExchange = (v: unknown): v is Exchange => EXCHANGES.includes(v as Exchange);
 const isEnvironment = (v: unknown): v is Environment => ENVIRONMENTS.includes(v as Environment);
+const isScope = (v: unknown): v is string => typeof v === 'string' && SCOPE_PATTERN.test(v);
 const isTime = (v: unknown): v is number =>
   typeof v === 'number' && v >= LIMITS.earliestTimeMs && v <= LIMITS.latestTimeMs;
 const isOffset = (v: unknown): v is number => typeof v === 'number' && Math.abs(v) <= LIMITS.maxOffsetMs;
@@ -84,12 +89,14 @@ export const isEstimate = ({ offsetMs, uncertaintyMs, atMs }: OffsetEstimate): b
 export const namesItsSync = (row: {
   readonly exchange: unknown;
   readonly environment: unknown;
+  readonly scope: unknown;
   readonly syncId: unknown;
   readonly measuredAtMs: unknown;
   readonly referenceClock: unknown;
 }): boolean =>
   isExchange(row.exchange) &&
   isEnvironment(row.environment) &&
+  isScope(row.scope) &&
   isUuid(row.syncId) &&
   isTime(row.measuredAtMs) &&
   isClockName(row.referenceClock);
@@ -118,11 +125,14 @@ export function readState(raw: RawState | undefined, a: Assessment): OffsetState
   const state = parseState(raw);
   if (!state) return 'corrupt';
   if (raw.userId !== a.ref.userId || raw.credentialId !== a.ref.credentialId) return 'corrupt';
-  if (state.exchange !== a.ref.exchange || state.environment !== a.ref.environment) return 'other-connector';
+  if (!isOf(a.ref, state)) return 'other-connector';
   if (raw.isValid !== true) return 'invalid';
   if (state.referenceClock !== a.clockId && state.referenceClock !== a.hostClockId) return 'other-clock';
   return state.estimate.atMs > nowOf(state, a) + FUTURE_SLACK_MS ? 'corrupt' : state;
 }
+
+const isOf = (ref: ConnectorRef, state: OffsetState): boolean =>
+  state.exchange === ref.exchange && state.environment === ref.environment && state.scope === scopeOf(ref);
 
 /** Time now by the clock that the state is relative to. */
 export const nowOf = (state: OffsetState, a: Assessment): number =>
@@ -130,15 +140,16 @@ export const nowOf = (state: OffsetState, a: Assessment): number =>
 
 function parseState(raw: RawState): OffsetState | undefined {
   const { exchange, environment, basis, syncId, referenceClock, offsetMs, uncertaintyMs, measuredAtMs } = raw;
-  const { expiresAtMs, isValid } = raw;
+  const { expiresAtMs, isValid, scope } = raw;
   if (!isExchange(exchange) || !isEnvironment(environment)) return undefined;
+  if (!isScope(scope)) return undefined;
   if (basis !== 'measured' && basis !== 'exchange-clock') return undefined;
   if (typeof isValid !== 'boolean' || !isUuid(syncId) || !isClockName(referenceClock)) return undefined;
   if (!isOffset(offsetMs) || !isUncertainty(uncertaintyMs) || !isRate(raw)) return undefined;
   if (!isTime(measuredAtMs) || !isTime(expiresAtMs) || !isLifetime(measuredAtMs, expiresAtMs))
     return undefined;
   const estimate = { offsetMs, uncertaintyMs, atMs: measuredAtMs, ...rateOf(raw) };
-  return { exchange, environment, syncId, basis, estimate, expiresAtMs, referenceClock };
+  return { exchange, environment, scope, syncId, basis, estimate, expiresAtMs, referenceClock };
 }
 
 /**
@@ -216,6 +227,7 @@ function readRival(raw: RawClock, clockTtlMs: number): Rival | 'corrupt' | undef
 interface ClockPlace {
   readonly exchange: Exchange;
   readonly environment: Environment;
+  readonly scope: string;
   readonly referenceClock: string;
 }
 
@@ -223,6 +235,7 @@ interface ClockPlace {
 export const stateFromClock = (clock: SharedClock, of: ClockPlace): OffsetState => ({
   exchange: of.exchange,
   environment: of.environment,
+  scope: of.scope,
   syncId: clock.syncId,
   basis: 'exchange-clock',
   estimate: clock.estimate,

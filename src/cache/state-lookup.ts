@@ -13,7 +13,7 @@
 import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
 import { linkFromSample, linkToSelf, type ReferenceLink, referenceTimeMs } from '../clock/reference.js';
 import type { EventStore } from '../event-store/event-store.js';
-import type { ConnectorRef } from '../events/connector.js';
+import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
 import type { Logger } from '../logging.js';
 import { toDatabaseError } from '../postgres/pool.js';
@@ -79,9 +79,10 @@ export class StateLookup {
 
   /** A question of its own: an answer that was on its way before is not good enough. */
   async ask(connector: KnownConnector): Promise<Lookup> {
-    const { cacheKey, exchange, environment } = connector;
+    const { cacheKey, exchange, environment, scope } = connector;
     try {
-      return this.#use(connector, await this.#parts.batcher.lookup({ cacheKey, exchange, environment }));
+      const key = { cacheKey, exchange, environment, scope };
+      return this.#use(connector, await this.#parts.batcher.lookup(key));
     } catch (error) {
       return this.#missWithoutDatabase(connector, error);
     }
@@ -98,13 +99,13 @@ export class StateLookup {
     const compare = await comparePositions();
     // Here the argument is at fault; below it may be the row.
     compare(position, undefined);
-    const { cacheKey, key, exchange, environment } = connector;
+    const { cacheKey, key, exchange, environment, scope } = connector;
     if (!this.#continuity.isUnbroken()) this.#startAnew();
     const own = this.#memory.own(key);
     let result: { answer: LookupAnswer; reached: boolean };
     try {
       result = await untilReached(
-        () => batcher.lookup({ cacheKey, exchange, environment, withCheckpoint: true }),
+        () => batcher.lookup({ cacheKey, exchange, environment, scope, withCheckpoint: true }),
         ({ checkpoint }) => isAtLeast(compare, checkpoint, position),
         lookupDeadlineMs,
       );
@@ -236,8 +237,9 @@ function isAtLeast(
   }
 }
 
-const clockNameOf = ({ exchange, environment }: ConnectorRef, { clockId }: ReferenceLink): ClockName => ({
-  exchange,
-  environment,
+const clockNameOf = (connector: ConnectorRef, { clockId }: ReferenceLink): ClockName => ({
+  exchange: connector.exchange,
+  environment: connector.environment,
+  scope: scopeOf(connector),
   referenceClock: clockId,
 });

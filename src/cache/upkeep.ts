@@ -90,11 +90,12 @@ export async function invalidateCurrent(
   const row = await asking(() => currentSync(parts.pool, cacheKeyOf(credential)));
   // A row that no lookup would believe is no state: there is nothing in it to condemn, and the next sync heals it.
   if (!row || !namesItsSync(row)) return undefined;
-  const { exchange, environment, syncId, referenceClock, measuredAtMs } = row;
-  const connector = parseConnectorRef({ ...credential, exchange, environment } as ConnectorRef);
+  const { exchange, environment, scope, syncId, referenceClock, measuredAtMs } = row;
+  const connector = parseConnectorRef({ ...credential, exchange, environment, scope } as ConnectorRef);
   condemn(connector, {
     exchange: connector.exchange,
     environment: connector.environment,
+    scope: connector.scope,
     syncId,
     basis: 'measured',
     estimate: { offsetMs: 0, uncertaintyMs: 0, atMs: measuredAtMs },

@@ -1,6 +1,15 @@
 /** What is known of the clocks that all connectors share, in words. */
+import { DEFAULT_SCOPE } from '../events/connector.js';
 import type { ContestSummary, SharedClockSummary } from '../read-model/clock-queries.js';
 import { plusMinus, span } from './quantities.js';
+
+/** `BYBIT MAINNET`, and the scope where it is not the exchange's own host. */
+export const nameOfClock = ({
+  exchange,
+  environment,
+  scope,
+}: Pick<SharedClockSummary, 'exchange' | 'environment' | 'scope'>): string =>
+  [exchange, environment, ...(scope === DEFAULT_SCOPE ? [] : [scope])].join(' ');
 
 /** `145.8 ± 7.3 ms, epoch 2, 14 samples` and what is the matter with it, if anything is. */
 export function describeSharedClock(clock: SharedClockSummary): string {

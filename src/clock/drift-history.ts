@@ -47,6 +47,8 @@ export interface DriftPoint {
 export interface DriftLine {
   readonly exchange: string;
   readonly environment: string;
+  /** Which of the exchange's hosts. */
+  readonly scope: string;
   /** `undefined`: each process's own, while no database's could be read. */
   readonly referenceClock: string | undefined;
   /** `undefined`: all. */
@@ -72,7 +74,7 @@ export interface DriftLine {
   readonly points: readonly DriftPoint[];
 }
 
-/** Everything about one exchange, environment and reference clock. */
+/** Everything about one exchange, environment, scope and reference clock. */
 interface Clock {
   readonly chains: ReadonlyMap<string, Chain>;
   readonly sightings: readonly Sighting[];
@@ -96,19 +98,19 @@ interface DraftPoint {
 
 /**
  * @param cells in the order of their starts
- * @param by `exchange`: a line for each exchange, environment and reference clock, leaving out what was measured
+ * @param by `exchange`: a line for each exchange, environment, scope and reference clock, leaving out what was measured
  *   against processes' own clocks, which have nothing in common; `host`: a line for each machine of these
- * @returns in the order of exchange, environment, host
+ * @returns in the order of exchange, environment, scope, host
  */
 export function driftLines(cells: Iterable<PlacedCell>, by: DriftGrouping): DriftLine[] {
   const lines = new Map<string, { clock: Clock; chain: Chain }[]>();
   for (const clock of clocksOf(cells)) {
     for (const [machine, chain] of clock.chains) {
-      const { exchange, environment, referenceClock } = chain[0] as PlacedCell;
+      const { exchange, environment, scope, referenceClock } = chain[0] as PlacedCell;
       const isOwn = isOwnClock(referenceClock);
       if (isOwn && by === 'exchange') continue;
       const host = by === 'host' ? machine : '';
-      addTo(lines, JSON.stringify([exchange, environment, host, isOwn ? '' : referenceClock]), {
+      addTo(lines, JSON.stringify([exchange, environment, scope, host, isOwn ? '' : referenceClock]), {
         clock,
         chain,
       });
@@ -126,7 +128,7 @@ function addTo<T>(lists: Map<string, T[]>, name: string, item: T): void {
 function clocksOf(cells: Iterable<PlacedCell>): Clock[] {
   const byClock = new Map<string, Map<string, PlacedCell[]>>();
   for (const placed of cells) {
-    const name = JSON.stringify([placed.exchange, placed.environment, placed.referenceClock]);
+    const name = JSON.stringify([placed.exchange, placed.environment, placed.scope, placed.referenceClock]);
     let chains = byClock.get(name);
     if (!chains) {
       chains = new Map();
@@ -179,7 +181,7 @@ function absorb(point: DraftPoint, other: DraftPoint, known: OffsetEstimate): Dr
 
 function lineOf(parts: readonly { clock: Clock; chain: Chain }[], by: DriftGrouping): DriftLine {
   const [first] = parts.flatMap(({ chain }) => chain.slice(0, 1)) as [PlacedCell];
-  const { exchange, environment, referenceClock, machine } = first;
+  const { exchange, environment, scope, referenceClock, machine } = first;
   const machines = new Set(parts.map(({ chain }) => chain[0]?.machine));
   const steps = stepsOf(
     parts.flatMap(({ clock, chain }) =>
@@ -196,6 +198,7 @@ function lineOf(parts: readonly { clock: Clock; chain: Chain }[], by: DriftGroup
   return {
     exchange,
     environment,
+    scope,
     referenceClock: isOwnClock(referenceClock) ? undefined : referenceClock,
     host: by === 'host' ? machine : undefined,
     hosts: machines.size,

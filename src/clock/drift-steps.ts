@@ -18,6 +18,7 @@ export interface PlacedCell {
   readonly startMs: number;
   readonly exchange: string;
   readonly environment: string;
+  readonly scope: string;
   readonly referenceClock: string;
   readonly machine: string;
   readonly cell: DriftCell;

@@ -8,6 +8,7 @@
 import type { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
 import { DEFAULT_RECV_WINDOW_MS, type RequestWindow } from '../clock/request-window.js';
 import { type ConnectorRef, type Exchange, parseConnectorRef } from '../events/connector.js';
+import { clockScopeOf } from '../exchanges/clock-scope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchanges/exchange-adapter.js';
 import { type InitCourse, initialise } from './init.js';
 import { OffsetInUse } from './offset-in-use.js';
@@ -41,9 +42,10 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     options: ConnectorOptions,
   ) {
     const { cache, userId, credentialId, environment, credentials, baseUrl, timeoutMs } = options;
-    const { plainHttpHosts, agent } = options;
+    const { clockScope, plainHttpHosts, agent } = options;
     const { recvWindowMs = DEFAULT_RECV_WINDOW_MS } = options;
-    this.ref = parseConnectorRef({ userId, credentialId, exchange, environment });
+    const named = parseConnectorRef({ userId, credentialId, exchange, environment });
+    this.ref = { ...named, scope: clockScopeOf({ exchange, environment, baseUrl, clockScope }) };
     this.#recvWindowMs = recvWindowMs;
     this.#cache = cache;
     const { clock } = cache;

@@ -20,7 +20,7 @@ import type { FirstContact } from '../cache/modes.js';
 import type { HostClock } from '../clock/host-clock.js';
 import { linkToSelf, type ReferenceLink } from '../clock/reference.js';
 import type { SyncTrigger, Tier } from '../events/catalogue.js';
-import type { ConnectorRef } from '../events/connector.js';
+import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import { triggerOf } from './sync.js';
 
 interface Known {
@@ -112,6 +112,7 @@ function guessOf({ ref, lookup, clock, newId }: InitQuestion): Guess {
     state: {
       exchange: ref.exchange,
       environment: ref.environment,
+      scope: scopeOf(ref),
       syncId: newId(),
       basis: 'measured',
       estimate: { offsetMs: 0, uncertaintyMs: ANY_ERROR_MS, atMs },

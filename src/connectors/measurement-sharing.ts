@@ -1,5 +1,5 @@
 /**
- * Concurrent syncs of one exchange and environment share one measurement.
+ * Concurrent syncs of one exchange, environment and scope share one measurement.
  *
  * A book of twenty connectors that starts on an empty cache would otherwise measure the same clock twenty
  * times, 1.5 s each. The first to need it measures; who comes while that is under way waits for its result,
@@ -14,7 +14,7 @@
  */
 import type { MeasuredOffset } from '../cache/measurement.js';
 import { isConnectorStateError } from '../errors.js';
-import type { Environment, Exchange } from '../events/connector.js';
+import { type ConnectorRef, scopeOf } from '../events/connector.js';
 
 interface UnderWay {
   readonly number: number;
@@ -22,7 +22,7 @@ interface UnderWay {
 }
 
 export class MeasurementSharing {
-  /** The latest of each exchange and environment. */
+  /** The latest of each exchange, environment and scope. */
   readonly #underWay = new Map<string, UnderWay>();
   #begun = 0;
 
@@ -37,11 +37,11 @@ export class MeasurementSharing {
    * @throws what `measure` throws, this one or the one joined
    */
   async measure(
-    of: { readonly exchange: Exchange; readonly environment: Environment },
+    of: Pick<ConnectorRef, 'exchange' | 'environment' | 'scope'>,
     measure: () => Promise<MeasuredOffset>,
     after = 0,
   ): Promise<MeasuredOffset> {
-    const key = `${of.exchange} ${of.environment}`;
+    const key = `${of.exchange} ${of.environment} ${scopeOf(of)}`;
     for (;;) {
       const running = this.#underWay.get(key);
       if (!running || running.number <= after) return this.#begin(key, measure);

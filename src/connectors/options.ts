@@ -14,6 +14,12 @@ export interface ConnectorOptions {
   readonly credentials: Credentials;
   /** Default: the exchange's own host for the environment. */
   readonly baseUrl?: string | undefined;
+  /**
+   * Names the clock that judges: 1 to 64 letters, digits, `.`, `_` and `-`, not `default`. What connectors of one exchange,
+   * environment and scope measure, they share. Default: the exchange's own host has one, any other host another. Name one
+   * for hosts that you know to keep one clock, or for a host whose address changes.
+   */
+  readonly clockScope?: string | undefined;
   /** Default 5000; Bybit 1–60 000, BingX 1–5000. */
   readonly recvWindowMs?: number | undefined;
   /** For each HTTP request, 1–300 000. Default 10 000. */

@@ -4,6 +4,8 @@
  * Both are compared as offsets of this host's clock, at the moment the measurement came in: that is where a timestamp
  * is made, so the error is the one the exchange would have seen, the link to the database's clock included.
  */
+
+import { fieldsOf } from '../cache/facts.js';
 import { appliedOffset, type UsableState } from '../cache/lookup.js';
 import { type ClockSample, estimateFromSample } from '../clock/offset.js';
 import { referenceTimeMs } from '../clock/reference.js';
@@ -35,7 +37,7 @@ const MAX_OFFSET_MS = 1_000_000_000;
  * @param hostNowMs when there is no sample, the moment to tell the offset of
  */
 export function shadowedFact(
-  { userId, credentialId, exchange, environment }: ConnectorRef,
+  ref: ConnectorRef,
   { plan, missReason, lookupMs, window, toleranceMs }: WouldBeInit,
   sample: ClockSample | undefined,
   hostNowMs: number,
@@ -46,10 +48,7 @@ export function shadowedFact(
   return {
     type: 'ConnectorShadowed',
     data: {
-      userId,
-      credentialId,
-      exchange,
-      environment,
+      ...fieldsOf(ref),
       contact: plan.contact,
       ...(isHit && { tier: plan.tier }),
       ...(missReason && { missReason }),

@@ -12,7 +12,7 @@ import type { HostClock } from '../clock/host-clock.js';
 import { type ClockSample, estimateFromSample } from '../clock/offset.js';
 import { linkToSelf } from '../clock/reference.js';
 import type { RequestWindow } from '../clock/request-window.js';
-import type { ConnectorRef } from '../events/connector.js';
+import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapter.js';
 import { beginShadow, type EndShadow } from './shadow.js';
 import { measureServerTime } from './sync.js';
@@ -68,15 +68,12 @@ export async function initialiseWithoutCache(init: PlainInit): Promise<void> {
 }
 
 /** However far off this host's clock is: it need not fit into any row. */
-function stateFrom(
-  sample: ClockSample,
-  { exchange, environment }: ConnectorRef,
-  clock: HostClock,
-): UsableState {
+function stateFrom(sample: ClockSample, ref: ConnectorRef, clock: HostClock): UsableState {
   const estimate = estimateFromSample(sample);
   return {
-    exchange,
-    environment,
+    exchange: ref.exchange,
+    environment: ref.environment,
+    scope: scopeOf(ref),
     syncId: randomUUID(),
     basis: 'measured',
     estimate,

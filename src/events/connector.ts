@@ -32,7 +32,11 @@ export interface ConnectorRef extends CredentialRef {
 export const DEFAULT_SCOPE = 'default';
 
 export const MAX_SCOPE_LENGTH = 300;
-const SCOPE = /^[\x21-\x7e]+$/;
+/** Visible ASCII, 1 to {@link MAX_SCOPE_LENGTH}. */
+export const SCOPE_PATTERN = /^[\x21-\x7e]{1,300}$/;
+
+/** Of a connector or a fact about one: who does not say is about the exchange's own host. */
+export const scopeOf = (of: { readonly scope?: string | undefined }): string => of.scope ?? DEFAULT_SCOPE;
 
 export const MAX_ID_LENGTH = 128;
 
@@ -77,7 +81,7 @@ export function parseEnvironment(value: unknown): Environment {
  */
 export function parseScope(value: unknown): string {
   if (value === undefined) return DEFAULT_SCOPE;
-  if (typeof value === 'string' && value.length <= MAX_SCOPE_LENGTH && SCOPE.test(value)) return value;
+  if (typeof value === 'string' && SCOPE_PATTERN.test(value)) return value;
   throw new InvalidInputError(
     `scope must be 1 to ${MAX_SCOPE_LENGTH} visible ASCII characters, got ${show(value)}: pass the scope of the connector's own \`ref\``,
   );

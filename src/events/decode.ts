@@ -15,13 +15,17 @@ import type { KnownEvent, NewEvent, StoredEvent } from './event.js';
 /** Brings data of schema version n to n + 1. */
 export type Upcaster = (data: unknown) => unknown;
 
-/** What only adds optional fields leaves old data as it is. */
+/** What only adds optional fields leaves old data as it is; without a scope it is about the default one (`scopeOf`). */
 const unchanged: Upcaster = data => data;
 
 /** `UPCASTERS.X[n]` takes version n of X to n + 1. */
 export const UPCASTERS: Partial<Record<EventType, Readonly<Record<number, Upcaster>>>> = {
-  ConnectorSynced: { 1: unchanged },
-  ConnectorStateHit: { 1: unchanged },
+  ConnectorSynced: { 1: unchanged, 2: unchanged },
+  ConnectorSyncFailed: { 1: unchanged },
+  ConnectorStateHit: { 1: unchanged, 2: unchanged },
+  ConnectorAuthFailed: { 1: unchanged },
+  ConnectorStateInvalidated: { 1: unchanged },
+  ConnectorShadowed: { 1: unchanged },
 };
 
 export class InvalidEventError extends ConnectorStateError {

@@ -1,15 +1,18 @@
 /**
  * The shared clocks as they are now, for people and monitors: those that lookups use, which are the ones seen against
- * the clock of the server that answers. Those of servers that were failed over from stay in the table as history.
+ * the clock of the server that answers. Those of servers that were failed over from stay in the table as history; so do
+ * those of other hosts than the exchange's own that nobody has measured since yesterday, as each test server leaves one.
  */
 import type { Pool } from 'pg';
 import { inflate, type OffsetEstimate } from '../clock/offset.js';
-import type { Environment, Exchange } from '../events/connector.js';
+import { DEFAULT_SCOPE, type Environment, type Exchange } from '../events/connector.js';
 import { CLOCK_ID, epochMs } from './lookup.js';
 
 export interface SharedClockSummary {
   readonly exchange: Exchange;
   readonly environment: Environment;
+  /** `default`: the exchange's own host. */
+  readonly scope: string;
   /** Exchange minus the database's clock, now, milliseconds. */
   readonly offsetMs: number;
   /** The offset's error is at most this, milliseconds. */
@@ -51,7 +54,7 @@ export function estimateInRow(row: EstimateColumns): OffsetEstimate {
 
 interface Row
   extends EstimateColumns,
-    Pick<SharedClockSummary, 'exchange' | 'environment' | 'epoch' | 'samples' | 'isValid'> {
+    Pick<SharedClockSummary, 'exchange' | 'environment' | 'scope' | 'epoch' | 'samples' | 'isValid'> {
   readonly nowMs: number;
   readonly expiresAtMs: number;
   readonly contestedSinceMs: number | null;
@@ -62,23 +65,25 @@ interface Row
 
 const SQL = `
   WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id, ${epochMs('clock_timestamp()')} AS now)
-  SELECT x.exchange, x.environment, x.epoch::float8 AS epoch, x.sample_count::float8 AS samples, x.is_valid AS "isValid",
+  SELECT x.exchange, x.environment, x.scope, x.epoch::float8 AS epoch, x.sample_count::float8 AS samples, x.is_valid AS "isValid",
          r.now AS "nowMs", ${epochMs('x.expires_at')} AS "expiresAtMs",
          x.time_offset AS "offsetMs", x.uncertainty_ms AS "uncertaintyMs",
          ${epochMs('x.measured_at')} AS "measuredAtMs", x.rate_ppm AS "ratePpm", x.rate_bound_ppm AS "rateBoundPpm",
          x.rival_host AS "rivalHost", ${epochMs('x.contested_since')} AS "contestedSinceMs",
          x.rival_offset AS "rivalOffsetMs", ${epochMs('x.rival_measured_at')} AS "rivalAtMs"
     FROM exchange_clock x JOIN reference r ON x.reference_clock = r.id
-   ORDER BY x.exchange, x.environment`;
+   WHERE x.scope = '${DEFAULT_SCOPE}' OR x.expires_at > clock_timestamp() - interval '1 day'
+   ORDER BY x.exchange, x.environment, x.scope <> '${DEFAULT_SCOPE}', x.scope`;
 
 /** @throws whatever `pg` throws */
 export async function sharedClocks(pool: Pool): Promise<SharedClockSummary[]> {
   const { rows } = await pool.query<Row>(SQL);
   return rows.map(row => {
     const { offsetMs, uncertaintyMs } = inflate(estimateInRow(row), row.nowMs);
-    const { exchange, environment, epoch, samples, isValid } = row;
+    const { exchange, environment, scope, epoch, samples, isValid } = row;
     const hasEnded = row.expiresAtMs <= row.nowMs;
-    const clock = { exchange, environment, offsetMs, uncertaintyMs, epoch, samples, isValid, hasEnded };
+    const place = { exchange, environment, scope };
+    const clock = { ...place, offsetMs, uncertaintyMs, epoch, samples, isValid, hasEnded };
     return { ...clock, contested: contestOf(row, offsetMs) };
   });
 }

@@ -20,6 +20,8 @@ export interface DriftQuery {
   /** Default: all. */
   readonly exchange?: Exchange | undefined;
   readonly environment?: Environment | undefined;
+  /** A clock's, as in `exchange_clock`. */
+  readonly scope?: string | undefined;
   /** A machine's name, as in `drift_hourly`. */
   readonly host?: string | undefined;
 }
@@ -121,35 +123,38 @@ const CELL_COLUMNS: Readonly<Record<keyof DriftCell, string>> = {
   roundTripsOver: 'round_trips_over',
 };
 
-/** $1 epoch ms, $2 exchange, $3 environment, $4 machine (null: all). Exported for the benchmark, which explains it. */
+/** $1 epoch ms, $2 exchange, $3 environment, $4 scope, $5 machine (null: all). Exported for the benchmark, which explains it. */
 export const HOURS_SQL = `
-  SELECT ${ms('hour')} AS start, exchange, environment, reference_clock, machine,
+  SELECT ${ms('hour')} AS start, exchange, environment, scope, reference_clock, machine,
          ${Object.values(CELL_COLUMNS).join(', ')}
     FROM drift_hourly
    WHERE hour >= to_timestamp($1::float8 / 1000)
      AND ($2::text IS NULL OR exchange = $2) AND ($3::text IS NULL OR environment = $3)
-     AND ($4::text IS NULL OR machine = $4)
+     AND ($4::text IS NULL OR scope = $4)
+     AND ($5::text IS NULL OR machine = $5)
    ORDER BY hour`;
 
-/** $1 epoch ms, $2 exchange, $3 environment (null: all). */
+/** $1 epoch ms, $2 exchange, $3 environment, $4 scope (null: all). */
 export const SAMPLES_SQL = `
-  SELECT ${ms('sampled_at')}, exchange, environment, reference_clock, host, offset_ms, uncertainty_ms, round_trip_ms
+  SELECT ${ms('sampled_at')}, exchange, environment, scope, reference_clock, host, offset_ms, uncertainty_ms, round_trip_ms
     FROM drift_sample
    WHERE sampled_at >= to_timestamp($1::float8 / 1000)
      AND ($2::text IS NULL OR exchange = $2) AND ($3::text IS NULL OR environment = $3)
+     AND ($4::text IS NULL OR scope = $4)
    ORDER BY sampled_at, sync_id`;
 
 const CELL_FIELDS = Object.keys(CELL_COLUMNS);
-const KEY_COLUMNS = 5;
+const KEY_COLUMNS = 6;
 /** Objects that begin as copies of one have one layout; grown field by field they cost twice the time. */
 const SHAPE = cellOf({ atMs: 0, offsetMs: 0.5, uncertaintyMs: 0.5, roundTripMs: 0.5 });
 
 async function hours(client: PoolClient, fromMs: number, query: DriftQuery): Promise<Found> {
   const cells: PlacedCell[] = [];
-  const { exchange = null, environment = null, host = null } = query;
-  await eachRow(client, HOURS_SQL, [fromMs, exchange, environment, host], row => {
-    const [startMs, exchange, environment, referenceClock, machine] = row as [
+  const { exchange = null, environment = null, scope = null, host = null } = query;
+  await eachRow(client, HOURS_SQL, [fromMs, exchange, environment, scope, host], row => {
+    const [startMs, exchange, environment, scope, referenceClock, machine] = row as [
       number,
+      string,
       string,
       string,
       string,
@@ -158,7 +163,7 @@ async function hours(client: PoolClient, fromMs: number, query: DriftQuery): Pro
     const cell: Record<string, unknown> = { ...SHAPE };
     for (let i = 0; i < CELL_FIELDS.length; i++) cell[CELL_FIELDS[i] as string] = row[KEY_COLUMNS + i];
     // The columns are the cell's fields, by the record above.
-    cells.push({ startMs, exchange, environment, referenceClock, machine, cell: cell as DriftCell });
+    cells.push({ startMs, exchange, environment, scope, referenceClock, machine, cell: cell as DriftCell });
   });
   return { rows: cells.length, cells };
 }
@@ -172,12 +177,13 @@ async function samples(
   const cells: PlacedCell[] = [];
   /** By what they are about: the last cell, which is the only one that can grow. */
   const growing = new Map<string, number>();
-  const { exchange = null, environment = null, host } = query;
+  const { exchange = null, environment = null, scope = null, host } = query;
   let rows = 0;
-  await eachRow(client, SAMPLES_SQL, [fromMs, exchange, environment], row => {
+  await eachRow(client, SAMPLES_SQL, [fromMs, exchange, environment, scope], row => {
     rows += 1;
-    const [sampledAt, exchange, environment, referenceClock, process] = row as [
+    const [sampledAt, exchange, environment, scope, referenceClock, process] = row as [
       number,
+      string,
       string,
       string,
       string,
@@ -188,13 +194,13 @@ async function samples(
     if (host !== undefined && machine !== host) return;
     const atMs = Math.round(sampledAt);
     const startMs = Math.floor(atMs / cellMs) * cellMs;
-    const name = `${exchange} ${environment} ${referenceClock} ${machine}`;
+    const name = `${exchange} ${environment} ${scope} ${referenceClock} ${machine}`;
     const index = growing.get(name);
     const last = index === undefined ? undefined : (cells[index] as PlacedCell);
     const before = last?.startMs === startMs ? last.cell : undefined;
     const sample = { atMs, offsetMs, uncertaintyMs, roundTripMs };
     const cell = before ? addToCell(before, sample) : cellOf(sample);
-    const placed = { startMs, exchange, environment, referenceClock, machine, cell };
+    const placed = { startMs, exchange, environment, scope, referenceClock, machine, cell };
     if (before && index !== undefined) cells[index] = placed;
     else growing.set(name, cells.push(placed) - 1);
   });

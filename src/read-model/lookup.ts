@@ -1,5 +1,5 @@
 /**
- * The hot path's one round trip: any number of connectors' rows, the shared clock of each one's exchange,
+ * The hot path's one round trip: any number of connectors' rows, the shared clock of each one's exchange and scope,
  * and the database's own time, in one statement.
  *
  * The database's time makes the reply a sample of the database's clock, so it is taken apart from the rows
@@ -17,13 +17,15 @@
 import type { Pool, PoolClient } from 'pg';
 import { isContinuous } from '../clock/host-clock.js';
 import type { ClockSample } from '../clock/offset.js';
-import type { Environment, Exchange } from '../events/connector.js';
+import { type Environment, type Exchange, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
 
 export interface LookupKey {
   readonly cacheKey: string;
   readonly exchange: Exchange;
   readonly environment: Environment;
+  /** Whose clock judges its requests; see src/events/connector.ts. */
+  readonly scope?: string | undefined;
   /** The reply must say how far the read model has come. */
   readonly withCheckpoint?: true;
 }
@@ -34,6 +36,7 @@ export interface RawState {
   readonly credentialId: unknown;
   readonly exchange: unknown;
   readonly environment: unknown;
+  readonly scope: unknown;
   readonly offsetMs: unknown;
   readonly uncertaintyMs: unknown;
   readonly referenceClock: unknown;
@@ -101,15 +104,17 @@ WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id)
 SELECT ${epochMs('clock_timestamp()')}, r.id,
        s.user_id, s.credential_id, s.exchange, s.environment, s.time_offset, s.uncertainty_ms,
        s.reference_clock, s.sync_id, s.basis, ${epochMs('s.last_sync_time')}, ${epochMs('s.expires_at')}, s.is_valid,
-       s.rate_ppm, s.rate_bound_ppm,
+       s.rate_ppm, s.rate_bound_ppm, s.scope,
        x.time_offset, x.uncertainty_ms, x.sync_id, ${epochMs('x.measured_at')}, ${epochMs('x.expires_at')}, x.is_valid,
        x.epoch, ${epochMs('x.epoch_started_at')}, x.rate_ppm, x.rate_bound_ppm, ${epochMs('x.contested_since')},
        x.rival_host, x.rival_sync_id, x.rival_offset, x.rival_uncertainty_ms, ${epochMs('x.rival_measured_at')}${moreColumns}
-  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (cache_key, exchange, environment, n)
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
+       AS k (cache_key, exchange, environment, scope, n)
  CROSS JOIN reference r
   LEFT JOIN LATERAL (SELECT * FROM connector_state_cache t WHERE t.cache_key = k.cache_key COLLATE "C" LIMIT 1) s ON true
   LEFT JOIN LATERAL (SELECT * FROM exchange_clock t
-                      WHERE t.exchange = k.exchange AND t.environment = k.environment AND t.reference_clock = r.id
+                      WHERE t.exchange = k.exchange AND t.environment = k.environment
+                        AND t.scope = k.scope AND t.reference_clock = r.id
                       LIMIT 1) x ON true
  ORDER BY k.n`;
 
@@ -121,6 +126,7 @@ export const lookupParameters = (keys: readonly LookupKey[]): string[][] => [
   keys.map(key => key.cacheKey),
   keys.map(key => key.exchange),
   keys.map(key => key.environment),
+  keys.map(scopeOf),
 ];
 
 export const LOOKUP_STATEMENT_NAME = 'connector_state_lookup';
@@ -228,8 +234,8 @@ function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: num
 }
 
 const FIRST_STATE_COLUMN = 2;
-const FIRST_CLOCK_COLUMN = 16;
-const CHECKPOINT_COLUMN = 32;
+const FIRST_CLOCK_COLUMN = 17;
+const CHECKPOINT_COLUMN = 33;
 
 function toState(row: readonly unknown[]): RawState | undefined {
   const [
@@ -245,12 +251,13 @@ function toState(row: readonly unknown[]): RawState | undefined {
   ] = row.slice(FIRST_STATE_COLUMN, FIRST_CLOCK_COLUMN);
   // The columns are NOT NULL, so no user means no row.
   if (userId === null && syncId === null && credentialId === null) return undefined;
-  const [basis, measuredAtMs, expiresAtMs, isValid, ratePpm, rateBoundPpm] = rest;
+  const [basis, measuredAtMs, expiresAtMs, isValid, ratePpm, rateBoundPpm, scope] = rest;
   return {
     userId,
     credentialId,
     exchange,
     environment,
+    scope,
     offsetMs,
     uncertaintyMs,
     referenceClock,

@@ -68,6 +68,7 @@ export async function countUsage(pool: Pool): Promise<UsageCounts> {
 export interface CurrentSync {
   readonly exchange: string;
   readonly environment: string;
+  readonly scope: string;
   readonly syncId: string;
   readonly measuredAtMs: number;
   readonly referenceClock: string;
@@ -76,7 +77,7 @@ export interface CurrentSync {
 /** What an invalidation without a named sync condemns; `undefined` when there is no row. */
 export async function currentSync(pool: Pool, cacheKey: string): Promise<CurrentSync | undefined> {
   const { rows } = await pool.query<CurrentSync>(
-    `SELECT exchange, environment, sync_id AS "syncId", reference_clock AS "referenceClock",
+    `SELECT exchange, environment, scope, sync_id AS "syncId", reference_clock AS "referenceClock",
             ${epochMs('last_sync_time')} AS "measuredAtMs"
        FROM connector_state_cache WHERE cache_key = $1`,
     [cacheKey],
@@ -99,6 +100,7 @@ export interface StateInDetail {
   readonly nowMs: number;
   readonly exchange: string;
   readonly environment: string;
+  readonly scope: string;
   readonly offsetMs: number;
   readonly uncertaintyMs: number;
   readonly ratePpm: number;
@@ -133,7 +135,7 @@ export interface ClockInDetail {
 /** @returns `undefined` when there is no row */
 export async function stateInDetail(pool: Pool, cacheKey: string): Promise<StateInDetail | undefined> {
   const { rows } = await pool.query<StateInDetail>(
-    `SELECT ${epochMs('clock_timestamp()')} AS "nowMs", s.exchange, s.environment, s.time_offset AS "offsetMs",
+    `SELECT ${epochMs('clock_timestamp()')} AS "nowMs", s.exchange, s.environment, s.scope, s.time_offset AS "offsetMs",
             s.uncertainty_ms AS "uncertaintyMs", s.rate_ppm AS "ratePpm", s.rate_bound_ppm AS "rateBoundPpm",
             s.reference_clock AS "referenceClock", s.sync_id AS "syncId", s.basis,
             ${epochMs('s.last_sync_time')} AS "measuredAtMs", ${epochMs('s.expires_at')} AS "expiresAtMs",
@@ -146,7 +148,7 @@ export async function stateInDetail(pool: Pool, cacheKey: string): Promise<State
               'contestedSinceMs', ${epochMs('x.contested_since')}, 'rivalHost', x.rival_host, 'memory', x.memory)
             END AS clock
        FROM connector_state_cache s
-       LEFT JOIN exchange_clock x USING (exchange, environment, reference_clock)
+       LEFT JOIN exchange_clock x USING (exchange, environment, scope, reference_clock)
       WHERE s.cache_key = $1`,
     [cacheKey],
   );

@@ -5,7 +5,7 @@
 import type { Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
-export const LATEST_MIGRATION = 'StaleHits1764000000007';
+export const LATEST_MIGRATION = 'ClockScope1764000000008';
 
 const MISSING_TABLE = '42P01';
 

@@ -73,7 +73,7 @@ describe('a warm function', () => {
     const program = (after: string) => `
       const { createConnectorState } = await import('connector-state');
       const state = await createConnectorState();
-      const ref = { userId: 'user123', credentialId: 'cred456', exchange: 'BYBIT', environment: 'TESTNET' };
+      const ref = { userId: 'user123', credentialId: 'cred456', exchange: 'BYBIT', environment: 'TESTNET', scope: 'simulator' };
       const lookup = await state.cache.get(ref);
       if (!lookup.hit) throw new Error(lookup.reason);
       ${after}`;

@@ -11,13 +11,14 @@ import type { Position } from '../../src/events/event.js';
 import type { ConnectorRef, ConnectorStateCacheService } from '../../src/index.js';
 import { pg } from '../../src/postgres/driver.js';
 import { lookup } from '../../src/read-model/lookup.js';
-import { closing, givenWorld, type Process } from '../support/world.js';
+import { closing, givenWorld, type Process, SIMULATOR_SCOPE } from '../support/world.js';
 
 const REF: ConnectorRef = {
   userId: 'user123',
   credentialId: 'cred456',
   exchange: 'BYBIT',
   environment: 'TESTNET',
+  scope: SIMULATOR_SCOPE,
 };
 
 async function measured(cache: ConnectorStateCacheService, agoMs = 0): Promise<MeasuredOffset> {

@@ -11,11 +11,22 @@ import { estimateFromSample } from '../../src/clock/offset.js';
 import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { type LookupKey, type LookupReply, lookup } from '../../src/read-model/lookup.js';
-import { closing, eventually, givenWorld, type World } from '../support/world.js';
+import { closing, eventually, givenWorld, SIMULATOR_SCOPE, type World } from '../support/world.js';
 
-const key = (n: number): LookupKey => ({ cacheKey: `u${n}_c`, exchange: 'BYBIT', environment: 'TESTNET' });
+const key = (n: number): LookupKey => ({
+  cacheKey: `u${n}_c`,
+  exchange: 'BYBIT',
+  environment: 'TESTNET',
+  scope: SIMULATOR_SCOPE,
+});
 const ref = (n: number) =>
-  ({ userId: `u${n}`, credentialId: 'c', exchange: 'BYBIT', environment: 'TESTNET' }) as const;
+  ({
+    userId: `u${n}`,
+    credentialId: 'c',
+    exchange: 'BYBIT',
+    environment: 'TESTNET',
+    scope: SIMULATOR_SCOPE,
+  }) as const;
 
 function givenPool(url: string, max = 4) {
   const pool = createPool({ connectionString: url, max, log: silentLogger });
@@ -389,7 +400,9 @@ it('a lookup during which this host froze is asked again, for it would misplace 
   };
   const signal = new AbortController().signal;
 
-  const keys = [{ cacheKey: 'a_b', exchange: 'BYBIT', environment: 'TESTNET' }] as const;
+  const keys = [
+    { cacheKey: 'a_b', exchange: 'BYBIT', environment: 'TESTNET', scope: SIMULATOR_SCOPE },
+  ] as const;
   const { sample } = await lookup(pool, keys, { namedStatements: true, now, wall, signal });
 
   expect(reads).toBe(4);

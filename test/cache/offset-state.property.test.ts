@@ -36,6 +36,7 @@ const GOOD_STATE: RawState = {
   credentialId: 'c',
   exchange: 'BYBIT',
   environment: 'MAINNET',
+  scope: 'default',
   offsetMs: 145,
   uncertaintyMs: 12,
   referenceClock: 'pg:1:1',
@@ -115,6 +116,7 @@ describe('promise 9: a row that may contain anything', () => {
     expect(assessState(GOOD_STATE, ASSESSMENT)).toEqual({
       exchange: 'BYBIT',
       environment: 'MAINNET',
+      scope: 'default',
       syncId: SYNC,
       basis: 'measured',
       estimate: { offsetMs: 145, uncertaintyMs: 12, atMs: NOW - MINUTE_MS },
@@ -173,7 +175,7 @@ describe('promise 9: a row that may contain anything', () => {
   });
 
   it('holds for the shared clock too', () => {
-    const at = { ...REF, referenceClock: 'pg:1:1', referenceNowMs: NOW };
+    const at = { ...REF, scope: 'default', referenceClock: 'pg:1:1', referenceNowMs: NOW };
     expect(parseClock(undefined, NOW)).toBeUndefined();
     expect(stateFromClock(parseClock(GOOD_CLOCK, NOW) as never, at)).toMatchObject({
       basis: 'exchange-clock',

@@ -4,13 +4,14 @@ import { describe, expect, it } from '@jest/globals';
 import type { MeasuredOffset } from '../../src/cache/measurement.js';
 import { fixedTtl } from '../../src/clock/ttl.js';
 import type { ConnectorRef, ConnectorStateCacheService } from '../../src/index.js';
-import { eventsOf, givenWorld, measurements, type World } from '../support/world.js';
+import { eventsOf, givenWorld, measurements, SIMULATOR_SCOPE, type World } from '../support/world.js';
 
 const REF: ConnectorRef = {
   userId: 'user123',
   credentialId: 'cred456',
   exchange: 'BYBIT',
   environment: 'TESTNET',
+  scope: SIMULATOR_SCOPE,
 };
 
 async function measuredNow(

@@ -4,6 +4,7 @@ import { measuredFromSample } from '../../src/cache/measurement.js';
 import { createConnectorState } from '../../src/connector-state.js';
 import type { ConnectorRef } from '../../src/events/connector.js';
 import { silentLogger } from '../../src/logging.js';
+import { migrations } from '../../src/read-model/migrations/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { cli, json, spawnCli } from './support.js';
 
@@ -133,7 +134,7 @@ describe('acting', () => {
     const empty = await createTestDatabase({ migrated: false });
     try {
       const first = json(await cli(['migrate', '--json'], { env: { DATABASE_URL: empty.url } }));
-      expect(first.applied).toHaveLength(7);
+      expect(first.applied).toHaveLength(migrations.length);
       const second = await cli(['migrate'], { env: { DATABASE_URL: empty.url } });
       expect(second.stdout).toBe('Nothing to apply: the tables are up to date.\n');
     } finally {

@@ -32,7 +32,15 @@ function cellsOf(measured: readonly Measured[], referenceClock = 'pg:1:1', cellM
     const name = `${startMs} ${machine}`;
     const before = cells.get(name)?.cell;
     const cell = before ? addToCell(before, m) : cellOf(m);
-    cells.set(name, { startMs, exchange: 'BYBIT', environment: 'MAINNET', referenceClock, machine, cell });
+    cells.set(name, {
+      startMs,
+      exchange: 'BYBIT',
+      environment: 'MAINNET',
+      scope: 'default',
+      referenceClock,
+      machine,
+      cell,
+    });
   }
   return [...cells.values()].sort((a, b) => a.startMs - b.startMs);
 }

@@ -3,9 +3,14 @@
  * next sync heals it.
  */
 import { describe, expect, it } from '@jest/globals';
-import { BOTH, givenWorld, type World } from '../support/world.js';
+import { BOTH, givenWorld, SIMULATOR_SCOPE, type World } from '../support/world.js';
 
-const connector = { userId: 'user123', credentialId: 'cred456', environment: 'TESTNET' } as const;
+const connector = {
+  userId: 'user123',
+  credentialId: 'cred456',
+  environment: 'TESTNET',
+  scope: SIMULATOR_SCOPE,
+} as const;
 
 /** Every column of the row, set to what no event could have put there; and the miss that is the answer. */
 const NONSENSE: [column: string, value: string, reason: string][] = [
@@ -15,6 +20,9 @@ const NONSENSE: [column: string, value: string, reason: string][] = [
   ['exchange', "'KRAKEN'", 'corrupt'],
   ['exchange', "repeat('x', 100000)", 'corrupt'],
   ['environment', "''", 'corrupt'],
+  ['scope', "''", 'corrupt'],
+  ['scope', "'a scope'", 'corrupt'],
+  ['scope', "'https://elsewhere.example'", 'other-connector'],
   ['time_offset', "'NaN'", 'corrupt'],
   ['time_offset', "'Infinity'", 'corrupt'],
   ['time_offset', '1e300', 'corrupt'],
@@ -164,7 +172,7 @@ describe('promise 6: one state, one connector', () => {
     ] as const;
     const process = await world.process();
     const ref = ([userId, credentialId]: readonly [string, string]) =>
-      ({ userId, credentialId, exchange: 'BYBIT', environment: 'TESTNET' }) as const;
+      ({ userId, credentialId, exchange: 'BYBIT', environment: 'TESTNET', scope: SIMULATOR_SCOPE }) as const;
 
     for (const [i, pair] of pairs.entries()) {
       for (const other of pairs.slice(i))

@@ -149,6 +149,7 @@ describe('the plans', () => {
       Date.UTC(new Date(now).getUTCFullYear(), new Date(now).getUTCMonth()),
       'BYBIT',
       null,
+      'default',
     ]);
 
     expect(plan).toContain(`drift_sample_${month}`);
@@ -158,6 +159,8 @@ describe('the plans', () => {
   it('find the hours by their key', async () => {
     await pool.query('ANALYZE drift_hourly');
 
-    expect(await planOf(HOURS_SQL, [now - 12 * HOUR_MS, null, null, null])).toMatch(/drift_hourly_pkey/);
+    expect(await planOf(HOURS_SQL, [now - 12 * HOUR_MS, null, null, null, null])).toMatch(
+      /drift_hourly_pkey/,
+    );
   });
 });

@@ -78,6 +78,9 @@ export type AnyConnector = InstanceType<(typeof CONNECTOR)[Exchange]>;
  */
 export const SYNC_FIRST = { firstContact: 'sync-first', clockPolicy: 'fixed' } as const;
 
+/** Of every connector of a world: the simulator's hosts have ports of their own in each test. */
+export const SIMULATOR_SCOPE = 'simulator';
+
 export const NO_LATENCY = { time: 0, verify: 0, funding: 0 } as const;
 
 export async function givenSimulator(options: SimulatorOptions = {}): Promise<ExchangeSimulator> {
@@ -127,6 +130,7 @@ export async function givenWorld(options: SimulatorOptions = {}): Promise<World>
           environment: 'TESTNET',
           credentials: ACCOUNT,
           baseUrl: exchange === 'BYBIT' ? simulator.bybitUrl : simulator.bingxUrl,
+          clockScope: SIMULATOR_SCOPE,
           ...connectorOptions,
         }),
       );

@@ -137,6 +137,7 @@ const rawState = (row: ConnectorStateRow): RawState => ({
   credentialId: row.credentialId,
   exchange: row.exchange,
   environment: row.environment,
+  scope: row.scope,
   offsetMs: row.timeOffset,
   uncertaintyMs: row.uncertaintyMs,
   referenceClock: row.referenceClock,

@@ -13,7 +13,7 @@ import type { OffsetEstimate } from '../../../src/clock/offset.js';
 import { linkToSelf } from '../../../src/clock/reference.js';
 import type { ClockPolicy } from '../../../src/clock/ttl.js';
 import { ConnectorWithCache } from '../../../src/connectors/connector-with-cache.js';
-import type { ConnectorRef } from '../../../src/events/connector.js';
+import { type ConnectorRef, scopeOf } from '../../../src/events/connector.js';
 import { silentLogger } from '../../../src/logging.js';
 import type { LookupKey } from '../../../src/read-model/lookup.js';
 import { DEFAULT_MEMORY_TTL_MS } from '../../../src/settings.js';
@@ -209,6 +209,7 @@ const keyOf = (ref: ConnectorRef) => `${ref.userId} ${ref.credentialId}`;
 const guess = (ref: ConnectorRef, link: UsableState['link']): UsableState => ({
   exchange: ref.exchange,
   environment: ref.environment,
+  scope: scopeOf(ref),
   syncId: randomUUID(),
   basis: 'measured',
   estimate: { offsetMs: 0, uncertaintyMs: Number.POSITIVE_INFINITY, atMs: link.atMs },

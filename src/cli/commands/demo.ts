@@ -28,7 +28,7 @@ export function addDemo(program: Command): void {
     .description('a book of 20 connectors restored six ways against simulated exchanges, in about a minute')
     .addHelpText(
       'after',
-      '\nUses an embedded PostgreSQL of its own under .data/demo, emptied first; DATABASE_URL is left alone.\n\nExample:\n  connector-state demo --json | jq .scenarios',
+      '\nUses an embedded PostgreSQL of its own under .data/demo, emptied first; DATABASE_URL and EVENT_STORE_URL are left alone.\n\nExample:\n  connector-state demo --json | jq .scenarios',
     )
     .action((options: { json?: boolean }) =>
       runSession(options.json === true, async session => {
@@ -58,7 +58,7 @@ async function runDemo(session: Session): Promise<DemoReport> {
   const settings = readSettings();
   const { dataDir } = settings;
   const logLevel = process.env.LOG_LEVEL ? settings.logLevel : 'silent';
-  await makeFirstContact({ ...settings, databaseUrl: undefined });
+  await makeFirstContact({ ...settings, databaseUrl: undefined, eventStoreUrl: undefined });
   const demoDir = join(dataDir, 'demo');
 
   out.message('starting two simulated exchanges and an embedded PostgreSQL');
@@ -99,7 +99,12 @@ async function runDemo(session: Session): Promise<DemoReport> {
 }
 
 async function inspect({ open, signal }: Session, databaseUrl: string, out: Output) {
-  const state = await open({ databaseUrl, logLevel: 'error' });
+  const state = await open({
+    databaseUrl,
+    eventStoreUrl: databaseUrl,
+    projection: 'inline',
+    logLevel: 'error',
+  });
   const [stats, store, projector] = await Promise.all([
     state.cache.getStats(),
     state.store(),

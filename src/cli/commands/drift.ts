@@ -25,6 +25,7 @@ interface Options {
   readonly plot?: boolean;
   readonly exchange?: Exchange;
   readonly environment?: Environment;
+  readonly scope?: string;
   readonly host?: string;
   readonly since: Since;
   readonly by: DriftGrouping;
@@ -36,6 +37,10 @@ export function addDrift(program: Command): void {
     .description('how the exchanges’ clocks moved: offset, uncertainty, rate and steps')
     .option('--exchange <name>', 'BYBIT or BINGX; default: all', oneOf(EXCHANGES))
     .option('--environment <name>', 'MAINNET or TESTNET; default: all', oneOf(ENVIRONMENTS))
+    .option(
+      '--scope <name>',
+      '`default` (the exchange’s own host), another host’s origin, or a clockScope; default: all',
+    )
     .option('--since <time>', 'a span (30m, 24h, 7d, 2w) or a time (ISO 8601); default: 7d', parseSince)
     .option('--by <what>', 'a line for each exchange, or for each host as well', oneOf(['exchange', 'host']))
     .option('--host <name>', 'only what this machine measured; implies --by host')
@@ -106,6 +111,7 @@ async function read({ open, out, onEnd }: Session, options: Options): Promise<Dr
     since: options.since,
     exchange: options.exchange,
     environment: options.environment,
+    scope: options.scope,
     host: options.host,
   };
   try {
@@ -137,8 +143,10 @@ function explain(out: Output, found: DriftCells, lines: readonly DriftLine[], op
   const hidden = options.by === 'exchange' ? own : 0;
   const ownClocks = `${hidden} samples against processes’ own clocks, from outages of the database, are left out: --by host shows them.`;
   if (lines.length === 0) {
-    const { exchange = 'any exchange', environment, host } = options;
-    const what = [exchange, environment, host && `by ${host}`].filter(Boolean).join(' ');
+    const { exchange = 'any exchange', environment, scope, host } = options;
+    const what = [exchange, environment, scope && `scope ${scope}`, host && `by ${host}`]
+      .filter(Boolean)
+      .join(' ');
     throw new NotFoundError(
       `nothing was measured of ${what} since ${iso(fromMs)}: ${hidden > 0 ? ownClocks : 'give an earlier --since, or see with `connector-state stats` whether anything is recorded'}`,
     );

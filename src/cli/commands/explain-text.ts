@@ -2,11 +2,13 @@
 import type { Explanation } from '../../cache/explanation.js';
 import type { OffsetEstimate } from '../../clock/offset.js';
 import { MAX_TTL_MS, MIN_ADAPTIVE_TTL_MS } from '../../clock/ttl.js';
+import { DEFAULT_SCOPE } from '../../events/connector.js';
 import { iso, plusMinus, span } from '../quantities.js';
 
 export function inWords(userId: string, credentialId: string, e: Explanation): string {
+  const scope = e.scope === DEFAULT_SCOPE ? '' : ` on ${e.scope}`;
   return [
-    `${userId} ${credentialId}: ${e.exchange} ${e.environment}, ${STATUS[e.status]}`,
+    `${userId} ${credentialId}: ${e.exchange} ${e.environment}${scope}, ${STATUS[e.status]}`,
     '',
     'Why this offset',
     ...whyOffset(e),

@@ -3,7 +3,7 @@ import type { CacheStats } from '../../cache/connector-state-cache-service.js';
 import { table } from '../output.js';
 import { span } from '../quantities.js';
 import { runSession } from '../session.js';
-import { describeSharedClock } from '../shared-clock-text.js';
+import { describeSharedClock, nameOfClock } from '../shared-clock-text.js';
 
 export function addStats(program: Command): void {
   program
@@ -41,10 +41,7 @@ function show(stats: CacheStats, lag: { events: number; seconds: number }, hasOu
       ['syncs', `${stats.syncs} (failed ${stats.syncFailures})`],
       ['auth failures', stats.authFailures],
       ['invalidations', stats.invalidations],
-      ...stats.clocks.map(clock => [
-        `clock of ${clock.exchange} ${clock.environment}`,
-        describeSharedClock(clock),
-      ]),
+      ...stats.clocks.map(clock => [`clock of ${nameOfClock(clock)}`, describeSharedClock(clock)]),
       ...(hasOutbox
         ? [['outbox', `${waiting} events wait, the oldest for ${span(waitingSeconds * 1_000)}; ${dead} dead`]]
         : []),

@@ -26,6 +26,9 @@ async function restoreWithCache(task: WorkerTask): Promise<Omit<WorkerResult, 'l
   const startedMs = performance.now();
   const state = await createConnectorState({
     databaseUrl: task.databaseUrl,
+    // The demo's own, whatever the environment names.
+    eventStoreUrl: task.databaseUrl,
+    projection: 'inline',
     cacheMode: 'on',
     logLevel: task.logLevel,
     logFormat: 'pretty',

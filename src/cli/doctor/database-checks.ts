@@ -8,7 +8,7 @@ import { describeDatabase, describeFaultOfUrl } from '../../read-model/connectio
 import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
 import type { ProjectionMode } from '../../settings.js';
-import { describeContest } from '../shared-clock-text.js';
+import { describeContest, nameOfClock } from '../shared-clock-text.js';
 import { type Check, fail, ok, warn } from './check.js';
 
 const OLDEST_SERVER = 130_000;
@@ -133,8 +133,8 @@ const LONG_CONTEST_MS = 10 * 60_000;
 /** The clocks that all connectors share: one that a single machine contradicts for long is no use to anybody. */
 export async function checkSharedClocks(pool: Pool): Promise<Check> {
   const clocks = await sharedClocks(pool);
-  const contests = clocks.flatMap(({ exchange, environment, contested }) =>
-    contested ? [{ ...contested, said: `${exchange} ${environment} is ${describeContest(contested)}` }] : [],
+  const contests = clocks.flatMap(({ contested, ...clock }) =>
+    contested ? [{ ...contested, said: `${nameOfClock(clock)} is ${describeContest(contested)}` }] : [],
   );
   const said = [
     `${clocks.length} known`,

@@ -3,6 +3,7 @@
 import type { DriftLine, DriftPoint } from '../../clock/drift-history.js';
 import type { DriftStep } from '../../clock/drift-steps.js';
 import { ASSUMED_RATE } from '../../clock/offset.js';
+import { DEFAULT_SCOPE } from '../../events/connector.js';
 import type { DriftCells } from '../../read-model/drift-queries.js';
 import { table } from '../output.js';
 import { duration, iso } from '../quantities.js';
@@ -20,17 +21,27 @@ const plain = (value: number, digits = 1) =>
 const rateOf = ({ drift: { ratePpm, errorPpm } }: DriftLine) =>
   errorPpm < ASSUMED_RATE.boundPpm ? `${signed(ratePpm, 2)} ± ${errorPpm.toFixed(2)}` : '–';
 
+/** The exchange's own host goes without saying. */
+const otherScope = ({ scope }: DriftLine) => (scope === DEFAULT_SCOPE ? [] : [scope]);
+
 const clockOf = ({ referenceClock }: DriftLine) => referenceClock ?? OWN_CLOCK;
 export const nameOf = (line: DriftLine) =>
-  [line.exchange, line.environment, ...(line.host === undefined ? [] : [line.host])].join(' ');
+  [
+    line.exchange,
+    line.environment,
+    ...otherScope(line),
+    ...(line.host === undefined ? [] : [line.host]),
+  ].join(' ');
 
 export function showTable(lines: readonly DriftLine[]): string {
   // One clock's name under every line would only push the figures off the screen.
   const hasSeveralClocks = new Set(lines.map(clockOf)).size > 1;
+  const hasSeveralScopes = lines.some(({ scope }) => scope !== DEFAULT_SCOPE);
   const grid = table(
     [
       'exchange',
       'environment',
+      ...(hasSeveralScopes ? ['scope'] : []),
       lines[0]?.host === undefined ? 'hosts' : 'host',
       'samples',
       'offset ms',
@@ -43,6 +54,7 @@ export function showTable(lines: readonly DriftLine[]): string {
     lines.map(line => [
       line.exchange,
       line.environment,
+      ...(hasSeveralScopes ? [line.scope] : []),
       line.host ?? line.hosts,
       line.samples,
       `${signed(line.offsetMs)} ± ${plain(line.uncertaintyMs)}`,
@@ -52,7 +64,10 @@ export function showTable(lines: readonly DriftLine[]): string {
       iso(line.lastAtMs).slice(0, 16).replace('T', ' '),
       ...(hasSeveralClocks ? [clockOf(line)] : []),
     ]),
-    ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'left', 'left'],
+    [
+      ...(hasSeveralScopes ? (['left'] as const) : []),
+      ...(['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'left', 'left'] as const),
+    ],
   );
   return [grid, ...lines.flatMap(showSteps)].join('\n');
 }
@@ -83,9 +98,10 @@ export const report = (found: DriftCells, lines: readonly DriftLine[]) => ({
   cellMs: found.cellMs,
   rows: found.rows,
   lines: lines.map(
-    ({ exchange, environment, host = null, referenceClock = null, drift, points, ...line }) => ({
+    ({ exchange, environment, scope, host = null, referenceClock = null, drift, points, ...line }) => ({
       exchange,
       environment,
+      scope,
       host,
       referenceClock,
       ...line,
@@ -117,7 +133,15 @@ const POINT_COLUMNS = {
 
 /** A row for each point of each line (RFC 4180, but lines end as they do everywhere else). */
 export function csv(lines: readonly DriftLine[]): string {
-  const head = ['start', 'exchange', 'environment', 'host', 'reference_clock', ...Object.keys(POINT_COLUMNS)];
+  const head = [
+    'start',
+    'exchange',
+    'environment',
+    'host',
+    'reference_clock',
+    ...Object.keys(POINT_COLUMNS),
+    'scope',
+  ];
   const rows = lines.flatMap(line =>
     line.points.map(point => [
       iso(point.startMs),
@@ -126,6 +150,7 @@ export function csv(lines: readonly DriftLine[]): string {
       line.host ?? '',
       line.referenceClock ?? '',
       ...Object.values(POINT_COLUMNS).map(field => point[field]),
+      line.scope,
     ]),
   );
   return [head, ...rows].map(row => row.map(cell).join(',')).join('\n');

@@ -24,6 +24,9 @@ export class ConnectorStateCache {
   @Column({ name: 'environment', type: 'text' })
   environment!: string;
 
+  @Column({ name: 'scope', type: 'text', default: 'default' })
+  scope!: string;
+
   @Column({ name: 'time_offset', type: 'double precision', default: 0 })
   timeOffset!: number;
 

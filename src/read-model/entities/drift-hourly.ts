@@ -12,6 +12,14 @@ export class DriftHourly {
   @PrimaryColumn({ name: 'environment', type: 'text', primaryKeyConstraintName: 'drift_hourly_pkey' })
   environment!: string;
 
+  @PrimaryColumn({
+    name: 'scope',
+    type: 'text',
+    default: 'default',
+    primaryKeyConstraintName: 'drift_hourly_pkey',
+  })
+  scope!: string;
+
   @PrimaryColumn({ name: 'reference_clock', type: 'text', primaryKeyConstraintName: 'drift_hourly_pkey' })
   referenceClock!: string;
 

@@ -18,6 +18,9 @@ export class DriftSample {
   @Column({ name: 'environment', type: 'text' })
   environment!: string;
 
+  @Column({ name: 'scope', type: 'text', default: 'default' })
+  scope!: string;
+
   @Column({ name: 'reference_clock', type: 'text' })
   referenceClock!: string;
 

@@ -9,6 +9,14 @@ export class ExchangeClock {
   @PrimaryColumn({ name: 'environment', type: 'text', primaryKeyConstraintName: 'exchange_clock_pkey' })
   environment!: string;
 
+  @PrimaryColumn({
+    name: 'scope',
+    type: 'text',
+    default: 'default',
+    primaryKeyConstraintName: 'exchange_clock_pkey',
+  })
+  scope!: string;
+
   @PrimaryColumn({ name: 'reference_clock', type: 'text', primaryKeyConstraintName: 'exchange_clock_pkey' })
   referenceClock!: string;
 

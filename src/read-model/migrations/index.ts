@@ -9,6 +9,7 @@ import { ClockDrift1764000000004 } from './1764000000004-clock-drift.js';
 import { DriftHistory1764000000005 } from './1764000000005-drift-history.js';
 import { ShadowOutcome1764000000006 } from './1764000000006-shadow-outcome.js';
 import { StaleHits1764000000007 } from './1764000000007-stale-hits.js';
+import { ClockScope1764000000008 } from './1764000000008-clock-scope.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -18,4 +19,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   DriftHistory1764000000005,
   ShadowOutcome1764000000006,
   StaleHits1764000000007,
+  ClockScope1764000000008,
 ];
