@@ -115,7 +115,7 @@ async function givenDeployment() {
   const relay = supervised({
     name: 'relay',
     spawn: () => spawnCli(['relay', '--json'], { env }),
-    isNeeded: () => outbox.isWaiting(),
+    isNeeded: () => outbox.look([]).then(({ waits }) => waits),
     // 3: something still waits, for its server is down.
     exitCodes: [0, 3],
   });
@@ -131,7 +131,7 @@ async function givenDeployment() {
     async haveFactsWait() {
       outage.isOn = true;
       server.kill();
-      await eventually(() => outbox.isWaiting(), PATIENCE_MS);
+      await eventually(() => outbox.look([]).then(({ waits }) => waits), PATIENCE_MS);
       outage.isOn = false;
     },
   };
@@ -156,11 +156,12 @@ async function killOne(
   const appendedBefore = sum(writers, ({ direct }) => direct());
   const isReady = async () => {
     if (isBusyServer) {
-      load.isHeld = await outbox.isWaiting();
+      load.isHeld = await outbox.look([]).then(({ waits }) => waits);
       return sum(writers, ({ direct }) => direct()) >= appendedBefore + DIRECT_APPENDS;
     }
     // A relay is there when something waits, which is when the server was away.
-    if (victim === relay && !(await outbox.isWaiting())) await deployment.haveFactsWait();
+    if (victim === relay && !(await outbox.look([]).then(({ waits }) => waits)))
+      await deployment.haveFactsWait();
     return isEarly ? victim.isThere : isAtWork(victim, relay, pool);
   };
   try {

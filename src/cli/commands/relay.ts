@@ -13,7 +13,7 @@ export function addRelay(program: Command): void {
   program
     .command('relay')
     .description('take what waits in the outbox to the event store now, then end')
-    .option('--retry-dead', 'also the events that the event store called invalid before')
+    .option('--retry-dead', 'also the events that the event store called invalid, or refused, before')
     .addHelpText(
       'after',
       '\nProcesses that project do this by themselves. Exit 3: something still waits.\n\nExample:\n  connector-state relay --json',
@@ -44,10 +44,13 @@ async function run({ open, out }: Session, { retryDead = false }: Options): Prom
 }
 
 /** Completes "Outbox: …". */
-export function showStatus({ waiting, waitingSince, lastError, dead }: OutboxStatus): string {
-  const waits =
-    waiting === 0
-      ? 'nothing waits'
-      : `${waiting} wait since ${iso(waitingSince ?? 0)}${lastError ? ` (${lastError})` : ''}`;
+export function showStatus({ waiting, waitingSince, lastError, dead, refused }: OutboxStatus): string {
+  const why =
+    refused.events > 0
+      ? ` (${refused.events} of them behind a refused one, the first of ${refused.stream}: ${refused.error})`
+      : lastError
+        ? ` (${lastError})`
+        : '';
+  const waits = waiting === 0 ? 'nothing waits' : `${waiting} wait since ${iso(waitingSince ?? 0)}${why}`;
   return dead === 0 ? waits : `${waits}; ${dead} were called invalid and set aside`;
 }

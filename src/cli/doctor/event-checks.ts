@@ -50,7 +50,15 @@ export async function checkDeadLetters(projector: Projector): Promise<Check> {
 }
 
 export async function checkOutbox(outbox: Pick<OutboxTable, 'status'>): Promise<Check> {
-  const { waiting, waitingSince, lastError, dead, lastDeadError } = await outbox.status();
+  const { waiting, waitingSince, lastError, dead, lastDeadError, refused } = await outbox.status();
+  if (refused.events > 0) {
+    const others = waiting - refused.events;
+    return warn(
+      'outbox',
+      `${refused.events} events of ${refused.streams} stream(s) wait behind one that the event store refused, the first of ${refused.stream}: ${refused.error}; ${others === 0 ? 'nothing else waits' : `${others} others wait too${lastError ? ` (${lastError})` : ''}`}`,
+      'do what the refusal says; they are tried again every minute, or at once with `connector-state relay --retry-dead`',
+    );
+  }
   if (waiting > 0) {
     const why = lastError ? `; ${lastError}` : '';
     return warn(

@@ -42,6 +42,7 @@ interface Shipment {
 interface Pending {
   readonly shipment: Shipment;
   readonly index: number;
+  readonly stream: string;
   readonly eventCount: number;
 }
 
@@ -80,7 +81,7 @@ export class AppendCall {
       };
       const messages = writes.map(({ stream, version, events }, index) => {
         const correlation = this.#nextCorrelation();
-        this.#pending.set(correlation, { shipment, index, eventCount: events.length });
+        this.#pending.set(correlation, { shipment, index, stream, eventCount: events.length });
         return encodeAppend(correlation, stream, version, events);
       });
       try {
@@ -122,7 +123,7 @@ export class AppendCall {
     const pending = this.#pending.get(answer.correlation);
     if (!pending) return;
     this.#pending.delete(answer.correlation);
-    note(pending, understand(answer, pending.eventCount));
+    note(pending, understand(answer, pending));
   }
 
   #giveUp(failure: Error): void {
@@ -141,15 +142,15 @@ function note({ shipment, index }: Pending, receipt: Receipt): void {
   if (shipment.left === 0) shipment.resolve(shipment.receipts);
 }
 
-function understand(answer: AppendAnswer, eventCount: number): Receipt {
+function understand(answer: AppendAnswer, pending: Pending): Receipt {
   try {
-    return toReceipt(answer, eventCount);
+    return toReceipt(answer, pending);
   } catch (error) {
     return { outcome: 'failed', failure: toFailure(error, 'understand the answer to an append') };
   }
 }
 
-function toReceipt({ success, error }: AppendAnswer, eventCount: number): Receipt {
+function toReceipt({ success, error }: AppendAnswer, { stream, eventCount }: Pending): Receipt {
   if (success) {
     if (success.version >= eventCount && Number.isSafeInteger(success.version))
       return { outcome: 'stored', ...success };
@@ -158,7 +159,7 @@ function toReceipt({ success, error }: AppendAnswer, eventCount: number): Receip
   const details = error?.getDetails();
   const typeName = details?.getTypeName() ?? '';
   if (typeName !== CONFLICT) {
-    return { outcome: 'failed', failure: toBatchFailure(typeName, error?.getMessage() ?? '') };
+    return { outcome: 'failed', failure: toBatchFailure(typeName, error?.getMessage() ?? '', stream) };
   }
   const conflict = details?.unpack(WrongExpectedVersion.deserializeBinary, CONFLICT);
   // A stream that does not exist is said in two ways: as none, and as the largest unsigned number.

@@ -12,11 +12,14 @@ export class EventStoreFailure extends ConnectorStateError {
   readonly transient: boolean;
   /** Where the leader is, when the node that was asked is none. */
   readonly leader: Endpoint | undefined;
+  /** The stream that is refused, when others need not be. */
+  readonly stream: string | undefined;
 
-  constructor(message: string, transient: boolean, leader?: Endpoint) {
+  constructor(message: string, transient: boolean, about: { leader?: Endpoint; stream?: string } = {}) {
     super('EVENT_STORE_FAILED', message);
     this.transient = transient;
-    this.leader = leader;
+    this.leader = about.leader;
+    this.stream = about.stream;
   }
 }
 
@@ -26,22 +29,27 @@ interface Reason {
   readonly reason: string;
   readonly remedy: string;
   readonly transient: boolean;
+  /** It may be so for one stream and not for another. */
+  readonly isOfStream?: boolean;
 }
 
 const ACCESS_DENIED: Reason = {
   reason: 'access denied',
   remedy: `give the user the right to read $all and to write streams that start with ${STREAM_PREFIX}`,
   transient: false,
+  isOfStream: true,
 };
 const STREAM_DELETED: Reason = {
   reason: 'the stream was deleted for good',
   remedy: 'its name cannot be used again in this store',
   transient: false,
+  isOfStream: true,
 };
 const TOO_LARGE: Reason = {
   reason: 'the append is larger than the server takes',
   remedy: 'raise its MaxAppendSize',
   transient: false,
+  isOfStream: true,
 };
 const RETRY = 'retry with the same event ids, or look after the server';
 
@@ -60,8 +68,11 @@ const BATCH_ERRORS: Readonly<Record<string, Reason>> = {
 /** Appends and reads that a repetition would not change. */
 const REFUSALS = new Set<status>([status.INVALID_ARGUMENT, status.UNIMPLEMENTED, status.OUT_OF_RANGE]);
 
-/** @param action completes "the event store could not …" */
-export function toFailure(error: unknown, action: string): ConnectorStateError {
+/**
+ * @param action completes "the event store could not …"
+ * @param stream that the call was about
+ */
+export function toFailure(error: unknown, action: string, stream?: string): ConnectorStateError {
   if (error instanceof ConnectorStateError) return error;
   const { code, details, metadata } = error as Partial<{ code: number; details: string; metadata: Metadata }>;
   const exception = String(metadata?.get('exception')[0] ?? '');
@@ -72,15 +83,16 @@ export function toFailure(error: unknown, action: string): ConnectorStateError {
     };
     const isKnown = leader.host !== '' && leader.port > 0;
     const reason = { reason: 'the node is not the leader', remedy: RETRY, transient: true };
-    return failure(action, reason, isKnown ? leader : undefined);
+    return failure(action, reason, isKnown ? { leader } : {});
   }
-  return failure(action, EXCEPTIONS[exception] ?? reasonOf(code, details ?? (error as Error)?.message ?? ''));
+  const reason = EXCEPTIONS[exception] ?? reasonOf(code, details ?? (error as Error)?.message ?? '');
+  return failure(action, reason, stream === undefined ? {} : { stream });
 }
 
 /** @param typeName the packed details of a `google.rpc.Status` */
-export function toBatchFailure(typeName: string, message: string): EventStoreFailure {
+export function toBatchFailure(typeName: string, message: string, stream: string): EventStoreFailure {
   const busy: Reason = { reason: `the server said: ${message}`, remedy: RETRY, transient: true };
-  return failure('append', BATCH_ERRORS[typeName] ?? busy);
+  return failure('append', BATCH_ERRORS[typeName] ?? busy, { stream });
 }
 
 function reasonOf(code: number | undefined, details: string): Reason {
@@ -146,5 +158,15 @@ const innermost = (details: string): string =>
 const WRAPPED = /Last error: *(?:Error: )?(?<reason>.*?)\.?(?: Resolution note:|$)/s;
 const NOTE = /Resolution note: *(.*)$/s;
 
-const failure = (action: string, { reason, remedy, transient }: Reason, leader?: Endpoint) =>
-  new EventStoreFailure(`the event store could not ${action} (${reason}): ${remedy}`, transient, leader);
+function failure(
+  action: string,
+  { reason, remedy, transient, isOfStream }: Reason,
+  { stream, leader }: { readonly stream?: string; readonly leader?: Endpoint } = {},
+): EventStoreFailure {
+  const named = isOfStream ? stream : undefined;
+  const what = named === undefined ? action : `${action} to ${named}`;
+  return new EventStoreFailure(`the event store could not ${what} (${reason}): ${remedy}`, transient, {
+    ...(leader && { leader }),
+    ...(named !== undefined && { stream: named }),
+  });
+}

@@ -5,6 +5,7 @@
 import pLimit from 'p-limit';
 import type { CallContext } from './calls.js';
 import type { Node } from './connection.js';
+import { toFailure } from './failure.js';
 import { noteUse } from './give-way.js';
 import type { Interruption } from './interruption.js';
 import { reaches, readTail, refreshTail, type SearchBound, type Tail } from './stream-tail.js';
@@ -81,7 +82,10 @@ export class TailsInUse {
       await this.#read(node, stream, this.#bounds.get(stream) as SearchBound, false, signal);
       return;
     }
-    await refreshTail(node, stream, this.of(stream), actual, this.#context.attemptTimeoutMs, signal);
+    const { attemptTimeoutMs } = this.#context;
+    await refreshTail(node, stream, this.of(stream), actual, attemptTimeoutMs, signal).catch(error => {
+      throw toFailure(error, 'append', stream);
+    });
     this.#fresh.add(stream);
   }
 
@@ -99,7 +103,9 @@ export class TailsInUse {
 
   async #read(node: Node, stream: string, bound: SearchBound, isFirst: boolean, signal: AbortSignal) {
     const [tail] = await Promise.all([
-      readTail(node, stream, bound, this.#context.attemptTimeoutMs, signal),
+      readTail(node, stream, bound, this.#context.attemptTimeoutMs, signal).catch(error => {
+        throw toFailure(error, 'append', stream);
+      }),
       isFirst ? this.#context.prepare(node, stream, signal) : undefined,
     ]);
     this.#tails.set(stream, tail);

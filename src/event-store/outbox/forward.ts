@@ -1,33 +1,47 @@
 /**
- * One batch to the event store, in order. What the store calls invalid would block everything behind it for ever, so
- * the batch is halved until the culprit stands alone, and the rest goes on.
+ * One batch to the event store, in order. What it does not take stands in nobody's way but its own stream's:
  *
- * A refusal that waiting will not change may be the event's fault (its stream was deleted for good, it is too large) or
- * the store's (a right is missing). It is the event's if the store takes others of the same batch; if it takes
- * none, all go on waiting. Any other failure ends the batch, and what is behind goes on waiting.
+ *   invalid    no store will ever take it (its schema, a type of a later release): set aside alone, found by halving
+ *   refused    for its stream's sake or its own (the stream was deleted for good, the event is too large, a right to it
+ *              is missing): it becomes the head of its stream, which waits behind it; all others go on. A store that
+ *              says which stream it means spares the search; where it does not, the batch is halved, and the refusal
+ *              is the event's if the store takes others of the batch, else the store's
+ *   failed     anything else: the store cannot be used now. The batch ends, and what is behind goes on waiting
  */
 import { isConnectorStateError } from '../../errors.js';
 import type { NewEvent, Position } from '../../events/event.js';
 import type { AppendResult } from '../event-store.js';
 import { toNewEvent, type WaitingEvent } from './waiting-event.js';
 
+export interface Untaken {
+  readonly waiting: WaitingEvent;
+  readonly problem: string;
+}
+
 export interface Forwarded {
   /** Acknowledged by the store. */
   readonly stored: readonly WaitingEvent[];
-  readonly dead: readonly { readonly waiting: WaitingEvent; readonly problem: string }[];
+  /** Invalid. */
+  readonly dead: readonly Untaken[];
+  /** Heads of streams that wait from now on. */
+  readonly refused: readonly Untaken[];
   /** Of the last event stored. */
   readonly position: Position | undefined;
-  /** What the store said to the first event it did not take; `undefined` when all are stored or dead. */
+  /** Why the store cannot be used now; `undefined`: the batch came to its end. */
   readonly failure: string | undefined;
 }
 
-/** Refused one by one, none taken: asking for each of hundreds would tell no more. */
-const ENOUGH_REFUSALS = 5;
+/** So many refusals and nothing taken: the rest of the batch is for the next, which leaves these streams out. */
+const ENOUGH_REFUSALS = 20;
 
 /** A store says of its failures whether they may pass. */
 const isRefusal = (error: unknown): boolean =>
   isConnectorStateError(error, 'EVENT_STORE_FAILED') &&
   (error as { transient?: boolean }).transient === false;
+
+/** What a store may say of a refusal: which stream it is about, and that others are not concerned. */
+const refusedStreamOf = (error: unknown): string | undefined =>
+  isRefusal(error) ? (error as { stream?: string }).stream : undefined;
 
 interface Item {
   readonly waiting: WaitingEvent;
@@ -39,11 +53,15 @@ export async function forward(
   append: (events: readonly NewEvent[]) => Promise<AppendResult>,
 ): Promise<Forwarded> {
   const stored: WaitingEvent[] = [];
-  const dead: { waiting: WaitingEvent; problem: string }[] = [];
-  const refused: typeof dead = [];
+  const dead: Untaken[] = [];
+  const refused: Untaken[] = [];
+  /** Of a refusal that names no stream: whose fault it is shows at the end. */
+  const undecided: Untaken[] = [];
+  const held = new Set<string>();
   let position: Position | undefined;
 
-  async function take(items: readonly Item[]): Promise<string | undefined> {
+  async function take(all: readonly Item[]): Promise<string | undefined> {
+    const items = all.filter(({ event }) => !held.has(event.stream));
     const [first] = items;
     if (!first) return undefined;
     try {
@@ -55,9 +73,20 @@ export async function forward(
       const message = error instanceof Error ? error.message : String(error);
       const isInvalid = isConnectorStateError(error, 'INVALID_EVENT');
       if (!isInvalid && !isRefusal(error)) return message;
+      const stream = refusedStreamOf(error);
       if (items.length === 1) {
-        (isInvalid ? dead : refused).push({ waiting: first.waiting, problem: message });
-        return stored.length === 0 && refused.length >= ENOUGH_REFUSALS ? message : undefined;
+        const untaken = { waiting: first.waiting, problem: message };
+        if (isInvalid) dead.push(untaken);
+        else {
+          held.add(first.event.stream);
+          (stream === undefined ? undecided : refused).push(untaken);
+        }
+        const isEnough = stored.length === 0 && held.size >= ENOUGH_REFUSALS;
+        return isEnough ? message : undefined;
+      }
+      const own = items.filter(({ event }) => event.stream === stream);
+      if (own.length > 0 && own.length < items.length) {
+        return (await take(own)) ?? (await take(items.filter(({ event }) => event.stream !== stream)));
       }
       const half = Math.ceil(items.length / 2);
       return (await take(items.slice(0, half))) ?? (await take(items.slice(half)));
@@ -71,7 +100,7 @@ export async function forward(
     else items.push({ waiting, event });
   }
   let failure = await take(items);
-  if (stored.length > 0) dead.push(...refused);
-  else failure ??= refused[0]?.problem;
-  return { stored, dead, position, failure };
+  if (stored.length > 0) refused.push(...undecided);
+  else failure ??= undecided[0]?.problem;
+  return { stored, dead, refused, position, failure };
 }

@@ -11,8 +11,9 @@
  *                                            ↓ the store or the database failed
  *                                          resting, 0.1 s doubling to 5 s, and then draining again
  *
- * What the store calls invalid is marked dead with the reason, counted, and the rest goes on; see forward.ts. Any
- * other refusal is waited out.
+ * What the store calls invalid is set aside with the reason, counted, and the rest goes on; what it refuses holds its
+ * own stream and no other (forward.ts). The heads of such streams are tried again every minute, and as soon as one
+ * of them is taken: a right may have been granted, a limit raised. Any other failure is waited out.
  *
  * Everything new goes behind what waits, so under load there would always be something, and nobody would go to the
  * store directly again. Once a batch was a short one, the next is therefore taken with the lock that adding to the
@@ -28,8 +29,8 @@ import type { Logger } from '../../logging.js';
 import type { EventStore } from '../event-store.js';
 import { createBackoff } from '../waiting.js';
 import { appendWithin } from './append-within.js';
-import { type Forwarded, forward } from './forward.js';
-import { inRelayTransaction } from './relay-transaction.js';
+import { type Forwarded, forward, type Untaken } from './forward.js';
+import { type BatchQueries, inRelayTransaction } from './relay-transaction.js';
 import { createOutboxTable, type OutboxTable } from './table.js';
 import type { WaitingEvent } from './waiting-event.js';
 
@@ -48,12 +49,17 @@ export interface RelayOptions {
   readonly appendTimeoutMs?: number | undefined;
   /** Events a batch. Default 500. */
   readonly batchSize?: number | undefined;
+  /** How long after a refusal an event is tried again, in milliseconds. Default 60 000. */
+  readonly retryRefusedMs?: number | undefined;
 }
 
 /** Counted since the relay was created. */
 export interface RelayCounters {
   forwarded: number;
+  /** Called invalid. */
   dead: number;
+  /** Refused, each event once for each reason. */
+  refused: number;
   failures: number;
 }
 
@@ -65,6 +71,7 @@ type BatchOutcome = Forwarded | 'empty' | 'busy' | 'failed';
 const DEFAULT_POLL_INTERVAL_MS = 5_000;
 const DEFAULT_APPEND_TIMEOUT_MS = 10_000;
 const DEFAULT_BATCH_SIZE = 500;
+const DEFAULT_RETRY_REFUSED_MS = 60_000;
 /** Others wait for it. */
 const LAST_BATCH_TIMEOUT_MS = 1_000;
 
@@ -76,7 +83,7 @@ export class Relay {
   readonly #stop = new AbortController();
   /** What it empties, to be looked at. */
   readonly outbox: OutboxTable;
-  readonly counters: RelayCounters = { forwarded: 0, dead: 0, failures: 0 };
+  readonly counters: RelayCounters = { forwarded: 0, dead: 0, refused: 0, failures: 0 };
   #draining: Promise<DrainOutcome> | undefined;
   #drainingSinceMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -84,6 +91,8 @@ export class Relay {
   #isStarted = false;
   /** Monotonic milliseconds until which the relay rests after a failure. */
   #restUntilMs = 0;
+  /** Monotonic milliseconds at which refused heads are tried again. */
+  #retryRefusedAtMs = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -137,15 +146,16 @@ export class Relay {
   }
 
   async #drainAll(): Promise<DrainOutcome> {
+    const startedAtMs = performance.now();
     let forwarded = 0;
     let isNearlyEmpty = false;
     for (;;) {
       if (this.#stop.signal.aborted) return 'waiting';
-      const outcome = await this.#forwardBatch(isNearlyEmpty);
+      const outcome = await this.#forwardBatch(isNearlyEmpty, startedAtMs);
       if (typeof outcome === 'object') {
         forwarded += outcome.stored.length;
         if (outcome.position) await this.#runAfterForward(outcome.position);
-        isNearlyEmpty = outcome.stored.length + outcome.dead.length < this.#batchSize;
+        isNearlyEmpty = takenCareOf(outcome).length < this.#batchSize;
         if (outcome.failure === undefined) continue;
       }
       if (forwarded > 0)
@@ -155,7 +165,7 @@ export class Relay {
     }
   }
 
-  async #forwardBatch(keepOthersOut: boolean): Promise<BatchOutcome> {
+  async #forwardBatch(keepOthersOut: boolean, startedAtMs: number): Promise<BatchOutcome> {
     const { pool, store } = this.#options;
     const timeoutMs = keepOthersOut
       ? Math.min(LAST_BATCH_TIMEOUT_MS, this.#appendTimeoutMs)
@@ -164,6 +174,7 @@ export class Relay {
       const outcome = await inRelayTransaction(pool, async (queries): Promise<BatchOutcome> => {
         if (!(await queries.tryLock())) return 'busy';
         if (keepOthersOut) await queries.keepOthersOut();
+        await this.#retryRefused(queries, startedAtMs);
         const batch = await queries.oldest(this.#batchSize);
         if (batch.length === 0) return 'empty';
         const result = await forward(batch, events =>
@@ -171,10 +182,10 @@ export class Relay {
         );
         await queries.remove(result.stored);
         await queries.bury(result.dead);
-        if (result.failure !== undefined) {
-          const done = new Set([...result.stored, ...result.dead.map(({ waiting }) => waiting)]);
-          await queries.noteFailure(batch.find(each => !done.has(each)) as WaitingEvent, result.failure);
-        }
+        await queries.hold(result.refused);
+        const done = new Set(takenCareOf(result));
+        const oldest = batch.find(each => !done.has(each));
+        if (result.failure !== undefined && oldest) await queries.noteFailure(oldest, result.failure);
         return result;
       });
       if (typeof outcome === 'object') this.#count(outcome);
@@ -189,14 +200,39 @@ export class Relay {
     }
   }
 
-  #count({ stored, dead }: Forwarded): void {
+  async #retryRefused(queries: BatchQueries, startedAtMs: number): Promise<void> {
+    const now = performance.now();
+    if (now < this.#retryRefusedAtMs) return;
+    const everyMs = this.#options.retryRefusedMs ?? DEFAULT_RETRY_REFUSED_MS;
+    // Because one was taken: all. But none that was refused since this draining began: it would never end.
+    const isEarly = this.#retryRefusedAtMs === Number.NEGATIVE_INFINITY;
+    this.#retryRefusedAtMs = now + everyMs;
+    await queries.retryRefused(Math.max(isEarly ? 0 : everyMs, now - startedAtMs));
+  }
+
+  #count({ stored, dead, refused }: Forwarded): void {
     this.counters.forwarded += stored.length;
     this.counters.dead += dead.length;
-    for (const { waiting, problem } of dead) {
+    if (stored.some(({ lastError }) => lastError !== undefined)) {
+      this.#retryRefusedAtMs = Number.NEGATIVE_INFINITY;
+    }
+    const tell = ({ waiting, problem }: Untaken, what: string) => {
       const { id, type, stream } = waiting.event;
-      this.#options.log.error(
-        { id, type, stream, problem },
+      this.#options.log.error({ id, type, stream, problem }, what);
+    };
+    for (const each of dead) {
+      tell(
+        each,
         'an event that waited is called invalid by the event store and was set aside; the rest goes on',
+      );
+    }
+    for (const each of refused) {
+      // Tried every minute, told once.
+      if (each.waiting.lastError === each.problem) continue;
+      this.counters.refused++;
+      tell(
+        each,
+        'the event store refused an event that waited: its stream waits behind it, the rest goes on',
       );
     }
   }
@@ -243,5 +279,10 @@ export class Relay {
     return this.#options.pollIntervalMs ?? DEFAULT_POLL_INTERVAL_MS;
   }
 }
+
+const takenCareOf = ({ stored, dead, refused }: Forwarded): readonly WaitingEvent[] => [
+  ...stored,
+  ...[...dead, ...refused].map(({ waiting }) => waiting),
+];
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,12 @@
 /**
  * The outbox's table: what is asked of it and written to it in one statement each. The relay, which needs a
  * transaction, has its own.
+ *
+ * `dead_at` says what became of a row:
+ *   null        it waits
+ *   a time      the store refused it then, and it is the head of its stream: what is behind it in the stream waits for
+ *               it, whatever else waits does not. It is tried again by itself
+ *   'infinity'  it is invalid and waits for nobody; only `relay --retry-dead` tries it again
  */
 import type { Pool } from 'pg';
 import { ConnectorStateError, isConnectorStateError } from '../../errors.js';
@@ -14,25 +20,38 @@ const ASK_TIMEOUT_MS = 1_000;
 const WRITE_TIMEOUT_MS = 5_000;
 const READ_TIMEOUT_MS = 10_000;
 
-const IS_WAITING = {
-  name: 'connector_outbox_is_waiting',
+/** Of a row `w`: whether its stream has a refused head. The index of ids in a stream answers it. */
+export const HOLDS_ITS_STREAM = `EXISTS (SELECT FROM connector_outbox h
+  WHERE h.stream = w.stream AND h.dead_at < 'infinity')`;
+
+const LOOK = {
+  name: 'connector_outbox_look',
   // Ordered and limited, so that the index answers also when the plan was made over an empty table.
-  text: 'SELECT id FROM connector_outbox WHERE dead_at IS NULL ORDER BY id LIMIT 1',
+  text: `(SELECT NULL AS held FROM connector_outbox w WHERE dead_at IS NULL AND NOT ${HOLDS_ITS_STREAM}
+      ORDER BY id LIMIT 1)
+    UNION ALL
+    (SELECT DISTINCT stream FROM connector_outbox WHERE stream = ANY($1::text[]) AND dead_at < 'infinity')`,
 };
 const ADD = { name: 'connector_outbox_add', text: 'SELECT connector_outbox_add($1, $2, $3)' };
 const OF_STREAM = {
   name: 'connector_outbox_of_stream',
   text: `SELECT id, envelope, (extract(epoch FROM recorded_at) * 1000)::bigint FROM connector_outbox
-    WHERE stream = $1 AND dead_at IS NULL ORDER BY id`,
+    WHERE stream = $1 AND dead_at IS DISTINCT FROM 'infinity' ORDER BY id`,
 };
 const STATUS = {
   name: 'connector_outbox_status',
-  text: `SELECT count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE dead_at IS NOT NULL),
-      (extract(epoch FROM min(recorded_at) FILTER (WHERE dead_at IS NULL)) * 1000)::bigint,
+  text: `SELECT count(*) FILTER (WHERE dead_at IS DISTINCT FROM 'infinity'),
+      count(*) FILTER (WHERE dead_at = 'infinity'),
+      (extract(epoch FROM min(recorded_at) FILTER (WHERE dead_at IS DISTINCT FROM 'infinity')) * 1000)::bigint,
       (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-      (SELECT last_error FROM connector_outbox WHERE dead_at IS NULL ORDER BY id LIMIT 1),
-      (SELECT last_error FROM connector_outbox WHERE dead_at IS NOT NULL ORDER BY dead_at DESC LIMIT 1)
-    FROM connector_outbox`,
+      (SELECT last_error FROM connector_outbox w WHERE dead_at IS NULL AND NOT ${HOLDS_ITS_STREAM}
+        ORDER BY id LIMIT 1),
+      (SELECT last_error FROM connector_outbox WHERE dead_at = 'infinity' ORDER BY id DESC LIMIT 1),
+      count(*) FILTER (WHERE dead_at IS DISTINCT FROM 'infinity' AND ${HOLDS_ITS_STREAM}),
+      count(DISTINCT stream) FILTER (WHERE dead_at < 'infinity'),
+      (SELECT stream FROM connector_outbox WHERE dead_at < 'infinity' ORDER BY id LIMIT 1),
+      (SELECT last_error FROM connector_outbox WHERE dead_at < 'infinity' ORDER BY id LIMIT 1)
+    FROM connector_outbox w`,
 };
 const REVIVE = {
   name: 'connector_outbox_revive',
@@ -41,7 +60,7 @@ const REVIVE = {
 };
 
 export interface OutboxStatus {
-  /** Events that the event store has not yet. */
+  /** Events that the event store has not yet, those behind a refused one included. */
   readonly waiting: number;
   /** When the oldest of them was recorded, epoch milliseconds by the database's clock. */
   readonly waitingSince: number | undefined;
@@ -52,16 +71,25 @@ export interface OutboxStatus {
   /** Events that the event store called invalid. They wait no longer and are kept for inspection. */
   readonly dead: number;
   readonly lastDeadError: string | undefined;
+  /** Events that wait behind one of their own stream that the event store refused, that one included. */
+  readonly refused: {
+    readonly events: number;
+    readonly streams: number;
+    /** The one that has waited longest, and what the event store said. */
+    readonly stream: string | undefined;
+    readonly error: string | undefined;
+  };
 }
 
 export interface OutboxTable {
-  isWaiting(): Promise<boolean>;
+  /** Whether anything waits that all must stay behind, and which of `streams` must stay behind a refused head. */
+  look(streams: readonly string[]): Promise<{ readonly waits: boolean; readonly held: ReadonlySet<string> }>;
   /** @returns false when `onlyBehind` and nothing waits: then nothing was stored */
   add(events: readonly SerialisedEvent[], options: { readonly onlyBehind: boolean }): Promise<boolean>;
-  /** In order; without what is dead. */
+  /** In order; without what is invalid. */
   waitingOf(stream: string): Promise<readonly WaitingEvent[]>;
   status(): Promise<OutboxStatus>;
-  /** Lets the dead wait again. @returns how many */
+  /** Lets all wait again that is invalid or was refused. @returns how many */
   reviveDead(): Promise<number>;
 }
 
@@ -71,8 +99,12 @@ export function createOutboxTable(pool: Pool, namedStatements: boolean): OutboxT
   const run = (statement: typeof ADD, values: readonly unknown[], timeoutMs: number) =>
     runner(statement, values, { action: 'use the outbox', timeoutMs, recognise: toOutboxError });
   return {
-    async isWaiting() {
-      return (await run(IS_WAITING, [], ASK_TIMEOUT_MS)).length > 0;
+    async look(streams) {
+      const found = (await run(LOOK, [streams], ASK_TIMEOUT_MS)).map(([stream]) => stream);
+      return {
+        waits: found.some(stream => stream == null),
+        held: new Set(found.filter(stream => stream != null)),
+      };
     },
     async add(events, { onlyBehind }) {
       const envelopes = `[${events.map(toEnvelope).join(',')}]`;
@@ -100,7 +132,8 @@ function toEnvelope({ data, ...envelope }: SerialisedEvent): string {
   return `${JSON.stringify(envelope).slice(0, -1)},"data":${data}}`;
 }
 
-function toStatus([waiting, dead, since, now, lastError, lastDeadError]: TextRow): OutboxStatus {
+function toStatus(row: TextRow): OutboxStatus {
+  const [waiting, dead, since, now, lastError, lastDeadError, heldEvents, heldStreams, stream, error] = row;
   const waitingSince = since == null ? undefined : Number(since);
   return {
     waiting: Number(waiting),
@@ -109,6 +142,12 @@ function toStatus([waiting, dead, since, now, lastError, lastDeadError]: TextRow
     lastError: lastError ?? undefined,
     dead: Number(dead),
     lastDeadError: lastDeadError ?? undefined,
+    refused: {
+      events: Number(heldEvents),
+      streams: Number(heldStreams),
+      stream: stream ?? undefined,
+      error: error ?? undefined,
+    },
   };
 }
 

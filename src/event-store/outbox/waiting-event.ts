@@ -13,6 +13,8 @@ export interface WaitingEvent {
   readonly rowId: string;
   /** Its version is 0 until {@link placed}. */
   readonly event: StoredEvent;
+  /** What was said when it was last tried; `undefined` when it was not. */
+  readonly lastError?: string | undefined;
 }
 
 const PREFIX = 'waiting/';
@@ -27,7 +29,12 @@ export const waitingNumber = (position: Position | undefined): bigint | undefine
  * @param envelope JSON text
  * @param recordedAt when the outbox took it, epoch milliseconds; the event store will stamp its own
  */
-export function toWaiting(rowId: string, envelope: string, recordedAt: number): WaitingEvent {
+export function toWaiting(
+  rowId: string,
+  envelope: string,
+  recordedAt: number,
+  lastError?: string | null,
+): WaitingEvent {
   const { id, stream, type, schemaVersion, occurredAt, host, correlationId, causationId, data } =
     parseEnvelope(envelope);
   const raw: RawEvent = {
@@ -44,7 +51,7 @@ export function toWaiting(rowId: string, envelope: string, recordedAt: number): 
     ...(causationId !== undefined && { causationId }),
     data,
   };
-  return { rowId, event: decodeEvent(raw) };
+  return { rowId, event: decodeEvent(raw), lastError: lastError ?? undefined };
 }
 
 /** Whatever a row contains, reading it must not throw: one row would stop the relay for all. */

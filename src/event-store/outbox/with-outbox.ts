@@ -7,6 +7,7 @@
  * circuit breaker, shared by all processes: while something waits nobody but the relay tries the store, and a
  * dead store costs an append one statement in PostgreSQL, as a live one does to learn that nothing waits.
  *
+ *   its stream waits behind a refused event → into the outbox, behind that; what is for other streams goes on:
  *   nothing waits → append to the store ─ fails ─→ into the outbox
  *   something waits → let the relay try, if it does not rest ─ emptied ─→ append to the store
  *                                                            └ else ────→ into the outbox, behind the others
@@ -59,18 +60,20 @@ export function withOutbox(store: EventStore, options: OutboxOptions): EventStor
   const appendTimeoutMs = options.appendTimeoutMs ?? DEFAULT_APPEND_TIMEOUT_MS;
   /** What this process last learned, or did. */
   let waits: boolean | undefined;
+  let held: ReadonlySet<string> = new Set();
 
   const prepared = () =>
     withDeadline(prepare(), PREPARE_TIMEOUT_MS, () => {
       throw new ConnectorStateError('DATABASE_UNAVAILABLE', 'the database with the outbox is not ready');
     });
 
-  async function learnWhetherAnythingWaits(): Promise<boolean> {
+  /** Whether all must stay behind what waits; else `held` says which of the streams must. */
+  async function learnWhatWaits(streams: readonly string[]): Promise<boolean> {
     try {
       await prepared();
-      waits = await table.isWaiting();
+      ({ waits, held } = await table.look(streams));
     } catch (error) {
-      if (waits) throw error;
+      if (waits || streams.some(stream => held.has(stream))) throw error;
       log.debug({ error: messageOf(error) }, 'the outbox cannot be asked; appending to the event store');
       return false;
     }
@@ -83,7 +86,7 @@ export function withOutbox(store: EventStore, options: OutboxOptions): EventStor
     await prepared();
     const isIn = await table.add(events.map(serialiseEvent), { onlyBehind });
     waits = isIn;
-    if (isIn) relay?.poke({ storeFailed: !onlyBehind });
+    if (isIn) relay?.poke({ storeFailed: false });
     return isIn;
   }
 
@@ -94,26 +97,42 @@ export function withOutbox(store: EventStore, options: OutboxOptions): EventStor
     const { expectedVersions = {}, signal } = appendOptions;
     const isConditional = Object.values(expectedVersions).some(expected => expected !== 'any');
     if (events.length === 0) return store.append(events, appendOptions);
-    if (await learnWhetherAnythingWaits()) {
+    if (await learnWhatWaits([...new Set(events.map(({ stream }) => stream))])) {
       if (isConditional) throw cannotWait();
       if (await putBehind(events, true)) return waiting(events);
     }
+    const behind = held.size === 0 ? [] : events.filter(({ stream }) => held.has(stream));
+    if (isConditional && behind.length > 0) throw cannotWait();
     if (isConditional) return store.append(events, appendOptions);
+    if (behind.length === 0) return appendOrWait(events, signal);
+    const others = events.filter(({ stream }) => !held.has(stream));
+    await putBehind(behind, false);
+    if (others.length === 0) return waiting(behind);
+    const result = await appendOrWait(others, signal);
+    return { ...result, waiting: (result.waiting ?? 0) + behind.length };
+  }
+
+  async function appendOrWait(
+    events: readonly NewEvent[],
+    signal: AbortSignal | undefined,
+  ): Promise<AppendResult> {
     try {
       return await appendWithin(store, events, appendTimeoutMs, signal);
     } catch (error) {
       if (signal?.aborted || !isUnavailable(error)) throw error;
       try {
         await putBehind(events, false);
+        relay?.poke({ storeFailed: true });
       } catch (outboxError) {
         throw new ConnectorStateError(
           'EVENT_STORE_FAILED',
           `${messageOf(error)}; and ${messageOf(outboxError)}`,
         );
       }
+      const isRefused = (error as { transient?: boolean }).transient === false;
       log.warn(
         { error: messageOf(error), events: events.length },
-        'the event store cannot be reached: facts wait in the outbox from now on',
+        `${isRefused ? 'the event store refuses' : 'the event store cannot be reached'}: facts wait in the outbox from now on`,
       );
       return waiting(events);
     }

@@ -30,7 +30,7 @@ export class ConnectorOutbox {
   @Column({ name: 'last_error', type: 'text', nullable: true })
   lastError!: string | null;
 
-  /** When the event store called it invalid; such a row waits no longer. */
+  /** When the event store refused it, so that its stream waits behind it; `infinity`: it is invalid and waits no longer. */
   @Column({ name: 'dead_at', type: 'timestamptz', nullable: true })
   deadAt!: Date | null;
 }
