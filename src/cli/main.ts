@@ -18,17 +18,20 @@ import { addShadowReport } from './commands/shadow-report.js';
 import { addSimulate } from './commands/simulate.js';
 import { addStats } from './commands/stats.js';
 import { exitCodeOf, InterruptedError } from './exit-codes.js';
+import { createOutput } from './output.js';
 import { explain } from './session.js';
+import { visibleLines } from './visible.js';
+import { paragraphs, wrap } from './wrap.js';
 
 const HELP = `
 Examples:
-  connector-state demo                            the whole story on this machine, in about a minute
-  connector-state history alice bybit-main        every fact about one connector
-  connector-state drift --exchange BYBIT --plot   how an exchange's clock moved in the last week
-  connector-state stats --json | jq .hitRate      how often a connector started without a sync
+  connector-state demo                         the whole story, in a minute
+  connector-state history alice bybit-main     every fact about one connector
+  connector-state drift --plot                 how the exchanges' clocks moved
+  connector-state stats --json | jq .hitRate   how often no sync was needed
+  connector-state doctor                       what is not well, and what to do
   DATABASE_URL=postgres://… connector-state migrate
   DATABASE_URL=postgres://… connector-state project
-  connector-state doctor                          what this deployment stands on, and what to do
 
 Settings come from the environment: DATABASE_URL (without it an embedded PostgreSQL runs under .data),
 EVENT_STORE_URL, LOG_LEVEL, … ; all of them are in the README.
@@ -69,6 +72,18 @@ for (const add of [
 ]) {
   add(program);
 }
+/** Where it is no terminal, help is as wide as a terminal usually is. */
+const HELP_WIDTH = 80;
+for (const command of [program, ...program.commands]) {
+  command.configureOutput({
+    writeOut: text => {
+      process.stdout.write(wrap(visibleLines(paragraphs(text)), process.stdout.columns ?? HELP_WIDTH));
+    },
+    writeErr: text => {
+      process.stderr.write(wrap(visibleLines(text), process.stderr.columns));
+    },
+  });
+}
 for (const command of program.commands)
   command.exitOverride().option('--json', 'print one JSON object on stdout');
 
@@ -82,7 +97,7 @@ try {
 } catch (error) {
   // Commander has printed its own; an interruption was the user's wish.
   if (!(error instanceof CommanderError || error instanceof InterruptedError)) {
-    process.stderr.write(`connector-state: ${explain(error)}\n`);
+    createOutput(false).message(`connector-state: ${explain(error)}`);
   }
   process.exitCode = exitCodeOf(error);
 }

@@ -1,7 +1,12 @@
 /**
  * What a command prints: data on stdout (a table, or with `--json` one object), messages on stderr.
+ *
+ * Whatever text comes from data is made visible on the way (visible.ts). On a terminal nothing is wider than it:
+ * messages wrap, a table's last column wraps within itself, and a table that cannot fit is printed a field a line.
  */
 import Table from 'cli-table3';
+import { visible, visibleJson, visibleLines } from './visible.js';
+import { wrap } from './wrap.js';
 
 export interface Output {
   readonly json: boolean;
@@ -17,12 +22,15 @@ export function createOutput(json: boolean): Output {
   return {
     json,
     data(value, text) {
-      process.stdout.write(`${json ? JSON.stringify(value, null, 2) : text()}\n`);
+      process.stdout.write(
+        `${json ? visibleJson(value) : wrap(visibleLines(text()), process.stdout.columns)}\n`,
+      );
     },
     message(text) {
-      process.stderr.write(`${text}\n`);
+      process.stderr.write(`${wrap(visibleLines(text), process.stderr.columns)}\n`);
     },
-    progress(text, stage = 'update') {
+    progress(raw, stage = 'update') {
+      const text = visible(raw);
       if (isTerminal) process.stderr.write(`\r\u001b[K${text}${stage === 'end' ? '\n' : ''}`);
       else if (stage !== 'update') process.stderr.write(`${text}\n`);
     },
@@ -31,38 +39,70 @@ export function createOutput(json: boolean): Output {
 
 type Align = 'left' | 'right';
 
-/** A plain table without colours, so that NO_COLOR holds by construction. */
+const PLAIN = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '',
+};
+const GAP = 2;
+/** A last column narrower than this is harder to read than a field a line. */
+const MIN_LAST_WIDTH = 24;
+
+/**
+ * A plain table without colours, so that NO_COLOR holds by construction.
+ * @param width of the terminal; without one the table is as wide as its content
+ */
 export function table(
   head: readonly string[],
   rows: readonly (readonly (string | number)[])[],
   align: readonly Align[],
-) {
+  width: number | undefined = process.stdout.columns,
+): string {
+  const cells = rows.map(row => row.map(cell => visible(String(cell))));
+  const widths = head.map(
+    (name, i) => Math.max(...[name, ...cells.map(row => row[i] ?? '')].map(lengthOf)) + GAP,
+  );
+  const before = widths.slice(0, -1).reduce((sum, each) => sum + each, 0);
+  const last = widths.at(-1) ?? 0;
+  const fits = width === undefined || before + last - GAP <= width;
+  if (!fits && (align[head.length - 1] !== 'left' || width - before < MIN_LAST_WIDTH)) {
+    return cells.map(row => record(head, row, width)).join('\n\n');
+  }
   const grid = new Table({
     head: [...head],
     colAligns: [...align],
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
-    chars: {
-      top: '',
-      'top-mid': '',
-      'top-left': '',
-      'top-right': '',
-      bottom: '',
-      'bottom-mid': '',
-      'bottom-left': '',
-      'bottom-right': '',
-      left: '',
-      'left-mid': '',
-      mid: '',
-      'mid-mid': '',
-      right: '',
-      'right-mid': '',
-      middle: '',
-    },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
+    chars: PLAIN,
+    ...(fits
+      ? {}
+      : { colWidths: [...widths.slice(0, -1), width - before], wordWrap: true, wrapOnWordBoundary: true }),
   });
-  grid.push(...rows.map(row => [...row]));
+  grid.push(...cells);
   return grid
     .toString()
     .split('\n')
     .map(line => line.trimEnd())
+    .join('\n');
+}
+
+const lengthOf = (text: string) => [...text].length;
+
+/** A row as lines of `name  value`. */
+function record(head: readonly string[], row: readonly string[], width: number): string {
+  const indent = Math.max(...head.map(lengthOf)) + GAP;
+  return head
+    .map((name, i) => wrap(`${name.padEnd(indent)}${row[i] ?? ''}`.trimEnd(), width, indent))
     .join('\n');
 }

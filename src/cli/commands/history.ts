@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { HistoryEntry } from '../../cache/history.js';
 import { NotFoundError } from '../exit-codes.js';
 import { table } from '../output.js';
-import { iso } from '../quantities.js';
+import { iso, span } from '../quantities.js';
 import { runSession } from '../session.js';
 
 interface Options {
@@ -57,7 +57,7 @@ function describe(event: HistoryEntry): string {
     case 'ConnectorSynced': {
       const { trigger, basis, offsetMs, uncertaintyMs, ttlMs, syncId } = event.data;
       const from = basis === 'measured' ? 'measured' : 'taken over from the exchange clock';
-      return `${trigger}: ${from}, ${offsetMs.toFixed(1)} ± ${uncertaintyMs.toFixed(1)} ms for ${Math.round(ttlMs / 1000)} s (${syncId})`;
+      return `${trigger}: ${from}, ${offsetMs.toFixed(1)} ± ${uncertaintyMs.toFixed(1)} ms for ${span(ttlMs)} (${syncId})`;
     }
     case 'ConnectorSyncFailed':
       return `${event.data.trigger}: ${event.data.failureClass} ${event.data.exchangeCode ?? ''}`.trimEnd();
@@ -68,7 +68,7 @@ function describe(event: HistoryEntry): string {
       const signedWith =
         offsetMs === undefined
           ? ''
-          : `, signed with ${offsetMs.toFixed(1)} ms that was ${Math.round((offsetAgeMs ?? 0) / 1000)} s old`;
+          : `, signed with ${offsetMs.toFixed(1)} ms that was ${span(offsetAgeMs ?? 0)} old`;
       return `${exchangeCode} (${failureClass})${signedWith}`;
     }
     case 'ConnectorStateInvalidated':

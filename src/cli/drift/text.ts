@@ -7,6 +7,7 @@ import { DEFAULT_SCOPE } from '../../events/connector.js';
 import type { DriftCells } from '../../read-model/drift-queries.js';
 import { table } from '../output.js';
 import { duration, iso } from '../quantities.js';
+import { csvCell } from '../visible.js';
 
 const OWN_CLOCK = 'its own';
 /** The latest; more do not fit a screen, and --json has them all. */
@@ -131,7 +132,7 @@ const POINT_COLUMNS = {
   steps: 'steps',
 } as const satisfies Record<string, keyof DriftPoint>;
 
-/** A row for each point of each line (RFC 4180, but lines end as they do everywhere else). */
+/** A row for each point of each line (RFC 4180, but lines end as they do everywhere else; no text is a formula). */
 export function csv(lines: readonly DriftLine[]): string {
   const head = [
     'start',
@@ -153,8 +154,5 @@ export function csv(lines: readonly DriftLine[]): string {
       line.scope,
     ]),
   );
-  return [head, ...rows].map(row => row.map(cell).join(',')).join('\n');
+  return [head, ...rows].map(row => row.map(csvCell).join(',')).join('\n');
 }
-
-const cell = (value: string | number) =>
-  typeof value === 'string' && /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : String(value);
