@@ -62,8 +62,26 @@ export interface ReadAllOptions {
   readonly limit: number;
 }
 
+/** An event and where it lies: what a reader remembers, to know again the log that it read. */
+export interface EventAt {
+  readonly id: string;
+  readonly position: Position;
+}
+
+export interface EventsFrom {
+  /** The event at `after` itself; `undefined` when none lies there, or nothing was asked for. */
+  readonly at: EventAt | undefined;
+  /** Those behind it. */
+  readonly events: readonly StoredEvent[];
+}
+
 export interface SubscribeOptions {
   readonly after?: Position | undefined;
+  /**
+   * The last event before what is wanted: at `after`, or before it where a subscription has looked further. Held
+   * against the log at the start and after each interruption.
+   */
+  readonly expecting?: EventAt | undefined;
   /** Ends the iteration without an error. */
   readonly signal: AbortSignal;
   /** Events a page, 1–10 000. */
@@ -97,16 +115,33 @@ export interface EventStore {
   readAll(options: ReadAllOptions): Promise<readonly StoredEvent[]>;
 
   /**
+   * As {@link EventStore.readAll}, and in the same read which event lies at `after`. A position at which nothing lies,
+   * in this log or in any, is no error here: it is the answer.
+   */
+  readFrom(options: ReadAllOptions): Promise<EventsFrom>;
+
+  /**
    * Catches up from `after`, then follows. Pull-based: at most one page is held in memory, and a slow
    * reader holds the source back. Yields a page with `caughtUp: true` at least once when it reaches the head.
    *
    * The first read's failure ends the iteration with an error; after that it outlives restarts of the store,
    * and only a refusal ends it. Closing the store ends it without an error.
+   *
+   * @throws LogChangedError when the event that was expected, or the last that was handed out, is not there any more
    */
   subscribe(options: SubscribeOptions): AsyncIterable<Page>;
 
   /** The position of the last event, `undefined` when there is none. */
   head(): Promise<Position | undefined>;
+
+  /** The last event, `undefined` when there is none. */
+  last(): Promise<EventAt | undefined>;
+
+  /**
+   * What tells this log from others wherever it is moved: the id of the first event of those that are kept for good.
+   * `undefined` while there is none. Restoring an older state of a log does not change it.
+   */
+  identity(): Promise<string | undefined>;
 
   /** How many events lie after `position`; an estimate from above is allowed. */
   countAfter(position: Position | undefined): Promise<number>;

@@ -10,6 +10,8 @@ export const STREAM_PREFIX = 'connector_state';
 export const CLEANUP_STREAM = 'connector_state_cleanup-all';
 
 const HITS_PREFIX = 'connector_state_hits-';
+/** Of the streams that are kept for good. */
+export const KEPT_PREFIXES: readonly string[] = ['connector_state-', 'connector_state_cleanup-'];
 
 export const stateStreamOf = (ref: CredentialRef): string => `connector_state-${cacheKeyOf(ref)}`;
 export const hitsStreamOf = (ref: CredentialRef): string => `${HITS_PREFIX}${cacheKeyOf(ref)}`;

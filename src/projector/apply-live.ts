@@ -3,19 +3,22 @@
  * leaves either both or neither.
  */
 import {
+  type Checkpoints,
   checkOrigin,
   isSamePositions,
   lockCheckpoints,
+  type Marks,
   moveCheckpoints,
   type Positions,
   positionsOf,
 } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { type Role, TRY_LOCK_FOR_TRANSACTION } from './lock.js';
+import { extendMark, type LogMark } from './log-mark.js';
 import { applyNarrowing, type Outcome } from './narrow.js';
 import { QueryFailure, type Session } from './session.js';
 import { Abandoned, inItsTurn, inTransaction } from './transaction.js';
-import { type Batch, preparePage, type Refusals, type Written } from './write-page.js';
+import { type Batch, between, preparePage, type Refusals, type Written } from './write-page.js';
 
 const LOCK_NOT_AVAILABLE = '55P03';
 
@@ -55,7 +58,7 @@ async function applyBatch(
     checkOrigin(projections, locked, store.name);
     if (!isSamePositions(positionsOf(locked), positions)) return new Abandoned<Outcome>({ status: 'moved' });
     written = await loaded.write();
-    inItsTurn(moveCheckpoints(transaction, written.moves));
+    inItsTurn(moveCheckpoints(transaction, written.moves, marksAfter(context, batch, locked, written)));
     const next = new Map(positions);
     for (const move of written.moves) next.set(move.projection, move.position);
     return { status: 'applied', positions: next } satisfies Outcome;
@@ -66,6 +69,26 @@ async function applyBatch(
   if (outcome.status === 'moved') context.counters.conflicts += 1;
   if (outcome.status === 'applied' && written) count(context, batch, written);
   return outcome;
+}
+
+/** All projections are normally at one place, with one mark: then it is made once. */
+function marksAfter(
+  { store }: ProjectorContext,
+  batch: Batch,
+  locked: Checkpoints,
+  { moves }: Written,
+): Marks {
+  const made = new Map<string, LogMark | undefined>();
+  return new Map(
+    moves.map(({ projection, position: to }) => {
+      const { position: from, mark } = locked.get(projection) ?? {};
+      const key = JSON.stringify([from, to, mark]);
+      if (!made.has(key)) {
+        made.set(key, extendMark(mark, between(store.compare, batch, from, to), from === undefined));
+      }
+      return [projection, made.get(key)];
+    }),
+  );
 }
 
 function count({ counters, log }: ProjectorContext, batch: Batch, written: Written): void {

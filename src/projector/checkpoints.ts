@@ -10,6 +10,7 @@ import type { Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../errors.js';
 import type { Position } from '../events/event.js';
 import { HOLDS_LOCK, type Role } from './lock.js';
+import { decodeMark, encodeMark, type LogMark } from './log-mark.js';
 import type { Cells, Session } from './session.js';
 
 export interface Checkpoint {
@@ -18,6 +19,8 @@ export interface Checkpoint {
   readonly version: number;
   /** Read past, of any type, since the first. */
   readonly events: number;
+  /** Of the log that the rows were made from; `undefined` before the first event, and in a row of an older release. */
+  readonly mark: LogMark | undefined;
 }
 
 /** By projection. */
@@ -30,7 +33,9 @@ export const positionsOf = (checkpoints: Checkpoints): Positions =>
 export const isSamePositions = (a: Positions, b: Positions): boolean =>
   a.size === b.size && [...a].every(([name, position]) => b.has(name) && b.get(name) === position);
 
-const select = (condition: string) => `SELECT projection, position, version, events FROM projection_checkpoint
+const select = (
+  condition: string,
+) => `SELECT projection, position, version, events, log_mark FROM projection_checkpoint
   WHERE projection = ANY($1::text[])${condition} ORDER BY projection`;
 const SELECT = select('');
 const LOCK_AS_LEADER = `${SELECT} FOR UPDATE`;
@@ -38,12 +43,13 @@ const LOCK_AS_GUEST = `${select(` AND ${HOLDS_LOCK}`)} FOR UPDATE NOWAIT`;
 
 const decode = (rows: readonly Cells[]): Checkpoints =>
   new Map(
-    rows.map(([name, position, version, events]) => [
+    rows.map(([name, position, version, events, mark]) => [
       name as string,
       {
         position: (position ?? undefined) as Position | undefined,
         version: Number(version),
         events: Number(events),
+        mark: decodeMark(mark),
       },
     ]),
   );
@@ -58,7 +64,7 @@ export async function readCheckpoints(
   return new Map(
     projections.map(({ name, version }) => [
       name,
-      found.get(name) ?? { position: undefined, version, events: 0 },
+      found.get(name) ?? { position: undefined, version, events: 0, mark: undefined },
     ]),
   );
 }
@@ -109,21 +115,40 @@ export interface Move {
   readonly events: number;
 }
 
+export type Marks = ReadonlyMap<string, LogMark | undefined>;
+
 export async function moveCheckpoints(
   session: Pick<Session, 'query'>,
   moves: readonly Move[],
+  marks: Marks,
 ): Promise<void> {
   await session.query(
     `UPDATE projection_checkpoint c
-      SET position = u.position, events = c.events + u.events, updated_at = clock_timestamp()
-      FROM unnest($1::text[], $2::text[], $3::bigint[]) AS u (projection, position, events)
+      SET position = u.position, events = c.events + u.events, log_mark = u.mark, updated_at = clock_timestamp()
+      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[]) AS u (projection, position, events, mark)
       WHERE c.projection = u.projection`,
     [
       moves.map(move => move.projection),
       moves.map(move => move.position ?? null),
       moves.map(move => move.events),
+      moves.map(move => encodeMark(marks.get(move.projection))),
     ],
     'cs_checkpoints_move',
+  );
+}
+
+/** For checkpoints of an older release, where nobody has moved them since. */
+export async function writeMarks(session: Session, checkpoints: Checkpoints, marks: Marks): Promise<void> {
+  const names = [...marks.keys()];
+  await session.query(
+    `UPDATE projection_checkpoint c SET log_mark = u.mark
+      FROM unnest($1::text[], $2::text[], $3::jsonb[]) AS u (projection, position, mark)
+      WHERE c.projection = u.projection AND c.position = u.position`,
+    [
+      names,
+      names.map(name => checkpoints.get(name)?.position ?? null),
+      names.map(name => encodeMark(marks.get(name))),
+    ],
   );
 }
 

@@ -36,4 +36,6 @@ export interface ProjectorContext {
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   readonly nowMs: () => number;
   readonly counters: ProjectorCounters;
+  /** What this projector need not look at again. */
+  readonly checks: { hasCheckedTail: boolean };
 }

@@ -6,13 +6,15 @@ import type { Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../errors.js';
 import type { Position } from '../events/event.js';
 import { lowest } from './catch-up.js';
-import { type Checkpoints, type Positions, positionsOf, readCheckpoints } from './checkpoints.js';
+import { type Checkpoints, type Marks, type Positions, readCheckpoints } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
+import { sameLogChecker } from './continuity.js';
+import { extendMark } from './log-mark.js';
 import { type Apply, applyNarrowing } from './narrow.js';
 import { createPageReader } from './page-reader.js';
 import { atomically, type Session } from './session.js';
 import { createShadow } from './shadow.js';
-import { writePage } from './write-page.js';
+import { between, writePage } from './write-page.js';
 
 export interface RebuildProgress {
   /** Events folded so far, of `total` (an estimate while events keep arriving). */
@@ -34,6 +36,9 @@ export interface FoldBeside {
   upTo(limits: Positions, scope: 'transaction' | 'savepoint'): Promise<void>;
   events(): number;
   readonly eventsOf: ReadonlyMap<string, number>;
+  /** How far each has come. */
+  positions(): Positions;
+  marks(): Marks;
 }
 
 /** Folds into the shadow tables, at first as far as the live projector has come by now. */
@@ -48,6 +53,7 @@ export async function foldBeside(
   const shadow = await createShadow(session, projections);
   let positions: Positions = new Map(projections.map(({ name }) => [name, undefined]));
   let events = 0;
+  let marks: Marks = new Map();
   const eventsOf = new Map<string, number>(projections.map(({ name }) => [name, 0]));
   let total = await store.countAfter(undefined);
 
@@ -58,10 +64,15 @@ export async function foldBeside(
       const written = await writePage(session, compare, projections, shadow, batch, at, refusals, limits);
       if (strict && written.firstFailure) throw strictFailure(written.firstFailure);
       const next = new Map(at);
+      const nextMarks = new Map(marks);
       for (const { projection, position, events: read } of written.moves) {
+        const from = at.get(projection);
+        const own = between(store.compare, batch, from, position);
+        nextMarks.set(projection, extendMark(marks.get(projection), own, from === undefined));
         next.set(projection, position);
         eventsOf.set(projection, (eventsOf.get(projection) ?? 0) + read);
       }
+      marks = nextMarks;
       return { status: 'applied', positions: next };
     };
 
@@ -89,8 +100,8 @@ export async function foldBeside(
   }
 
   const checkpoints = await readCheckpoints(session, projections);
-  await upTo(await limitsOf(context, checkpoints, fillsNew), 'transaction');
-  return { upTo, events: () => events, eventsOf };
+  await upTo(await limitsOf(context, checkpoints, { fillsNew }), 'transaction');
+  return { upTo, events: () => events, eventsOf, positions: () => positions, marks: () => marks };
 }
 
 const strictFailure = (failure: string) =>
@@ -99,24 +110,31 @@ const strictFailure = (failure: string) =>
     `an event cannot be projected (${failure}), nothing was changed: repair the projection, or rebuild without strict to set the event aside`,
   );
 
-/** A position starts with the name of the store that gave it. */
-export const isOurs = ({ store }: ProjectorContext, position: Position | undefined) =>
-  position === undefined || position.startsWith(`${store.name}/`);
-
 /**
- * As far as the live rows have come. Rows that came from another event store go to the head of this one, and so do, for
+ * As far as the live rows have come. Rows that came from another log go to the head of this one, and so do, for
  * who fills them, tables that have none yet (of a release that knows more projections than the last): left to the
  * projector, a new table would make it read the whole log again, while all others wait.
+ *
+ * @param reached by the fold; no limit lies before it. A checkpoint may stand there when somebody else rebuilt the same
+ *   tables meanwhile, up to a head that was earlier: rows with more in them than their checkpoint says would be counted
+ *   twice
  */
 export async function limitsOf(
   context: ProjectorContext,
   checkpoints: Checkpoints,
-  fillsNew = false,
+  { fillsNew = false, reached }: { fillsNew?: boolean | undefined; reached?: Positions } = {},
 ): Promise<Positions> {
-  const positions = positionsOf(checkpoints);
-  const isAsFar = (position: Position | undefined) =>
-    position === undefined ? !fillsNew : isOurs(context, position);
-  if ([...positions.values()].every(isAsFar)) return positions;
-  const head = await context.store.head();
-  return new Map([...positions].map(([name, at]) => [name, isAsFar(at) ? at : head]));
+  const { compare } = context.store;
+  const isSameLog = sameLogChecker(context);
+  const limits = new Map<string, Position | undefined>();
+  let head: Promise<Position | undefined> | undefined;
+  for (const [name, checkpoint] of checkpoints) {
+    const { position } = checkpoint;
+    const isAsFar = position === undefined ? !fillsNew : await isSameLog(checkpoint);
+    head ??= isAsFar ? undefined : context.store.head();
+    const limit = isAsFar ? position : await head;
+    const at = reached?.get(name);
+    limits.set(name, compare(limit, at) < 0 ? at : limit);
+  }
+  return limits;
 }

@@ -1,8 +1,9 @@
 /** How far the read tables are behind the log, for metrics and readiness checks: it only looks, and needs no right to write. */
 import type { EventStore } from '../event-store/event-store.js';
 import type { Position } from '../events/event.js';
-import { checkOrigin, readCheckpoints } from './checkpoints.js';
+import { readCheckpoints } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
+import { requireSameLog } from './continuity.js';
 import { withPooledSession } from './session.js';
 
 export interface ProjectionLag {
@@ -26,7 +27,7 @@ export async function lag(context: ProjectorContext): Promise<Lag> {
     const [now] = await session.query('SELECT extract(epoch from clock_timestamp()) * 1000');
     return { checkpoints: found, nowMs: Number(now?.[0]) };
   });
-  checkOrigin(projections, checkpoints, store.name);
+  await requireSameLog(context, checkpoints);
   const byPosition = new Map<Position | undefined, Promise<ProjectionLag>>();
   const perProjection: Record<string, ProjectionLag> = {};
   for (const [name, { position }] of checkpoints) {

@@ -13,10 +13,13 @@
  * that stops by itself must be seen.
  */
 import { ConnectorStateError, isConnectorStateError } from '../errors.js';
+import { LogChangedError } from '../event-store/log-changed-error.js';
+import type { Position } from '../events/event.js';
 import { applyLive } from './apply-live.js';
 import { lowest } from './catch-up.js';
-import { checkOrigin, ensureCheckpoints, type Positions, positionsOf } from './checkpoints.js';
+import { type Checkpoints, ensureCheckpoints, positionsOf } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
+import { requireSameLog } from './continuity.js';
 import { type DedicatedSession, withDedicatedSession } from './dedicated-session.js';
 import { LOCK_FOR_SESSION } from './lock.js';
 import { readAhead } from './read-ahead.js';
@@ -84,10 +87,12 @@ async function follow(
   onProgress: () => void,
 ): Promise<void> {
   const { store, pageSize } = context;
-  let positions = await currentPositions(context, session);
+  const checkpoints = await currentCheckpoints(context, session);
+  let positions = positionsOf(checkpoints);
   const done = new AbortController();
   const subscription = store.subscribe({
     after: lowest(store.compare, positions),
+    expecting: markAt(checkpoints, lowest(store.compare, positions)),
     signal: AbortSignal.any([signal, session.lost, done.signal]),
     pageSize,
   });
@@ -103,6 +108,10 @@ async function follow(
       }
       onProgress();
     }
+  } catch (error) {
+    // Says what happened to the log, unless the checkpoints have been decided anew meanwhile.
+    if (error instanceof LogChangedError) await currentCheckpoints(context, session);
+    throw error;
   } finally {
     done.abort();
   }
@@ -112,8 +121,12 @@ async function follow(
   }
 }
 
-async function currentPositions(context: ProjectorContext, session: Session): Promise<Positions> {
-  const checkpoints = await ensureCheckpoints(session, context.projections);
-  checkOrigin(context.projections, checkpoints, context.store.name);
-  return positionsOf(checkpoints);
+/** @throws ConnectorStateError `PROJECTION_FAILED` when the log is not the one of the checkpoints */
+async function currentCheckpoints(context: ProjectorContext, session: Session): Promise<Checkpoints> {
+  return requireSameLog(context, await ensureCheckpoints(session, context.projections), work =>
+    work(session),
+  );
 }
+
+const markAt = (checkpoints: Checkpoints, at: Position | undefined) =>
+  [...checkpoints.values()].find(({ position }) => position === at)?.mark?.at;

@@ -123,6 +123,7 @@ export function createProjector(options: ProjectorOptions): Projector {
       reconnects: 0,
       leading: 0,
     },
+    checks: { hasCheckedTail: false },
   };
 
   const deadLetters = () => inOurTerms(withPooledSession(pool, namedStatements, readDeadLetters));

@@ -21,7 +21,6 @@ import type { Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../errors.js';
 import { catchUp } from './catch-up.js';
 import {
-  checkOrigin,
   ensureCheckpoints,
   lockCheckpoints,
   type Positions,
@@ -29,8 +28,10 @@ import {
   readCheckpoints,
 } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
+import { requireSameLog, sameLogChecker } from './continuity.js';
 import { withDedicatedSession } from './dedicated-session.js';
-import { type FoldOptions, foldBeside, isOurs, limitsOf } from './fold-beside.js';
+import { type FoldBeside, type FoldOptions, foldBeside, limitsOf } from './fold-beside.js';
+import { encodeMark } from './log-mark.js';
 import { atomically, type Session, withPooledSession } from './session.js';
 import { compareRows, type Difference, switchDeadLetters, switchRows } from './shadow.js';
 
@@ -76,14 +77,14 @@ export async function rebuild(
     const fold = await foldBeside(context, session, projections, { ...options, fillsNew: true });
     return atomically(session, async () => {
       const checkpoints = await lockCheckpoints(session, projections, 'leader');
-      const limits = await limitsOf(context, checkpoints, true);
+      const limits = await limitsOf(context, checkpoints, { fillsNew: true, reached: fold.positions() });
       await fold.upTo(limits, 'savepoint');
       const differences = await compareAll(session, projections, signal);
       for (const [index, projection] of projections.entries()) {
         if (differences[index]?.differing) await switchRows(session, projection);
       }
       const deadLetters = await switchDeadLetters(session, projections);
-      await resetCheckpoints(session, projections, limits, fold.eventsOf);
+      await resetCheckpoints(session, projections, limits, fold);
       signal?.throwIfAborted();
       return {
         events: fold.events(),
@@ -105,7 +106,7 @@ export async function verify(context: ProjectorContext, options: VerifyOptions =
     return atomically(session, async () => {
       await session.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
       const checkpoints = await readCheckpoints(session, projections);
-      checkOrigin(projections, checkpoints, context.store.name);
+      await requireSameLog(context, checkpoints);
       await fold.upTo(positionsOf(checkpoints), 'savepoint');
       const tables = await compareAll(session, projections, options.signal);
       return { equal: tables.every(({ differing }) => differing === 0), events: fold.events(), tables };
@@ -141,34 +142,40 @@ function chosen(
   });
 }
 
-/** Every table was made by this version of its projection, from this event store. */
+/** Every table was made by this version of its projection, from this log. */
 async function isCurrent(context: ProjectorContext): Promise<boolean> {
   const { pool, namedStatements, projections } = context;
   const checkpoints = await withPooledSession(pool, namedStatements, session =>
     ensureCheckpoints(session, projections),
   );
-  return projections.every(({ name, version }) => {
+  const isSameLog = sameLogChecker(context);
+  for (const { name, version } of projections) {
     const checkpoint = checkpoints.get(name);
-    return checkpoint?.version === version && isOurs(context, checkpoint.position);
-  });
+    if (checkpoint?.version !== version || !(await isSameLog(checkpoint))) return false;
+  }
+  return true;
 }
 
 async function resetCheckpoints(
   session: Session,
   projections: readonly Projection[],
   positions: Positions,
-  eventsOf: ReadonlyMap<string, number>,
+  fold: Pick<FoldBeside, 'eventsOf' | 'marks'>,
 ): Promise<void> {
+  const marks = fold.marks();
   await session.query(
     `UPDATE projection_checkpoint c
-      SET position = u.position, version = u.version, events = u.events, updated_at = clock_timestamp()
-      FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[]) AS u (projection, position, version, events)
+      SET position = u.position, version = u.version, events = u.events, log_mark = u.mark,
+        updated_at = clock_timestamp()
+      FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::jsonb[])
+        AS u (projection, position, version, events, mark)
       WHERE c.projection = u.projection`,
     [
       projections.map(({ name }) => name),
       projections.map(({ name }) => positions.get(name) ?? null),
       projections.map(({ version }) => version),
-      projections.map(({ name }) => eventsOf.get(name) ?? 0),
+      projections.map(({ name }) => fold.eventsOf.get(name) ?? 0),
+      projections.map(({ name }) => encodeMark(marks.get(name))),
     ],
   );
 }

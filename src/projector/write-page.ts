@@ -234,7 +234,7 @@ const earlier = (compare: EventStore['compare'], a: Position | undefined, b: Pos
   compare(a, b) <= 0 ? a : b;
 
 /** Normally all projections are at one place and take the whole page; then nothing is compared. */
-function between(
+export function between(
   compare: EventStore['compare'],
   batch: Batch,
   from: Position | undefined,

@@ -2,7 +2,7 @@
  * What the contract needs of a store's test set-up. Cases share the store's data and look only at what they
  * wrote themselves, so that a store that cannot be emptied can be tested too.
  */
-import type { EventStore, Page } from '../../src/event-store/event-store.js';
+import type { EventAt, EventStore, Page } from '../../src/event-store/event-store.js';
 import type { NewEvent, Position, StoredEvent } from '../../src/events/event.js';
 
 export interface EventStoreHarness {
@@ -51,7 +51,7 @@ export async function readToHead(store: EventStore, after: Position | undefined)
 /** Follows until `enough`, then ends the subscription and waits for it to be over. */
 export async function follow(
   store: EventStore,
-  options: { after: Position | undefined; pageSize?: number },
+  options: { after: Position | undefined; expecting?: EventAt; pageSize?: number },
   onPage: (page: Page) => boolean | Promise<boolean>,
 ): Promise<void> {
   const stop = new AbortController();

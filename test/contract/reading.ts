@@ -2,7 +2,8 @@ import { afterEach, expect, it } from '@jest/globals';
 import { UPCASTERS } from '../../src/events/decode.js';
 import type { Position } from '../../src/events/event.js';
 import { newEventId } from '../../src/events/ids.js';
-import { idsOf, readToHead, type Subject } from './harness.js';
+import { isForgettable } from '../../src/events/streams.js';
+import { follow, idsOf, readToHead, type Subject } from './harness.js';
 import { many, sampleConnector } from './sample-events.js';
 
 export function describeReading(subject: Subject): void {
@@ -59,6 +60,55 @@ export function describeReading(subject: Subject): void {
     expect(await versions({ direction: 'backwards', fromVersion: 4, limit: 3 })).toEqual([4, 3, 2]);
     expect(await versions({ direction: 'backwards', fromVersion: 99, limit: 1 })).toEqual([10]);
     expect(idsOf(await store.readStream(connector.hitsStream))).toEqual(idsOf(hits));
+  });
+
+  it('tells with a page which event lies where it begins', async () => {
+    const { store } = subject;
+    const connector = sampleConnector();
+    const start = await store.head();
+    const events = many(4, () => connector.fact());
+    await store.append(events);
+    const [first, second] = await readToHead(store, start);
+    const at = { id: first?.id, position: first?.position };
+
+    const from = await store.readFrom({ after: first?.position, limit: 2 });
+
+    expect(from.at).toEqual(at);
+    expect(idsOf(from.events)).toEqual(idsOf(events.slice(1, 3)));
+    expect(from.events[0]).toEqual(second);
+    expect((await store.readFrom({ after: undefined, limit: 1 })).at).toBeUndefined();
+    const last = await store.last();
+    expect(last).toEqual({ id: events.at(-1)?.id, position: await store.head() });
+    expect(await store.readFrom({ after: last?.position, limit: 5 })).toEqual({ at: last, events: [] });
+    await expect(store.readFrom({ after: last?.position, limit: 0 })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+  });
+
+  it('is told from other logs by the first event that is kept for good', async () => {
+    const { store } = subject;
+    const connector = sampleConnector();
+    await store.append([connector.hit()]);
+    await store.append(many(2, () => connector.fact()));
+
+    const identity = await store.identity();
+
+    const kept = (await readToHead(store, undefined)).filter(({ stream }) => !isForgettable(stream));
+    expect(identity).toBe(kept[0]?.id);
+    expect(await (await subject.another()).identity()).toBe(identity);
+  });
+
+  it('does not subscribe behind an event that is not there', async () => {
+    const { store } = subject;
+    const connector = sampleConnector();
+    await store.append(many(2, () => connector.fact()));
+    const last = await store.last();
+    const expecting = { id: newEventId(), position: last?.position as Position };
+
+    await expect(follow(store, { after: last?.position, expecting }, () => true)).rejects.toMatchObject({
+      code: 'PROJECTION_FAILED',
+      remembered: expecting,
+    });
   });
 
   it.each([0, -1, 1.5, Number.NaN])('refuses %p as a version or a limit', async value => {

@@ -283,7 +283,18 @@ describe('rebuild', () => {
           ...event,
           position: rename(event.position),
         })),
+      readFrom: async ({ after, limit }) => {
+        const { at, events } = await store.readFrom({ after: back(after), limit });
+        return {
+          at: at && { id: at.id, position: rename(at.position) },
+          events: events.map(event => ({ ...event, position: rename(event.position) })),
+        };
+      },
       head: async () => rename(await store.head()),
+      last: async () => {
+        const last = await store.last();
+        return last && { id: last.id, position: rename(last.position) };
+      },
       countAfter: position => store.countAfter(back(position)),
       compare(a, b) {
         for (const position of [a, b]) if (position?.startsWith('pg/')) throw new Error('not mine');

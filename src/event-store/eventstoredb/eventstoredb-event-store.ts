@@ -21,7 +21,7 @@ import { Connection } from './connection.js';
 import { parseConnectionString } from './connection-string.js';
 import { type Append, storeGroup } from './group.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
-import { countAfter, readForwards, readLast, readStream } from './read.js';
+import { countAfter, readForwards, readFrom, readIdentity, readLast, readStream } from './read.js';
 import { toRawEvent } from './recorded-event.js';
 import { createRetention } from './retention.js';
 import { followPages } from './subscription.js';
@@ -85,6 +85,7 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Tran
     closing: closing.signal,
     attemptTimeoutMs,
     readTimeoutMs: callTimeoutMs * READ_TIMEOUT_FACTOR,
+    leader: reader === leader ? undefined : leader,
     onRetry,
   };
   const storing: TailContext = {
@@ -120,12 +121,18 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Tran
       return (await readForwards(reading, readOptions)).map(event => decodeEvent(toRawEvent(event)));
     },
 
-    subscribe({ after, signal, pageSize = DEFAULT_PAGE_SIZE }) {
+    async readFrom(readOptions) {
+      requireOpen();
+      return readFrom(reading, readOptions);
+    },
+
+    subscribe({ after, expecting, signal, pageSize = DEFAULT_PAGE_SIZE }) {
       requireOpen();
       parsePosition(after);
       requireWithin('pageSize', pageSize, [1, MAX_PAGE_SIZE]);
       return followPages(reading, {
         after,
+        expecting,
         pageSize,
         startTimeoutMs: callTimeoutMs,
         signal,
@@ -135,6 +142,17 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Tran
     async head() {
       requireOpen();
       return (await readLast(reading))?.position;
+    },
+
+    async last() {
+      requireOpen();
+      const last = await readLast(reading);
+      return last && { id: last.id, position: last.position };
+    },
+
+    async identity() {
+      requireOpen();
+      return readIdentity(reading);
     },
 
     async countAfter(position) {

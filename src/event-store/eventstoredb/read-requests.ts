@@ -1,5 +1,5 @@
 /** The four ways this store reads: a stream, our streams in global order both ways, and our streams for ever. */
-import { STREAM_PREFIX } from '../../events/streams.js';
+import { KEPT_PREFIXES, STREAM_PREFIX } from '../../events/streams.js';
 import type { Order } from './in-order.js';
 import { comparePositions, type LogPosition } from './position.js';
 import { Empty, ReadReq, type ReadRequest, StreamIdentifier } from './protocol.js';
@@ -58,6 +58,14 @@ export function allForwards(from: LogPosition | undefined, count: number): Order
   return { request: requestOf(options), order: byPosition };
 }
 
+/** The first events of the streams that are kept for good. */
+export function keptForwards(count: number): OrderedRead {
+  const options = ourStreams(undefined, KEPT_PREFIXES);
+  options.setReadDirection(FORWARDS);
+  options.setCount(String(count));
+  return { request: requestOf(options), order: byPosition };
+}
+
 export function allBackwards(count: number): OrderedRead {
   const all = new Options.AllOptions();
   all.setEnd(new Empty());
@@ -76,7 +84,7 @@ export function allFrom(after: LogPosition | undefined): ReadRequest {
   return requestOf(options);
 }
 
-function ourStreams(from: LogPosition | undefined) {
+function ourStreams(from: LogPosition | undefined, prefixes: readonly string[] = [STREAM_PREFIX]) {
   const all = new Options.AllOptions();
   if (from) {
     const position = new Options.Position();
@@ -87,7 +95,7 @@ function ourStreams(from: LogPosition | undefined) {
     all.setStart(new Empty());
   }
   const prefix = new Options.FilterOptions.Expression();
-  prefix.setPrefixList([STREAM_PREFIX]);
+  prefix.setPrefixList([...prefixes]);
   const filter = new Options.FilterOptions();
   filter.setStreamIdentifier(prefix);
   filter.setMax(CHECKPOINT_EVENTS);

@@ -14,19 +14,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { withDeadline } from '../../deadline.js';
 import type { Position } from '../../events/event.js';
-import type { Page } from '../event-store.js';
+import type { EventAt, Page } from '../event-store.js';
 import { createBackoff, sleep } from '../waiting.js';
-import type { CallContext } from './calls.js';
 import type { Node } from './connection.js';
 import { EventStoreFailure, isTransient, toFailure } from './failure.js';
 import { Feed } from './feed.js';
 import { Gathering, type Told } from './gathering.js';
 import { anyOf } from './interruption.js';
 import { parsePosition } from './position.js';
+import { type ReadContext, requireEvent } from './read.js';
 import { allFrom } from './read-requests.js';
 
 export interface FollowOptions {
   readonly after: Position | undefined;
+  readonly expecting?: EventAt | undefined;
   /** Ends it without an error, as does closing the store. */
   readonly signal: AbortSignal;
   readonly pageSize: number;
@@ -37,13 +38,15 @@ export interface FollowOptions {
 /** What outlives a connection. */
 interface Progress extends Told {
   position: Position | undefined;
+  /** The last event that was handed out. */
+  last: EventAt | undefined;
   isAtHead: boolean;
   /** The server has answered this subscription. */
   isFollowing: boolean;
 }
 
 export async function* followPages(
-  context: CallContext,
+  context: ReadContext,
   options: FollowOptions,
 ): AsyncGenerator<Page, void, void> {
   const end = anyOf(options.signal, context.closing);
@@ -56,11 +59,11 @@ export async function* followPages(
 
 async function* followUntil(
   signal: AbortSignal,
-  context: CallContext,
-  { after, pageSize, startTimeoutMs }: FollowOptions,
+  context: ReadContext,
+  { after, expecting, pageSize, startTimeoutMs }: FollowOptions,
 ): AsyncGenerator<Page, void, void> {
   const startBy = performance.now() + startTimeoutMs;
-  const progress: Progress = { position: after, isAtHead: false, isFollowing: false };
+  const progress: Progress = { position: after, last: expecting, isAtHead: false, isFollowing: false };
   const backoff = createBackoff();
   let wasRedirected = false;
   while (!signal.aborted) {
@@ -68,6 +71,8 @@ async function* followUntil(
     try {
       node = await findNode(context, signal);
       if (signal.aborted) return;
+      // A log of another past is confirmed and then silent for ever: only looking tells.
+      if (progress.last) await requireEvent(context, progress.last);
       for await (const page of pagesFrom(node, context, pageSize, signal, progress)) {
         backoff.reset();
         yield page;
@@ -88,7 +93,7 @@ async function* followUntil(
 }
 
 /** Finding a node has limits of its own, but a reader that gives up does not wait for them. */
-async function findNode({ connection, attemptTimeoutMs }: CallContext, signal: AbortSignal): Promise<Node> {
+async function findNode({ connection, attemptTimeoutMs }: ReadContext, signal: AbortSignal): Promise<Node> {
   let giveUp = () => {};
   const gaveUp = new Promise<never>((_, reject) => {
     giveUp = () => reject(signal.reason);
@@ -106,7 +111,7 @@ async function findNode({ connection, attemptTimeoutMs }: CallContext, signal: A
 
 async function* pagesFrom(
   node: Node,
-  { connection, attemptTimeoutMs }: CallContext,
+  { connection, attemptTimeoutMs }: ReadContext,
   pageSize: number,
   signal: AbortSignal,
   progress: Progress,
@@ -135,6 +140,7 @@ async function* pagesFrom(
         feed.pause();
         const page = gathering.takePage(progress);
         progress.position = page.position;
+        progress.last = page.events.at(-1) ?? progress.last;
         progress.isAtHead = page.caughtUp;
         yield page;
         feed.resume();

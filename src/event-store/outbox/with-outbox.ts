@@ -154,8 +154,11 @@ export function withOutbox(store: EventStore, options: OutboxOptions): EventStor
       return readMergedStream(store, table, stream, readOptions);
     },
     readAll: readOptions => store.readAll(readOptions),
+    readFrom: readOptions => store.readFrom(readOptions),
     subscribe: subscribeOptions => store.subscribe(subscribeOptions),
     head: () => store.head(),
+    last: () => store.last(),
+    identity: () => store.identity(),
     countAfter: position => store.countAfter(position),
     compare,
     async close() {

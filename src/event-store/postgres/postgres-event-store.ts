@@ -14,7 +14,7 @@ import { appendEvents } from './append.js';
 import { importEvents } from './import.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
 import { createRunner } from './query.js';
-import { readAll, readHead, readLast, readRaw, readStream } from './read.js';
+import { readAll, readFrom, readHead, readIdentity, readLast, readRaw, readStream } from './read.js';
 import type { FollowOptions } from './subscription.js';
 
 export interface PostgresEventStoreOptions {
@@ -45,7 +45,7 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
   const subscriptions = lazy(async () => {
     const { openSubscriptions } = await import('./subscription.js');
     return openSubscriptions({
-      readPage: (after, limit, signal) => readAll(run, { after, limit }, signal),
+      readPage: (after, limit, signal) => readFrom(run, { after, limit }, signal),
       listen: listen || undefined,
       onRetry,
     });
@@ -76,12 +76,18 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
       return readAll(run, readOptions);
     },
 
-    subscribe({ after, signal, pageSize = DEFAULT_PAGE_SIZE }) {
+    async readFrom(readOptions) {
+      requireOpen();
+      return readFrom(run, readOptions);
+    },
+
+    subscribe({ after, expecting, signal, pageSize = DEFAULT_PAGE_SIZE }) {
       requireOpen();
       parsePosition(after);
       requireWithin('pageSize', pageSize, MAX_PAGE_SIZE);
       return follow({
         after,
+        expecting,
         pageSize,
         pollIntervalMs,
         signal: AbortSignal.any([signal, closing.signal]),
@@ -90,14 +96,24 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
 
     async head() {
       requireOpen();
+      return (await readHead(run))?.position;
+    },
+
+    async last() {
+      requireOpen();
       return readHead(run);
+    },
+
+    async identity() {
+      requireOpen();
+      return readIdentity(run);
     },
 
     /** Exact but for the gaps that aborted appends left in the numbering. */
     async countAfter(position) {
       requireOpen();
       const from = parsePosition(position);
-      const head = parsePosition(await readHead(run));
+      const head = parsePosition((await readHead(run))?.position);
       return head > from ? Number(head - from) : 0;
     },
 

@@ -6,9 +6,9 @@
  */
 import { InvalidInputError } from '../../errors.js';
 import { decodeEvent, type RawEvent } from '../../events/decode.js';
-import type { Position, StoredEvent } from '../../events/event.js';
+import type { StoredEvent } from '../../events/event.js';
 import { isForgettable } from '../../events/streams.js';
-import type { ReadAllOptions, ReadStreamOptions } from '../event-store.js';
+import type { EventAt, EventsFrom, ReadAllOptions, ReadStreamOptions } from '../event-store.js';
 import { parsePosition, toPosition } from './position.js';
 import type { RunStatement, TextRow } from './query.js';
 
@@ -33,14 +33,21 @@ const BACKWARDS = {
     ORDER BY version DESC LIMIT $4`,
 };
 const ALL = {
-  name: 'connector_state_read_all',
-  text: `SELECT ${COLUMNS} FROM connector_event WHERE position > $1 ORDER BY position LIMIT $2`,
+  name: 'connector_state_read_from',
+  text: `SELECT ${COLUMNS} FROM connector_event WHERE position >= $1 ORDER BY position LIMIT $2`,
 };
 const LAST = {
   name: 'connector_state_last',
   text: `SELECT ${COLUMNS} FROM connector_event ORDER BY position DESC LIMIT 1`,
 };
-const HEAD = { name: 'connector_state_head', text: 'SELECT max(position) FROM connector_event' };
+const HEAD = {
+  name: 'connector_state_last_at',
+  text: 'SELECT event_id, position FROM connector_event ORDER BY position DESC LIMIT 1',
+};
+const FIRST_KEPT = {
+  name: 'connector_state_first_kept',
+  text: 'SELECT event_id FROM connector_event WHERE NOT forgettable ORDER BY position LIMIT 1',
+};
 
 export async function readStream(
   run: RunStatement,
@@ -62,8 +69,8 @@ export async function readStream(
   return events;
 }
 
-export const readAll = (run: RunStatement, options: ReadAllOptions, signal?: AbortSignal) =>
-  readPage(run, options, raw => decodeEvent(raw), signal);
+export const readAll = (run: RunStatement, options: ReadAllOptions) =>
+  readPage(run, options, raw => decodeEvent(raw));
 
 /** As they are stored. */
 export const readRaw = (run: RunStatement, options: ReadAllOptions) => readPage(run, options, raw => raw);
@@ -72,17 +79,41 @@ async function readPage<T>(
   run: RunStatement,
   { after, limit }: ReadAllOptions,
   decode: (raw: RawEvent) => T,
-  signal?: AbortSignal,
 ): Promise<readonly T[]> {
   requireCount('limit', limit);
   const events: T[] = [];
-  await run(ALL, [parsePosition(after), limit], {
-    action: 'read events',
-    timeoutMs: READ_TIMEOUT_MS,
-    signal,
-    onRow: row => events.push(decode(toRaw(row))),
-  });
+  await readRows(run, parsePosition(after) + 1n, limit, row => events.push(decode(toRaw(row))));
   return events;
+}
+
+/** One row more than asked for, in the same statement, says whether the log is the one that was read before. */
+export async function readFrom(
+  run: RunStatement,
+  { after, limit }: ReadAllOptions,
+  signal?: AbortSignal,
+): Promise<EventsFrom> {
+  requireCount('limit', limit);
+  const isStart = after === undefined;
+  let at: EventAt | undefined;
+  const events: StoredEvent[] = [];
+  const onRow = (row: TextRow) => {
+    const raw = toRaw(row);
+    if (raw.position === after) at = { id: raw.id, position: raw.position };
+    else if (events.length < limit) events.push(decodeEvent(raw));
+  };
+  await readRows(run, parsePosition(after), isStart ? limit : limit + 1, onRow, signal);
+  return { at, events };
+}
+
+/** From a position on, inclusive. */
+async function readRows(
+  run: RunStatement,
+  from: bigint,
+  limit: number,
+  onRow: (row: TextRow) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  await run(ALL, [from, limit], { action: 'read events', timeoutMs: READ_TIMEOUT_MS, signal, onRow });
 }
 
 export async function readLast(run: RunStatement): Promise<RawEvent | undefined> {
@@ -90,10 +121,14 @@ export async function readLast(run: RunStatement): Promise<RawEvent | undefined>
   return row && toRaw(row);
 }
 
-export async function readHead(run: RunStatement): Promise<Position | undefined> {
+export async function readHead(run: RunStatement): Promise<EventAt | undefined> {
   const [row] = await run(HEAD, [], { action: 'read its head', timeoutMs: READ_TIMEOUT_MS });
-  const position = row?.[0];
-  return position ? toPosition(position) : undefined;
+  return row && { id: row[0] as string, position: toPosition(row[1] as string) };
+}
+
+export async function readIdentity(run: RunStatement): Promise<string | undefined> {
+  const [row] = await run(FIRST_KEPT, [], { action: 'read its first event', timeoutMs: READ_TIMEOUT_MS });
+  return row?.[0] ?? undefined;
 }
 
 function requireCount(name: string, value: number | undefined): void {

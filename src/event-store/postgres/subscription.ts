@@ -10,16 +10,20 @@
  * missing table shows at once. From then on the subscription outlives the database: a read that fails for a
  * reason that may pass is reported, retried with growing pauses and never ends the iteration; only a refusal
  * (a right that was withdrawn, a table that is gone) does.
+ *
+ * Each read begins at the last event that was handed out and must find it there. A database may come back from an
+ * older backup while we wait for it; without this, its new events would lie before our place and be passed over.
  */
 import type { Observable } from 'rxjs';
-import type { Position, StoredEvent } from '../../events/event.js';
-import type { Page } from '../event-store.js';
+import type { Position } from '../../events/event.js';
+import type { EventAt, EventsFrom, Page } from '../event-store.js';
+import { LogChangedError } from '../log-changed-error.js';
 import { HEARS_NOTHING, listenForAppends } from './append-listener.js';
 import { isTransient } from './failure.js';
 import { hangBell, retryPauseMs } from './waiting.js';
 
 export interface Source {
-  readPage(after: Position | undefined, limit: number, signal: AbortSignal): Promise<readonly StoredEvent[]>;
+  readPage(after: Position | undefined, limit: number, signal: AbortSignal): Promise<EventsFrom>;
   /** Where to LISTEN for appends; `undefined`: poll only. */
   readonly listen: { readonly connectionString: string } | undefined;
   /** Hears of each read that failed and will be retried, and of each LISTEN connection that was lost. */
@@ -28,6 +32,7 @@ export interface Source {
 
 export interface FollowOptions {
   readonly after: Position | undefined;
+  readonly expecting?: EventAt | undefined;
   readonly signal: AbortSignal;
   readonly pageSize: number;
   readonly pollIntervalMs: number;
@@ -57,15 +62,16 @@ async function* followPages(
   const bell = hangBell(hints);
   try {
     let position = options.after;
+    let last = options.expecting;
     let isFollowing = false;
     let failures = 0;
     // The reader knows that it is at the head: nothing new is nothing to tell.
     let isAtHead = false;
     while (!signal.aborted) {
       bell.reset();
-      let events: readonly StoredEvent[];
+      let read: EventsFrom;
       try {
-        events = await source.readPage(position, pageSize, signal);
+        read = await source.readPage(last?.position ?? position, pageSize, signal);
       } catch (error) {
         if (signal.aborted) return;
         if (!isFollowing || !isTransient(error)) throw error;
@@ -74,10 +80,13 @@ async function* followPages(
         continue;
       }
       if (signal.aborted) return;
+      if (last && read.at?.id !== last.id) throw new LogChangedError(last);
       isFollowing = true;
       failures = 0;
+      const { events } = read;
       const caughtUp = events.length < pageSize;
-      position = events.at(-1)?.position ?? position;
+      last = events.at(-1) ?? last;
+      position = last?.position ?? position;
       if (events.length > 0 || !isAtHead) yield { events, position, caughtUp };
       isAtHead = caughtUp;
       if (caughtUp) await bell.wait(pollIntervalMs, signal);

@@ -15,6 +15,10 @@ export class ProjectionCheckpoint {
   @Column({ name: 'events', type: 'bigint' })
   events!: string;
 
+  /** Of the log; see src/projector/log-mark.ts. */
+  @Column({ name: 'log_mark', type: 'jsonb', nullable: true })
+  logMark!: object | null;
+
   @Column({ name: 'updated_at', type: 'timestamptz' })
   updatedAt!: Date;
 }

@@ -10,6 +10,7 @@ import { DriftHistory1764000000005 } from './1764000000005-drift-history.js';
 import { ShadowOutcome1764000000006 } from './1764000000006-shadow-outcome.js';
 import { StaleHits1764000000007 } from './1764000000007-stale-hits.js';
 import { ClockScope1764000000008 } from './1764000000008-clock-scope.js';
+import { LogMark1764000000010 } from './1764000000010-log-mark.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -20,4 +21,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   ShadowOutcome1764000000006,
   StaleHits1764000000007,
   ClockScope1764000000008,
+  LogMark1764000000010,
 ];
