@@ -43,7 +43,7 @@ const SERVICES = '^src/services/';
 const CLI = '^src/cli/';
 const ASSEMBLY = '^src/(connector-state|database|event-stores|remote-events|settings)\\.ts$';
 const ENTRY = '^src/(index|bybit|bingx)\\.ts$';
-const PORT_OF_EVENT_STORE = '^src/event-store/event-store\\.ts$';
+const PORT_OF_EVENT_STORE = '^src/event-store/(event-store|log-changed-error)\\.ts$';
 
 const TYPEORM_HOME = '^src/read-model/(data-source|migrate)\\.ts$|^src/read-model/(entities|migrations)/';
 
