@@ -22,6 +22,7 @@ export type CacheUsageRow = {
   readonly misses: number;
   readonly syncs: number;
   readonly syncFailures: number;
+  /** Signed requests that failed; of what, says the failure class. */
   readonly authFailures: number;
   readonly invalidations: number;
   /** Of the hits: with something past its end, or in doubt, that was still good enough. */
@@ -46,15 +47,26 @@ const isCounted = (event: KnownEvent): event is Counted =>
     ? event.data.basis === 'measured'
     : event.type !== 'ExpiredStatesCleaned' && event.type !== 'ConnectorShadowed';
 
-function keyOf({ recordedAt, data }: Counted) {
+function keyOf(event: Counted) {
+  const { recordedAt, data } = event;
   return {
     hour: Math.floor(recordedAt / HOUR_MS) * HOUR_MS,
     exchange: data.exchange,
     environment: data.environment,
     tier: 'tier' in data ? data.tier : '',
     syncTrigger: 'trigger' in data ? data.trigger : '',
-    failureClass: 'failureClass' in data ? data.failureClass : '',
+    failureClass: failureClassOf(event),
   };
+}
+
+/**
+ * Signed requests that failed without the exchange's having said no to the connector are told apart by a class of their own:
+ * `late`, when the clock was right, and `unreachable`.
+ */
+function failureClassOf({ type, data }: Counted): string {
+  if (type === 'ConnectorRequestLate') return 'late';
+  if (type === 'ExchangeUnreachable') return 'unreachable';
+  return 'failureClass' in data ? data.failureClass : '';
 }
 
 function add(row: CacheUsageRow, counter: Counter, n = 1): CacheUsageRow {
@@ -100,6 +112,8 @@ export const cacheUsage: Projection<CacheUsageRow> = {
     'ConnectorSyncFailed',
     'ConnectorStateHit',
     'ConnectorAuthFailed',
+    'ConnectorRequestLate',
+    'ExchangeUnreachable',
     'ConnectorStateInvalidated',
   ],
 
@@ -119,6 +133,8 @@ export const cacheUsage: Projection<CacheUsageRow> = {
         return isMiss(event.data.trigger) ? add(after, 'misses') : after;
       }
       case 'ConnectorAuthFailed':
+      case 'ConnectorRequestLate':
+      case 'ExchangeUnreachable':
         return add(before, 'authFailures');
       case 'ConnectorStateInvalidated':
         return add(before, 'invalidations');

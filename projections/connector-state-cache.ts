@@ -229,6 +229,8 @@ export const connectorStateCache: Projection<ConnectorStateRow> = {
     'ConnectorSyncFailed',
     'ConnectorStateHit',
     'ConnectorAuthFailed',
+    'ConnectorRequestLate',
+    'ExchangeUnreachable',
     'ConnectorStateInvalidated',
     'ExpiredStatesCleaned',
   ],
@@ -245,6 +247,8 @@ export const connectorStateCache: Projection<ConnectorStateRow> = {
         return afterInvalidation(row, event, event.data);
       case 'ConnectorSyncFailed':
       case 'ConnectorAuthFailed':
+      case 'ConnectorRequestLate':
+      case 'ExchangeUnreachable':
         return seen(row, event);
       case 'ExpiredStatesCleaned':
         return row;

@@ -7,6 +7,7 @@
  */
 import { ConnectorStateCacheService } from '../../src/cache/connector-state-cache-service.js';
 import { systemClock } from '../../src/clock/host-clock.js';
+import { DEFAULT_RANGE } from '../../src/clock/request-window.js';
 import { ConnectorWithCache } from '../../src/connectors/connector-with-cache.js';
 import type { ConnectorRef } from '../../src/events/connector.js';
 import type { Fact } from '../../src/events/event.js';
@@ -83,6 +84,7 @@ export async function measureDecision(inits: number): Promise<Decision> {
   const connector = new BareConnector(
     ({ timestamp, onSample }) => ({
       exchange: 'BYBIT',
+      range: DEFAULT_RANGE,
       openConnection() {},
       async verifyAccount() {
         timestamp();
@@ -90,6 +92,7 @@ export async function measureDecision(inits: number): Promise<Decision> {
         const atMs = now();
         const [sentAtMs, receivedAtMs] = [atMs - 5, atMs + 5];
         onSample?.({ sentAtMs, receivedAtMs, serverTimeMs: Math.floor(atMs), source: 'response' });
+        return undefined;
       },
       serverTime: () => Promise.reject(new Error('not used')),
       fundingRate: () => Promise.reject(new Error('not used')),

@@ -11,7 +11,7 @@
  * projections are loaded when first needed, after the cold start is over.
  */
 import type { HostClock } from '../clock/host-clock.js';
-import { requestWindow } from '../clock/request-window.js';
+import { DEFAULT_RANGE, toleranceOf } from '../clock/request-window.js';
 import type { SampleProblem } from '../clock/sample-check.js';
 import type { BadSample } from '../clock/sample-gate.js';
 import { adaptiveTtl, type ClockPolicy, fixedTtl, type TtlDecision, type TtlFigures } from '../clock/ttl.js';
@@ -28,9 +28,13 @@ import {
   type HowMeasured,
   howAdopted,
   invalidatedFact,
+  type LateRequest,
+  requestLateFact,
   type SyncFailure,
   syncedFact,
   syncFailedFact,
+  type Unreachable,
+  unreachableFact,
 } from './facts.js';
 import { type HistoryEntry, type StateAt, stateAtTime } from './history.js';
 import { type KnownConnector, KnownConnectors } from './known-connector.js';
@@ -119,7 +123,7 @@ export class ConnectorStateCacheService {
 
   /** How long a perfect measurement would be kept for the default request window. */
   get ttl(): TtlDecision {
-    return this.ttlOf({ toleranceMs: requestWindow().toleranceMs, uncertaintyMs: 0 });
+    return this.ttlOf({ toleranceMs: toleranceOf(DEFAULT_RANGE), uncertaintyMs: 0 });
   }
 
   /** How long an offset is kept, and by which figures. */
@@ -256,6 +260,22 @@ export class ConnectorStateCacheService {
   recordAuthFailure(ref: ConnectorRef, failure: AuthFailure, trace: Trace = {}): RecordedFact {
     const connector = this.#connectors.know(ref);
     return this.#deps.recorder.record(authFailedFact(connector, failure, this.#hostNowMs()), trace);
+  }
+
+  /**
+   * The exchange refused a request that came too late, while the clock it was signed by was right. Condemns nothing.
+   * @throws InvalidInputError for a malformed connector
+   */
+  recordRequestLate(ref: ConnectorRef, late: LateRequest, trace: Trace = {}): RecordedFact {
+    return this.#deps.recorder.record(requestLateFact(this.#connectors.know(ref), late), trace);
+  }
+
+  /**
+   * A signed request came to nothing without the exchange's having said no.
+   * @throws InvalidInputError for a malformed connector
+   */
+  recordUnreachable(ref: ConnectorRef, failure: Unreachable, trace: Trace = {}): RecordedFact {
+    return this.#deps.recorder.record(unreachableFact(this.#connectors.know(ref), failure), trace);
   }
 
   /**

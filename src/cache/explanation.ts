@@ -4,7 +4,7 @@
  */
 import { type Drift, driftOf } from '../clock/drift.js';
 import { ASSUMED_RATE, inflate, intersect, type OffsetEstimate } from '../clock/offset.js';
-import { DEFAULT_RECV_WINDOW_MS, requestWindow } from '../clock/request-window.js';
+import { DEFAULT_RANGE, toleranceOf } from '../clock/request-window.js';
 import type { EventData } from '../events/catalogue.js';
 import { estimateInRow } from '../read-model/clock-queries.js';
 import type { ClockInDetail, StateInDetail } from '../read-model/queries.js';
@@ -47,7 +47,7 @@ export interface Explanation {
 
 export function explanationOf(row: StateInDetail, history: readonly HistoryEntry[]): Explanation {
   const { nowMs, exchange, environment, scope, referenceClock, syncId, invalidReason } = row;
-  const { toleranceMs } = requestWindow(DEFAULT_RECV_WINDOW_MS);
+  const toleranceMs = toleranceOf(DEFAULT_RANGE);
   const measured = estimateInRow(row);
   const clock = row.clock ?? undefined;
   const isContested = clock?.contestedSinceMs != null && row.measuredAtMs < clock.contestedSinceMs;

@@ -5,9 +5,11 @@
  * the same on every host. What an exchange or an operator wrote into a text is cut to what the schema takes:
  * a fact that fails its schema would be dropped, and a long error code is no reason to lose a refusal.
  */
+import type { AnsweredRequest, Lateness } from '../clock/answers.js';
 import { referenceTimeMs } from '../clock/reference.js';
 import type {
   AuthFailureClass,
+  EventData,
   InvalidationReason,
   SyncFailureClass,
   SyncTrigger,
@@ -28,6 +30,24 @@ export interface AuthFailure {
   readonly state?: UsableState | undefined;
   /** The exchange's clock, epoch milliseconds, where the refusal carried it. */
   readonly serverTimeMs?: number | undefined;
+}
+
+export interface LateRequest extends Lateness {
+  /** The exchange's own code. */
+  readonly exchangeCode: string;
+  readonly request: AnsweredRequest;
+  /** Of the clock, when this was found. */
+  readonly uncertaintyMs: number;
+  /** What the request was signed with; `undefined` for a guess. */
+  readonly state: UsableState | undefined;
+  /** The exchange's clock, epoch milliseconds, where the refusal carried it. */
+  readonly serverTimeMs: number | undefined;
+}
+
+export interface Unreachable {
+  /** The network's code, the HTTP status, or the exchange's code of its maintenance. */
+  readonly exchangeCode: string;
+  readonly failureClass: EventData['ExchangeUnreachable']['failureClass'];
 }
 
 export interface SyncFailure {
@@ -100,6 +120,36 @@ export const authFailedFact = (
     }),
     ...(serverTimeMs !== undefined && { serverTimeMs: Math.round(serverTimeMs) }),
   },
+});
+
+export const requestLateFact = (
+  connector: ConnectorRef,
+  { exchangeCode, request, uncertaintyMs, state, serverTimeMs, atLeastMs, atMostMs }: LateRequest,
+): FactOf<'ConnectorRequestLate'> => ({
+  type: 'ConnectorRequestLate',
+  data: {
+    ...fieldsOf(connector),
+    exchangeCode: cut(exchangeCode),
+    timestampMs: request.timestampMs,
+    recvWindowMs: request.recvWindowMs,
+    lateAtLeastMs: Math.max(0, atLeastMs),
+    lateAtMostMs: Math.max(0, atMostMs),
+    uncertaintyMs,
+    ...(state && {
+      syncId: state.syncId,
+      offsetMs: state.estimate.offsetMs,
+      referenceClock: state.referenceClock,
+    }),
+    ...(serverTimeMs !== undefined && { serverTimeMs: Math.round(serverTimeMs) }),
+  },
+});
+
+export const unreachableFact = (
+  connector: ConnectorRef,
+  { exchangeCode, failureClass }: Unreachable,
+): FactOf<'ExchangeUnreachable'> => ({
+  type: 'ExchangeUnreachable',
+  data: { ...fieldsOf(connector), exchangeCode: cut(exchangeCode), failureClass },
 });
 
 export const syncFailedFact = (

@@ -37,7 +37,7 @@ export const fixedTtl = (ttlMs: number = DEFAULT_TTL_MS): TtlDecision => ({
 });
 
 export interface TtlFigures {
-  /** The error at which the exchange begins to refuse; see request-window.ts. */
+  /** The largest uncertainty to sign by; see request-window.ts. */
   readonly toleranceMs: number;
   /** Of the estimate, at the moment of measurement. */
   readonly uncertaintyMs: number;

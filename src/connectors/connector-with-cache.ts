@@ -6,7 +6,7 @@
  * It holds an exchange's adapter, which signs by the offset in use and tells of the clock in every response.
  */
 import type { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
-import { DEFAULT_RECV_WINDOW_MS, type RequestWindow } from '../clock/request-window.js';
+import type { RequestWindow } from '../clock/request-window.js';
 import { type ConnectorRef, type Exchange, parseConnectorRef } from '../events/connector.js';
 import { clockScopeOf } from '../exchanges/clock-scope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchanges/exchange-adapter.js';
@@ -16,7 +16,7 @@ import { OffsetLearner } from './offset-learner.js';
 import type { ConnectorOptions } from './options.js';
 
 export interface InitResult extends InitCourse {
-  /** True: no sync was needed before the first signed request. */
+  /** The first signed request bore a remembered offset, and that was not wrong: at most the request was late. */
   readonly cacheHit: boolean;
   readonly durationMs: number;
   /** Exchange minus this host's clock, milliseconds. */
@@ -29,7 +29,6 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   readonly ref: ConnectorRef;
   protected readonly adapter: Adapter;
   readonly #cache: ConnectorStateCacheService;
-  readonly #recvWindowMs: number;
   readonly #offset: OffsetInUse;
   readonly #learner: OffsetLearner;
   #initialising: Promise<InitResult> | undefined;
@@ -42,19 +41,17 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     options: ConnectorOptions,
   ) {
     const { cache, userId, credentialId, environment, credentials, baseUrl, timeoutMs } = options;
-    const { clockScope, plainHttpHosts, agent } = options;
-    const { recvWindowMs = DEFAULT_RECV_WINDOW_MS } = options;
+    const { clockScope, recvWindowMs, lateRecvWindowMs, plainHttpHosts, agent } = options;
     const named = parseConnectorRef({ userId, credentialId, exchange, environment });
     this.ref = { ...named, scope: clockScopeOf({ exchange, environment, baseUrl, clockScope }) };
-    this.#recvWindowMs = recvWindowMs;
     this.#cache = cache;
     const { clock } = cache;
-    this.#offset = new OffsetInUse(clock, recvWindowMs, () => this.#learner.relinkLater());
     this.adapter = createAdapter({
       environment,
       credentials,
       baseUrl,
       recvWindowMs,
+      lateRecvWindowMs,
       timeoutMs,
       plainHttpHosts,
       agent,
@@ -64,6 +61,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       onSample: sample => this.#learner.sampled(sample),
       onBadSample: bad => cache.recordBadSample(this.ref, bad),
     });
+    this.#offset = new OffsetInUse(clock, this.adapter.range, () => this.#learner.relinkLater());
     this.#learner = new OffsetLearner({
       cache,
       ref: this.ref,
@@ -86,14 +84,14 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     return this.#initialising;
   }
 
-  /** Where timestamps are placed now; moves with the latency that is observed. */
+  /** Where timestamps are placed now; moves with how well the offset is known. */
   get window(): RequestWindow {
     return this.#offset.window;
   }
 
   /**
    * The timestamp to sign a request with now: whole epoch milliseconds of the exchange's clock, placed where
-   * the exchange's window has most room. Sign and send at once: what is predicted across an await is wrong by as
+   * the exchange's window takes the latest request. Sign and send at once: what is predicted across an await is wrong by as
    * long as the process may be frozen in it.
    * @throws ConnectorStateError `CLOSED` before the connector was initialised
    */
@@ -106,10 +104,13 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     return this.adapter.fundingRate(symbol);
   }
 
-  /** Closes the connections to the exchange; the cache stays open for others. */
+  /**
+   * Closes the connections to the exchange, when a measurement that nobody waits for is over that an init began; the cache
+   * stays open for others.
+   */
   close(): void {
     this.#isClosed = true;
-    this.adapter.close();
+    this.#learner.whenRefreshed(() => this.adapter.close());
   }
 
   async #initialise(): Promise<InitResult> {
@@ -117,21 +118,15 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     const { mode } = this.#cache;
     const course = mode === 'on' ? await this.#initialiseWith() : await this.#initialiseWithout();
     const durationMs = performance.now() - startedMs;
-    const { tier, contact, isStale, authFailures } = course;
-    const outcome = mode === 'on' ? (tier ? 'HIT ⚡' : 'MISS') : mode;
+    const { tier, contact, isStale, authFailures, refusals } = course;
+    const cacheHit = tier !== null && !refusals.includes('wrong');
+    const healed = refusals.length > 0 ? `, refused: ${refusals.join(', ')}` : '';
+    const outcome = mode === 'on' ? `${cacheHit ? 'HIT ⚡' : 'MISS'}${healed}` : mode;
     const about = mode === 'on' ? { tier, contact, stale: isStale, authFailures } : { cacheMode: mode };
     const took = `Initialized in ${Math.round(durationMs)}ms`;
     this.#cache.log.info(about, `[${this.constructor.name}] ${took} (cache ${outcome})`);
     const { offsetMs, uncertaintyMs } = this.#offset.applied;
-    // Of a guess that was accepted and told no time all that is known is that it lay within the window.
-    const most = this.#offset.cautious.toleranceMs + this.#recvWindowMs;
-    return {
-      ...course,
-      cacheHit: tier !== null,
-      durationMs,
-      offsetMs,
-      uncertaintyMs: Math.min(uncertaintyMs, most),
-    };
+    return { ...course, cacheHit, durationMs, offsetMs, uncertaintyMs };
   }
 
   #initialiseWith(): Promise<InitCourse> {
@@ -149,8 +144,8 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       cache: this.#cache,
       ref: this.ref,
       adapter: this.adapter,
-      window: this.#offset.window,
-      toleranceMs: this.#offset.cautious.toleranceMs,
+      range: this.adapter.range,
+      toleranceMs: this.#offset.toleranceMs,
       isClosed: () => this.#isClosed,
       use: state => {
         this.#offset.state = state;
@@ -158,6 +153,6 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       },
       answered: () => this.#learner.answer,
     });
-    return { contact: 'sync', tier: null, isStale: false, authFailures: 0 };
+    return { contact: 'sync', tier: null, isStale: false, authFailures: 0, refusals: [] };
   }
 }

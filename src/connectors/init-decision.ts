@@ -52,7 +52,7 @@ export type InitPlan = Known | Guess | MustSync;
 export interface InitQuestion {
   readonly ref: ConnectorRef;
   readonly lookup: Lookup;
-  /** The error at which the exchange begins to refuse; see request-window.ts. */
+  /** The largest uncertainty to sign by; see request-window.ts. */
   readonly toleranceMs: number;
   readonly firstContact: FirstContact;
   readonly clock: HostClock;

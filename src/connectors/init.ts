@@ -3,10 +3,10 @@
  *
  *   lookup ──► decide (init-decision.ts) ──► [sync] ──► verify ──accepted──► learn ──► ready
  *                                                        │ ▲
- *                                                        │ │ re-sign, once
- *                                  refused for the timestamp:
- *                                  record, condemn the sync it was signed with, take the exchange's
- *                                  clock out of the refusal (or sync), ─────┘
+ *                                                        │ │ sign again
+ *                                  refused for the timestamp: late or wrong? (healing.ts)
+ *                                  late: the state stays. wrong: record, condemn the sync it was signed
+ *                                  with, take the exchange's clock out of the refusal (or sync)
  *
  * Any other refusal is recorded with its class and thrown: a bad key or signature is never treated as a clock
  * that is off, because syncing cannot mend it. The cache is never a reason to fail: without it every init signs by
@@ -20,26 +20,16 @@
  * clock is measured again before anything is learned.
  */
 import { randomUUID } from 'node:crypto';
-import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
+import type { Trace } from '../cache/connector-state-cache-service.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { Contact, SyncTrigger, Tier } from '../events/catalogue.js';
-import type { ConnectorRef } from '../events/connector.js';
-import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapter.js';
+import { ExchangeError } from '../exchanges/exchange-adapter.js';
+import { recordFailedRequest } from './failed-requests.js';
+import { Healing, type RefusalCause } from './healing.js';
 import { decideInit, type InitPlan } from './init-decision.js';
-import { sharingOver } from './measurement-sharing.js';
-import type { OffsetInUse } from './offset-in-use.js';
-import type { OffsetLearner } from './offset-learner.js';
+import type { InitParts } from './init-parts.js';
+import { isHandedOn } from './sample-learning.js';
 import { syncFailureOf } from './sync.js';
-
-export interface InitParts {
-  /** The connector's class, for the log and the record of who condemned. */
-  readonly name: string;
-  readonly ref: ConnectorRef;
-  readonly cache: ConnectorStateCacheService;
-  readonly adapter: ExchangeAdapter;
-  readonly offset: OffsetInUse;
-  readonly learner: OffsetLearner;
-}
 
 /** How an init began, and what it met. */
 export interface InitCourse {
@@ -49,11 +39,13 @@ export interface InitCourse {
   readonly tier: Tier | null;
   /** The state had ended, or was in doubt, but was still good enough for the exchange's window. */
   readonly isStale: boolean;
-  /** Refusals met on the way, 0 or 1: a second one is thrown. */
+  /** Refusals met on the way and healed, 0 to 2. */
   readonly authFailures: number;
+  /** What each of them was for, in their order; see healing.ts. */
+  readonly refusals: readonly RefusalCause[];
 }
 
-interface Start extends Omit<InitCourse, 'authFailures'> {
+interface Start extends Omit<InitCourse, 'authFailures' | 'refusals'> {
   readonly trigger: SyncTrigger;
   /** Signed by the best clock at hand: there is no sync to blame. */
   readonly isGuess: boolean;
@@ -82,17 +74,17 @@ class Init {
     const plan = decideInit({
       ref,
       lookup,
-      toleranceMs: offset.cautious.toleranceMs,
+      toleranceMs: offset.toleranceMs,
       firstContact: cache.firstContact,
       clock: cache.clock,
       newId: randomUUID,
     });
     const start = await this.#begin(plan);
-    const authFailures = await this.#verify(start);
-    await this.#learn(start, authFailures, !lookup.hit && lookup.reason === 'contested');
+    const { causes, isAsBegun } = await this.#verify(start);
+    await this.#learn(start, isAsBegun, !lookup.hit && lookup.reason === 'contested');
     learner.ready();
     const { contact, tier, isStale } = start;
-    return { contact, tier, isStale, authFailures };
+    return { contact, tier, isStale, authFailures: causes.length, refusals: causes };
   }
 
   async #begin(plan: InitPlan): Promise<Start> {
@@ -119,86 +111,46 @@ class Init {
     return { contact, tier, isStale, trigger, isGuess: false };
   }
 
-  /** @returns how many refusals were met and healed */
-  async #verify(start: Start): Promise<number> {
-    const { ref, cache } = this.#parts;
-    try {
-      await this.#verifyOnce();
-      return 0;
-    } catch (error) {
-      const failure = this.#recordRefusal(error, start.isGuess);
-      if (!(error instanceof ExchangeError)) throw error;
-      if (error.authClass !== 'timestamp') {
+  /** @returns the refusals that were met and healed */
+  async #verify(start: Start): Promise<Healing> {
+    const { ref, cache, adapter, offset, learner } = this.#parts;
+    const healing = new Healing(this.#parts, this.#trace);
+    for (;;) {
+      learner.verifying();
+      try {
+        learner.accepted(await adapter.verifyAccount(healing.causes.includes('late') ? 'late' : undefined));
+        return healing;
+      } catch (error) {
+        if (!(error instanceof ExchangeError)) throw error;
+        if (error.authClass === 'timestamp') {
+          await healing.heal(error, start);
+          continue;
+        }
+        const isGuess = start.isGuess && healing.isAsBegun;
+        recordFailedRequest(cache, ref, error, isGuess ? undefined : offset.state, this.#trace);
         // The first contact was to be the measurement too, and came to nothing.
-        if (start.isGuess && !start.hasSyncFailed && error.authClass === 'unknown') {
+        if (isGuess && !start.hasSyncFailed && error.authClass === 'unknown') {
           cache.recordSyncFailure(ref, syncFailureOf(error, start.trigger, 0), this.#trace);
         }
         throw error;
       }
-      await this.#heal(error, start, failure);
-    }
-    try {
-      await this.#verifyOnce();
-      return 1;
-    } catch (error) {
-      this.#recordRefusal(error, false);
-      throw error;
     }
   }
 
-  async #verifyOnce(): Promise<void> {
-    this.#parts.learner.verifying();
-    await this.#parts.adapter.verifyAccount();
-  }
-
-  #recordRefusal(error: unknown, isGuess: boolean): Trace['causedBy'] {
-    if (!(error instanceof ExchangeError)) return undefined;
-    const { ref, cache, offset } = this.#parts;
-    return cache.recordAuthFailure(
-      ref,
-      {
-        exchangeCode: error.exchangeCode,
-        failureClass: error.authClass,
-        state: isGuess ? undefined : offset.state,
-        serverTimeMs: error.sample?.serverTimeMs,
-      },
-      this.#trace,
-    );
-  }
-
-  async #heal(
-    refusal: ExchangeError,
-    { isGuess, trigger }: Start,
-    failure: Trace['causedBy'],
-  ): Promise<void> {
-    const { name, ref, cache, offset, learner } = this.#parts;
-    // Whatever is being measured now began before the refusal.
-    const after = sharingOver(cache).begun;
-    const refused: Trace = { ...this.#trace, causedBy: failure };
-    const because: Trace = isGuess
-      ? refused
-      : { ...refused, causedBy: cache.condemn(ref, offset.state, 'timestamp-refused', name, refused) };
-    const reason = isGuess ? trigger : 'auth-failure';
-    const link = await learner.relink();
-    const measured = refusal.sample && learner.measure(refusal.sample, link);
-    offset.state = measured
-      ? learner.keep(measured, reason, because)
-      : await learner.sync({ trigger: reason, link, after }, because);
-  }
-
-  async #learn(start: Start, authFailures: number, isContested: boolean): Promise<void> {
+  async #learn(start: Start, isAsBegun: boolean, isContested: boolean): Promise<void> {
     const { learner, offset } = this.#parts;
     const { contact, isGuess, isStale, trigger } = start;
     const { answer } = learner;
-    if (authFailures === 0 && (isGuess || isStale)) {
+    if (isAsBegun && (isGuess || isStale)) {
       const learned = await learner.judge(answer);
       // What was found stale was found: it is no miss that it is replaced.
       if (learned) offset.state = learner.keep(learned, isGuess ? trigger : 'passive', this.#trace);
       // A contest is decided by who measures finely enough, and nobody is refused while it lasts: so this one does.
-      if (!learned || (isContested && !isFine(answer))) learner.refreshLater(isGuess ? trigger : 'warm-up');
+      if (!learned || !isHandedOn(learned) || (isContested && !isFine(answer)))
+        learner.refreshLater(isGuess ? trigger : 'warm-up');
       return;
     }
-    if (authFailures === 0 && contact === 'exchange-clock') await this.#learnOwnState(trigger);
+    if (isAsBegun && contact === 'exchange-clock') await this.#learnOwnState(trigger);
     else await learner.learnFrom(answer, this.#trace);
     learner.refreshIfDue();
   }
@@ -208,7 +160,8 @@ class Init {
     const { ref, cache, learner, offset } = this.#parts;
     const learned = await learner.judge(learner.answer);
     // A row that could not be believed gives way only to a state that says so.
-    if (!learned || trigger === 'corrupt') cache.adopt(ref, offset.state, trigger, this.#trace);
+    if (!learned || !isHandedOn(learned) || trigger === 'corrupt')
+      cache.adopt(ref, offset.state, trigger, this.#trace);
     if (learned) offset.state = learner.keep(learned, 'passive', this.#trace);
   }
 }

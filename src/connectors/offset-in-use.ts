@@ -8,33 +8,37 @@
 import { appliedOffset, type UsableState } from '../cache/lookup.js';
 import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
 import type { ClockSample, OffsetEstimate } from '../clock/offset.js';
-import { latencyFrom, type RequestWindow, requestWindow, WORST_LATENCY_MS } from '../clock/request-window.js';
+import {
+  type AcceptedRange,
+  biasOf,
+  type RequestWindow,
+  requestWindow,
+  WORST_LATENCY_MS,
+} from '../clock/request-window.js';
 import { ConnectorStateError } from '../errors.js';
 
-/** Of so many responses the longest round trip is remembered. */
+/** Of so many responses the round trips are remembered. */
 const ROUND_TRIPS = 8;
 
 export class OffsetInUse {
   readonly #clock: HostClock;
   readonly #continuity: ContinuityGuard;
-  readonly #recvWindowMs: number;
+  readonly #range: AcceptedRange;
   readonly #onBreak: () => void;
   #roundTripsMs: readonly number[] = [];
   #state: UsableState | undefined;
 
-  /** Where timestamps are placed now; moves with the latency that is observed. */
-  window: RequestWindow;
-  /** What promises rest on: no luck with latency is counted on. */
-  readonly cautious: RequestWindow;
-
   /** @param onBreak called when a timestamp is asked for after this host's clock broke off */
-  constructor(clock: HostClock, recvWindowMs: number, onBreak: () => void) {
+  constructor(clock: HostClock, range: AcceptedRange, onBreak: () => void) {
     this.#clock = clock;
     this.#continuity = new ContinuityGuard(clock);
-    this.#recvWindowMs = recvWindowMs;
+    this.#range = range;
     this.#onBreak = onBreak;
-    this.window = requestWindow(recvWindowMs);
-    this.cautious = this.window;
+  }
+
+  /** Whether there is a {@link state}. */
+  get isKnown(): boolean {
+    return this.#state !== undefined;
   }
 
   /** @throws ConnectorStateError `CLOSED` before the first one is known */
@@ -52,6 +56,16 @@ export class OffsetInUse {
     return appliedOffset(this.state, this.#clock.now());
   }
 
+  /** Where timestamps are placed now: moves with what is known of the offset, and before the first offset is known the middle. */
+  get window(): RequestWindow {
+    return requestWindow(this.#range, this.#state && this.applied.uncertaintyMs);
+  }
+
+  /** The largest uncertainty to sign by. */
+  get toleranceMs(): number {
+    return requestWindow(this.#range).toleranceMs;
+  }
+
   /** Now, by the clock that the state is relative to. */
   get referenceNowMs(): number {
     return this.#clock.now() + this.state.link.offsetMs;
@@ -62,7 +76,8 @@ export class OffsetInUse {
     const { state } = this;
     if (!this.#continuity.isUnbroken()) this.#onBreak();
     const now = this.#clock.now();
-    return Math.floor(now + appliedOffset(state, now).offsetMs + this.window.biasMs);
+    const { offsetMs, uncertaintyMs } = appliedOffset(state, now);
+    return Math.floor(now + offsetMs + biasOf(this.#range, uncertaintyMs));
   }
 
   /** The uncertainty that a measurement over the connection in use would have. */
@@ -78,6 +93,5 @@ export class OffsetInUse {
 
   observe({ sentAtMs, receivedAtMs }: ClockSample): void {
     this.#roundTripsMs = [receivedAtMs - sentAtMs, ...this.#roundTripsMs].slice(0, ROUND_TRIPS);
-    this.window = requestWindow(this.#recvWindowMs, latencyFrom(Math.max(...this.#roundTripsMs)));
   }
 }

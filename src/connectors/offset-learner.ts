@@ -14,14 +14,15 @@
 import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
 import { linkOf, type UsableState } from '../cache/lookup.js';
 import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.js';
-import type { ClockSample } from '../clock/offset.js';
-import type { ReferenceLink } from '../clock/reference.js';
+import { type AnsweredRequest, provenByAcceptance } from '../clock/answers.js';
+import { type ClockSample, intersect, type OffsetEstimate } from '../clock/offset.js';
+import { type ReferenceLink, toReference } from '../clock/reference.js';
 import type { SyncTrigger } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { ExchangeAdapter } from '../exchanges/exchange-adapter.js';
 import { sharingOver } from './measurement-sharing.js';
 import type { OffsetInUse } from './offset-in-use.js';
-import { isRefreshDue, isWorthKeeping, judgeSample } from './sample-learning.js';
+import { isHandedOn, isRefreshDue, isWorthKeeping, judgeSample } from './sample-learning.js';
 import { measureServerTime, syncFailureOf } from './sync.js';
 
 export interface OffsetLearnerParts {
@@ -46,6 +47,7 @@ export class OffsetLearner {
   #phase: 'idle' | 'syncing' | 'verifying' | 'ready' = 'idle';
   #answer: ClockSample | undefined;
   #learning: Promise<void> | undefined;
+  #refreshing: Promise<void> | undefined;
 
   constructor(parts: OffsetLearnerParts) {
     this.#parts = parts;
@@ -115,7 +117,17 @@ export class OffsetLearner {
       // Recorded by the sync itself; the state in use goes on.
       () => undefined,
     );
+    this.#refreshing = refreshed;
     cache.inBackground(refreshed);
+  }
+
+  /**
+   * Calls back when no sync that {@link refreshLater} began is under way, at once if there is none: who closes its connector right
+   * after an init would otherwise never learn the time of an exchange whose answers do not tell it.
+   */
+  whenRefreshed(then: () => void): void {
+    if (this.#refreshing) void this.#refreshing.finally(then);
+    else then();
   }
 
   /** Before the state ends, or when it could be known much better: one of many callers refreshes it. */
@@ -148,8 +160,30 @@ export class OffsetLearner {
     return learned && this.#timed(learned);
   }
 
+  /** For this connector and all others; what is too wide for others (see {@link isHandedOn}) for this one alone. */
   keep(measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace): UsableState {
-    return this.#parts.cache.set(this.#parts.ref, this.#timed(measured), trigger, trace);
+    const { cache, ref } = this.#parts;
+    if (isHandedOn(measured)) return cache.set(ref, this.#timed(measured), trigger, trace);
+    return this.#forItself(this.#timed(measured));
+  }
+
+  /** What an acceptance proves is as wide as the window: it is for who knew less, and for nobody else. */
+  accepted(request: AnsweredRequest | undefined): void {
+    const { offset } = this.#parts;
+    const proven = request && provenByAcceptance(request);
+    if (!proven || offset.applied.uncertaintyMs <= proven.uncertaintyMs) return;
+    offset.state = narrowed(offset.state, toReference(proven, offset.state.link)) ?? offset.state;
+  }
+
+  #forItself({ syncId, estimate, link, ttl }: MeasuredOffset): UsableState {
+    const { ref, offset } = this.#parts;
+    const known = offset.isKnown && offset.state.referenceClock === link.clockId ? offset.state : undefined;
+    const both = known && narrowed({ ...known, link }, estimate);
+    if (both) return both;
+    const { exchange, environment } = ref;
+    const expiresAtMs = estimate.atMs + ttl.ttlMs;
+    const name = { exchange, environment, referenceClock: link.clockId };
+    return { ...name, syncId, basis: 'measured', estimate, expiresAtMs, link };
   }
 
   /** @param link `undefined`: kept against this host's own clock */
@@ -179,7 +213,13 @@ export class OffsetLearner {
   #timed(measured: MeasuredOffset): MeasuredOffset {
     const { cache, offset } = this.#parts;
     const { uncertaintyMs, rate } = measured.estimate;
-    const { toleranceMs } = offset.cautious;
+    const { toleranceMs } = offset;
     return { ...measured, ttl: cache.ttlOf({ toleranceMs, uncertaintyMs, rate }) };
   }
+}
+
+/** What both allow; `undefined` when they exclude each other. */
+function narrowed(state: UsableState, by: OffsetEstimate): UsableState | undefined {
+  const estimate = intersect(state.estimate, by);
+  return estimate && { ...state, estimate };
 }

@@ -22,6 +22,11 @@ export interface ConnectorOptions {
   readonly clockScope?: string | undefined;
   /** Default 5000; Bybit 1–60 000, BingX 1–5000. */
   readonly recvWindowMs?: number | undefined;
+  /**
+   * The window of a request that is signed again because it came too late while the clock was right. Wider: it may be later
+   * still. `recvWindowMs` (the default) to the exchange's limit; see `recvWindowMs`.
+   */
+  readonly lateRecvWindowMs?: number | undefined;
   /** For each HTTP request, 1–300 000. Default 10 000. */
   readonly timeoutMs?: number | undefined;
   /**

@@ -13,6 +13,8 @@ import type { UsableState } from '../cache/lookup.js';
 import type { MeasuredOffset } from '../cache/measurement.js';
 import { inflate, intersect } from '../clock/offset.js';
 import type { ReferenceLink } from '../clock/reference.js';
+import { DEFAULT_RANGE, toleranceOf } from '../clock/request-window.js';
+import { SAFE_SHARE } from '../clock/ttl.js';
 
 /** A sample that halves the uncertainty is worth an event; one that shaves off a little is not. */
 const WORTHWHILE_GAIN = 0.5;
@@ -26,6 +28,18 @@ const REFRESH_SHARE = 0.2;
 const COARSE_FACTOR = 2;
 const COARSE_MS = 5;
 const COARSE_SHARE = 0.1;
+
+/**
+ * What is known less well than this is never handed on to others: not as a clock of the exchange's, nor as the state of a
+ * connector. It is what the TTL (clock/ttl.ts) gives no time to for the default window: signing by it leaves a request
+ * that is a little late no room, so that one slow answer would have everybody refused. Who measured it may use it, for
+ * want of anything better.
+ */
+const HANDED_ON_MS = SAFE_SHARE * toleranceOf(DEFAULT_RANGE);
+
+/** By what the measurement says by itself: others may not have what else this connector knew. */
+export const isHandedOn = ({ sample, estimate }: MeasuredOffset): boolean =>
+  (sample ?? estimate).uncertaintyMs <= HANDED_ON_MS;
 
 export interface Judgement {
   /** What the sample and the state allow together; `undefined` for a sample that no clock can have given. */

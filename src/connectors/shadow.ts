@@ -20,7 +20,7 @@ import { type Lookup, linkOf, type UsableState } from '../cache/lookup.js';
 import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { ReferenceLink } from '../clock/reference.js';
-import type { RequestWindow } from '../clock/request-window.js';
+import type { AcceptedRange } from '../clock/request-window.js';
 import type { Refusal, SyncTrigger } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import { decideInit, type InitPlan } from './init-decision.js';
@@ -31,9 +31,9 @@ import { syncFailureOf } from './sync.js';
 export interface ShadowParts {
   readonly cache: ConnectorStateCacheService;
   readonly ref: ConnectorRef;
-  /** Where the first timestamp of the init would be placed. */
-  readonly window: RequestWindow;
-  /** The error at which the exchange begins to refuse, whatever the latency. */
+  /** Which timestamps the exchange takes. */
+  readonly range: AcceptedRange;
+  /** The largest uncertainty to sign by. */
   readonly toleranceMs: number;
 }
 
@@ -99,10 +99,10 @@ async function planInit(
 }
 
 async function observe(parts: ShadowParts, planned: Planned, outcome: InitOutcome, trace: Trace) {
-  const { cache, ref, window, toleranceMs } = parts;
+  const { cache, ref, range, toleranceMs } = parts;
   const { lookup, plan, lookupMs } = planned;
   const missReason = lookup.hit ? undefined : lookup.reason;
-  const would = { plan, missReason, lookupMs, window, toleranceMs };
+  const would = { plan, missReason, lookupMs, range, toleranceMs };
   const fact = shadowedFact(ref, would, outcome.synced, cache.clock.now());
   const shadowed = cache.recordShadowed(fact, trace);
   const because: Trace = { ...trace, causedBy: shadowed };

@@ -9,7 +9,7 @@ import { fieldsOf } from '../cache/facts.js';
 import { appliedOffset, type UsableState } from '../cache/lookup.js';
 import { type ClockSample, estimateFromSample } from '../clock/offset.js';
 import { referenceTimeMs } from '../clock/reference.js';
-import type { RequestWindow } from '../clock/request-window.js';
+import { type AcceptedRange, requestWindow } from '../clock/request-window.js';
 import type { EventData, MissReason } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { FactOf } from '../events/event.js';
@@ -23,8 +23,8 @@ export interface WouldBeInit {
   /** Why there was no state of its own. */
   readonly missReason: MissReason | undefined;
   readonly lookupMs: number;
-  /** Where its timestamp would have been placed. */
-  readonly window: RequestWindow;
+  /** Which timestamps the exchange takes. */
+  readonly range: AcceptedRange;
   /** What the decision went by. */
   readonly toleranceMs: number;
 }
@@ -38,7 +38,7 @@ const MAX_OFFSET_MS = 1_000_000_000;
  */
 export function shadowedFact(
   ref: ConnectorRef,
-  { plan, missReason, lookupMs, window, toleranceMs }: WouldBeInit,
+  { plan, missReason, lookupMs, range, toleranceMs }: WouldBeInit,
   sample: ClockSample | undefined,
   hostNowMs: number,
 ): FactOf<'ConnectorShadowed'> {
@@ -57,7 +57,7 @@ export function shadowedFact(
       toleranceMs,
       ...(used && { used }),
       ...(measured && { measured }),
-      ...(used && measured && { comparison: compare(used, measured, window) }),
+      ...(used && measured && { comparison: compare(used, measured, range) }),
     },
   };
 }
@@ -79,8 +79,10 @@ function measuredBy(sample: ClockSample): NonNullable<Shadowed['measured']> {
 function compare(
   used: NonNullable<Shadowed['used']>,
   { offsetMs, uncertaintyMs, roundTripMs }: NonNullable<Shadowed['measured']>,
-  window: RequestWindow,
+  range: AcceptedRange,
 ): NonNullable<Shadowed['comparison']> {
   const errorMs = used.offsetMs - offsetMs;
+  // Where its timestamp would have been placed.
+  const window = requestWindow(range, used.uncertaintyMs);
   return { errorMs, refusal: wouldBeRefused({ errorMs, uncertaintyMs, roundTripMs }, window) };
 }

@@ -11,7 +11,7 @@ import type { UsableState } from '../cache/lookup.js';
 import type { HostClock } from '../clock/host-clock.js';
 import { type ClockSample, estimateFromSample } from '../clock/offset.js';
 import { linkToSelf } from '../clock/reference.js';
-import type { RequestWindow } from '../clock/request-window.js';
+import type { AcceptedRange } from '../clock/request-window.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapter.js';
 import { beginShadow, type EndShadow } from './shadow.js';
@@ -21,8 +21,8 @@ export interface PlainInit {
   readonly cache: ConnectorStateCacheService;
   readonly ref: ConnectorRef;
   readonly adapter: ExchangeAdapter;
-  /** Where the first timestamp would be placed, and what promises rest on; for the shadow. */
-  readonly window: RequestWindow;
+  /** Which timestamps the exchange takes, and the largest uncertainty to sign by; for the shadow. */
+  readonly range: AcceptedRange;
   readonly toleranceMs: number;
   readonly isClosed: () => boolean;
   /** What was measured, to sign the verification with. */

@@ -10,7 +10,7 @@
  * measurement took (which, as the first request of the connection, is also what the signed one would have taken). So
  * the middle is an interval. All of it inside: `no`. All of it beyond one side: `certain`. Else `possible`.
  */
-import { EARLY_LIMIT_MS, type RequestWindow } from '../clock/request-window.js';
+import type { RequestWindow } from '../clock/request-window.js';
 import type { Refusal } from '../events/catalogue.js';
 
 export interface MeasuredError {
@@ -24,10 +24,10 @@ export interface MeasuredError {
 
 export function wouldBeRefused(
   { errorMs, uncertaintyMs, roundTripMs }: MeasuredError,
-  { recvWindowMs, biasMs }: Pick<RequestWindow, 'recvWindowMs' | 'biasMs'>,
+  { recvWindowMs, earlyLimitMs, biasMs }: Pick<RequestWindow, 'recvWindowMs' | 'earlyLimitMs' | 'biasMs'>,
 ): Refusal {
   const earliest = biasMs + errorMs - uncertaintyMs - roundTripMs;
   const latest = biasMs + errorMs + uncertaintyMs;
-  if (earliest >= -recvWindowMs && latest < EARLY_LIMIT_MS) return 'no';
-  return latest < -recvWindowMs || earliest >= EARLY_LIMIT_MS ? 'certain' : 'possible';
+  if (earliest >= -recvWindowMs && latest < earlyLimitMs) return 'no';
+  return latest < -recvWindowMs || earliest >= earlyLimitMs ? 'certain' : 'possible';
 }

@@ -47,6 +47,14 @@ export const SYNC_FAILURE_CLASSES = [
   'refused',
   'unknown',
 ] as const;
+export const UNREACHABLE_CLASSES = [
+  'timeout',
+  'network',
+  'maintenance',
+  'bad-response',
+  'rate-limit',
+  'unknown',
+] as const;
 /** Where the stamp of a measurement came from. */
 export const SAMPLE_SOURCES = ['time-endpoint', 'response', 'refusal', 'date-header'] as const;
 export const INVALIDATION_REASONS = ['timestamp-refused', 'manual'] as const;
@@ -159,7 +167,7 @@ const connectorStateHit = z.strictObject({
   stale: z.literal(true).optional(),
 });
 
-/** The exchange refused a signed request. The offset fields say what it was signed with, where known. */
+/** The exchange itself refused a signed request. The offset fields say what it was signed with, where known. */
 const connectorAuthFailed = z.strictObject({
   ...connector,
   exchangeCode: shortText,
@@ -169,6 +177,35 @@ const connectorAuthFailed = z.strictObject({
   offsetAgeMs: z.number().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS).optional(),
   referenceClock: referenceClock.optional(),
   serverTimeMs: timeMs.optional(),
+});
+
+/**
+ * The exchange refused the timestamp of a request that came too late; the clock it was signed by was right, so nothing is
+ * condemned. From signing to judgement it took `lateAtLeastMs` to `lateAtMostMs`; the offset was known to within
+ * `uncertaintyMs` of this host's clock. The offset fields say what it was signed with; a guess has none.
+ */
+const connectorRequestLate = z.strictObject({
+  ...connector,
+  exchangeCode: shortText,
+  timestampMs: timeMs,
+  recvWindowMs: durationMs,
+  lateAtLeastMs: durationMs,
+  lateAtMostMs: durationMs,
+  uncertaintyMs: durationMs,
+  syncId: z.uuid().optional(),
+  offsetMs: offsetMs.optional(),
+  referenceClock: referenceClock.optional(),
+  serverTimeMs: timeMs.optional(),
+});
+
+/**
+ * A signed request came to nothing without the exchange's having said no to it: nobody could be reached, nobody answered in
+ * time, the exchange was down, or what answered was not the exchange. Says nothing about the connector.
+ */
+const exchangeUnreachable = z.strictObject({
+  ...connector,
+  exchangeCode: shortText,
+  failureClass: z.enum(UNREACHABLE_CLASSES),
 });
 
 /** The named sync must not be used again. It says nothing about a later one (promise 4). */
@@ -228,6 +265,8 @@ export const EVENT_SCHEMAS = {
   ConnectorSyncFailed: connectorSyncFailed,
   ConnectorStateHit: connectorStateHit,
   ConnectorAuthFailed: connectorAuthFailed,
+  ConnectorRequestLate: connectorRequestLate,
+  ExchangeUnreachable: exchangeUnreachable,
   ConnectorStateInvalidated: connectorStateInvalidated,
   ConnectorShadowed: connectorShadowed,
   ExpiredStatesCleaned: expiredStatesCleaned,
@@ -242,6 +281,8 @@ export const SCHEMA_VERSIONS: Readonly<Record<EventType, number>> = {
   ConnectorSyncFailed: 2,
   ConnectorStateHit: 3,
   ConnectorAuthFailed: 2,
+  ConnectorRequestLate: 1,
+  ExchangeUnreachable: 1,
   ConnectorStateInvalidated: 2,
   ConnectorShadowed: 2,
   ExpiredStatesCleaned: 1,

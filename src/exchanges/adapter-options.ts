@@ -12,6 +12,8 @@ const MAX_SECRET_LENGTH = 8192;
 export interface ExchangeDefaults {
   readonly exchange: Exchange;
   readonly maxRecvWindowMs: number;
+  /** How far ahead of its clock the exchange takes a timestamp: it must be less. */
+  readonly earlyLimitMs: number;
 }
 
 /** {@link AdapterOptions} with nothing left open. */
@@ -19,12 +21,20 @@ export interface AdapterSettings extends AdapterOptions {
   /** Without a slash at the end. */
   readonly baseUrl: string;
   readonly recvWindowMs: number;
+  readonly lateRecvWindowMs: number;
+  readonly earlyLimitMs: number;
   readonly timeoutMs: number;
 }
 
 /** @throws InvalidInputError for a malformed option; the message never repeats a credential */
 export function parseAdapterOptions(options: AdapterOptions, defaults: ExchangeDefaults): AdapterSettings {
   const environment = parseEnvironment(options.environment);
+  const { maxRecvWindowMs, earlyLimitMs } = defaults;
+  const recvWindowMs = parseWhole(
+    'recvWindowMs',
+    options.recvWindowMs ?? DEFAULT_RECV_WINDOW_MS,
+    maxRecvWindowMs,
+  );
   return {
     environment,
     credentials: parseCredentials(options.credentials),
@@ -32,11 +42,14 @@ export function parseAdapterOptions(options: AdapterOptions, defaults: ExchangeD
       parseBaseUrl(options.baseUrl ?? DEFAULT_BASE_URLS[defaults.exchange][environment]),
       options.plainHttpHosts,
     ),
-    recvWindowMs: parseWhole(
-      'recvWindowMs',
-      options.recvWindowMs ?? DEFAULT_RECV_WINDOW_MS,
-      defaults.maxRecvWindowMs,
+    recvWindowMs,
+    lateRecvWindowMs: parseWhole(
+      'lateRecvWindowMs',
+      options.lateRecvWindowMs ?? recvWindowMs,
+      maxRecvWindowMs,
+      recvWindowMs,
     ),
+    earlyLimitMs,
     timeoutMs: parseWhole('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS),
     agent: options.agent,
     now: options.now,
@@ -75,10 +88,10 @@ function parseCredentials(credentials: Credentials): Credentials {
   return { apiKey, apiSecret };
 }
 
-function parseWhole(name: string, value: number, max: number): number {
-  if (!Number.isInteger(value) || value < 1 || value > max) {
+function parseWhole(name: string, value: number, max: number, min = 1): number {
+  if (!Number.isInteger(value) || value < min || value > max) {
     throw new InvalidInputError(
-      `${name} must be a whole number of milliseconds from 1 to ${max}, got ${value}`,
+      `${name} must be a whole number of milliseconds from ${min} to ${max}, got ${value}`,
     );
   }
   return value;

@@ -3,6 +3,7 @@
  * and maybe a stamp of the server's clock. They differ in the names of the fields and in what a code means. A code
  * other than 0 is a refusal whatever the HTTP status is; an answer without one is not the exchange's.
  */
+import type { AnsweredRequest } from '../clock/answers.js';
 import { badResponse, type ErrorClasses, type RequestContext, refused, unreachable } from './failures.js';
 import { type HttpFailure, type HttpReply, isFailure } from './http-transport.js';
 import { asObject, parseJsonObject } from './json.js';
@@ -30,6 +31,7 @@ export interface Answer {
 
 /**
  * @param intake takes a refusal's sample, before the refusal is thrown
+ * @param answered the signed request, once there is an answer
  * @throws ExchangeError unless the exchange said yes
  */
 export function openEnvelope(
@@ -37,6 +39,7 @@ export function openEnvelope(
   context: RequestContext,
   outcome: HttpReply | HttpFailure,
   intake: SampleIntake,
+  answered?: (reply: HttpReply) => AnsweredRequest | undefined,
 ): Answer {
   if (isFailure(outcome)) throw unreachable(context, outcome);
   const { status } = outcome;
@@ -55,7 +58,14 @@ export function openEnvelope(
     // Without a code it is not the exchange that speaks.
     const sample =
       code === undefined ? undefined : intake.refusal(outcome, stamp, classes.authClass === 'timestamp');
-    throw refused(context, { code: code === 0 ? undefined : code, message, status, classes, sample });
+    throw refused(context, {
+      code: code === 0 ? undefined : code,
+      message,
+      status,
+      classes,
+      sample,
+      request: answered?.(outcome),
+    });
   }
   const content = asObject(envelope?.[format.content]);
   if (!content) throw badResponse(context, status, `an envelope without ${format.content}`);

@@ -4,7 +4,9 @@
  */
 
 import type { Agent } from 'node:http';
+import type { AnsweredRequest, Lateness } from '../clock/answers.js';
 import type { ClockSample } from '../clock/offset.js';
+import type { AcceptedRange } from '../clock/request-window.js';
 import type { BadSample, ProblemCounts } from '../clock/sample-gate.js';
 import { ConnectorStateError, type ErrorCode } from '../errors.js';
 import type { AuthFailureClass, SyncFailureClass } from '../events/catalogue.js';
@@ -22,6 +24,11 @@ export interface AdapterOptions {
   readonly baseUrl?: string | undefined;
   /** Sent with each signed request, 1–60 000 ms (BingX: at most 5000). Default 5000. */
   readonly recvWindowMs?: number | undefined;
+  /**
+   * The window of a request that is sent again because it came too late: `recvWindowMs` to the exchange's limit. Default:
+   * `recvWindowMs`.
+   */
+  readonly lateRecvWindowMs?: number | undefined;
   /** For each HTTP request. Default 10 000. */
   readonly timeoutMs?: number | undefined;
   /** Hosts besides loopback that may be spoken to without TLS; see `ConnectorOptions.plainHttpHosts`. */
@@ -60,6 +67,8 @@ export interface FundingRate {
 
 export interface ExchangeAdapter {
   readonly exchange: Exchange;
+  /** Which timestamps the exchange takes. */
+  readonly range: AcceptedRange;
   /** Opens a connection for a call that is about to follow; sends nothing, never fails. */
   openConnection(): void;
   /**
@@ -67,8 +76,13 @@ export interface ExchangeAdapter {
    * @throws ExchangeError `EXCHANGE_BAD_RESPONSE` that names the problem, for a time that cannot be believed
    */
   serverTime(): Promise<ClockSample>;
-  /** The cheapest signed call that proves credentials, permission and timestamp. @throws ExchangeError */
-  verifyAccount(): Promise<void>;
+  /**
+   * The cheapest signed call that proves credentials, permission and timestamp.
+   * @param again `late`: the one before came too late, so this one is signed with the wider window
+   * @returns what was accepted
+   * @throws ExchangeError
+   */
+  verifyAccount(again?: 'late'): Promise<AnsweredRequest | undefined>;
   /** Linear perpetuals, e.g. `BTCUSDT` (Bybit) or `BTC-USDT` (BingX); unsigned. @throws ExchangeError */
   fundingRate(symbol: string): Promise<FundingRate>;
   /** How many samples were dropped so far, by what was wrong with them. */
@@ -91,6 +105,10 @@ export class ExchangeError extends ConnectorStateError {
   readonly syncClass: SyncFailureClass;
   /** The clock sample a refusal carried. */
   readonly sample: ClockSample | undefined;
+  /** The signed request that was refused. */
+  readonly request: AnsweredRequest | undefined;
+  /** How late the request was, where it was refused for that alone: the clock it was signed by is right. */
+  readonly lateness: Lateness | undefined;
 
   constructor(
     code: Extract<ErrorCode, 'EXCHANGE_REFUSED' | 'EXCHANGE_UNREACHABLE' | 'EXCHANGE_BAD_RESPONSE'>,
@@ -101,6 +119,8 @@ export class ExchangeError extends ConnectorStateError {
       authClass: AuthFailureClass;
       syncClass: SyncFailureClass;
       sample?: ClockSample | undefined;
+      request?: AnsweredRequest | undefined;
+      lateness?: Lateness | undefined;
     },
   ) {
     super(code, message);
@@ -109,5 +129,7 @@ export class ExchangeError extends ConnectorStateError {
     this.authClass = details.authClass;
     this.syncClass = details.syncClass;
     this.sample = details.sample;
+    this.request = details.request;
+    this.lateness = details.lateness;
   }
 }

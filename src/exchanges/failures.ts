@@ -5,6 +5,7 @@
  * No foreign error is wrapped, quoted or kept as a cause: bybit-api's hold the secret (`requestOptions.secret`)
  * and axios's the API key.
  */
+import { type AnsweredRequest, inSeconds, type Lateness } from '../clock/answers.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { SampleProblem } from '../clock/sample-check.js';
 import type { AuthFailureClass, SyncFailureClass } from '../events/catalogue.js';
@@ -90,6 +91,7 @@ export interface Refusal {
   readonly status: number;
   readonly classes: ErrorClasses;
   readonly sample: ClockSample | undefined;
+  readonly request?: AnsweredRequest | undefined;
 }
 
 export function refused(context: RequestContext, refusal: Refusal): ExchangeError {
@@ -102,6 +104,24 @@ export function refused(context: RequestContext, refusal: Refusal): ExchangeErro
   return new ExchangeError(
     'EXCHANGE_REFUSED',
     `${exchange} refused ${endpoint} with ${exchangeCode}${words === '' ? '' : ` "${words}"`}: ${remedy}`,
-    { exchange, exchangeCode, authClass, syncClass, sample: refusal.sample },
+    { exchange, exchangeCode, authClass, syncClass, sample: refusal.sample, request: refusal.request },
+  );
+}
+
+/**
+ * The same refusal, of a request of which it has been shown that it was late.
+ * @param uncertaintyMs of the clock it was signed by
+ */
+export function refusedAsLate(
+  refusal: ExchangeError,
+  lateness: Lateness,
+  uncertaintyMs: number,
+): ExchangeError {
+  const { exchange, exchangeCode, authClass, syncClass, sample, request } = refusal;
+  const window = request ? ` (recvWindowMs ${request.recvWindowMs})` : '';
+  return new ExchangeError(
+    'EXCHANGE_REFUSED',
+    `${exchange} refused the timestamp with ${exchangeCode} because the request was ${inSeconds(lateness)} late${window}; the clock was right within ${Math.ceil(uncertaintyMs)} ms: try again when the network or the exchange is faster, or allow a wider window with recvWindowMs or lateRecvWindowMs`,
+    { exchange, exchangeCode, authClass, syncClass, sample, request, lateness },
   );
 }

@@ -2,10 +2,7 @@
  * What an adapter does with the clocks in its replies: each stamp becomes a sample, is judged
  * (clock/sample-gate.ts), and is then told to whoever listens, or dropped and counted.
  *
- * A reply whose body carries no stamp still has a `Date` header. That is good to a second, which is enough to
- * notice that a clock is off by more, so it is used where there is nothing better, but only on answers of the
- * exchange itself: the error pages of whoever stands in front of it carry that one's clock. A body with a bad stamp
- * is not made good by its header.
+ * The `Date` header is no stamp of the exchange's: whoever stands in front of it writes that, by a clock of its own.
  */
 import { ContinuityGuard } from '../clock/host-clock.js';
 import type { ClockSample } from '../clock/offset.js';
@@ -14,7 +11,7 @@ import { type ProblemCounts, SampleGate } from '../clock/sample-gate.js';
 import type { AdapterOptions } from './exchange-adapter.js';
 import { badResponse, type RequestContext } from './failures.js';
 import type { HttpReply } from './http-transport.js';
-import { DATE_RESOLUTION_MS, isFromCache, sampleOf, stampFromDate, stampOf } from './server-stamp.js';
+import { isFromCache, sampleOf, stampOf } from './server-stamp.js';
 
 export interface SampleIntake {
   /**
@@ -66,16 +63,9 @@ export function createSampleIntake({ now, wall, onSample, onBadSample }: IntakeO
     return problem;
   }
 
-  /** The best of what a reply tells. */
   function take(reply: HttpReply, stamp: unknown, source: 'response' | 'refusal'): ClockSample | undefined {
-    let sample: ClockSample;
-    if (stamp !== undefined) {
-      sample = sampleOf(reply, stampOf(stamp), source);
-    } else {
-      const dateMs = stampFromDate(reply.headers);
-      if (dateMs === undefined) return undefined;
-      sample = sampleOf(reply, dateMs, 'date-header', DATE_RESOLUTION_MS);
-    }
+    if (stamp === undefined) return undefined;
+    const sample = sampleOf(reply, stampOf(stamp), source);
     return judge(reply, sample) ? undefined : sample;
   }
 
@@ -86,8 +76,7 @@ export function createSampleIntake({ now, wall, onSample, onBadSample }: IntakeO
 
     refusal(reply, stamp, isTimestamp) {
       if (isTimestamp) gate.refusedTimestamp(reply.sentAtMs);
-      const sample = take(reply, stamp, 'refusal');
-      return sample?.source === 'refusal' ? sample : undefined;
+      return take(reply, stamp, 'refusal');
     },
 
     async measure(ask) {

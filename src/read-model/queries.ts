@@ -20,7 +20,12 @@ export interface UsageCounts {
   readonly hitsByTier: Readonly<Record<string, number>>;
   readonly syncs: number;
   readonly syncFailures: number;
+  /** Signed requests that the exchange refused, except for lateness. */
   readonly authFailures: number;
+  /** Refused because they came too late, while the clock was right. */
+  readonly lateRequests: number;
+  /** Signed requests that nobody, or not the exchange, answered. */
+  readonly unreachable: number;
   readonly invalidations: number;
 }
 
@@ -50,7 +55,10 @@ export async function countStates(pool: Pool): Promise<StateCounts> {
 export async function countUsage(pool: Pool): Promise<UsageCounts> {
   const { rows } = await pool.query<Record<string, string>>(`
     SELECT tier, sum(hits) AS hits, sum(stale_hits) AS stale_hits, sum(misses) AS misses, sum(syncs) AS syncs,
-           sum(sync_failures) AS sync_failures, sum(auth_failures) AS auth_failures, sum(invalidations) AS invalidations
+           sum(sync_failures) AS sync_failures, sum(invalidations) AS invalidations,
+           sum(auth_failures) FILTER (WHERE failure_class NOT IN ('late', 'unreachable')) AS auth_failures,
+           sum(auth_failures) FILTER (WHERE failure_class = 'late') AS late_requests,
+           sum(auth_failures) FILTER (WHERE failure_class = 'unreachable') AS unreachable
       FROM cache_usage GROUP BY tier ORDER BY tier`);
   const sum = (column: string) => rows.reduce((n, row) => n + Number(row[column]), 0);
   return {
@@ -61,6 +69,8 @@ export async function countUsage(pool: Pool): Promise<UsageCounts> {
     syncs: sum('syncs'),
     syncFailures: sum('sync_failures'),
     authFailures: sum('auth_failures'),
+    lateRequests: sum('late_requests'),
+    unreachable: sum('unreachable'),
     invalidations: sum('invalidations'),
   };
 }

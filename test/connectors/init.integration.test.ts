@@ -213,7 +213,6 @@ describe.each(BOTH)('initialising a %s connector', exchange => {
       exchange === 'BYBIT' ? '10006' : '100410',
       { kind: 'code', code: exchange === 'BYBIT' ? 10006 : 100410 },
     ],
-    ['unknown', 'HTTP 503', { kind: 'http', status: 503, body: '<html>' }],
   ];
   it.each(refusals)(
     'records a refusal of class %s (%s) and throws it, once',
@@ -235,6 +234,43 @@ describe.each(BOTH)('initialising a %s connector', exchange => {
         data: { failureClass: authClass, exchangeCode: code },
       });
       // What was measured stays good: only the timestamp condemns a sync.
+      expect(await process.cache.get(world.connector(process, exchange).ref)).toMatchObject({ hit: true });
+    },
+  );
+
+  it.each([
+    ['HTTP 503', 'maintenance', { kind: 'http', status: 503, body: '<html>' }],
+    ['HTTP 404', 'bad-response', { kind: 'http', status: 404, body: '<html>' }],
+    ['HTTP 200', 'bad-response', { kind: 'body', body: '<html>' }],
+    ['ECONNRESET', 'network', { kind: 'reset' }],
+    [
+      exchange === 'BYBIT' ? '10016' : '100500',
+      'maintenance',
+      { kind: 'code', code: exchange === 'BYBIT' ? 10016 : 100500 },
+    ],
+  ] as [string, string, Fault][])(
+    'records %s (%s) as an exchange that cannot be reached: it said nothing about the connector',
+    async (code, failureClass, fault) => {
+      const world = await givenWorld();
+      const process = await world.process();
+      // A kept connection that was reset is tried once more.
+      world.simulator.fault({ ...fault, route: 'verify', times: 2 } as Fault, exchange);
+
+      await expect(world.connector(process, exchange).initialize()).rejects.toMatchObject({
+        exchangeCode: code,
+      });
+
+      const history = await process.cache.history('user123', 'cred456');
+      expect(history.at(-1)).toMatchObject({
+        type: 'ExchangeUnreachable',
+        data: { failureClass, exchangeCode: code },
+      });
+      expect(eventsOf(history, 'ConnectorAuthFailed')).toEqual([]);
+      expect(await process.cache.getStats()).toMatchObject({
+        authFailures: 0,
+        lateRequests: 0,
+        unreachable: 1,
+      });
       expect(await process.cache.get(world.connector(process, exchange).ref)).toMatchObject({ hit: true });
     },
   );

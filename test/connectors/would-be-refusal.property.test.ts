@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { EARLY_LIMIT_MS, requestWindow } from '../../src/clock/request-window.js';
 import { wouldBeRefused } from '../../src/connectors/would-be-refusal.js';
 
-const window = requestWindow(5_000);
+/** Placed as ours would be for an uncertainty of a second and three quarters: a second behind. */
+const window = requestWindow({ recvWindowMs: 5_000, earlyLimitMs: EARLY_LIMIT_MS }, 1_750);
 const sharp = { uncertaintyMs: 0, roundTripMs: 0 };
 
 describe('with a measurement that is exact', () => {
@@ -43,7 +44,7 @@ it('is never certain of what the exchange does not do', () => {
         recvWindowMs: fc.integer({ min: 1, max: 60_000 }),
       }),
       ({ trueError, uncertaintyMs, measuredWrongBy, roundTripMs, arrival, recvWindowMs }) => {
-        const of = requestWindow(recvWindowMs);
+        const of = requestWindow({ recvWindowMs, earlyLimitMs: EARLY_LIMIT_MS }, 100);
         const seenByExchange = of.biasMs + trueError - arrival * roundTripMs;
         const isRefused = seenByExchange < -recvWindowMs || seenByExchange >= EARLY_LIMIT_MS;
         // A thousandth of slack for sums of doubles.

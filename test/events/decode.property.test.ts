@@ -29,6 +29,16 @@ const EXAMPLES: Record<EventType, Record<string, unknown>> = {
   ConnectorSyncFailed: { ...connector, trigger: 'expired', failureClass: 'timeout', durationMs: 1500 },
   ConnectorStateHit: { ...connector, tier: 'postgres', count: 1, firstAt: AT, lastAt: AT },
   ConnectorAuthFailed: { ...connector, exchangeCode: '10002', failureClass: 'timestamp', offsetMs: 3_000 },
+  ConnectorRequestLate: {
+    ...connector,
+    exchangeCode: '10002',
+    timestampMs: 1_764_000_000_000,
+    recvWindowMs: 5_000,
+    lateAtLeastMs: 6_100.5,
+    lateAtMostMs: 6_110,
+    uncertaintyMs: 5,
+  },
+  ExchangeUnreachable: { ...connector, exchangeCode: 'ECONNREFUSED', failureClass: 'network' },
   ConnectorStateInvalidated: {
     ...connector,
     reason: 'manual',

@@ -6,6 +6,8 @@
  * times are taken where the real transport takes them: when the connection is ready, and when the answer is in. An
  * answer that reaches a frozen host is read when it thaws.
  */
+import type { AnsweredRequest } from '../../../src/clock/answers.js';
+import { DEFAULT_RANGE } from '../../../src/clock/request-window.js';
 import { BINGX_ENVELOPE } from '../../../src/exchanges/bingx/envelope.js';
 import { BYBIT_ENVELOPE } from '../../../src/exchanges/bybit/envelope.js';
 import { openEnvelope } from '../../../src/exchanges/envelope.js';
@@ -64,6 +66,12 @@ export interface AdapterPlace {
   warmUntilMs: number;
 }
 
+interface Asked {
+  readonly reply: HttpReply;
+  /** undefined where nothing was signed. */
+  readonly request: AnsweredRequest | undefined;
+}
+
 const CONTEXT = { timeoutMs: 10_000, redact: (text: string) => text };
 
 export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOptions): ExchangeAdapter {
@@ -74,11 +82,12 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
   const isBybit = exchange.exchange === 'BYBIT';
   const context = { ...CONTEXT, exchange: exchange.exchange, endpoint: 'GET /simulated' };
 
-  async function ask(kind: Sent['kind']): Promise<HttpReply> {
+  async function ask(kind: Sent['kind']): Promise<Asked> {
     const { line } = place;
     if (!line) throw new Error('a request without an init');
     const askedAtMs = time.now();
     let timestampMs = Number.NaN;
+    const signedAtMs = now();
     if (kind === 'signed') {
       timestampMs = timestamp();
       line.watch.signed(timestampMs);
@@ -97,7 +106,7 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
       kind === 'time' || isRefused ? exchange.stamp(stampedAtMs) : exchange.stampOfSuccess(stampedAtMs);
     const receivedAtMs = time.now();
     line.watch.answered({ kind, askedAtMs, sentAtMs, stampedAtMs, receivedAtMs, isRefused, ...says });
-    return {
+    const reply: HttpReply = {
       status: 200,
       headers: { date: new Date(exchange.clock.read(stampedAtMs)).toUTCString() },
       body: (isBybit ? bybitBody : bingxBody)(kind, isRefused, exchange.clock.read(stampedAtMs)),
@@ -106,20 +115,26 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
       wallRoundTripMs: wall() - sentAtWall,
       isCold,
     };
+    if (kind === 'time') return { reply, request: undefined };
+    const { receivedAtMs: receivedAt, wallRoundTripMs } = reply;
+    const times = { signedAtMs, sentAtMs: sentAt, receivedAtMs: receivedAt, wallRoundTripMs };
+    return { reply, request: { timestampMs, ...DEFAULT_RANGE, ...times } };
   }
 
   const format = isBybit ? BYBIT_ENVELOPE : BINGX_ENVELOPE;
-  const open = (reply: HttpReply) => openEnvelope(format, context, reply, intake);
+  const open = ({ reply, request }: Asked) => openEnvelope(format, context, reply, intake, () => request);
 
   return {
     exchange: exchange.exchange,
+    range: DEFAULT_RANGE,
 
     openConnection() {},
 
     serverTime: () =>
       intake.measure(async () => {
-        const reply = await ask('time');
-        const { content } = open(reply);
+        const asked = await ask('time');
+        const { reply } = asked;
+        const { content } = open(asked);
         if (isBybit) {
           const stampMs = stampFromNanoseconds(content.timeNano) ?? Number.NaN;
           return {
@@ -132,9 +147,10 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
       }),
 
     async verifyAccount() {
-      const reply = await ask('signed');
-      const { stamp } = open(reply);
-      intake.response(reply, isBybit ? stamp : undefined);
+      const asked = await ask('signed');
+      const { stamp } = open(asked);
+      intake.response(asked.reply, isBybit ? stamp : undefined);
+      return asked.request;
     },
 
     fundingRate: (): Promise<FundingRate> => Promise.reject(new Error('not simulated')),

@@ -84,7 +84,7 @@ export class Fleet {
       requests: 0,
       watch: {
         signed: timestampMs => {
-          const used = process.behind(ref, timestampMs, connector.window.biasMs);
+          const used = process.behind(ref, timestampMs);
           const nowMs = time.now();
           const epoch = exchange.clock.epochAt(nowMs);
           signings.push({

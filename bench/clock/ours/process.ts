@@ -11,6 +11,7 @@ import { type LookupAnswer, LookupTimeoutError } from '../../../src/cache/lookup
 import type { Recorder } from '../../../src/cache/recorder.js';
 import type { OffsetEstimate } from '../../../src/clock/offset.js';
 import { linkToSelf } from '../../../src/clock/reference.js';
+import { biasOf, DEFAULT_RANGE } from '../../../src/clock/request-window.js';
 import type { ClockPolicy } from '../../../src/clock/ttl.js';
 import { ConnectorWithCache } from '../../../src/connectors/connector-with-cache.js';
 import { type ConnectorRef, scopeOf } from '../../../src/events/connector.js';
@@ -107,10 +108,11 @@ export class SimulatedProcess {
   }
 
   /** @throws Error when no state that was handed out gives this timestamp now */
-  behind(ref: ConnectorRef, timestampMs: number, biasMs: number): SignedWith {
+  behind(ref: ConnectorRef, timestampMs: number): SignedWith {
     const nowMs = this.#parts.place.clock.now();
     for (const state of this.#service.handedOut(ref)) {
       const estimate = appliedOffset(state, nowMs);
+      const biasMs = biasOf(DEFAULT_RANGE, estimate.uncertaintyMs);
       if (Math.floor(nowMs + estimate.offsetMs + biasMs) === timestampMs) return { state, estimate, nowMs };
     }
     throw new Error(`${ref.userId} ${ref.credentialId} signed ${timestampMs} with a state nobody gave it`);

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { HistoryEntry } from '../../cache/history.js';
+import { inSeconds } from '../../clock/answers.js';
 import { NotFoundError } from '../exit-codes.js';
 import { table } from '../output.js';
 import { iso, span } from '../quantities.js';
@@ -71,6 +72,13 @@ function describe(event: HistoryEntry): string {
           : `, signed with ${offsetMs.toFixed(1)} ms that was ${span(offsetAgeMs ?? 0)} old`;
       return `${exchangeCode} (${failureClass})${signedWith}`;
     }
+    case 'ConnectorRequestLate': {
+      const { exchangeCode, lateAtLeastMs, lateAtMostMs, uncertaintyMs, recvWindowMs } = event.data;
+      const late = inSeconds({ atLeastMs: lateAtLeastMs, atMostMs: lateAtMostMs });
+      return `${exchangeCode}: refused because ${late} late; the clock was right within ${Math.ceil(uncertaintyMs)} ms (window ${recvWindowMs} ms)`;
+    }
+    case 'ExchangeUnreachable':
+      return `${event.data.exchangeCode} (${event.data.failureClass})`;
     case 'ConnectorStateInvalidated':
       return `${event.data.reason} by ${event.data.by} (${event.data.condemnedSyncId})`;
     case 'ConnectorShadowed': {

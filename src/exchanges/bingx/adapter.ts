@@ -1,5 +1,7 @@
 /** BingX swap V2 behind {@link ExchangeAdapter}: three endpoints, and what makes an answer of each believable. */
+import type { AnsweredRequest } from '../../clock/answers.js';
 import type { ClockSample } from '../../clock/offset.js';
+import { EARLY_LIMIT_MS } from '../../clock/request-window.js';
 import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adapter-options.js';
 import { type Answer, openEnvelope } from '../envelope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
@@ -11,12 +13,17 @@ import { onLivingConnection } from '../living-connection.js';
 import { createRedactor } from '../redact.js';
 import { createSampleIntake, type TimeAnswer } from '../sample-intake.js';
 import { isServerStamp, sampleOf, stampOf } from '../server-stamp.js';
+import { Signing } from '../signing.js';
 import { BINGX_ENVELOPE } from './envelope.js';
 import { ANONYMOUS, OneCallExecutor } from './executor.js';
 import { PremiumIndexEndpoint } from './premium-index-endpoint.js';
 import { AccountService, ApiAccount, BingxGetServerTimeEndpoint } from './sdk.js';
 
-const DEFAULTS: ExchangeDefaults = { exchange: 'BINGX', maxRecvWindowMs: 5000 };
+const DEFAULTS: ExchangeDefaults = {
+  exchange: 'BINGX',
+  maxRecvWindowMs: 5000,
+  earlyLimitMs: EARLY_LIMIT_MS,
+};
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
 export function createBingxAdapter(
@@ -33,15 +40,21 @@ export function createBingxAdapter(
   async function ask(
     endpoint: string,
     call: (executor: OneCallExecutor) => Promise<unknown>,
+    signing = new Signing(settings),
   ): Promise<{ context: RequestContext; answer: Answer }> {
     if (isClosed) throw closedError('BINGX');
     const context = { exchange: 'BINGX', endpoint, timeoutMs: settings.timeoutMs, redact } as const;
-    const outcome = await onLivingConnection(transport, async sender => {
-      const executor = new OneCallExecutor(settings, sender);
-      await call(executor);
-      return executor.outcome;
-    });
-    return { context, answer: openEnvelope(BINGX_ENVELOPE, context, outcome, intake) };
+    const outcome = await onLivingConnection(transport, sender =>
+      signing.attempt(async signed => {
+        const executor = new OneCallExecutor(signed, sender);
+        await call(executor);
+        return executor.outcome;
+      }),
+    );
+    return {
+      context,
+      answer: openEnvelope(BINGX_ENVELOPE, context, outcome, intake, signing.answeredBy),
+    };
   }
 
   async function askTime(): Promise<TimeAnswer> {
@@ -52,8 +65,11 @@ export function createBingxAdapter(
     return { context, reply, sample: sampleOf(reply, stampOf(content.serverTime), 'time-endpoint') };
   }
 
+  const { recvWindowMs, lateRecvWindowMs, earlyLimitMs } = settings;
+
   return {
     exchange: 'BINGX',
+    range: { recvWindowMs, earlyLimitMs },
 
     openConnection() {
       transport.open(settings.baseUrl);
@@ -61,13 +77,17 @@ export function createBingxAdapter(
 
     serverTime: (): Promise<ClockSample> => intake.measure(askTime),
 
-    async verifyAccount(): Promise<void> {
-      const { context, answer } = await ask('GET /openApi/swap/v2/user/balance', executor =>
-        new AccountService(executor).getPerpetualSwapAccountAssetInformation(account),
+    async verifyAccount(again): Promise<AnsweredRequest | undefined> {
+      const signing = new Signing(settings, again === 'late' ? lateRecvWindowMs : recvWindowMs);
+      const { context, answer } = await ask(
+        'GET /openApi/swap/v2/user/balance',
+        executor => new AccountService(executor).getPerpetualSwapAccountAssetInformation(account),
+        signing,
       );
       intake.response(answer.reply, undefined);
       // That there is a balance proves the permission to read; what it is goes nowhere.
       if (!asObject(answer.content.balance)) throw badResponse(context, answer.reply.status, 'no balance');
+      return signing.answeredBy(answer.reply);
     },
 
     async fundingRate(symbol: string): Promise<FundingRate> {

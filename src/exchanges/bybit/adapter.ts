@@ -1,5 +1,7 @@
 /** Bybit V5 behind {@link ExchangeAdapter}: three endpoints, and what makes an answer of each believable. */
+import type { AnsweredRequest } from '../../clock/answers.js';
 import type { ClockSample } from '../../clock/offset.js';
+import { EARLY_LIMIT_MS } from '../../clock/request-window.js';
 import { problemOf, SERVERS_APART_MS } from '../../clock/sample-check.js';
 import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adapter-options.js';
 import { type Answer, openEnvelope } from '../envelope.js';
@@ -18,11 +20,16 @@ import {
   stampFromNanoseconds,
   stampOf,
 } from '../server-stamp.js';
+import { Signing } from '../signing.js';
 import { callBybit } from './call.js';
 import { BYBIT_ENVELOPE } from './envelope.js';
 import type { RestClientV5 } from './sdk.js';
 
-const DEFAULTS: ExchangeDefaults = { exchange: 'BYBIT', maxRecvWindowMs: 60_000 };
+const DEFAULTS: ExchangeDefaults = {
+  exchange: 'BYBIT',
+  maxRecvWindowMs: 60_000,
+  earlyLimitMs: EARLY_LIMIT_MS,
+};
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
 export function createBybitAdapter(
@@ -38,11 +45,14 @@ export function createBybitAdapter(
   async function ask(
     endpoint: string,
     call: (client: RestClientV5) => Promise<unknown>,
+    signing = new Signing(settings),
   ): Promise<{ context: RequestContext; answer: Answer }> {
     if (isClosed) throw closedError('BYBIT');
     const context = { exchange: 'BYBIT', endpoint, timeoutMs: settings.timeoutMs, redact } as const;
-    const outcome = await onLivingConnection(transport, sender => callBybit(settings, sender, call));
-    return { context, answer: openEnvelope(BYBIT_ENVELOPE, context, outcome, intake) };
+    const outcome = await onLivingConnection(transport, sender =>
+      signing.attempt(signed => callBybit(signed, sender, call)),
+    );
+    return { context, answer: openEnvelope(BYBIT_ENVELOPE, context, outcome, intake, signing.answeredBy) };
   }
 
   async function askTime(): Promise<TimeAnswer> {
@@ -60,8 +70,11 @@ export function createBybitAdapter(
     return { context, reply, sample, problem };
   }
 
+  const { recvWindowMs, lateRecvWindowMs, earlyLimitMs } = settings;
+
   return {
     exchange: 'BYBIT',
+    range: { recvWindowMs, earlyLimitMs },
 
     openConnection() {
       transport.open(settings.baseUrl);
@@ -69,10 +82,12 @@ export function createBybitAdapter(
 
     serverTime: (): Promise<ClockSample> => intake.measure(askTime),
 
-    async verifyAccount(): Promise<void> {
+    async verifyAccount(again): Promise<AnsweredRequest | undefined> {
+      const signing = new Signing(settings, again === 'late' ? lateRecvWindowMs : recvWindowMs);
       // Works for every kind of account, and tells of the key only: no account figure passes through here.
-      const { answer } = await ask('GET /v5/user/query-api', client => client.getQueryApiKey());
+      const { answer } = await ask('GET /v5/user/query-api', client => client.getQueryApiKey(), signing);
       intake.response(answer.reply, answer.stamp);
+      return signing.answeredBy(answer.reply);
     },
 
     async fundingRate(symbol: string): Promise<FundingRate> {
