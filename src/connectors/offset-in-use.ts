@@ -91,7 +91,7 @@ export class OffsetInUse {
     this.#continuity.isUnbroken();
   }
 
-  observe({ sentAtMs, receivedAtMs }: ClockSample): void {
+  observe({ sentAtMs, receivedAtMs }: Pick<ClockSample, 'sentAtMs' | 'receivedAtMs'>): void {
     this.#roundTripsMs = [receivedAtMs - sentAtMs, ...this.#roundTripsMs].slice(0, ROUND_TRIPS);
   }
 }

@@ -82,7 +82,8 @@ export class OffsetLearner {
   sampled(sample: ClockSample): void {
     this.#parts.offset.observe(sample);
     if (this.#phase === 'verifying') this.#answer = sample;
-    if (this.#phase !== 'ready' || this.#learning) return;
+    // A sync's sample is its own result, also when it is one that nobody waits for.
+    if (this.#phase !== 'ready' || this.#learning || sample.source === 'time-endpoint') return;
     this.#learning = this.learnFrom(sample, {}).finally(() => {
       this.#learning = undefined;
     });
@@ -170,7 +171,9 @@ export class OffsetLearner {
   /** What an acceptance proves is as wide as the window: it is for who knew less, and for nobody else. */
   accepted(request: AnsweredRequest | undefined): void {
     const { offset } = this.#parts;
-    const proven = request && provenByAcceptance(request);
+    if (!request) return;
+    offset.observe(request);
+    const proven = provenByAcceptance(request);
     if (!proven || offset.applied.uncertaintyMs <= proven.uncertaintyMs) return;
     offset.state = narrowed(offset.state, toReference(proven, offset.state.link)) ?? offset.state;
   }

@@ -61,8 +61,13 @@ describe('connector-state demo', () => {
     ]);
     for (const { connectors, failed } of scenarios)
       expect({ connectors, failed }).toEqual({ connectors: 20, failed: 0 });
-    // One first contact an exchange; every other connector takes over the shared clock.
-    expect(named('cold')).toMatchObject({ hits: 18, misses: 2, authFailures: 0 });
+    // One first contact with Bybit, and every other connector takes over the shared clock. BingX tells no time when it says
+    // yes: until that was measured, which nobody waits for, its connectors make first contacts too.
+    const cold = named('cold') as { hits: number; misses: number };
+    expect(cold).toMatchObject({ authFailures: 0 });
+    expect(cold.hits + cold.misses).toBe(20);
+    expect(cold.misses).toBeGreaterThanOrEqual(2);
+    expect(cold.misses).toBeLessThanOrEqual(11);
     expect(named('warm')).toMatchObject({ hits: 20, misses: 0, authFailures: 0 });
     expect(named('warm-parallel')).toMatchObject({ hits: 20, misses: 0, authFailures: 0 });
     // One refusal an exchange finds the step out for all ten of its connectors.
@@ -73,7 +78,7 @@ describe('connector-state demo', () => {
     expect(named('uncached').totalMs).toBeGreaterThan(20 * 1_700);
     expect(named('warm').totalMs).toBeLessThan(named('cold').totalMs);
     expect(named('warm-parallel').totalMs).toBeLessThan(named('warm').totalMs / 4);
-    expect(hitRate).toBeGreaterThan(0.9);
+    expect(hitRate).toBeGreaterThan(0.85);
     expect(hitRate).toBeLessThanOrEqual(1);
     expect(events).toBeGreaterThan(100);
     expect(rebuildEqualsLive).toBe(true);
