@@ -18,7 +18,7 @@ import { type AnsweredRequest, provenByAcceptance } from '../clock/answers.js';
 import { type ClockSample, intersect, type OffsetEstimate } from '../clock/offset.js';
 import { type ReferenceLink, toReference } from '../clock/reference.js';
 import type { SyncTrigger } from '../events/catalogue.js';
-import type { ConnectorRef } from '../events/connector.js';
+import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { ExchangeAdapter } from '../exchanges/exchange-adapter.js';
 import { sharingOver } from './measurement-sharing.js';
 import type { OffsetInUse } from './offset-in-use.js';
@@ -185,7 +185,7 @@ export class OffsetLearner {
     if (both) return both;
     const { exchange, environment } = ref;
     const expiresAtMs = estimate.atMs + ttl.ttlMs;
-    const name = { exchange, environment, referenceClock: link.clockId };
+    const name = { exchange, environment, scope: scopeOf(ref), referenceClock: link.clockId };
     return { ...name, syncId, basis: 'measured', estimate, expiresAtMs, link };
   }
 
