@@ -1,75 +1,95 @@
 /**
- * What a node keeps: one log of records, an index by stream, and what appends are checked against. Lives longer
- * than a server, so that a restart finds its data; with a journal, longer than the process.
+ * What a node keeps: one log of records and an index by stream. Lives longer than a server, so that a restart finds its
+ * data; with a journal, longer than the process.
  *
- * As in the real log, a position is a byte offset, never a count; commit and prepare are one number for what an
- * append wrote, and differ for a transaction of the old protocol, whose records share their commit's. An append to
- * `any` revision is recognised by a memory of ids that a restart forgets; one to a certain revision by what
- * lies behind it, always.
+ * A fresh log is not empty: the server's own records come first and stand in `$all` like everybody's, so do metadata and
+ * the record that deletes a stream. What metadata hides is hidden from reads of the stream only; `$all` shows it until
+ * a scavenge. What is hidden still counts for idempotency, yet its position is not told any more.
  */
+import { type Appended, checkAppend, type Expected } from './append-check.js';
 import type { Journal } from './journal.js';
-import { type EffectiveMetadata, isReadable, metadataOf } from './stream-metadata.js';
+import {
+  COMMIT_BYTES,
+  comparePositions,
+  countedBytes,
+  FIRST_POSITION,
+  isSystem,
+  type LoggedEvent,
+  type LogPosition,
+  NO_STREAM,
+  type Proposal,
+  STREAM_DELETED,
+  sizeOf,
+  systemProposal,
+  TOMBSTONE_REVISION,
+} from './record.js';
+import { type EffectiveMetadata, isReadable, metadataOf, readableFrom } from './stream-metadata.js';
 
-export interface Proposal {
-  readonly id: string;
-  readonly type: string;
-  readonly contentType: string;
-  readonly data: Uint8Array;
-  readonly metadata: Uint8Array;
-}
-
-export interface LoggedEvent extends Proposal {
-  readonly stream: string;
-  readonly revision: number;
-  readonly position: LogPosition;
-  readonly createdMs: number;
-}
-
-export interface LogPosition {
-  readonly commit: bigint;
-  readonly prepare: bigint;
-}
-
-export type Expected = number | 'any' | 'no-stream' | 'stream-exists';
+export type { Expected } from './append-check.js';
+export type { LoggedEvent, LogPosition, Proposal } from './record.js';
 
 export type AppendOutcome =
-  | { readonly result: 'success'; readonly revision: number; readonly position: LogPosition }
+  /** No position: what was stored before is hidden by now. */
+  | { readonly result: 'success'; readonly revision: number; readonly position: LogPosition | undefined }
   | { readonly result: 'wrong-expected-version'; readonly current: number }
   | { readonly result: 'stream-deleted' }
-  | { readonly result: 'too-large' };
+  | { readonly result: 'too-large'; readonly limit: number };
 
-/** A record without its texts: header, ids, lengths. */
-const RECORD_BYTES = 106;
-const COMMIT_BYTES = 60;
-/** The real server's default, counted over types, data and metadata. */
+export type DeleteOutcome =
+  | { readonly result: 'success'; readonly position: LogPosition }
+  | Exclude<AppendOutcome, { result: 'success' | 'too-large' }>;
+
+/** The real server's default, counted over an append's data. */
 export const MAX_APPEND_BYTES = 1_048_576;
-const NO_STREAM = -1;
 /** What the real server writes into `$tb` for a deleted stream. */
 const DELETED = '9223372036854775807';
+const SCAVENGES = '{"$maxAge":2592000,"$acl":{"$r":"$ops","$w":[],"$d":[],"$mr":[],"$mw":[]}}';
 
 export class EventLog {
-  readonly events: LoggedEvent[] = [];
+  /** Everything in `$all`, the server's own included. */
+  events: LoggedEvent[] = [];
+  /** Of an append. May be lowered and raised at any time. */
+  maxAppendBytes = MAX_APPEND_BYTES;
   readonly #streams = new Map<string, LoggedEvent[]>();
   readonly #tombstones = new Set<string>();
   readonly #recentIds = new Map<string, LoggedEvent>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(appended: readonly LoggedEvent[]) => void>();
+  readonly #scavenged = new Set<LoggedEvent>();
   readonly #journal: Journal | undefined;
-  /** Written since the journal was. */
-  #unsaved: LoggedEvent[] = [];
-  #endOfLog = 0n;
+  /** Written since anybody was told. */
+  #untold: LoggedEvent[] = [];
+  #endOfLog = FIRST_POSITION;
+  readonly #appended: Appended = {
+    revisionOf: stream => this.revisionOf(stream),
+    isSoftDeleted: stream => this.metadataOf(stream).isDeleted,
+    eventAt: (stream, revision) => {
+      const event = this.#streams.get(stream)?.[revision];
+      return event && !this.#scavenged.has(event) ? event : undefined;
+    },
+    remembered: id => this.#recentIds.get(id),
+  };
 
   /** @param journal what was written there before is in the log; recent ids are forgotten, as by a restart */
   constructor(journal?: Journal) {
     this.#journal = journal;
-    for (const { events, endOfLog, tombstone } of journal?.entries ?? []) {
-      for (const event of events) this.#index(event);
-      if (tombstone !== undefined) this.#tombstones.add(tombstone);
-      this.#endOfLog = endOfLog;
-    }
+    for (const { events, endOfLog } of journal?.entries ?? []) this.#load(events, endOfLog);
+    if (this.events.length > 0) return;
+    this.#write('$$$scavenges', systemProposal('$metadata', SCAVENGES));
+    this.#tell();
+  }
+
+  /** What clients appended. */
+  get recorded(): readonly LoggedEvent[] {
+    return this.events.filter(event => !isSystem(event) && event.type !== STREAM_DELETED);
+  }
+
+  /** Of what was written last; of the beginning, when nothing was. */
+  get end(): LogPosition {
+    return this.events.at(-1)?.position ?? { commit: 0n, prepare: 0n };
   }
 
   /** Called after every append. @returns stops that */
-  onAppend(listener: () => void): () => void {
+  onAppend(listener: (appended: readonly LoggedEvent[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -85,22 +105,26 @@ export class EventLog {
   }
 
   append(stream: string, expected: Expected, proposals: readonly Proposal[]): AppendOutcome {
+    if (countedBytes(proposals) > this.maxAppendBytes)
+      return { result: 'too-large', limit: this.maxAppendBytes };
     if (this.#tombstones.has(stream)) return { result: 'stream-deleted' };
-    if (proposals.reduce((sum, proposal) => sum + contentOf(proposal), 0) > MAX_APPEND_BYTES) {
-      return { result: 'too-large' };
+    const ids = proposals.map(({ id }) => id);
+    const verdict = checkAppend(this.#appended, stream, expected, ids);
+    if (verdict.is === 'deleted') return { result: 'stream-deleted' };
+    if (verdict.is === 'conflict') return { result: 'wrong-expected-version', current: verdict.current };
+    if (verdict.is === 'stored') {
+      const { revision, position } = verdict.last;
+      return { result: 'success', revision, position: this.#isHidden(verdict.last) ? undefined : position };
     }
-    const known = this.#recognise(stream, expected, proposals);
-    if (known) return known;
-    const current = this.revisionOf(stream);
-    this.#undelete(stream, current);
+    const wasDeleted = this.metadataOf(stream).isDeleted;
+    const before = this.revisionOf(stream);
     const written = proposals.map(proposal => this.#write(stream, proposal));
+    // A record is written for an append of nothing as well, though it is no event.
+    const position = written.at(-1)?.position ?? { commit: this.#endOfLog, prepare: this.#endOfLog };
+    if (written.length === 0) this.#endOfLog += BigInt(COMMIT_BYTES);
+    if (wasDeleted) this.#write(`$$${stream}`, systemProposal('$metadata', `{"$tb":${before + 1}}`));
     this.#tell();
-    const last = written.at(-1);
-    return {
-      result: 'success',
-      revision: last?.revision ?? current,
-      position: last?.position ?? { commit: this.#endOfLog, prepare: this.#endOfLog },
-    };
+    return { result: 'success', revision: this.revisionOf(stream), position };
   }
 
   /** A transaction of the old protocol: its records share one commit position. */
@@ -113,14 +137,45 @@ export class EventLog {
   }
 
   /** Everything readable before now is not; the stream lives on. */
-  softDelete(stream: string): void {
-    this.#write(`$$${stream}`, metadataProposal(`{"$tb":${DELETED}}`));
+  softDelete(stream: string, expected: Expected = 'any'): DeleteOutcome {
+    const refused = this.#refuseDelete(stream, expected);
+    if (refused) return refused;
+    const { position } = this.#write(`$$${stream}`, systemProposal('$metadata', `{"$tb":${DELETED}}`));
     this.#tell();
+    return { result: 'success', position };
   }
 
-  tombstone(stream: string): void {
-    this.#tombstones.add(stream);
-    this.#journal?.write({ events: [], endOfLog: this.#endOfLog, tombstone: stream });
+  /** The stream is gone for good; the record that says so is an event of it in `$all`. */
+  tombstone(stream: string, expected: Expected = 'any'): DeleteOutcome {
+    const refused = this.#refuseDelete(stream, expected, true);
+    if (refused) return refused;
+    const proposal = { ...systemProposal(STREAM_DELETED, ''), contentType: 'application/octet-stream' };
+    const { position } = this.#write(stream, proposal);
+    this.#tell();
+    return { result: 'success', position };
+  }
+
+  /** Removes from `$all` what metadata hides, and the events of deleted streams. Their places are still places. */
+  scavenge(): void {
+    const isRubbish = (event: LoggedEvent) =>
+      event.revision !== TOMBSTONE_REVISION && (this.isTombstoned(event.stream) || this.#isHidden(event));
+    for (const event of this.events) if (isRubbish(event)) this.#scavenged.add(event);
+    this.events = this.events.filter(event => !this.#scavenged.has(event));
+  }
+
+  /** What a backup holds. */
+  backup(): { readonly events: readonly LoggedEvent[]; readonly endOfLog: bigint } {
+    return { events: [...this.events], endOfLog: this.#endOfLog };
+  }
+
+  /** The log is what it was when the backup was made; what came after never was, also to the memory of ids. */
+  restore({ events, endOfLog }: ReturnType<EventLog['backup']>): void {
+    this.events = [];
+    this.#streams.clear();
+    this.#tombstones.clear();
+    this.forgetRecentIds();
+    this.#load(events, endOfLog);
+    this.#journal?.rewrite({ events, endOfLog });
   }
 
   isTombstoned = (stream: string): boolean => this.#tombstones.has(stream);
@@ -136,9 +191,14 @@ export class EventLog {
     if (!all) return undefined;
     const metadata = this.metadataOf(stream);
     if (metadata.isDeleted) return undefined;
-    if (metadata.isPlain) return all;
-    return all.filter(event => isReadable(event, metadata, all.length, Date.now()));
+    const from = readableFrom(metadata, all.length, isMetadata(stream));
+    if (from === 0 && metadata.maxAgeMs === undefined) return all;
+    return all.slice(from).filter(event => isReadable(event, metadata, Date.now()));
   }
+
+  /** The revision from which `$tb` and `$maxCount` (for metadata: 1) let the stream be read. */
+  firstReadable = (stream: string): number =>
+    readableFrom(this.metadataOf(stream), this.revisionOf(stream) + 1, isMetadata(stream));
 
   /** The index of the first event at (`inclusive`) or after the position. */
   indexAt(position: LogPosition, inclusive: boolean): number {
@@ -152,49 +212,60 @@ export class EventLog {
     return low;
   }
 
-  #recognise(stream: string, expected: Expected, proposals: readonly Proposal[]): AppendOutcome | undefined {
-    const current = this.revisionOf(stream);
-    const conflict: AppendOutcome = { result: 'wrong-expected-version', current };
-    if (expected === 'any' || expected === 'stream-exists') {
-      if (expected === 'stream-exists' && current === NO_STREAM) return conflict;
-      const known = proposals.map(({ id }) => this.#recentIds.get(`${id} ${stream}`));
-      if (!known[0]) return undefined;
-      return known.every(Boolean) ? alreadyThere(known.at(-1)) : conflict;
-    }
-    const at = expected === 'no-stream' ? NO_STREAM : expected;
-    if (at > current) return conflict;
-    if (at === current) return undefined;
-    const there = this.#streams.get(stream)?.slice(at + 1, at + 1 + proposals.length) ?? [];
-    if (proposals.every(({ id }, index) => there[index]?.id === id)) return alreadyThere(there.at(-1));
-    if (at === NO_STREAM && there[0]?.id !== proposals[0]?.id && this.metadataOf(stream).isDeleted) {
-      return undefined;
-    }
-    return conflict;
+  /** Whether a record lies there, or would: the log begins at 0, and beyond its end nothing is known. */
+  isRecord(position: LogPosition): boolean {
+    if (position.commit === 0n && position.prepare === 0n) return true;
+    if (position.commit >= this.#endOfLog) return true;
+    const isThere = (event: LoggedEvent | undefined) =>
+      event !== undefined && comparePositions(event.position, position) === 0;
+    return isThere(this.events[this.indexAt(position, true)]) || [...this.#scavenged].some(isThere);
   }
 
-  #undelete(stream: string, current: number): void {
-    if (!this.metadataOf(stream).isDeleted) return;
-    this.#write(`$$${stream}`, metadataProposal(`{"$tb":${current + 1}}`));
+  #isHidden(event: LoggedEvent): boolean {
+    const metadata = this.metadataOf(event.stream);
+    if (metadata.isDeleted || event.revision < this.firstReadable(event.stream)) return true;
+    return !isReadable(event, metadata, Date.now());
+  }
+
+  #refuseDelete(stream: string, expected: Expected, isForGood = false): DeleteOutcome | undefined {
+    if (this.#tombstones.has(stream)) return { result: 'stream-deleted' };
+    const current = this.revisionOf(stream);
+    const isAnyways = expected === 'any' && (isForGood || current > NO_STREAM);
+    const at = expected === 'no-stream' ? NO_STREAM : expected;
+    if (isAnyways || at === current || (expected === 'stream-exists' && current > NO_STREAM))
+      return undefined;
+    return { result: 'wrong-expected-version', current };
   }
 
   #write(stream: string, proposal: Proposal, commit?: bigint): LoggedEvent {
     const prepare = this.#endOfLog;
+    const isTombstone = proposal.type === STREAM_DELETED;
     const event: LoggedEvent = {
       ...proposal,
       stream,
-      revision: this.revisionOf(stream) + 1,
+      revision: isTombstone ? TOMBSTONE_REVISION : this.revisionOf(stream) + 1,
       position: { commit: commit ?? prepare, prepare },
       createdMs: Date.now(),
     };
     this.#endOfLog += sizeOf(stream, proposal);
     this.#index(event);
-    this.#recentIds.set(`${event.id} ${stream}`, event);
-    if (this.#journal) this.#unsaved.push(event);
+    // One stream an id: the first that had it.
+    if (!this.#recentIds.has(event.id)) this.#recentIds.set(event.id, event);
+    this.#untold.push(event);
     return event;
+  }
+
+  #load(events: readonly LoggedEvent[], endOfLog: bigint): void {
+    for (const event of events) this.#index(event);
+    this.#endOfLog = endOfLog;
   }
 
   #index(event: LoggedEvent): void {
     this.events.push(event);
+    if (event.revision === TOMBSTONE_REVISION) {
+      this.#tombstones.add(event.stream);
+      return;
+    }
     const inStream = this.#streams.get(event.stream);
     if (inStream) inStream.push(event);
     else this.#streams.set(event.stream, [event]);
@@ -202,29 +273,11 @@ export class EventLog {
 
   /** Nobody hears of an append before it is in the journal. */
   #tell(): void {
-    this.#journal?.write({ events: this.#unsaved, endOfLog: this.#endOfLog });
-    this.#unsaved = [];
-    for (const listener of this.#listeners) listener();
+    const events = this.#untold;
+    this.#untold = [];
+    this.#journal?.write({ events, endOfLog: this.#endOfLog });
+    for (const listener of this.#listeners) listener(events);
   }
 }
 
-export function comparePositions(a: LogPosition, b: LogPosition): number {
-  if (a.commit !== b.commit) return a.commit < b.commit ? -1 : 1;
-  return a.prepare < b.prepare ? -1 : a.prepare > b.prepare ? 1 : 0;
-}
-
-const alreadyThere = (event: LoggedEvent | undefined): AppendOutcome | undefined =>
-  event && { result: 'success', revision: event.revision, position: event.position };
-
-const contentOf = ({ type, data, metadata }: Proposal): number => type.length + data.length + metadata.length;
-
-const sizeOf = (stream: string, proposal: Proposal): bigint =>
-  BigInt(RECORD_BYTES + Buffer.byteLength(stream) + contentOf(proposal));
-
-const metadataProposal = (json: string): Proposal => ({
-  id: crypto.randomUUID(),
-  type: '$metadata',
-  contentType: 'application/json',
-  data: Buffer.from(json),
-  metadata: Buffer.alloc(0),
-});
+const isMetadata = (stream: string): boolean => stream.startsWith('$$');

@@ -5,15 +5,17 @@
  */
 import { Metadata, status } from '@grpc/grpc-js';
 import type { Message } from 'google-protobuf';
-import { type AppendOutcome, type Expected, MAX_APPEND_BYTES } from './event-log.js';
+import type { AppendOutcome, Expected } from './event-log.js';
 import {
   AccessDenied,
   Any,
+  BadRequest,
   Empty,
   MaximumAppendSizeExceeded,
   Status,
   StreamDeleted,
   StreamIdentifier,
+  Timeout,
   WrongExpectedVersion,
 } from './protocol.js';
 
@@ -27,6 +29,11 @@ export const unavailable: CallFailure = {
   code: status.UNAVAILABLE,
   details: 'the server was told to refuse',
 };
+/** Not enough nodes took it in time; they may yet. */
+export const commitTimeout: CallFailure = {
+  code: status.ABORTED,
+  details: 'Operation timed out: CommitTimeout',
+};
 export const notReady: CallFailure = { code: status.UNAVAILABLE, details: 'Server Is Not Ready' };
 export const wrongCredentials: CallFailure = { code: status.UNAUTHENTICATED, details: 'Unauthenticated' };
 export const accessDenied = exception('access-denied', status.PERMISSION_DENIED, 'Access Denied');
@@ -36,10 +43,46 @@ export const streamDeleted = (stream: string): CallFailure =>
     'stream-name': stream,
   });
 
-export const tooLarge = (): CallFailure =>
-  exception('maximum-append-size-exceeded', status.INVALID_ARGUMENT, 'Maximum Append Size exceeded.', {
-    'maximum-append-size': String(MAX_APPEND_BYTES),
-  });
+export const tooLarge = (limit: number): CallFailure =>
+  exception(
+    'maximum-append-size-exceeded',
+    status.INVALID_ARGUMENT,
+    `Maximum Append Size of ${limit} Exceeded.`,
+    { 'maximum-append-size': String(limit) },
+  );
+
+/** Of a delete; an append says it in its answer. */
+export function wrongExpectedVersion(stream: string, expected: Expected, current: number): CallFailure {
+  const asked = String(typeof expected === 'number' ? expected : EXPECTED_VERSIONS[expected]);
+  return exception(
+    'wrong-expected-version',
+    status.FAILED_PRECONDITION,
+    `Delete failed due to WrongExpectedVersion. Stream: ${stream}, Expected version: ${asked}, Actual version: ${current}`,
+    { 'stream-name': stream, 'expected-version': asked, 'actual-version': String(current) },
+  );
+}
+
+/** As the real server numbers what is no revision. */
+const EXPECTED_VERSIONS = { any: -2, 'no-stream': -1, 'stream-exists': -4 } as const;
+
+export const invalidPosition: CallFailure = {
+  code: status.UNKNOWN,
+  details: 'Unexpected ReadAllResult: InvalidPosition',
+};
+export const consumerTooSlow: CallFailure = {
+  code: status.ABORTED,
+  details:
+    'Operation timed out: Consumer too slow to handle event while live. Client resubscription required.',
+};
+
+/** Ends a call with a failure. @returns false: there is nothing left to end */
+export function failWith(
+  call: { emit(event: 'error', failure: CallFailure): boolean },
+  failure: CallFailure,
+) {
+  call.emit('error', failure);
+  return false;
+}
 
 export const notLeader = (host: string, port: number): CallFailure =>
   exception('not-leader', status.NOT_FOUND, `Leader info available`, {
@@ -54,13 +97,20 @@ function exception(
   more: Readonly<Record<string, string>> = {},
 ): CallFailure {
   const metadata = new Metadata();
+  metadata.set('content-length', '0');
   metadata.set('exception', name);
   for (const [key, value] of Object.entries(more)) metadata.set(key, value);
   return { code, details, metadata };
 }
 
 export const batchAccessDenied = () =>
-  batchStatus('event_store.client.AccessDenied', new AccessDenied(), 'Access Denied');
+  batchStatus(status.PERMISSION_DENIED, 'AccessDenied', new AccessDenied());
+export const batchTimeout = () => batchStatus(status.DEADLINE_EXCEEDED, 'Timeout', new Timeout());
+export const batchBadRequest = (message: string) => {
+  const bad = new BadRequest();
+  bad.setMessage(message);
+  return batchStatus(status.INVALID_ARGUMENT, 'BadRequest', bad);
+};
 
 export function batchFailure(
   stream: string,
@@ -70,12 +120,12 @@ export function batchFailure(
   if (outcome.result === 'stream-deleted') {
     const deleted = new StreamDeleted();
     deleted.setStreamIdentifier(identifierOf(stream));
-    return batchStatus('event_store.client.StreamDeleted', deleted, 'StreamDeleted');
+    return batchStatus(status.NOT_FOUND, 'StreamDeleted', deleted);
   }
   if (outcome.result === 'too-large') {
     const exceeded = new MaximumAppendSizeExceeded();
-    exceeded.setMaxappendsize(MAX_APPEND_BYTES);
-    return batchStatus('event_store.client.MaximumAppendSizeExceeded', exceeded, 'MaximumAppendSizeExceeded');
+    exceeded.setMaxappendsize(outcome.limit);
+    return batchStatus(status.INVALID_ARGUMENT, 'MaximumAppendSizeExceeded', exceeded);
   }
   const conflict = new WrongExpectedVersion();
   if (outcome.current >= 0) conflict.setCurrentStreamRevision(String(outcome.current));
@@ -84,14 +134,15 @@ export function batchFailure(
   else if (expected === 'no-stream') conflict.setExpectedNoStream(new Empty());
   else if (expected === 'stream-exists') conflict.setExpectedStreamExists(new Empty());
   else conflict.setExpectedAny(new Empty());
-  return batchStatus('event_store.client.WrongExpectedVersion', conflict, 'WrongExpectedVersion');
+  return batchStatus(status.ALREADY_EXISTS, 'WrongExpectedVersion', conflict);
 }
 
-function batchStatus(typeName: string, details: Message, message: string) {
+function batchStatus(code: status, name: string, details: Message) {
   const any = new Any();
-  any.pack(details.serializeBinary(), typeName);
+  any.pack(details.serializeBinary(), `event_store.client.${name}`);
   const error = new Status();
-  error.setMessage(message);
+  error.setCode(code as never);
+  error.setMessage(name);
   error.setDetails(any);
   return error;
 }

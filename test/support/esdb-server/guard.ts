@@ -4,24 +4,24 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metadata } from '@grpc/grpc-js';
-import {
-  accessDenied,
-  type CallFailure,
-  notLeader,
-  notReady,
-  unavailable,
-  wrongCredentials,
-} from './failures.js';
+import { type Action, authenticate, type Users } from './access.js';
+import { accessDenied, type CallFailure, notLeader, notReady, unavailable } from './failures.js';
 import type { Fault, Faults, Rpc } from './faults.js';
+import type { ServerVersion, VersionTraits } from './versions.js';
 
 export interface NodeState {
   readonly faults: Faults;
-  /** Passwords by user; `undefined` lets everyone in. */
-  readonly users: Readonly<Record<string, string>> | undefined;
+  readonly version: ServerVersion;
+  readonly traits: VersionTraits;
+  /** `undefined` lets everyone in. */
+  readonly users: Users | undefined;
   /** Counts the messages that reads were answered with. */
   onMessage(): void;
   /** Where the leader is, or that there is none, when it is not this node. */
   leaderElsewhere(): { readonly host: string; readonly port: number } | 'nowhere' | undefined;
+  isAllowed(action: Action, stream: string, metadata: Metadata): boolean;
+  /** Resolves when enough nodes have what is written now; false when they did not in time. */
+  quorum(): Promise<boolean>;
 }
 
 export interface GuardedCall {
@@ -51,13 +51,5 @@ function refusal(state: NodeState, fault: Fault | undefined, metadata: Metadata)
   if (leader && metadata.get('requires-leader')[0] === 'true') {
     return leader === 'nowhere' ? notReady : notLeader(leader.host, leader.port);
   }
-  return state.users && whoAsks(state.users, String(metadata.get('authorization')[0] ?? ''));
-}
-
-function whoAsks(users: Readonly<Record<string, string>>, header: string): CallFailure | undefined {
-  if (header === '') return accessDenied;
-  const [user = '', password] = Buffer.from(header.replace(/^Basic /, ''), 'base64')
-    .toString()
-    .split(':');
-  return password !== undefined && users[user] === password ? undefined : wrongCredentials;
+  return authenticate(state.users, metadata);
 }

@@ -6,10 +6,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Users } from './access.js';
 import { createCertificate } from './certificates.js';
 import { EventLog } from './event-log.js';
 import type { Injection } from './faults.js';
 import { HOST, Node } from './node.js';
+import type { ServerVersion } from './versions.js';
 
 export type { Proposal } from './event-log.js';
 export type { Fault, Injection, Rpc } from './faults.js';
@@ -19,7 +21,9 @@ export interface TestServerOptions {
   /** Serves TLS, with a certificate that only its own authority vouches for. */
   readonly tls?: boolean;
   /** Passwords by user. Needs `tls`, as with the real server. */
-  readonly users?: Readonly<Record<string, string>>;
+  readonly users?: Users;
+  /** Which server it speaks as. Default: 24.2.0. */
+  readonly version?: ServerVersion;
 }
 
 export interface TestServer {
@@ -38,13 +42,17 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-export async function startTestServer({ tls = false, users }: TestServerOptions = {}): Promise<TestServer> {
+export async function startTestServer({
+  tls = false,
+  users,
+  version,
+}: TestServerOptions = {}): Promise<TestServer> {
   const log = new EventLog();
   const certificate = tls ? await createCertificate() : undefined;
   const directory = certificate && (await mkdtemp(join(tmpdir(), 'esdb-test-')));
   const authorityFile = directory && join(directory, 'ca.pem');
   if (certificate && authorityFile) await writeFile(authorityFile, certificate.authority);
-  const node = new Node({ log, certificate, users });
+  const node = new Node({ log, certificate, users, version });
   await node.start();
   return {
     log,

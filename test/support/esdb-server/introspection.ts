@@ -10,7 +10,16 @@ export interface Member {
   readonly isAlive: boolean;
 }
 
-const METHODS = ['read', 'append', 'batchappend', 'delete', 'tombstone'];
+const STREAMS = 'event_store.client.streams.streams';
+const METHODS: readonly (readonly [string, string, readonly string[]])[] = [
+  [STREAMS, 'read', ['position', 'events']],
+  [STREAMS, 'append', []],
+  [STREAMS, 'batchappend', ['deadline_duration']],
+  [STREAMS, 'delete', []],
+  [STREAMS, 'tombstone', []],
+  ['event_store.client.gossip.gossip', 'read', []],
+  ['event_store.client.server_features.serverfeatures', 'getsupportedmethods', []],
+];
 
 export const getSupportedMethods =
   (state: NodeState) =>
@@ -21,11 +30,12 @@ export const getSupportedMethods =
     // The client asks this without credentials.
     if ((await guard({ ...state, users: undefined }, 'getSupportedMethods', call)) === 'stop') return;
     const supported = new SupportedMethods();
-    supported.setEventStoreServerVersion('24.10.0');
-    for (const name of METHODS) {
+    supported.setEventStoreServerVersion(state.version);
+    for (const [service, name, features] of METHODS) {
       const method = new SupportedMethod();
-      method.setServiceName('event_store.client.streams.streams');
+      method.setServiceName(service);
       method.setMethodName(name);
+      method.setFeaturesList([...features]);
       supported.addMethods(method);
     }
     answer(null, supported);

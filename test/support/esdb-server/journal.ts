@@ -4,18 +4,19 @@
  * there is no waiting for the disk.
  */
 import { closeSync, existsSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
-import type { LoggedEvent } from './event-log.js';
+import { type LoggedEvent, STREAM_DELETED, TOMBSTONE_REVISION } from './record.js';
 
 export interface Entry {
   readonly events: readonly LoggedEvent[];
   readonly endOfLog: bigint;
-  readonly tombstone?: string | undefined;
 }
 
 export interface Journal {
   /** What was in the file. */
   readonly entries: readonly Entry[];
   write(entry: Entry): void;
+  /** In place of everything written so far. */
+  rewrite(entry: Entry): void;
   close(): void;
 }
 
@@ -30,14 +31,17 @@ export function openJournal(path: string): Journal {
     write(entry) {
       writeSync(file, `${serialise(entry)}\n`);
     },
+    rewrite(entry) {
+      truncateSync(path, 0);
+      writeSync(file, `${serialise(entry)}\n`);
+    },
     close: () => closeSync(file),
   };
 }
 
-const serialise = ({ events, endOfLog, tombstone }: Entry): string =>
+const serialise = ({ events, endOfLog }: Entry): string =>
   JSON.stringify({
     endOfLog: String(endOfLog),
-    tombstone,
     events: events.map(({ data, metadata, position, ...event }) => ({
       ...event,
       data: Buffer.from(data).toString('base64'),
@@ -51,16 +55,13 @@ type Written = Omit<LoggedEvent, 'data' | 'metadata' | 'position'> &
   Readonly<Record<'data' | 'metadata' | 'commit' | 'prepare', string>>;
 
 function parse(line: string): Entry {
-  const { events, endOfLog, tombstone } = JSON.parse(line) as {
-    events: Written[];
-    endOfLog: string;
-    tombstone?: string;
-  };
+  const { events, endOfLog } = JSON.parse(line) as { events: Written[]; endOfLog: string };
   return {
     endOfLog: BigInt(endOfLog),
-    tombstone,
     events: events.map(({ data, metadata, commit, prepare, ...event }) => ({
       ...event,
+      // JSON knows no infinity.
+      revision: event.type === STREAM_DELETED ? TOMBSTONE_REVISION : event.revision,
       data: Buffer.from(data, 'base64'),
       metadata: Buffer.from(metadata, 'base64'),
       position: { commit: BigInt(commit), prepare: BigInt(prepare) },

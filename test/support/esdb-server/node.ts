@@ -2,29 +2,43 @@
  * One node: a gRPC server on a port it keeps. Stopping it breaks every connection and keeps the log; starting it
  * again is the restart of a server.
  */
-import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { append, batchAppend, remove, tombstone } from './appending.js';
+import { type Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type Action, isAllowed, type Users } from './access.js';
+import { append, remove, tombstone } from './appending.js';
+import { batchAppend } from './batch-appending.js';
 import type { ServerCertificate } from './certificates.js';
 import type { EventLog } from './event-log.js';
 import { Faults } from './faults.js';
 import { getSupportedMethods, gossip, type Member } from './introspection.js';
 import { GossipService, ServerFeaturesService, StreamsService } from './protocol.js';
 import { read } from './reading.js';
+import { type ServerVersion, TRAITS } from './versions.js';
 import { serialise } from './writer.js';
 
 export interface NodeOptions {
   readonly log: EventLog;
   readonly certificate?: ServerCertificate | undefined;
-  readonly users?: Readonly<Record<string, string>> | undefined;
+  readonly users?: Users | undefined;
+  /** Default: 24.2.0. */
+  readonly version?: ServerVersion | undefined;
   /** Who is in the cluster; default: this node alone. */
   readonly members?: () => readonly Member[];
+  /** Resolves when enough nodes have what is written now; false when they did not in time. Default: at once. */
+  readonly quorum?: () => Promise<boolean>;
   /** Default: any that is free. */
   readonly port?: number;
 }
 
+/** Of HTTP/2, on one connection: what the real server allows. Calls beyond it wait in the client. */
+const STREAMS_A_CONNECTION = 100;
+
 export const HOST = 'localhost';
 
-const STREAMS = { ...StreamsService, read: { ...StreamsService.read, responseSerialize: serialise } };
+const STREAMS = {
+  ...StreamsService,
+  read: { ...StreamsService.read, responseSerialize: serialise },
+  append: { ...StreamsService.append, responseSerialize: serialise },
+};
 
 export class Node {
   readonly faults = new Faults();
@@ -48,12 +62,17 @@ export class Node {
   }
 
   async start(): Promise<void> {
-    const { log, certificate, users } = this.#options;
+    const { log, certificate, users, version = '24.2.0', quorum = async () => true } = this.#options;
     const self = (): readonly Member[] => [{ host: HOST, port: this.#port, isLeader: true, isAlive: true }];
     const members = this.#options.members ?? self;
     const state = {
       faults: this.faults,
       users,
+      version,
+      traits: TRAITS[version],
+      quorum,
+      isAllowed: (action: Action, stream: string, metadata: Metadata) =>
+        isAllowed(users, log, action, stream, metadata),
       onMessage: () => {
         this.messagesSent += 1;
       },
@@ -63,7 +82,10 @@ export class Node {
         return leader.port === this.#port ? undefined : leader;
       },
     };
-    const server = new Server({ 'grpc.max_receive_message_length': -1 });
+    const server = new Server({
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_concurrent_streams': STREAMS_A_CONNECTION,
+    });
     server.addService(STREAMS as never, {
       read: read(log, state),
       append: append(log, state),

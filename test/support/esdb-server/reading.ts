@@ -1,9 +1,20 @@
-/** `Streams/Read` in all its forms: of a stream or of `$all`, either way, filtered or not, once or for ever. */
+/**
+ * `Streams/Read` in all its forms: of a stream or of `$all`, either way, filtered or not, once or for ever. A read of a
+ * stream ends with where the stream ends. One that begins below what may be read says where that begins, in pages as
+ * the real server looks: only when the first page holds nothing.
+ */
 
 import type { ReadReq as Request, ReadResp as Response } from '@eventstore/db-client/generated/streams_pb.js';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { EventLog, LoggedEvent } from './event-log.js';
-import { identifierOf, streamDeleted, unavailable } from './failures.js';
+import {
+  accessDenied,
+  failWith,
+  identifierOf,
+  invalidPosition,
+  streamDeleted,
+  unavailable,
+} from './failures.js';
 import type { ReadOptions } from './filter.js';
 import { filterOf } from './filter.js';
 import { guard, type NodeState } from './guard.js';
@@ -14,6 +25,8 @@ import { positionOf, Writer } from './writer.js';
 type ReadCall = ServerWritableStream<Request, Response>;
 
 const { ReadDirection } = ReadReq.Options;
+/** How many revisions the real server looks at in one go. */
+const PAGE = 32;
 
 export const read = (log: EventLog, state: NodeState) => async (call: ReadCall) => {
   const fault = await guard(state, 'read', call);
@@ -22,76 +35,108 @@ export const read = (log: EventLog, state: NodeState) => async (call: ReadCall) 
   const cutAfter = fault?.kind === 'cut' ? fault.afterMessages : undefined;
   const writer = new Writer(call, cutAfter, state.onMessage);
   try {
-    if (await answer(log, options, writer)) call.end();
+    if (await answer(log, state, options, writer)) call.end();
   } catch (error) {
-    if (error === writer.cutOff) call.emit('error', unavailable);
+    if (error === writer.cutOff) failWith(call, unavailable);
     else throw error;
   }
 };
 
 /** @returns whether the call is to be ended */
-async function answer(log: EventLog, options: ReadOptions, writer: Writer): Promise<boolean> {
+async function answer(
+  log: EventLog,
+  state: NodeState,
+  options: ReadOptions,
+  writer: Writer,
+): Promise<boolean> {
   const stream = options.getStream();
   const name = stream && Buffer.from(stream.getStreamIdentifier()?.getStreamName_asU8() ?? []).toString();
+  if (!state.isAllowed('read', name ?? '$all', writer.call.metadata))
+    return failWith(writer.call, accessDenied);
   if (options.hasSubscription()) {
-    await (name === undefined ? followAll(log, options, writer) : followStream(log, name, options, writer));
+    const follow =
+      name === undefined
+        ? followAll(log, state.traits, options, writer)
+        : followStream(log, state.traits, name, options, writer);
+    await follow;
     return false;
   }
-  if (name === undefined) {
-    for (const event of readAll(log, options)) await writer.event(event);
-    return true;
-  }
-  if (log.isTombstoned(name)) {
-    writer.call.emit('error', streamDeleted(name));
-    return false;
-  }
+  if (name === undefined) return answerAll(log, options, writer);
+  if (log.isTombstoned(name)) return failWith(writer.call, streamDeleted(name));
   const events = log.readable(name);
-  if (events) for (const event of readStream(events, options)) await writer.event(event);
-  else await writer.send(notFound(name));
+  if (!events) await writer.send(notFound(name));
+  else await answerStream(log, name, events, options, writer);
   return true;
 }
 
-function* readStream(events: readonly LoggedEvent[], options: ReadOptions): Generator<LoggedEvent> {
-  const stream = options.getStream();
+async function answerStream(
+  log: EventLog,
+  name: string,
+  events: readonly LoggedEvent[],
+  options: ReadOptions,
+  writer: Writer,
+): Promise<void> {
   const isForwards = options.getReadDirection() === ReadDirection.FORWARDS;
-  const from = stream?.hasRevision()
-    ? Number(stream.getRevision())
-    : stream?.hasStart()
-      ? 0
-      : Number.POSITIVE_INFINITY;
+  const count = Number(options.getCount());
+  const stream = options.getStream();
+  const end = log.revisionOf(name) + 1;
+  const from = stream?.hasRevision() ? Number(stream.getRevision()) : stream?.hasStart() ? 0 : end;
+  if (isForwards) {
+    for (const first of emptyPages(log, name, from, Math.min(PAGE, count), events)) {
+      await writer.firstStreamPosition(first);
+    }
+  }
   const wanted = isForwards
-    ? events.slice(lowerBound(events, from))
-    : events.slice(0, lowerBound(events, from + 1)).reverse();
-  yield* take(wanted, Number(options.getCount()));
+    ? events.filter(({ revision }) => revision >= from)
+    : events.filter(({ revision }) => revision <= from).reverse();
+  for (const event of wanted.slice(0, count)) await writer.event(event);
+  await writer.lastStreamPosition(end - 1);
 }
 
-/** The index of the first event of this revision or a later one: the first of a stream may be gone. */
-function lowerBound(events: readonly LoggedEvent[], revision: number): number {
-  const first = events[0]?.revision ?? 0;
-  return Math.min(Math.max(0, revision - first), events.length);
+/** Where reading goes on after each page that held nothing, until one holds something or the stream ends. */
+function* emptyPages(
+  log: EventLog,
+  name: string,
+  from: number,
+  page: number,
+  events: readonly LoggedEvent[],
+): Generator<number> {
+  const end = log.revisionOf(name) + 1;
+  const first = log.firstReadable(name);
+  let at = from;
+  if (at + page - 1 < first) {
+    at = first;
+    yield at;
+  }
+  const isNothingLeft = !events.some(({ revision }) => revision >= at);
+  if (isNothingLeft && at !== end) yield end;
+}
+
+async function answerAll(log: EventLog, options: ReadOptions, writer: Writer): Promise<boolean> {
+  const position = options.getAll()?.getPosition();
+  if (position && !log.isRecord(positionOf(position))) return failWith(writer.call, invalidPosition);
+  for (const event of readAll(log, options)) await writer.event(event);
+  return true;
 }
 
 function* readAll(log: EventLog, options: ReadOptions): Generator<LoggedEvent> {
   const all = options.getAll();
   const isForwards = options.getReadDirection() === ReadDirection.FORWARDS;
   const matches = filterOf(options);
+  const { events } = log;
   const position = all?.getPosition();
-  const from = position ? log.indexAt(positionOf(position), true) : all?.hasStart() ? 0 : log.events.length;
-  const matching = function* () {
-    if (isForwards) for (let at = from; at < log.events.length; at++) yield log.events[at] as LoggedEvent;
-    else for (let at = from - 1; at >= 0; at--) yield log.events[at] as LoggedEvent;
+  const from = position ? log.indexAt(positionOf(position), true) : all?.hasStart() ? 0 : events.length;
+  const inOrder = function* () {
+    if (isForwards) for (let at = from; at < events.length; at++) yield events[at] as LoggedEvent;
+    else for (let at = from - 1; at >= 0; at--) yield events[at] as LoggedEvent;
   };
   let left = Number(options.getCount());
-  for (const event of matching()) {
+  for (const event of inOrder()) {
     if (left <= 0) return;
     if (!matches(event)) continue;
     left -= 1;
     yield event;
   }
-}
-
-function* take(events: readonly LoggedEvent[], count: number): Generator<LoggedEvent> {
-  for (let at = 0; at < events.length && at < count; at++) yield events[at] as LoggedEvent;
 }
 
 function notFound(stream: string) {

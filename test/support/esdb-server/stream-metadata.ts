@@ -1,49 +1,67 @@
-/** What a stream's metadata stream says may still be read of it: `$maxAge`, `$maxCount`, `$tb`. */
-import type { LoggedEvent } from './event-log.js';
+/** What a stream's metadata stream says may still be read of it (`$maxAge`, `$maxCount`, `$tb`) and by whom (`$acl`). */
+import type { LoggedEvent } from './record.js';
+
+export type Acl = Readonly<Partial<Record<'$r' | '$w' | '$d' | '$mr' | '$mw', string | readonly string[]>>>;
 
 export interface EffectiveMetadata {
-  /** Nothing is held back. */
-  readonly isPlain: boolean;
   readonly isDeleted: boolean;
   readonly maxAgeMs: number | undefined;
   readonly maxCount: number | undefined;
   readonly truncateBefore: number;
+  readonly acl: Acl | undefined;
 }
 
 const PLAIN: EffectiveMetadata = {
-  isPlain: true,
   isDeleted: false,
   maxAgeMs: undefined,
   maxCount: undefined,
   truncateBefore: 0,
+  acl: undefined,
 };
 const cache = new WeakMap<LoggedEvent, EffectiveMetadata>();
 
-/** @param last the last event of the metadata stream */
+interface Written {
+  readonly $tb?: number;
+  readonly $maxAge?: number;
+  readonly $maxCount?: number;
+  readonly $acl?: Acl;
+}
+
+/** @param last the last event of the metadata stream; what is no object says nothing */
 export function metadataOf(last: LoggedEvent | undefined): EffectiveMetadata {
   if (!last) return PLAIN;
   const cached = cache.get(last);
   if (cached) return cached;
-  const json = JSON.parse(Buffer.from(last.data).toString()) as Record<string, number | undefined>;
+  const json = parse(last.data);
   const truncateBefore = json.$tb ?? 0;
   const metadata = {
-    isPlain: json.$maxAge === undefined && json.$maxCount === undefined && truncateBefore === 0,
     isDeleted: truncateBefore >= 2 ** 63,
     maxAgeMs: json.$maxAge === undefined ? undefined : json.$maxAge * 1_000,
     maxCount: json.$maxCount,
     truncateBefore,
+    acl: json.$acl,
   };
   cache.set(last, metadata);
   return metadata;
 }
 
-export function isReadable(
-  event: LoggedEvent,
-  { maxAgeMs, maxCount, truncateBefore }: EffectiveMetadata,
-  streamLength: number,
-  nowMs: number,
-): boolean {
-  if (event.revision < truncateBefore) return false;
-  if (maxCount !== undefined && event.revision < streamLength - maxCount) return false;
-  return maxAgeMs === undefined || event.createdMs > nowMs - maxAgeMs;
+function parse(data: Uint8Array): Written {
+  try {
+    return (JSON.parse(Buffer.from(data).toString()) as Written | null) ?? {};
+  } catch {
+    return {};
+  }
 }
+
+/** The first revision that numbers alone let be read; of metadata itself only the last is kept. */
+export function readableFrom(
+  { maxCount, truncateBefore }: EffectiveMetadata,
+  streamLength: number,
+  isMetadata: boolean,
+): number {
+  const kept = maxCount ?? (isMetadata ? 1 : undefined);
+  return Math.max(truncateBefore, kept === undefined ? 0 : streamLength - kept);
+}
+
+export const isReadable = (event: LoggedEvent, { maxAgeMs }: EffectiveMetadata, nowMs: number): boolean =>
+  maxAgeMs === undefined || event.createdMs > nowMs - maxAgeMs;

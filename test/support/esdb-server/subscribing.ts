@@ -1,91 +1,174 @@
 /**
- * Subscriptions: what is there, a `caughtUp`, then what comes. A filtered one says every so many events that it
- * looked at how far it has come, and once before it is caught up; it says so whether or not any event matched.
+ * Subscriptions: what is there, a `caughtUp`, then what comes.
+ *
+ * A filtered one says how far it has looked every so many events, and once before it is caught up: the last position it
+ * sent; when it has sent none, from the start of a log, that is −1, as an unsigned number 2^64−1 (24.2).
+ *
+ * What is appended while it is live goes through a buffer of 32. A reader that is slower than that falls out of it once
+ * the connection's own buffers are full too: some hundreds of events. 24.2 then says how far it is, reads on in the log
+ * and is caught up a second time; 23.10 ends the call with `ABORTED`. Neither ever says `fellBehind`.
  */
 import { once } from 'node:events';
-import { comparePositions, type EventLog, type LoggedEvent, type LogPosition } from './event-log.js';
+import { Cursor } from './cursor.js';
+import type { EventLog, LoggedEvent, LogPosition } from './event-log.js';
+import { consumerTooSlow, failWith, invalidPosition } from './failures.js';
 import { filterOf, type ReadOptions } from './filter.js';
+import { comparePositions } from './record.js';
+import type { VersionTraits } from './versions.js';
 import { positionOf, type Writer } from './writer.js';
 
 /** The server's, when the client names none. */
 const DEFAULT_SEARCH_WINDOW = 32;
+const LIVE_BUFFER = 32;
+const NOTHING: LogPosition = { commit: 2n ** 64n - 1n, prepare: 2n ** 64n - 1n };
 
-export async function followAll(log: EventLog, options: ReadOptions, writer: Writer): Promise<void> {
+export async function followAll(
+  log: EventLog,
+  traits: VersionTraits,
+  options: ReadOptions,
+  writer: Writer,
+): Promise<void> {
   const all = options.getAll();
   const position = all?.getPosition();
-  const start = position && positionOf(position);
+  const asked = position && positionOf(position);
+  // A checkpoint of "nothing" that is taken for a position is the end of the log.
+  const isFromEnd = all?.hasEnd() || (asked !== undefined && comparePositions(asked, NOTHING) === 0);
+  const start = isFromEnd ? undefined : asked;
   const filter = options.getFilter();
   const matches = filterOf(options);
   const interval = filter
     ? (filter.getCheckpointintervalmultiplier() || 1) * (filter.getMax() || DEFAULT_SEARCH_WINDOW)
     : Number.POSITIVE_INFINITY;
-  let at = start ? log.indexAt(start, false) : all?.hasEnd() ? log.events.length : 0;
-  let looked = 0;
-  let told: LogPosition | undefined = start;
-  const checkpoint = async (reached: LogPosition | undefined) => {
-    if (!filter || !reached || (told && comparePositions(reached, told) <= 0)) return;
-    told = reached;
-    await writer.checkpoint(reached);
-  };
+  const isBeyondEnd = start !== undefined && comparePositions(start, log.end) > 0;
 
   await writer.confirmation();
-  let isLive = false;
-  await follow(log, writer, async () => {
-    while (at < log.events.length && !writer.isOver) {
-      const event = log.events[at++] as LoggedEvent;
-      if (matches(event)) await writer.event(event);
-      looked += 1;
-      if (looked % interval === 0) await checkpoint(event.position);
+  if (start && !log.isRecord(start)) {
+    failWith(writer.call, invalidPosition);
+    return;
+  }
+  const isAtEnd = isFromEnd || isBeyondEnd;
+  const cursor = new Cursor(log, isAtEnd ? log.events.length : start ? log.indexAt(start, false) : 0);
+  const skipUpTo = isBeyondEnd && traits.skipsUpToStart ? start : undefined;
+  let sent: LogPosition | undefined = start;
+  let told: LogPosition | undefined;
+  let looked = 0;
+  const checkpoint = async (reached: LogPosition | undefined) => {
+    if (!filter || (!reached && !traits.saysNothingLookedAt)) return;
+    if (reached && told && comparePositions(reached, told) <= 0) return;
+    told = reached;
+    await writer.checkpoint(reached ?? NOTHING);
+  };
+  const step = async () => {
+    const event = cursor.next();
+    if (skipUpTo && comparePositions(event.position, skipUpTo) <= 0) return;
+    looked += 1;
+    if (matches(event)) {
+      sent = event.position;
+      await writer.event(event);
     }
-    if (isLive || at < log.events.length) return;
-    isLive = true;
-    await checkpoint(log.events[at - 1]?.position);
+    if (looked % interval !== 0) return;
+    sent = event.position;
+    await checkpoint(event.position);
+  };
+  const goLive = async () => {
+    await checkpoint(sent);
     await writer.caughtUp();
+  };
+  if (cursor.isAtEnd) {
+    // There was nothing to look at, so nothing to say of it.
+    await writer.caughtUp();
+  } else {
+    while (!cursor.isAtEnd && !writer.isOver) await step();
+    await goLive();
+  }
+  await followLive(log, writer, traits, {
+    matches,
+    step,
+    cursor,
+    goLive,
+    tellFallen: () => checkpoint(sent),
   });
 }
 
 export async function followStream(
   log: EventLog,
+  traits: VersionTraits,
   stream: string,
   options: ReadOptions,
   writer: Writer,
 ): Promise<void> {
   const from = options.getStream();
-  let next = from?.hasRevision()
+  const next = from?.hasRevision()
     ? Number(from.getRevision()) + 1
     : from?.hasEnd()
       ? log.revisionOf(stream) + 1
       : 0;
   await writer.confirmation();
-  let isLive = false;
-  await follow(log, writer, async () => {
-    for (const event of log.readable(stream) ?? []) {
-      if (event.revision < next) continue;
-      next = event.revision + 1;
-      await writer.event(event);
-    }
-    if (isLive) return;
-    isLive = true;
-    await writer.caughtUp();
-  });
+  for (const event of log.readable(stream) ?? []) if (event.revision >= next) await writer.event(event);
+  await writer.caughtUp();
+  const cursor = new Cursor(log, log.events.length);
+  const matches = (event: LoggedEvent) => event.stream === stream && event.revision >= next;
+  const step = async () => {
+    const event = cursor.next();
+    if (matches(event)) await writer.event(event);
+  };
+  const goLive = () => writer.caughtUp();
+  await followLive(log, writer, traits, { matches, step, cursor, goLive, tellFallen: async () => undefined });
 }
 
-/** Runs `advance` now and after every append, until the client has gone. */
-async function follow(log: EventLog, writer: Writer, advance: () => Promise<void>): Promise<void> {
+interface Live {
+  matches(event: LoggedEvent): boolean;
+  readonly cursor: Cursor;
+  /** Looks at the next event, and sends it if it matches. */
+  step(): Promise<void>;
+  /** Says how far the reader had come. */
+  tellFallen(): Promise<void>;
+  goLive(): Promise<void>;
+}
+
+/** Until the client has gone, or was too slow for a server that minds. */
+async function followLive(
+  log: EventLog,
+  writer: Writer,
+  traits: VersionTraits,
+  { matches, cursor, step, tellFallen, goLive }: Live,
+): Promise<void> {
   const over = new AbortController();
   const gone = Promise.race([
     once(writer.call, 'cancelled', { signal: over.signal }),
     once(writer.call, 'close', { signal: over.signal }),
   ]);
   let ring = () => {};
-  const stop = log.onAppend(() => ring());
+  let buffered = 0;
+  let hasFallen = false;
+  const stop = log.onAppend(appended => {
+    buffered += appended.filter(matches).length;
+    if (buffered > LIVE_BUFFER && writer.isFull) hasFallen = true;
+    ring();
+  });
+  const send = async (isStopped: () => boolean) => {
+    while (!cursor.isAtEnd && !writer.isOver && !isStopped()) {
+      await step();
+      buffered = Math.max(0, buffered - 1);
+    }
+  };
   try {
     while (!writer.isOver) {
       const rung = new Promise<void>(resolve => {
         ring = resolve;
       });
-      await advance();
-      await Promise.race([rung, gone]);
+      await send(() => hasFallen);
+      if (hasFallen && traits.fallenReader === 'is-aborted') {
+        failWith(writer.call, consumerTooSlow);
+        return;
+      }
+      if (hasFallen) {
+        await tellFallen();
+        await send(() => false);
+        await goLive();
+        hasFallen = false;
+      } else await Promise.race([rung, gone]);
+      if (cursor.isAtEnd) buffered = 0;
     }
   } finally {
     stop();

@@ -5,20 +5,23 @@ import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { LoggedEvent, LogPosition } from './event-log.js';
 import { identifierOf } from './failures.js';
 import { ReadResp, UUID } from './protocol.js';
+import { TOMBSTONE_REVISION, TOMBSTONE_REVISION_TEXT } from './record.js';
 
 const TICKS_PER_MS = 10_000n;
 
 /** Every reader of an event is sent the same bytes. */
 const serialised = new WeakMap<LoggedEvent, Buffer>();
 
-/** What a read answers with: a message, or the bytes of one. */
-export const serialise = (response: Response | Buffer): Buffer =>
+/** What a call answers with: a message, or the bytes of one. */
+export const serialise = (response: { serializeBinary(): Uint8Array } | Buffer): Buffer =>
   Buffer.isBuffer(response) ? response : Buffer.from(response.serializeBinary());
 
 export class Writer {
   readonly call: ServerWritableStream<Request, Response>;
   /** Thrown by every method once the call is to end here. */
   readonly cutOff = new Error('cut off');
+  /** The connection takes no more for now. */
+  isFull = false;
   readonly #onMessage: () => void;
   #left: number;
 
@@ -40,6 +43,7 @@ export class Writer {
     if (this.#left-- <= 0) throw this.cutOff;
     this.#onMessage();
     if (this.isOver || this.call.write(response as Response)) return;
+    this.isFull = true;
     // A call that was cancelled drains no more.
     const over = new AbortController();
     const { signal } = over;
@@ -47,7 +51,10 @@ export class Writer {
       once(this.call, 'drain', { signal }),
       once(this.call, 'cancelled', { signal }),
       once(this.call, 'close', { signal }),
-    ]).finally(() => over.abort());
+    ]).finally(() => {
+      this.isFull = false;
+      over.abort();
+    });
   }
 
   event(event: LoggedEvent): Promise<void> {
@@ -81,6 +88,18 @@ export class Writer {
     return this.send(response);
   }
 
+  firstStreamPosition(revision: number): Promise<void> {
+    const response = new ReadResp();
+    response.setFirstStreamPosition(String(revision));
+    return this.send(response);
+  }
+
+  lastStreamPosition(revision: number): Promise<void> {
+    const response = new ReadResp();
+    response.setLastStreamPosition(String(revision));
+    return this.send(response);
+  }
+
   caughtUp(): Promise<void> {
     const response = new ReadResp();
     response.setCaughtUp(new ReadResp.CaughtUp());
@@ -94,7 +113,8 @@ function toRecorded(event: LoggedEvent) {
   const recorded = new ReadResp.ReadEvent.RecordedEvent();
   recorded.setId(id);
   recorded.setStreamIdentifier(identifierOf(event.stream));
-  recorded.setStreamRevision(String(event.revision));
+  const isTombstone = event.revision === TOMBSTONE_REVISION;
+  recorded.setStreamRevision(isTombstone ? TOMBSTONE_REVISION_TEXT : String(event.revision));
   recorded.setCommitPosition(String(event.position.commit));
   recorded.setPreparePosition(String(event.position.prepare));
   recorded.setData(event.data);

@@ -1,0 +1,125 @@
+/**
+ * `Streams/BatchAppend`: many appends in one long call, each told apart by its correlation id and put together from
+ * one message or several, answered one after another.
+ *
+ * An answer of kind `BadRequest` leaves the append open, so a `Timeout` for the same correlation id follows when its time
+ * is over: whoever takes an answer must expect one for an id it has forgotten. And the server does not end the call when
+ * the client has ended its side: only cancelling does.
+ */
+import type {
+  BatchAppendReq,
+  BatchAppendResp as BatchAppendResponse,
+} from '@eventstore/db-client/generated/streams_pb.js';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { type EventLog, type Expected, MAX_APPEND_BYTES, type Proposal } from './event-log.js';
+import {
+  accessDenied,
+  batchAccessDenied,
+  batchBadRequest,
+  batchFailure,
+  batchTimeout,
+  unavailable,
+} from './failures.js';
+import { guard, type NodeState } from './guard.js';
+import { expectedOf, fillPosition, nameOf, toProposal } from './proposed.js';
+import { AllStreamPosition, BatchAppendResp, Empty } from './protocol.js';
+import { countedBytes } from './record.js';
+
+/** The real server's `WriteTimeout`; a client may ask for less. */
+const WRITE_TIMEOUT_MS = 2_000;
+
+interface Open {
+  readonly stream: string;
+  readonly expected: Expected;
+  readonly proposals: Proposal[];
+}
+
+type Call = ServerDuplexStream<BatchAppendReq, BatchAppendResponse>;
+
+export const batchAppend = (log: EventLog, state: NodeState) => (call: Call) => {
+  const open = new Map<string, Open>();
+  let turn: Promise<unknown> = Promise.resolve();
+  call.on('data', (request: BatchAppendReq) => {
+    const correlation = request.getCorrelationId()?.getString() ?? '';
+    const append = open.get(correlation) ?? opened(request);
+    if (!append) return;
+    open.set(correlation, append);
+    const wrong = request.getProposedMessagesList().find(message => !message.getMetadataMap().get('type'));
+    if (wrong) {
+      send(call, request, response => response.setError(batchBadRequest('an event has no type')));
+      setTimeout(() => {
+        if (open.delete(correlation)) send(call, request, response => response.setError(batchTimeout()));
+      }, WRITE_TIMEOUT_MS).unref();
+      return;
+    }
+    append.proposals.push(...request.getProposedMessagesList().map(toProposal));
+    const isTooLarge = countedBytes(append.proposals) > Math.min(log.maxAppendBytes, MAX_APPEND_BYTES);
+    if (!request.getIsFinal() && !isTooLarge) return;
+    open.delete(correlation);
+    turn = turn.then(() => settle(log, state, call, append, request));
+  });
+};
+
+function opened(request: BatchAppendReq): Open | undefined {
+  const options = request.getOptions();
+  if (!options) return undefined;
+  const revision = options.hasStreamPosition() ? Number(options.getStreamPosition()) : undefined;
+  return {
+    stream: nameOf(options.getStreamIdentifier()),
+    expected: expectedOf(options, revision),
+    proposals: [],
+  };
+}
+
+async function settle(
+  log: EventLog,
+  state: NodeState,
+  call: Call,
+  { stream, expected, proposals }: Open,
+  request: BatchAppendReq,
+): Promise<void> {
+  let isDenied = false;
+  const fault = await guard(state, 'batchAppend', {
+    metadata: call.metadata,
+    emit: (event, failure) => {
+      isDenied = failure === accessDenied;
+      return isDenied || call.emit(event, failure);
+    },
+  });
+  // What was received is stored, also when whoever sent it has gone meanwhile.
+  if (fault === 'stop' && !isDenied) return;
+  if (isDenied || !state.isAllowed('write', stream, call.metadata)) {
+    send(call, request, response => response.setError(batchAccessDenied()));
+    return;
+  }
+  if (!(await state.quorum())) {
+    send(call, request, response => response.setError(batchTimeout()));
+    return;
+  }
+  const outcome = log.append(stream, expected, proposals);
+  const afterwards = fault === 'stop' ? undefined : fault?.kind;
+  if (afterwards === 'lose-answer' || afterwards === 'cut') {
+    call.emit('error', unavailable);
+    return;
+  }
+  send(call, request, response => {
+    if (outcome.result !== 'success') {
+      response.setError(batchFailure(stream, expected, outcome));
+      return;
+    }
+    const success = new BatchAppendResp.Success();
+    success.setCurrentRevision(String(outcome.revision));
+    if (afterwards === 'withhold-position' || !outcome.position) success.setNoPosition(new Empty());
+    else success.setPosition(fillPosition(new AllStreamPosition(), outcome.position));
+    response.setSuccess(success);
+  });
+}
+
+function send(call: Call, request: BatchAppendReq, fill: (response: BatchAppendResponse) => unknown): void {
+  const response = new BatchAppendResp();
+  response.setCorrelationId(request.getCorrelationId());
+  const identifier = request.getOptions()?.getStreamIdentifier();
+  if (identifier) response.setStreamIdentifier(identifier);
+  fill(response);
+  call.write(response);
+}
