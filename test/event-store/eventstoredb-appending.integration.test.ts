@@ -65,7 +65,7 @@ describe('an append that loses its answer', () => {
     server.inject({ rpc: 'batchAppend', kind: 'lose-answer', times: 1 });
 
     const appending = store.append(events);
-    while (server.log.events.length === 0) await pause(1);
+    while (server.log.recorded.length === 0) await pause(1);
     await server.restart();
 
     expect(flags(await appending)).toEqual([true, true, true]);
@@ -293,7 +293,7 @@ describe('what only this store’s streams can do', () => {
       while (!isEnough) await busy.append([connector.fact()]);
     })();
     appending.catch(() => undefined);
-    await eventually(() => server.log.events.length > 100);
+    await eventually(() => server.log.recorded.length > 100);
 
     const results = [];
     for (let i = 0; i < 10; i++) results.push(await other.append([connector.fact()]));
@@ -382,7 +382,7 @@ describe('what only this store’s streams can do', () => {
       transient: false,
       message: expect.stringMatching(/access denied.*give the user the right/),
     });
-    expect(server.log.events).toEqual([]);
+    expect(server.log.recorded).toEqual([]);
   });
 });
 

@@ -114,14 +114,14 @@ describe('a subscription', () => {
     const store = givenStore(server);
     const connector = sampleConnector();
     await store.append(many(2, () => connector.fact()));
-    const template = server.log.events[0] as Proposal;
+    const template = server.log.recorded[0] as Proposal;
     const transaction = many(5, () => ({
       stream: connector.stateStream,
       proposal: { ...template, id: crypto.randomUUID() },
     }));
     server.log.appendTransaction(transaction);
     await store.append([connector.fact()]);
-    const all = server.log.events.map(({ id }) => id);
+    const all = server.log.recorded.map(({ id }) => id);
 
     const positions: (Position | undefined)[] = [undefined];
     await follow(store, { after: undefined, pageSize: 1 }, page => {

@@ -68,7 +68,8 @@ describe('the test server, to the real client', () => {
     expect(await numbers(client.readStream('a', { direction: 'backwards', fromRevision: 'end' }))).toEqual([
       3, 2, 1,
     ]);
-    expect(await numbers(client.readAll())).toEqual([1, 2, 3, 4, 5]);
+    // What the server wrote itself comes first.
+    expect((await numbers(client.readAll())).slice(1)).toEqual([1, 2, 3, 4, 5]);
     expect(await numbers(client.readAll({ fromPosition: position, maxCount: 2 }))).toEqual([3, 4]);
     expect(
       await numbers(client.readAll({ direction: 'backwards', fromPosition: 'end', maxCount: 2 })),
@@ -188,7 +189,7 @@ describe('the client alone', () => {
   it('never subscribes again after a restart', async () => {
     const server = await givenServer();
     const client = givenClient(server.url);
-    const subscription = client.subscribeToAll();
+    const subscription = client.subscribeToAll({ fromPosition: 'end' });
     const seen: unknown[] = [];
     subscription.on('data', event => seen.push(event));
     await next(subscription, 'caughtUp');
@@ -219,14 +220,14 @@ describe('the client alone', () => {
     const server = await givenServer();
     const client = givenClient(server.url);
     await client.appendToStream('s', someEvent(0));
-    const [template] = server.log.events;
+    const [template] = server.log.recorded;
     if (!template) throw new Error('nothing was stored');
     const proposals = [1, 2, 3].map(n => ({
       stream: 's',
       proposal: { ...template, id: crypto.randomUUID(), data: Buffer.from(JSON.stringify({ n })) },
     }));
     server.log.appendTransaction(proposals);
-    const { commit } = server.log.events[1]?.position ?? { commit: 0n };
+    const { commit } = server.log.recorded[1]?.position ?? { commit: 0n };
 
     const subscription = client.subscribeToAll({ fromPosition: { commit, prepare: commit } });
     const seen: unknown[] = [];

@@ -212,13 +212,14 @@ export class EventLog {
     return low;
   }
 
-  /** Whether a record lies there, or would: the log begins at 0, and beyond its end nothing is known. */
-  isRecord(position: LogPosition): boolean {
-    if (position.commit === 0n && position.prepare === 0n) return true;
-    if (position.commit >= this.#endOfLog) return true;
-    const isThere = (event: LoggedEvent | undefined) =>
-      event !== undefined && comparePositions(event.position, position) === 0;
-    return isThere(this.events[this.indexAt(position, true)]) || [...this.#scavenged].some(isThere);
+  /** Whether a record lies there, or might: the log begins at 0, and beyond its end nothing is known. */
+  isRecord({ commit, prepare }: LogPosition): boolean {
+    if (prepare > commit) return false;
+    if (commit === 0n || commit >= this.#endOfLog) return true;
+    const isThere = (event: LoggedEvent | undefined) => event?.position.commit === commit;
+    return (
+      isThere(this.events[this.indexAt({ commit, prepare: 0n }, true)]) || [...this.#scavenged].some(isThere)
+    );
   }
 
   #isHidden(event: LoggedEvent): boolean {
