@@ -50,6 +50,8 @@ export class EventLog {
   events: LoggedEvent[] = [];
   /** Of an append. May be lowered and raised at any time. */
   maxAppendBytes = MAX_APPEND_BYTES;
+  /** Unix milliseconds. A test may put another clock here. */
+  now: () => number = Date.now;
   readonly #streams = new Map<string, LoggedEvent[]>();
   readonly #tombstones = new Set<string>();
   readonly #recentIds = new Map<string, LoggedEvent>();
@@ -193,7 +195,7 @@ export class EventLog {
     if (metadata.isDeleted) return undefined;
     const from = readableFrom(metadata, all.length, isMetadata(stream));
     if (from === 0 && metadata.maxAgeMs === undefined) return all;
-    return all.slice(from).filter(event => isReadable(event, metadata, Date.now()));
+    return all.slice(from).filter(event => isReadable(event, metadata, this.now()));
   }
 
   /** The revision from which `$tb` and `$maxCount` (for metadata: 1) let the stream be read. */
@@ -225,7 +227,7 @@ export class EventLog {
   #isHidden(event: LoggedEvent): boolean {
     const metadata = this.metadataOf(event.stream);
     if (metadata.isDeleted || event.revision < this.firstReadable(event.stream)) return true;
-    return !isReadable(event, metadata, Date.now());
+    return !isReadable(event, metadata, this.now());
   }
 
   #refuseDelete(stream: string, expected: Expected, isForGood = false): DeleteOutcome | undefined {
@@ -246,7 +248,7 @@ export class EventLog {
       stream,
       revision: isTombstone ? TOMBSTONE_REVISION : this.revisionOf(stream) + 1,
       position: { commit: commit ?? prepare, prepare },
-      createdMs: Date.now(),
+      createdMs: this.now(),
     };
     this.#endOfLog += sizeOf(stream, proposal);
     this.#index(event);

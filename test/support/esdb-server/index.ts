@@ -15,6 +15,7 @@ import type { ServerVersion } from './versions.js';
 
 export type { Proposal } from './event-log.js';
 export type { Fault, Injection, Rpc } from './faults.js';
+export type { ServerVersion } from './versions.js';
 export { EventLog, HOST, Node };
 
 export interface TestServerOptions {
