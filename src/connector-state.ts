@@ -20,7 +20,7 @@ import { withDeadline } from './deadline.js';
 import { ConnectorStateError } from './errors.js';
 import type { EventStore } from './event-store/event-store.js';
 import type { Relay } from './event-store/outbox/index.js';
-import type { Position } from './events/event.js';
+import type { NewEvent, Position } from './events/event.js';
 import { lazy } from './lazy.js';
 import { createLogger, type Logger } from './logging.js';
 import { createPool, toDatabaseError } from './postgres/pool.js';
@@ -95,8 +95,8 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     if ((await checked.get()) || (await check())) return;
     await makeTables(databaseUrl, settings, log);
   });
-  const project = async (until: Position) => {
-    await (await projector.get()).catchUp({ until, timeoutMs: PROJECT_TIMEOUT_MS });
+  const project = async (until: Position, expecting: readonly NewEvent[] = []) => {
+    await (await projector.get()).catchUp({ until, expecting, timeoutMs: PROJECT_TIMEOUT_MS });
   };
   const remote =
     isOff || eventsUrl === databaseUrl

@@ -32,8 +32,8 @@ export interface RecorderOptions {
   readonly store: () => Promise<Pick<EventStore, 'append'>>;
   /** Makes event ids (UUIDv7); loaded with the store. */
   readonly newId: () => Promise<() => string>;
-  /** Awaited by `flush()` after events were stored, e.g. to project them. Its failure is logged. */
-  readonly afterAppend?: (position: Position) => Promise<void>;
+  /** Awaited by `flush()` after events were stored, e.g. to project them: those last stored. Its failure is logged. */
+  readonly afterAppend?: (position: Position, stored: readonly NewEvent[]) => Promise<void>;
   readonly maxPending: number;
   readonly flushIntervalMs: number;
   readonly host: string;
@@ -76,6 +76,7 @@ export class Recorder {
   #failures = 0;
   #closed = false;
   #hasLost = false;
+  #lastStored: readonly NewEvent[] = [];
   #counters = { recorded: 0, appended: 0, rejected: 0, flushFailures: 0 };
 
   constructor(options: RecorderOptions) {
@@ -176,7 +177,9 @@ export class Recorder {
     const batch = this.#pending.inFlight;
     for (const pending of batch) pending.id ??= newId();
     try {
-      const result = await store.append(batch.map(pending => this.#toEvent(pending)));
+      const events = batch.map(pending => this.#toEvent(pending));
+      const result = await store.append(events);
+      this.#lastStored = events;
       this.#counters.appended += batch.length;
       this.#pending.acknowledge();
       return result;
@@ -216,13 +219,15 @@ export class Recorder {
 
   async #runAfterAppend(position: Position): Promise<void> {
     try {
-      await this.#options.afterAppend?.(position);
+      await this.#options.afterAppend?.(position, this.#lastStored);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#options.log.warn(
         { error: message },
         'stored facts could not be projected now; the next flush tries again',
       );
+    } finally {
+      this.#lastStored = [];
     }
   }
 

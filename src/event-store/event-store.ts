@@ -97,6 +97,22 @@ export interface Page {
   readonly caughtUp: boolean;
 }
 
+/** The log as SQL. */
+export interface LogTable {
+  /** Of the store that wrote it, as in its positions. */
+  readonly store: string;
+  /** What the store itself reads it over: who has the same pool can send the SQL to the same database. */
+  readonly pool: unknown;
+  /**
+   * The events at and behind a place, at most so many.
+   * @param from SQL for the text of a position, or null for before the first
+   * @param limit SQL for a number
+   */
+  eventsFrom(from: string, limit: string): string;
+  /** @param row one of those, its columns as the server's text */
+  toEvent(row: readonly (string | null)[]): StoredEvent;
+}
+
 export interface EventStore {
   /** `pg`: the prefix of its positions. */
   readonly name: string;
@@ -130,6 +146,9 @@ export interface EventStore {
    * @throws LogChangedError when the event that was expected, or the last that was handed out, is not there any more
    */
   subscribe(options: SubscribeOptions): AsyncIterable<Page>;
+
+  /** Where the log lies in a PostgreSQL database: for who reads it there within his own transaction. */
+  readonly logTable?: LogTable | undefined;
 
   /** The position of the last event, `undefined` when there is none. */
   head(): Promise<Position | undefined>;

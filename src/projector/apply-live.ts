@@ -17,10 +17,14 @@ import { type Role, TRY_LOCK_FOR_TRANSACTION } from './lock.js';
 import { extendMark, type LogMark } from './log-mark.js';
 import { applyNarrowing, type Outcome } from './narrow.js';
 import { QueryFailure, type Session } from './session.js';
-import { Abandoned, inItsTurn, inTransaction } from './transaction.js';
+import { Abandoned, GUEST_STATEMENT_TIMEOUT_MS, inItsTurn, inTransaction } from './transaction.js';
 import { type Batch, between, preparePage, type Refusals, type Written } from './write-page.js';
 
 const LOCK_NOT_AVAILABLE = '55P03';
+
+/** Somebody has the checkpoints: a rebuild that switches. */
+export const isLockTaken = (error: unknown): boolean =>
+  error instanceof QueryFailure && error.sqlState === LOCK_NOT_AVAILABLE;
 
 /** @throws QueryFailure, ConnectorStateError `PROJECTION_FAILED` */
 export function applyLive(
@@ -48,22 +52,27 @@ async function applyBatch(
   const { projections, live, store } = context;
   const page = preparePage(store.compare, projections, live, batch, positions, refusals);
   let written: Written | undefined;
-  const outcome = await inTransaction(session, async transaction => {
-    const held =
-      role === 'guest' ? transaction.query(TRY_LOCK_FOR_TRANSACTION, undefined, 'cs_try_lock') : undefined;
-    const checkpoints = inItsTurn(lockCheckpoints(transaction, projections, role));
-    const loaded = page.load(transaction);
-    if (held && (await held)[0]?.[0] !== 'true') return new Abandoned<Outcome>({ status: 'busy' });
-    const locked = await checkpoints;
-    checkOrigin(projections, locked, store.name);
-    if (!isSamePositions(positionsOf(locked), positions)) return new Abandoned<Outcome>({ status: 'moved' });
-    written = await loaded.write();
-    inItsTurn(moveCheckpoints(transaction, written.moves, marksAfter(context, batch, locked, written)));
-    const next = new Map(positions);
-    for (const move of written.moves) next.set(move.projection, move.position);
-    return { status: 'applied', positions: next } satisfies Outcome;
-  }).catch((error: unknown): Outcome => {
-    if (error instanceof QueryFailure && error.sqlState === LOCK_NOT_AVAILABLE) return { status: 'busy' };
+  const outcome = await inTransaction(
+    session,
+    async transaction => {
+      const held =
+        role === 'guest' ? transaction.query(TRY_LOCK_FOR_TRANSACTION, undefined, 'cs_try_lock') : undefined;
+      const checkpoints = inItsTurn(lockCheckpoints(transaction, projections, role));
+      const loaded = page.load(transaction);
+      if (held && (await held)[0]?.[0] !== 'true') return new Abandoned<Outcome>({ status: 'busy' });
+      const locked = await checkpoints;
+      checkOrigin(projections, locked, store.name);
+      if (!isSamePositions(positionsOf(locked), positions))
+        return new Abandoned<Outcome>({ status: 'moved' });
+      written = await loaded.write();
+      inItsTurn(moveCheckpoints(transaction, written.moves, marksAfter(context, batch, locked, written)));
+      const next = new Map(positions);
+      for (const move of written.moves) next.set(move.projection, move.position);
+      return { status: 'applied', positions: next } satisfies Outcome;
+    },
+    role === 'guest' ? { statementTimeoutMs: GUEST_STATEMENT_TIMEOUT_MS } : {},
+  ).catch((error: unknown): Outcome => {
+    if (isLockTaken(error)) return { status: 'busy' };
     throw error;
   });
   if (outcome.status === 'moved') context.counters.conflicts += 1;
@@ -72,7 +81,7 @@ async function applyBatch(
 }
 
 /** All projections are normally at one place, with one mark: then it is made once. */
-function marksAfter(
+export function marksAfter(
   { store }: ProjectorContext,
   batch: Batch,
   locked: Checkpoints,
@@ -91,7 +100,8 @@ function marksAfter(
   );
 }
 
-function count({ counters, log }: ProjectorContext, batch: Batch, written: Written): void {
+/** What became of a page, once it is committed. */
+export function count({ counters, log }: ProjectorContext, batch: Batch, written: Written): void {
   counters.pages += 1;
   counters.events += batch.events.length;
   counters.rows += written.rows;

@@ -11,10 +11,11 @@
  * others were faster or there is nothing new, the end of the log is held against the checkpoint, or it is looked for:
  * a log that ends before the checkpoint must not be taken for one that has been applied.
  */
-import type { EventAt } from '../event-store/event-store.js';
+import type { EventAt, LogTable } from '../event-store/event-store.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
-import type { Position } from '../events/event.js';
+import type { NewEvent, Position } from '../events/event.js';
 import { applyLive } from './apply-live.js';
+import { catchUpInPlace, logTableOf } from './catch-up-in-place.js';
 import {
   type Checkpoints,
   checkOrigin,
@@ -23,14 +24,18 @@ import {
   positionsOf,
 } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
-import { requireSameLog } from './continuity.js';
+import { isCheckedByItsPage, requireSameLog } from './continuity.js';
 import type { LogMark } from './log-mark.js';
+import { lowest } from './lowest.js';
 import { createPageReader } from './page-reader.js';
 import { type Session, withPooledSession } from './session.js';
+import { WriteRefused } from './write-page.js';
 
 export interface CatchUpOptions {
   /** Return as soon as this event is applied. Default: the last event when the call begins. */
   readonly until?: Position;
+  /** What the caller has just recorded: most likely what it finds, so that it can ask for their rows beforehand. */
+  readonly expecting?: readonly NewEvent[];
   /** How long to wait while others hold the lock and nothing moves. Default 2000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -49,10 +54,6 @@ const DEFAULT_TIMEOUT_MS = 2_000;
 const FIRST_WAIT_MS = 5;
 const LONGEST_WAIT_MS = 100;
 
-export function lowest(compare: ProjectorContext['store']['compare'], positions: Positions) {
-  return [...positions.values()].reduce((a, b) => (compare(a, b) <= 0 ? a : b));
-}
-
 /** Where the projections stand, and what is known of the log there. */
 interface Standing {
   readonly positions: Positions;
@@ -65,16 +66,71 @@ interface Standing {
 /** @throws ConnectorStateError `PROJECTION_FAILED` when the log is not the one of the checkpoints */
 export async function catchUp(
   context: ProjectorContext,
-  { until, timeoutMs = DEFAULT_TIMEOUT_MS, signal }: CatchUpOptions = {},
+  options: CatchUpOptions = {},
 ): Promise<CatchUpResult> {
-  const { store, nowMs, sleep } = context;
+  const waiting = waitForOthers(context, options);
+  const log = logTableOf(context);
+  if (!log) return byPages(context, options, waiting);
+  const sofar = await inPlace(context, options, waiting, log);
+  return 'caughtUp' in sofar ? sofar : byPages(context, options, waiting, sofar);
+}
+
+/** What the short way leaves to the long one. */
+interface SoFar {
+  readonly events: number;
+  readonly standing?: Standing;
+}
+
+/** The short way, as far as it leads: what is unclear, a full page and one that the database refuses are for the long. */
+async function inPlace(
+  context: ProjectorContext,
+  { until, expecting = [], signal }: CatchUpOptions,
+  waiting: Waiting,
+  log: LogTable,
+): Promise<CatchUpResult | SoFar> {
+  const { store, projections } = context;
+  let goal = until;
+  for (;;) {
+    signal?.throwIfAborted();
+    const outcome = await inSession(context, session =>
+      catchUpInPlace(context, session, log, expecting).catch(error => {
+        if (error instanceof WriteRefused) return undefined;
+        throw error;
+      }),
+    );
+    if (!outcome || outcome.status === 'unclear') return { events: 0 };
+    if (outcome.status === 'applied') {
+      const { positions, events, isFull } = outcome;
+      if (isFull) {
+        return { events: events.length, standing: { positions, mark: endOf(events), isChecked: true } };
+      }
+      const position = lowest(store.compare, positions);
+      return { position, events: events.length, caughtUp: store.compare(position, goal) >= 0 };
+    }
+    const checkpoints = await inSession(context, session => ensureCheckpoints(session, projections));
+    checkOrigin(projections, checkpoints, store.name);
+    const position = lowest(store.compare, positionsOf(checkpoints));
+    goal ??= await store.head();
+    if (store.compare(position, goal) >= 0) {
+      await requireContinuity(context, checkpoints);
+      return { position, events: 0, caughtUp: true };
+    }
+    if (!(await waiting(position))) return { position, events: 0, caughtUp: false };
+  }
+}
+
+/** Reads ahead of the writing, and has the lock only while it writes. */
+async function byPages(
+  context: ProjectorContext,
+  { until, signal }: CatchUpOptions,
+  waiting: Waiting,
+  sofar: SoFar = { events: 0 },
+): Promise<CatchUpResult> {
+  const { store } = context;
   const readPage = createPageReader(context);
   const head = until === undefined ? await store.last() : undefined;
   const goal = until ?? head?.position;
-  let events = 0;
-  let standing: Standing | undefined;
-  let waitMs = FIRST_WAIT_MS;
-  let lastMove = { at: nowMs(), position: undefined as Position | undefined };
+  let { events, standing } = sofar;
   for (;;) {
     signal?.throwIfAborted();
     standing ??= await readStanding(context);
@@ -84,7 +140,6 @@ export async function catchUp(
       if (!standing.isChecked && !isHead(mark, head)) await checkNow(context);
       return { position: after, events, caughtUp: true };
     }
-    if (after !== lastMove.position) lastMove = { at: nowMs(), position: after };
 
     const page = await readPage(after, mark).catch(async error => {
       throw mark && error instanceof LogChangedError ? await whatChanged(context, error) : error;
@@ -96,16 +151,34 @@ export async function catchUp(
     if (outcome.status === 'applied') {
       events += page.events.length;
       standing = { positions: outcome.positions, mark: endOf(page.events), isChecked: true };
-      waitMs = FIRST_WAIT_MS;
       continue;
     }
     standing = undefined;
-    if (outcome.status === 'busy') {
-      if (nowMs() - lastMove.at >= timeoutMs) return { position: after, events, caughtUp: false };
-      await sleep(Math.min(waitMs, timeoutMs), signal);
-      waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+    if (outcome.status === 'busy' && !(await waiting(after))) {
+      return { position: after, events, caughtUp: false };
     }
   }
+}
+
+/** Waits a little, longer each time while nothing moves; false when that has been so for the whole time. */
+type Waiting = (position: Position | undefined) => Promise<boolean>;
+
+function waitForOthers(
+  { nowMs, sleep }: ProjectorContext,
+  { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: CatchUpOptions,
+): Waiting {
+  let waitMs = FIRST_WAIT_MS;
+  let last = { atMs: nowMs(), position: undefined as Position | undefined };
+  return async position => {
+    if (position !== last.position) {
+      last = { atMs: nowMs(), position };
+      waitMs = FIRST_WAIT_MS;
+    }
+    if (nowMs() - last.atMs >= timeoutMs) return false;
+    await sleep(Math.min(waitMs, timeoutMs), signal);
+    waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+    return true;
+  };
 }
 
 async function readStanding(context: ProjectorContext): Promise<Standing> {
@@ -113,19 +186,13 @@ async function readStanding(context: ProjectorContext): Promise<Standing> {
   const checkpoints = await inSession(context, session => ensureCheckpoints(session, projections));
   checkOrigin(projections, checkpoints, store.name);
   // A page shows only where the one that is furthest behind stands.
-  const isRideAlongEnough = isAtOnePlace(checkpoints) && [...checkpoints.values()].every(isMarked);
-  const checked = isRideAlongEnough ? checkpoints : await requireContinuity(context, checkpoints);
+  const ridesAlong = isCheckedByItsPage(checkpoints);
+  const checked = ridesAlong ? checkpoints : await requireContinuity(context, checkpoints);
   const positions = positionsOf(checked);
   const after = lowest(store.compare, positions);
   const furthestBehind = [...checked.values()].find(({ position }) => position === after);
-  return { positions, mark: furthestBehind?.mark, isChecked: !isRideAlongEnough };
+  return { positions, mark: furthestBehind?.mark, isChecked: !ridesAlong };
 }
-
-const isMarked = ({ position, mark }: { position: unknown; mark: LogMark | undefined }) =>
-  position === undefined || mark?.log !== undefined;
-
-const isAtOnePlace = (checkpoints: Checkpoints) =>
-  new Set([...checkpoints.values()].map(({ position }) => position)).size <= 1;
 
 const isHead = (mark: Pick<LogMark, 'at'> | undefined, head: EventAt | undefined) =>
   mark?.at.id === head?.id && mark?.at.position === head?.position;

@@ -55,6 +55,15 @@ export async function requireSameLog(
   return found;
 }
 
+/** Whether the page behind them tells all: it shows only where the one that is furthest behind stands. */
+export function isCheckedByItsPage(checkpoints: Checkpoints): boolean {
+  const all = [...checkpoints.values()];
+  return (
+    new Set(all.map(({ position }) => position)).size <= 1 &&
+    all.every(({ position, mark }) => position === undefined || mark?.log !== undefined)
+  );
+}
+
 async function requireOne(context: ProjectorContext, checkpoint: Checkpoint): Promise<LogMark | undefined> {
   const { store } = context;
   const { position, mark } = checkpoint;

@@ -5,11 +5,11 @@
 import type { Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../errors.js';
 import type { Position } from '../events/event.js';
-import { lowest } from './catch-up.js';
 import { type Checkpoints, type Marks, type Positions, readCheckpoints } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { sameLogChecker } from './continuity.js';
 import { extendMark } from './log-mark.js';
+import { lowest } from './lowest.js';
 import { type Apply, applyNarrowing } from './narrow.js';
 import { createPageReader } from './page-reader.js';
 import { atomically, type Session } from './session.js';

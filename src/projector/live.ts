@@ -16,12 +16,12 @@ import { ConnectorStateError, isConnectorStateError } from '../errors.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
 import type { Position } from '../events/event.js';
 import { applyLive } from './apply-live.js';
-import { lowest } from './catch-up.js';
 import { type Checkpoints, ensureCheckpoints, positionsOf } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { requireSameLog } from './continuity.js';
 import { type DedicatedSession, withDedicatedSession } from './dedicated-session.js';
 import { LOCK_FOR_SESSION } from './lock.js';
+import { lowest } from './lowest.js';
 import { readAhead } from './read-ahead.js';
 import { QueryFailure, type Session } from './session.js';
 

@@ -26,13 +26,24 @@ export class Abandoned<T> {
   }
 }
 
+/**
+ * Of who borrows a connection of the pool, whose own timeout (30 s) ends a connection with all that is under way on
+ * it: the server is to say so before.
+ */
+export const GUEST_STATEMENT_TIMEOUT_MS = 25_000;
+
 /** @throws what the first statement that failed threw; else what `work` threw */
 export async function inTransaction<T>(
   session: Session,
   work: (transaction: Transaction) => Promise<T | Abandoned<T>>,
+  { statementTimeoutMs }: { readonly statementTimeoutMs?: number | undefined } = {},
 ): Promise<T> {
   const { transaction, keep, settled } = withinTransaction(session);
-  void transaction.query(BEGIN);
+  void transaction.query(
+    statementTimeoutMs === undefined
+      ? BEGIN
+      : `${BEGIN}; SET LOCAL statement_timeout = ${statementTimeoutMs}`,
+  );
   const ended = await work(transaction).then(
     result => ({ result }),
     (error: unknown) => ({ error }),

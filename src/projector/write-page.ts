@@ -75,10 +75,38 @@ interface Share {
 
 type Loaded = ReadonlyMap<string, TableRow>;
 
+/** Rows that were asked for before it was known which the page touches. */
+export interface Guess {
+  /** By row id. */
+  readonly ids: ReadonlySet<string>;
+  readonly rows: Promise<Loaded>;
+}
+
+/** By projection. */
+export type Guesses = ReadonlyMap<string, Guess>;
+
+const NO_GUESSES: Guesses = new Map();
+
+/** Asks for the rows that these events would touch. */
+export function guessRows(
+  transaction: Transaction,
+  projections: readonly Projection[],
+  target: Target,
+  events: readonly StoredEvent[],
+): Guesses {
+  const guesses = projections.flatMap((projection): [string, Guess][] => {
+    const sql = target.tables.get(projection.name) as TableSql;
+    const { ids, keys } = takeIn(projection, sql.key, events, NO_REFUSALS);
+    const rows = inItsTurn(load(transaction, projection, sql, keys));
+    return [[projection.name, { ids: new Set(ids), rows }]];
+  });
+  return new Map(guesses);
+}
+
 /** A page taken apart: which rows it touches is known before anything is asked. */
 export interface PreparedPage {
-  /** Sends what reads the rows that the page touches. */
-  load(transaction: Transaction): LoadedPage;
+  /** Sends what reads the rows that the page touches, but for those that were guessed. */
+  load(transaction: Transaction, guesses?: Guesses): LoadedPage;
 }
 
 export interface LoadedPage {
@@ -109,10 +137,11 @@ export function preparePage(
     return [{ projection, sql, to, events, intake }];
   });
   return {
-    load(transaction) {
+    load(transaction, guesses = NO_GUESSES) {
       const loads = shares.map(share => {
         const session = transaction.blaming(error => toRefusal(share.projection, error));
-        return { share, session, rows: inItsTurn(load(session, share)) };
+        const guess = guesses.get(share.projection.name);
+        return { share, session, rows: inItsTurn(loadShare(session, share, guess)) };
       });
       return {
         async write() {
@@ -171,10 +200,25 @@ function toWritten(done: readonly Done[]): Written {
   };
 }
 
-async function load(session: Pick<Session, 'query'>, { projection, sql, intake }: Share): Promise<Loaded> {
-  if (projection.isHistory || intake.keys.length === 0) return new Map();
-  const keys = encodeRows(sql.key, intake.keys);
-  const rows = await session.query(sql.load, keys, `cs_load_${sql.table}`);
+async function loadShare(
+  session: Pick<Session, 'query'>,
+  { projection, sql, intake: { ids, keys } }: Share,
+  guess: Guess | undefined,
+): Promise<Loaded> {
+  if (!guess) return load(session, projection, sql, keys);
+  const missing = keys.filter((_, i) => !guess.ids.has(ids[i] as string));
+  const rest = load(session, projection, sql, missing);
+  return new Map([...(await guess.rows), ...(await rest)]);
+}
+
+async function load(
+  session: Pick<Session, 'query'>,
+  projection: Projection,
+  sql: TableSql,
+  keys: readonly TableRow[],
+): Promise<Loaded> {
+  if (projection.isHistory || keys.length === 0) return new Map();
+  const rows = await session.query(sql.load, encodeRows(sql.key, keys), `cs_load_${sql.table}`);
   return new Map(
     rows.map(cells => {
       const row = decodeRow(sql.columns, cells);

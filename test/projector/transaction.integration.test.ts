@@ -91,7 +91,7 @@ async function projectThrough(proxy: CountingProxy, fault: Fault | undefined) {
   const pool = givenPool(proxy.url, 2);
   const store = createPostgresEventStore({ pool });
   const projector = createProjector({ store, pool, log: silentLogger });
-  // Everything that happens once a connection has happened.
+  // Connected, and the store's own statement prepared.
   await projector.lag();
   proxy.messages();
   proxy.fail(fault);

@@ -14,7 +14,17 @@ import { appendEvents } from './append.js';
 import { importEvents } from './import.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
 import { createRunner } from './query.js';
-import { readAll, readFrom, readHead, readIdentity, readLast, readRaw, readStream } from './read.js';
+import {
+  eventsFromSql,
+  readAll,
+  readFrom,
+  readHead,
+  readIdentity,
+  readLast,
+  readRaw,
+  readStream,
+  toEvent,
+} from './read.js';
 import type { FollowOptions } from './subscription.js';
 
 export interface PostgresEventStoreOptions {
@@ -60,6 +70,7 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
 
   return {
     name: STORE_NAME,
+    logTable: { store: STORE_NAME, pool, eventsFrom: eventsFromSql, toEvent },
 
     async append(events, appendOptions = {}) {
       requireOpen();

@@ -9,7 +9,7 @@ import { decodeEvent, type RawEvent } from '../../events/decode.js';
 import type { StoredEvent } from '../../events/event.js';
 import { isForgettable } from '../../events/streams.js';
 import type { EventAt, EventsFrom, ReadAllOptions, ReadStreamOptions } from '../event-store.js';
-import { parsePosition, toPosition } from './position.js';
+import { parsePosition, STORE_NAME, toPosition } from './position.js';
 import type { RunStatement, TextRow } from './query.js';
 
 /** A page of 10 000 events takes a tenth of a second; a read this slow has lost its server. */
@@ -48,6 +48,14 @@ const FIRST_KEPT = {
   name: 'connector_state_first_kept',
   text: 'SELECT event_id FROM connector_event WHERE NOT forgettable ORDER BY position LIMIT 1',
 };
+
+/** As {@link LogTable.eventsFrom}. Another store's position is before the first: who goes by it refuses it anyway. */
+export const eventsFromSql = (from: string, limit: string): string =>
+  `SELECT ${COLUMNS} FROM connector_event
+    WHERE position >= CASE WHEN ${from} LIKE '${STORE_NAME}/%' THEN split_part(${from}, '/', 2)::bigint ELSE 0 END
+    ORDER BY position LIMIT ${limit}`;
+
+export const toEvent = (row: TextRow): StoredEvent => decodeEvent(toRaw(row));
 
 export async function readStream(
   run: RunStatement,
