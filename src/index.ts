@@ -10,6 +10,7 @@ export {
 } from './cache/connector-state-cache-service.js';
 export type { Explanation } from './cache/explanation.js';
 export type { HistoryEntry, StateAt } from './cache/history.js';
+export type { HistoryOptions, HistoryPage } from './cache/history-page.js';
 export {
   appliedOffset,
   type Hit,

@@ -36,7 +36,8 @@ import {
   type Unreachable,
   unreachableFact,
 } from './facts.js';
-import { type HistoryEntry, type StateAt, stateAtTime } from './history.js';
+import { eachOf, type HistoryEntry, type StateAt, stateAtTime } from './history.js';
+import type { HistoryOptions, HistoryPage } from './history-page.js';
 import { type KnownConnector, KnownConnectors } from './known-connector.js';
 import { LocalClocks } from './local-clocks.js';
 import { logCached, logHit, logMiss, logStale } from './log-lines.js';
@@ -53,6 +54,7 @@ import {
   explainState,
   invalidateCurrent,
   parseCredential,
+  readAuditPage,
   readAuditTrail,
   readStats,
   type UpkeepParts,
@@ -356,6 +358,36 @@ export class ConnectorStateCacheService {
    */
   async history(userId: string, credentialId: string): Promise<HistoryEntry[]> {
     return readAuditTrail(this.#deps, parseCredential(userId, credentialId));
+  }
+
+  /**
+   * A page of the audit trail: for the newest facts, for those since a time, and for trails that are long.
+   * @example
+   * const { events, next } = await cache.historyPage('alice', 'bybit-main', { newestFirst: true, limit: 50 });
+   * const older = next && (await cache.historyPage('alice', 'bybit-main', { newestFirst: true, limit: 50, cursor: next }));
+   * @throws InvalidInputError for malformed ids, limit (1–10 000), time or cursor; ConnectorStateError when the store
+   *   cannot be read
+   */
+  async historyPage(
+    userId: string,
+    credentialId: string,
+    options: HistoryOptions = {},
+  ): Promise<HistoryPage> {
+    return readAuditPage(this.#deps, parseCredential(userId, credentialId), options);
+  }
+
+  /**
+   * The audit trail as a stream of facts that holds one page in memory.
+   * @example
+   * for await (const event of cache.historyStream('alice', 'bybit-main', { since: Date.now() - 86_400_000 })) …
+   * @throws as {@link historyPage}, while it is iterated
+   */
+  historyStream(
+    userId: string,
+    credentialId: string,
+    options: Omit<HistoryOptions, 'cursor'> = {},
+  ): AsyncIterable<HistoryEntry> {
+    return eachOf(cursor => this.historyPage(userId, credentialId, { ...options, cursor }));
   }
 
   /**

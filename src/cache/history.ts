@@ -7,6 +7,7 @@ import type { EventStore } from '../event-store/event-store.js';
 import type { CredentialRef } from '../events/connector.js';
 import type { StoredEvent } from '../events/event.js';
 import { hitsStreamOf, stateStreamOf } from '../events/streams.js';
+import type { HistoryPage } from './history-page.js';
 
 export type HistoryEntry = StoredEvent;
 
@@ -17,6 +18,18 @@ export async function readHistory(store: EventStore, credential: CredentialRef):
   const streams = [stateStreamOf(credential), hitsStreamOf(credential)];
   const events = (await Promise.all(streams.map(stream => readWholeStream(store, stream)))).flat();
   return events.sort((a, b) => store.compare(a.position, b.position));
+}
+
+/** Page after page, until there is none; the next is read when its first event is wanted. */
+export async function* eachOf(
+  readPage: (cursor: string | undefined) => Promise<HistoryPage>,
+): AsyncGenerator<HistoryEntry, void, void> {
+  let next: string | undefined;
+  do {
+    const page: HistoryPage = await readPage(next);
+    yield* page.events;
+    next = page.next;
+  } while (next !== undefined);
 }
 
 async function readWholeStream(store: EventStore, stream: string): Promise<StoredEvent[]> {

@@ -15,9 +15,44 @@ export interface HitCount {
   readonly data: EventData['ConnectorStateHit'];
 }
 
+/**
+ * The counts of one tier, by connector, in the order of their first hit. One iterator goes through them for good: to ask
+ * a map for its first entry means passing over every place that was emptied before it, half a million in a recorder
+ * that drops.
+ */
+class TierCounts {
+  readonly #counts = new Map<string, HitCount>();
+  #order: IterableIterator<[string, HitCount]> | undefined;
+  #first: [string, HitCount] | undefined;
+
+  get(key: string): HitCount | undefined {
+    return this.#counts.get(key);
+  }
+
+  add(key: string, count: HitCount): void {
+    this.#counts.set(key, count);
+  }
+
+  first(): HitCount | undefined {
+    if (!this.#first) {
+      this.#order ??= this.#counts.entries();
+      const next = this.#order.next();
+      // An iterator that came to an end stays there.
+      if (next.done) this.#order = undefined;
+      else this.#first = next.value;
+    }
+    return this.#first?.[1];
+  }
+
+  removeFirst(): void {
+    if (this.#first) this.#counts.delete(this.#first[0]);
+    this.#first = undefined;
+  }
+}
+
 export class HitCounts {
   /** Stale hits apart from the tier's others. */
-  readonly #tiers = new Map<Tier | `stale ${Tier}`, Map<string, HitCount>>();
+  readonly #tiers = new Map<Tier | `stale ${Tier}`, TierCounts>();
   #size = 0;
 
   get size(): number {
@@ -33,7 +68,7 @@ export class HitCounts {
     const name = how ? (`stale ${tier}` as const) : tier;
     let ofTier = this.#tiers.get(name);
     if (!ofTier) {
-      ofTier = new Map();
+      ofTier = new TierCounts();
       this.#tiers.set(name, ofTier);
     }
     const known = ofTier.get(key);
@@ -44,7 +79,7 @@ export class HitCounts {
       return false;
     }
     const fields = { ...fieldsOf(ref), tier };
-    ofTier.set(key, {
+    ofTier.add(key, {
       number,
       data: { ...fields, count: 1, firstAt: at, lastAt: at, ...(how && { stale: true }) },
     });
@@ -55,17 +90,15 @@ export class HitCounts {
   /** Removes and returns the count that began first, if its number is not above `mark`. */
   takeOldest(mark = Number.POSITIVE_INFINITY): HitCount | undefined {
     let oldest: HitCount | undefined;
-    let from: { key: string; ofTier: Map<string, HitCount> } | undefined;
+    let from: TierCounts | undefined;
     for (const ofTier of this.#tiers.values()) {
-      const first = ofTier.entries().next();
-      if (first.done) continue;
-      const [key, count] = first.value;
-      if (count.number > (oldest?.number ?? mark)) continue;
-      oldest = count;
-      from = { key, ofTier };
+      const first = ofTier.first();
+      if (!first || first.number > (oldest?.number ?? mark)) continue;
+      oldest = first;
+      from = ofTier;
     }
     if (from) {
-      from.ofTier.delete(from.key);
+      from.removeFirst();
       this.#size--;
     }
     return oldest;

@@ -12,6 +12,7 @@ import type { Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { Fact } from '../events/event.js';
 import { CLEANUP_STREAM, hitsStreamOf, stateStreamOf } from '../events/streams.js';
+import { Fifo } from './fifo.js';
 import { HitCounts } from './hit-counts.js';
 
 export interface RecordOptions {
@@ -40,7 +41,7 @@ const BATCH_SIZE = 500;
 export class PendingFacts {
   readonly #maxPending: number;
   readonly #hits = new HitCounts();
-  #facts: PendingFact[] = [];
+  readonly #facts = new Fifo<PendingFact>();
   #inFlight: readonly PendingFact[] = [];
   #lastNumber = 0;
   droppedHits = 0;
@@ -93,8 +94,8 @@ export class PendingFacts {
   take(mark: number): boolean {
     if (this.#inFlight.length > 0) return true;
     let due = 0;
-    while (due < BATCH_SIZE && (this.#facts[due]?.number ?? Number.POSITIVE_INFINITY) <= mark) due++;
-    const batch = this.#facts.splice(0, due);
+    while (due < BATCH_SIZE && (this.#facts.at(due)?.number ?? Number.POSITIVE_INFINITY) <= mark) due++;
+    const batch = this.#facts.take(due);
     // Only as many as travel now: what stays behind goes on being counted, and goes first when room is needed.
     while (batch.length < BATCH_SIZE) {
       const oldest = this.#hits.takeOldest(mark);

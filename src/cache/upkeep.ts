@@ -34,6 +34,7 @@ import {
 import type { Explanation } from './explanation.js';
 import { cleanedFact } from './facts.js';
 import { type HistoryEntry, readHistory } from './history.js';
+import type { HistoryOptions, HistoryPage } from './history-page.js';
 import type { UsableState } from './lookup.js';
 import { namesItsSync } from './offset-state.js';
 import type { Recorder, RecorderStats } from './recorder.js';
@@ -139,6 +140,17 @@ export async function readAuditTrail(
 ): Promise<HistoryEntry[]> {
   await recorder.flush(FLUSH_MS);
   return readHistory(await store(), credential);
+}
+
+/** What this process recorded is flushed before the first page; later pages go on from a place. */
+export async function readAuditPage(
+  { recorder, store }: UpkeepParts,
+  credential: CredentialRef,
+  options: HistoryOptions,
+): Promise<HistoryPage> {
+  const { readHistoryPage } = await import('./history-page.js');
+  if (options.cursor === undefined) await recorder.flush(FLUSH_MS);
+  return readHistoryPage(await store(), credential, options);
 }
 
 export async function explainState(

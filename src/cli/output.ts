@@ -4,6 +4,7 @@
  * Whatever text comes from data is made visible on the way (visible.ts). On a terminal nothing is wider than it:
  * messages wrap, a table's last column wraps within itself, and a table that cannot fit is printed a field a line.
  */
+import { once } from 'node:events';
 import Table from 'cli-table3';
 import { visible, visibleJson, visibleLines } from './visible.js';
 import { wrap } from './wrap.js';
@@ -12,6 +13,8 @@ export interface Output {
   readonly json: boolean;
   /** The command's result. `text` is only made when it is wanted. */
   data(value: unknown, text: () => string): void;
+  /** A part of a result that comes in parts; resolves when there is room for the next. */
+  part(text: string): Promise<void>;
   message(text: string): void;
   /** One line that replaces itself on a terminal; elsewhere only beginnings and ends are printed. */
   progress(text: string, stage?: 'begin' | 'update' | 'end'): void;
@@ -25,6 +28,10 @@ export function createOutput(json: boolean): Output {
       process.stdout.write(
         `${json ? visibleJson(value) : wrap(visibleLines(text()), process.stdout.columns)}\n`,
       );
+    },
+    async part(text) {
+      if (process.stdout.write(`${visibleLines(text)}\n`)) return;
+      await once(process.stdout, 'drain');
     },
     message(text) {
       process.stderr.write(`${wrap(visibleLines(text), process.stderr.columns)}\n`);

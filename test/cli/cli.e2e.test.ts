@@ -58,6 +58,39 @@ describe('reading', () => {
     expect(events.map(event => event.type)).toEqual(['ConnectorSynced', 'ConnectorStateHit']);
   });
 
+  test('history ends at a limit and goes on from there, from either end, since a time', async () => {
+    const page = async (...options: string[]) =>
+      json(await cli(['history', 'alice', 'main', ...options, '--json'], { env })) as {
+        events: { type: string }[];
+        next?: string;
+      };
+    const first = await page('--limit', '1');
+    expect(first.events.map(({ type }) => type)).toEqual(['ConnectorSynced']);
+    const second = await page('--cursor', first.next as string);
+    expect(second.events.map(({ type }) => type)).toEqual(['ConnectorStateHit']);
+    expect(second.next).toBeUndefined();
+    expect((await page('--newest', '--since', '1h')).events.map(({ type }) => type)).toEqual([
+      'ConnectorStateHit',
+      'ConnectorSynced',
+    ]);
+
+    const text = await cli(['history', 'alice', 'main', '--limit', '1'], { env });
+    expect(text.stderr).toBe(`More: --cursor ${first.next}\n`);
+    expect((await cli(['history', 'alice', 'main', '--since', '2100-01-01T00:00:00Z'], { env })).code).toBe(
+      4,
+    );
+  });
+
+  test('stats answers while the event store is away', async () => {
+    const away = { ...env, EVENT_STORE_URL: 'esdb://127.0.0.1:1?tls=false' };
+    const { total, projectionLag } = json(await cli(['stats', '--json'], { env: away })) as {
+      total: number;
+      projectionLag: { unknown?: string };
+    };
+    expect(total).toBeGreaterThan(0);
+    expect(projectionLag.unknown).toMatch(/event store/);
+  });
+
   test('history --at gives the state as it was, and says when there was none', async () => {
     const now = json(
       await cli(['history', 'alice', 'main', '--at', new Date(Date.now() + 60_000).toISOString(), '--json'], {

@@ -1,5 +1,8 @@
 import type { Command } from 'commander';
 import type { CacheStats } from '../../cache/connector-state-cache-service.js';
+import { isConnectorStateError } from '../../errors.js';
+import type { Projector } from '../../projector/index.js';
+import { EXIT } from '../exit-codes.js';
 import { table } from '../output.js';
 import { span } from '../quantities.js';
 import { runSession } from '../session.js';
@@ -14,14 +17,30 @@ export function addStats(program: Command): void {
       runSession(options.json === true, async ({ open, out }) => {
         const state = await open();
         const stats = await state.cache.getStats();
-        const lag = await (await state.projector()).lag();
+        const lag = await lagOf(await state.projector());
         const hasOutbox = state.settings.eventStoreUrl !== undefined;
         out.data({ ...stats, projectionLag: lag }, () => show(stats, lag, hasOutbox));
       }),
     );
 }
 
-function show(stats: CacheStats, lag: { events: number; seconds: number }, hasOutbox: boolean): string {
+type KnownLag = Awaited<ReturnType<Projector['lag']>> | { readonly unknown: string };
+
+/** The figures are the database's: an event store that is away, or is another, takes nothing but the lag from them. */
+async function lagOf(projector: Projector): Promise<KnownLag> {
+  try {
+    return await projector.lag();
+  } catch (error) {
+    if (isConnectorStateError(error, 'PROJECTION_FAILED')) process.exitCode = EXIT.failed;
+    else if (!isConnectorStateError(error, 'EVENT_STORE_FAILED')) throw error;
+    return { unknown: error.message };
+  }
+}
+
+const describeLag = (lag: KnownLag): string =>
+  'unknown' in lag ? `unknown: ${lag.unknown}` : `${lag.events} events, ${lag.seconds.toFixed(1)} s`;
+
+function show(stats: CacheStats, lag: KnownLag, hasOutbox: boolean): string {
   const { waiting, waitingSeconds, dead } = stats.outbox;
   const list = (of: Readonly<Record<string, number>>) =>
     Object.entries(of)
@@ -45,7 +64,7 @@ function show(stats: CacheStats, lag: { events: number; seconds: number }, hasOu
       ...(hasOutbox
         ? [['outbox', `${waiting} events wait, the oldest for ${span(waitingSeconds * 1_000)}; ${dead} dead`]]
         : []),
-      ['projection lag', `${lag.events} events, ${lag.seconds.toFixed(1)} s`],
+      ['projection lag', describeLag(lag)],
     ],
     ['left', 'left'],
   ).trimStart();
