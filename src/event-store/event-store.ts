@@ -22,6 +22,11 @@ export interface AppendOptions {
    */
   readonly expectedVersions?: Readonly<Record<string, ExpectedVersion>>;
   readonly signal?: AbortSignal;
+  /**
+   * How long the caller will wait, in milliseconds, where that is shorter than the store would try. A store that can
+   * go another way divides it among its attempts.
+   */
+  readonly timeoutMs?: number;
 }
 
 export interface AppendedEvent {

@@ -20,6 +20,8 @@ export type Meddling = (message: Buffer) => readonly Buffer[];
 
 export interface Meddler {
   readonly url: string;
+  /** How many calls were under way together at most. */
+  readonly mostAtOnce: number;
   /** Of reads and subscriptions, and of appends. Default: nothing is changed. */
   meddle(how: { readonly read?: () => Meddling; readonly append?: () => Meddling }): void;
   close(): void;
@@ -41,7 +43,17 @@ export async function startMeddler(port: number): Promise<Meddler> {
     'grpc.use_local_subchannel_pool': 1,
   });
   let how: Parameters<Meddler['meddle']>[0] = {};
-  const server = new Server();
+  let [atOnce, mostAtOnce] = [0, 0];
+  const count = (source: Source) => {
+    atOnce += 1;
+    mostAtOnce = Math.max(mostAtOnce, atOnce);
+    source.on('status', () => {
+      atOnce -= 1;
+    });
+    return source;
+  };
+  // As the real server has it.
+  const server = new Server({ 'grpc.max_concurrent_streams': 100 });
   const { read, batchAppend } = StreamsService;
   server.addService(
     { read: asRaw(read), batchAppend: asRaw(batchAppend) } as never,
@@ -54,13 +66,13 @@ export async function startMeddler(port: number): Promise<Meddler> {
           call.request,
           own(call.metadata),
         );
-        passOn(source, call, (how.read ?? untouched)());
+        passOn(count(source), call, (how.read ?? untouched)());
       },
       batchAppend(call: ServerDuplexStream<Buffer, Buffer>) {
         const source = upstream.makeBidiStreamRequest(batchAppend.path, raw, raw, own(call.metadata));
         call.on('data', message => source.write(message));
         call.on('end', () => source.end());
-        passOn(source, call, (how.append ?? untouched)());
+        passOn(count(source), call, (how.append ?? untouched)());
       },
     } as never,
   );
@@ -72,6 +84,9 @@ export async function startMeddler(port: number): Promise<Meddler> {
   );
   return {
     url: `esdb://localhost:${at}?tls=false`,
+    get mostAtOnce() {
+      return mostAtOnce;
+    },
     meddle(next) {
       how = next;
     },

@@ -3,9 +3,10 @@
  * its correlation id. The server takes them up in that order too, so that appends to many streams need not wait
  * for one another to lie in the log as they were made.
  *
- * The map of what awaits an answer belongs to this call. Writes that are sent together have a deadline together; to
- * pass it says that the call is stuck, so the call is given up, and with it what else it carried: their outcome
- * is unknown, and whoever made them tries again under the same ids.
+ * The map of what awaits an answer belongs to this call. Writes that are sent together have a deadline together. When it
+ * passes, or nobody waits for them any more, their outcome is unknown, and whoever made them tries again under the same
+ * ids. Has the call been silent since they were sent, it is stuck and is given up, with what else it carried; one that
+ * answers others goes on.
  *
  * An answer to a correlation id that is not awaited is dropped (a refusal may be followed by a second answer); one that
  * cannot be understood leaves its write's outcome unknown. Nothing throws where only gRPC would hear it.
@@ -31,6 +32,13 @@ export type Receipt =
   | { readonly outcome: 'conflict'; readonly actual: number }
   /** A transient failure leaves open whether it was stored. */
   | { readonly outcome: 'failed'; readonly failure: Error };
+
+/** What a node hears of its call. */
+export interface AppendCallObserver {
+  onHeard(): void;
+  /** Writes are on their way. @returns is called when they no longer are */
+  onBusy(): () => void;
+}
 
 /** Writes sent together. */
 interface Shipment {
@@ -59,23 +67,37 @@ export class AppendCall {
   readonly #correlationStart = randomUUID().slice(0, -12);
   #sent = 0;
   #call: Call | undefined;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
+  readonly #observer: AppendCallObserver;
 
-  constructor(open: () => Call) {
+  constructor(open: () => Call, observer: AppendCallObserver) {
     this.#open = open;
+    this.#observer = observer;
   }
 
-  /** All are sent before this returns, in this order. Never rejects: each write has a receipt, at its place. */
-  append(writes: readonly PinnedWrite[], timeoutMs: number): Promise<readonly Receipt[]> {
+  /**
+   * All are sent before this returns, in this order. Never rejects: each write has a receipt, at its place.
+   * @param onOver is given what is called when nobody waits for the answer any more, and returns what takes that back
+   */
+  append(
+    writes: readonly PinnedWrite[],
+    timeoutMs: number,
+    onOver: (stop: () => void) => () => void,
+  ): Promise<readonly Receipt[]> {
     if (writes.length === 0) return Promise.resolve([]);
     return new Promise(resolve => {
-      const timer = setTimeout(() => {
-        this.#giveUp(new EventStoreFailure('the event store could not append: no answer in time', true));
-      }, timeoutMs);
+      const sentAtMs = performance.now();
+      const over = this.#observer.onBusy();
+      const abandon = () => this.#abandon(shipment, sentAtMs);
+      const timer = setTimeout(abandon, timeoutMs);
+      let forget = () => {};
       const shipment: Shipment = {
         receipts: new Array(writes.length),
         left: writes.length,
         resolve: receipts => {
           clearTimeout(timer);
+          forget();
+          over();
           resolve(receipts);
         },
       };
@@ -90,7 +112,24 @@ export class AppendCall {
       } catch (error) {
         this.#giveUp(toFailure(error, 'append'));
       }
+      forget = onOver(abandon);
     });
+  }
+
+  #abandon(shipment: Shipment, sentAtMs: number): void {
+    const failure = new EventStoreFailure(
+      'the event store could not append (no answer in time): retry',
+      true,
+    );
+    if (this.#heardAtMs < sentAtMs) {
+      this.#giveUp(failure);
+      return;
+    }
+    for (const [correlation, pending] of this.#pending) {
+      if (pending.shipment !== shipment) continue;
+      this.#pending.delete(correlation);
+      note(pending, { outcome: 'failed', failure });
+    }
   }
 
   close(): void {
@@ -120,6 +159,8 @@ export class AppendCall {
 
   /** An answer nobody waits for belongs to an append that was given up. */
   #settle(answer: AppendAnswer): void {
+    this.#heardAtMs = performance.now();
+    this.#observer.onHeard();
     const pending = this.#pending.get(answer.correlation);
     if (!pending) return;
     this.#pending.delete(answer.correlation);

@@ -21,9 +21,10 @@ export interface AppendContext extends CallContext {
 export async function appendEvents(
   context: AppendContext,
   events: readonly NewEvent[],
-  { expectedVersions = {}, signal }: AppendOptions,
-  timeoutMs: number,
+  { expectedVersions = {}, signal, timeoutMs: callersMs = Number.POSITIVE_INFINITY }: AppendOptions,
+  longestMs: number,
 ): Promise<AppendResult> {
+  const timeoutMs = Math.min(callersMs, longestMs);
   const items = events.map((event): Item => {
     const serialised = serialiseEvent(event);
     return { stream: serialised.stream, proposal: toProposal(serialised) };
@@ -70,7 +71,7 @@ export async function importEvents(
 }
 
 async function submit<T>(
-  { queue, closing }: AppendContext,
+  context: AppendContext,
   action: string,
   bounds: Bounds,
   toAppend: (
@@ -79,11 +80,11 @@ async function submit<T>(
     reject: (failure: unknown) => void,
   ) => Append,
 ): Promise<T> {
-  const interruption = interruptAfter(bounds, closing, action);
+  const interruption = interruptAfter(bounds, context, action);
   try {
     return await new Promise<T>((resolve, reject) => {
       interruption.onOver(reject);
-      queue.add(toAppend(interruption, resolve, reject));
+      context.queue.add(toAppend(interruption, resolve, reject));
     });
   } finally {
     interruption.dispose();

@@ -1,7 +1,9 @@
 /**
- * Calls with an end. Each attempt has a limit of its own, after which the node is doubted and the next attempt finds
- * another way; all attempts together have the operation's deadline. Before the server has ever answered nothing is
- * tried twice: the address is the first suspect then, and whoever started us wants to hear of it.
+ * Calls with an end. Each attempt may be silent for a third of what its operation has left to whoever set the deadline,
+ * then the node is doubted and the next attempt finds another way. It is doubted as well when the operation ends in the
+ * middle of a silent attempt, by its deadline, its caller or an outbox that waits no longer: else every operation would
+ * begin with the node that froze. Before the server has ever answered nothing is tried twice: the address is the first
+ * suspect then, and whoever started us wants to hear of it.
  */
 import { createBackoff, sleep } from '../waiting.js';
 import type { Connection, Node } from './connection.js';
@@ -10,6 +12,7 @@ import { isNext } from './in-order.js';
 import { type Bounds, type Interruption, interruptAfter } from './interruption.js';
 import type { ReadMessage, Recorded } from './read-message.js';
 import type { OrderedRead } from './read-requests.js';
+import type { Turns } from './turns.js';
 
 export interface CallContext {
   readonly connection: Connection;
@@ -17,6 +20,8 @@ export interface CallContext {
   readonly closing: AbortSignal;
   /** How long a call may go without a sign of life before it is tried anew. */
   readonly attemptTimeoutMs: number;
+  /** Of reads. */
+  readonly turns: Turns;
   /** Hears of what is tried again. */
   onRetry(failure: Error): void;
 }
@@ -28,13 +33,18 @@ export async function withRetries<T>(
   bounds: Bounds,
   attempt: (node: Node, interruption: Interruption) => Promise<T>,
 ): Promise<T> {
-  const interruption = interruptAfter(bounds, context.closing, action);
-  try {
-    return await interruption.race(retryUntil(context, action, interruption, attempt));
-  } finally {
-    interruption.dispose();
-  }
+  return context.turns.run(action, async () => {
+    const interruption = interruptAfter(bounds, context, action);
+    try {
+      return await interruption.race(retryUntil(context, action, interruption, attempt));
+    } finally {
+      interruption.dispose();
+    }
+  });
 }
+
+/** Shorter than this, saying nothing is no reason for doubt. */
+const SUSPICIOUS_SILENCE_MS = 300;
 
 /** Whoever calls it races it against the interruption: an attempt may be the last to hear of that. */
 export async function retryUntil<T>(
@@ -48,14 +58,20 @@ export async function retryUntil<T>(
   let wasRedirected = false;
   for (;;) {
     let node: Node | undefined;
+    const startedAtMs = performance.now();
     try {
       node = await connection.node();
       const result = await attempt(node, interruption);
-      connection.wasReached = true;
+      connection.noteReached();
       return result;
     } catch (error) {
       const failure = toFailure(error, action);
-      if (interruption.isOver) throw failure;
+      if (interruption.isOver) {
+        const wasLong = performance.now() - startedAtMs >= SUSPICIOUS_SILENCE_MS;
+        if (node && wasLong && !node.wasHeardSince(startedAtMs)) await connection.doubt(node, failure);
+        throw failure;
+      }
+      interruption.lastFailure = failure;
       if (node && isTransient(failure)) await connection.doubt(node, failure);
       const isRedirected = failure instanceof EventStoreFailure && failure.leader !== undefined;
       if (!isTransient(failure) || !(connection.wasReached || isRedirected)) throw failure;
@@ -72,12 +88,12 @@ export async function retryUntil<T>(
 export async function collect(
   node: Node,
   { request, order }: OrderedRead,
-  attemptTimeoutMs: number,
-  signal: AbortSignal,
+  { attemptMs, signal }: { readonly attemptMs: number; readonly signal: AbortSignal },
   onEvent: (event: Recorded) => void,
 ): Promise<void> {
+  const over = node.begin();
   const call = node.stub.read(request, node.metadata);
-  const silence = watchForSilence(attemptTimeoutMs, () => call.cancel());
+  const silence = watchForSilence(attemptMs, () => call.cancel());
   const onAbort = () => call.cancel();
   signal.addEventListener('abort', onAbort);
   try {
@@ -85,6 +101,7 @@ export async function collect(
       let last: Recorded | undefined;
       call.on('data', ({ event }: ReadMessage) => {
         silence.heard();
+        node.heard();
         if (!event) return;
         // Thrown from here it would reach nobody and end the process.
         try {
@@ -109,6 +126,7 @@ export async function collect(
     signal.removeEventListener('abort', onAbort);
     silence.stop();
     call.cancel();
+    over();
   }
 }
 

@@ -1,12 +1,20 @@
 /**
- * The way to the server: one channel to one node, found when it is first needed and given up as soon as a call has
- * reason to doubt it; the next call then finds a node anew. A node that says who leads instead is believed.
+ * The way to the server: one channel to one node, found when it is first needed. A call that has reason to doubt the node
+ * has the next call find one anew; a node that says who leads instead is believed.
+ *
+ * Doubt takes nothing from calls that are still answered: a doubted node gets no new ones, and its channel is closed when
+ * the last of its calls is over. (Closed at once, it ended 300 reads because one of them had waited too long.)
  *
  * gRPC would reconnect a channel by itself, but with pauses of up to two minutes, to the same address whoever
  * leads now, and over a connection it shares with every other client of the process that talks to the same
  * server. A channel of our own, thrown away on doubt, has none of that.
  */
-import { type ChannelOptions, credentials as grpcCredentials, Metadata } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  credentials as grpcCredentials,
+  Metadata,
+} from '@grpc/grpc-js';
 import { ConnectorStateError } from '../../errors.js';
 import { AppendCall } from './append-call.js';
 import type { ConnectionSettings, Endpoint, NodePreference } from './connection-string.js';
@@ -17,12 +25,72 @@ import { StreamsStub } from './streams-stub.js';
 /** An event may be 16 MiB inside the server. */
 const MAX_MESSAGE_BYTES = 17 * 1024 * 1024;
 
-export interface Node {
+/** A node of the server, and the calls on their way to it. */
+export class Node {
   readonly endpoint: Endpoint;
   readonly stub: StreamsStub;
   /** Sent with every call. */
   readonly metadata: Metadata;
   readonly appends: AppendCall;
+  #calls = 0;
+  #isRetired = false;
+  readonly #onRetire = new Set<() => void>();
+  /** When a message last came from it, by the monotonic clock. */
+  #heardAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(endpoint: Endpoint, stub: StreamsStub, metadata: Metadata) {
+    this.endpoint = endpoint;
+    this.stub = stub;
+    this.metadata = metadata;
+    this.appends = new AppendCall(() => stub.batchAppend(metadata), {
+      onHeard: () => this.heard(),
+      onBusy: () => this.begin(),
+    });
+  }
+
+  /** A call begins. @returns must be called when it is over */
+  begin(): () => void {
+    this.#calls += 1;
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#calls -= 1;
+      this.#closeWhenIdle();
+    };
+  }
+
+  /** For a call that has no end of its own. @returns takes it back */
+  onRetire(leave: () => void): () => void {
+    this.#onRetire.add(leave);
+    return () => this.#onRetire.delete(leave);
+  }
+
+  heard(): void {
+    this.#heardAtMs = performance.now();
+  }
+
+  wasHeardSince(ms: number): boolean {
+    return this.#heardAtMs >= ms;
+  }
+
+  /** No new calls are made. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const leave of this.#onRetire) leave();
+    this.#onRetire.clear();
+    this.#closeWhenIdle();
+  }
+
+  /** Whatever is on its way fails. */
+  close(): void {
+    this.appends.close();
+    this.stub.close();
+  }
+
+  #closeWhenIdle(): void {
+    if (this.#isRetired && this.#calls === 0) this.close();
+  }
 }
 
 export class Connection {
@@ -33,14 +101,31 @@ export class Connection {
   /** Who leads, as a node told us. */
   #leader: Endpoint | undefined;
   #members: readonly Endpoint[] = [];
+  /** Who has last been doubted. */
+  #doubted: Endpoint | undefined;
   #isClosed = false;
-  /** Whether the server has ever answered. Until then a failure is more likely a wrong address than a bad moment. */
-  wasReached = false;
+  readonly #reached: { was: boolean };
 
-  constructor(settings: ConnectionSettings, preference: NodePreference, connectionName: string) {
+  /** @param reached shared by the connections of a store */
+  constructor(
+    settings: ConnectionSettings,
+    preference: NodePreference,
+    connectionName: string,
+    reached: { was: boolean },
+  ) {
+    this.#reached = reached;
     this.#settings = settings;
     this.#preference = preference;
     this.#metadata = toMetadata(settings, preference, connectionName);
+  }
+
+  /** Whether the server has ever answered. Until then a failure is more likely a wrong address than a bad moment. */
+  get wasReached(): boolean {
+    return this.#reached.was;
+  }
+
+  noteReached(): void {
+    this.#reached.was = true;
   }
 
   /** @throws EventStoreFailure when no node can be found; a node is not contacted before the first call */
@@ -62,51 +147,55 @@ export class Connection {
     if ((await this.#node?.catch(() => undefined)) !== node) return;
     this.#node = undefined;
     this.#leader = failure instanceof EventStoreFailure ? failure.leader : undefined;
-    end(node);
+    this.#doubted = node.endpoint;
+    node.retire();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     const node = await this.#node?.catch(() => undefined);
     this.#node = undefined;
-    if (node) end(node);
+    node?.close();
   }
 
   async #find(): Promise<Node> {
-    const { tls, seeds, isCluster, gossipTimeoutMs } = this.#settings;
-    const credentials = tls
-      ? grpcCredentials.createSsl(tls.authority ?? null, tls.key ?? null, tls.certificate ?? null)
-      : grpcCredentials.createInsecure();
+    const { seeds, isCluster, gossipTimeoutMs } = this.#settings;
+    const credentials = toCredentials(this.#settings);
     const channelOptions = toChannelOptions(this.#settings);
     let endpoint = this.#leader ?? (seeds[0] as Endpoint);
     if (isCluster && !this.#leader) {
       const { chosen, all } = await discover({
         seeds: [...seeds, ...this.#members],
+        doubted: this.#doubted,
         nodePreference: this.#preference,
         gossipTimeoutMs,
         credentials,
         channelOptions,
       });
+      this.noteReached();
       this.#members = all;
       endpoint = chosen;
     }
     // For one node: should it be gone, the cluster is asked again.
     this.#leader = undefined;
     const stub = new StreamsStub(`${endpoint.host}:${endpoint.port}`, credentials, channelOptions);
-    const node: Node = {
-      endpoint,
-      stub,
-      metadata: this.#metadata,
-      appends: new AppendCall(() => stub.batchAppend(this.#metadata)),
-    };
-    if (this.#isClosed) end(node);
+    const node = new Node(endpoint, stub, this.#metadata);
+    if (this.#isClosed) node.close();
     return node;
   }
 }
 
-function end(node: Node): void {
-  node.appends.close();
-  node.stub.close();
+/** @throws EventStoreFailure when the user's certificate and key cannot be used */
+function toCredentials({ tls }: ConnectionSettings): ChannelCredentials {
+  if (!tls) return grpcCredentials.createInsecure();
+  try {
+    return grpcCredentials.createSsl(tls.authority ?? null, tls.key ?? null, tls.certificate ?? null);
+  } catch (error) {
+    throw new EventStoreFailure(
+      `the event store could not be called (a file of its URL is no PEM, or userKeyFile is not the key of userCertFile: ${(error as { code?: string }).code ?? 'unreadable'}): correct tlsCAFile, userCertFile or userKeyFile`,
+      false,
+    );
+  }
 }
 
 function toMetadata(

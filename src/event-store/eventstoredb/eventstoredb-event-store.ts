@@ -11,22 +11,33 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
+import pLimit from 'p-limit';
 import { ConnectorStateError, InvalidInputError } from '../../errors.js';
 import { decodeEvent } from '../../events/decode.js';
 import { type Logger, silentLogger } from '../../logging.js';
-import type { TransferableEventStore } from '../event-store.js';
+import type { Page, TransferableEventStore } from '../event-store.js';
 import { type AppendContext, appendEvents, importEvents } from './append.js';
 import { AppendQueue } from './append-queue.js';
 import { Connection } from './connection.js';
-import { parseConnectionString } from './connection-string.js';
+import { type NodePreference, parseConnectionString } from './connection-string.js';
 import { type Append, storeGroup } from './group.js';
+import { ATTEMPTS_A_CALL } from './interruption.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
-import { countAfter, readForwards, readFrom, readIdentity, readLast, readStream } from './read.js';
+import {
+  countAfter,
+  type ReadContext,
+  readForwards,
+  readFrom,
+  readIdentity,
+  readLast,
+  readStream,
+} from './read.js';
 import { toRawEvent } from './recorded-event.js';
 import { createRetention } from './retention.js';
 import { followPages } from './subscription.js';
 import { TailCache } from './tail-cache.js';
 import type { TailContext } from './tails-in-use.js';
+import { LOOKS_AT_ONCE, READS_AT_ONCE, SUBSCRIPTIONS_AT_ONCE, Turns } from './turns.js';
 
 export interface EventStoreDbStoreOptions {
   /** `esdb://user:password@host:2113?tlsCAFile=…`, with more hosts behind commas or `esdb+discover://` for a cluster. */
@@ -45,7 +56,6 @@ export interface EventStoreDbStoreOptions {
 }
 
 const DEFAULT_CALL_TIMEOUT_MS = 10_000;
-const ATTEMPTS_A_CALL = 3;
 const READ_TIMEOUT_FACTOR = 3;
 const LARGEST_TIMEOUT_MS = 2 ** 31 - 1;
 /** A page of an import is thousands of appends. */
@@ -72,29 +82,31 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Tran
   const closing = new AbortController();
   // Every operation listens while it lasts.
   setMaxListeners(0, closing.signal);
-  const leader = new Connection(settings, 'leader', connectionName);
-  const reader =
-    settings.nodePreference === 'leader'
-      ? leader
-      : new Connection(settings, settings.nodePreference, connectionName);
+  const reached = { was: false };
+  const connect = (preference: NodePreference) =>
+    new Connection(settings, preference, connectionName, reached);
+  const leader = connect('leader');
+  const reader = settings.nodePreference === 'leader' ? leader : connect(settings.nodePreference);
+  /** Each with how many subscriptions it has. */
+  const followers: { readonly connection: Connection; count: number }[] = [];
   const onRetry = (failure: Error) =>
     log.warn({ problem: failure.message }, 'the event store is tried again');
 
-  const reading = {
+  const readTimeoutMs = callTimeoutMs * READ_TIMEOUT_FACTOR;
+  const turns = new Turns(READS_AT_ONCE, readTimeoutMs);
+  const calling = { closing: closing.signal, attemptTimeoutMs, turns, onRetry };
+  const reading: ReadContext = {
+    ...calling,
     connection: reader,
-    closing: closing.signal,
-    attemptTimeoutMs,
-    readTimeoutMs: callTimeoutMs * READ_TIMEOUT_FACTOR,
+    readTimeoutMs,
     leader: reader === leader ? undefined : leader,
-    onRetry,
   };
   const storing: TailContext = {
+    ...calling,
     connection: leader,
-    closing: closing.signal,
-    attemptTimeoutMs,
-    onRetry,
     tails: new TailCache(),
-    prepare: toPrepare(hitsMaxAgeMs, attemptTimeoutMs, log),
+    looks: pLimit(LOOKS_AT_ONCE),
+    prepare: toPrepare(hitsMaxAgeMs, log),
   };
   const queue = new AppendQueue<Append>((group, release) => storeGroup(storing, group, release));
   const writing: AppendContext = { ...storing, queue };
@@ -102,6 +114,20 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Tran
   const requireOpen = () => {
     if (closing.signal.aborted) throw new ConnectorStateError('CLOSED', 'the event store is closed');
   };
+
+  async function* onOwnConnection(follow: (connection: Connection) => AsyncGenerator<Page, void, void>) {
+    let follower = followers.find(({ count }) => count < SUBSCRIPTIONS_AT_ONCE);
+    if (!follower) {
+      follower = { connection: connect(settings.nodePreference), count: 0 };
+      followers.push(follower);
+    }
+    follower.count += 1;
+    try {
+      yield* follow(follower.connection);
+    } finally {
+      follower.count -= 1;
+    }
+  }
 
   return {
     name: STORE_NAME,
@@ -130,13 +156,8 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Tran
       requireOpen();
       parsePosition(after);
       requireWithin('pageSize', pageSize, [1, MAX_PAGE_SIZE]);
-      return followPages(reading, {
-        after,
-        expecting,
-        pageSize,
-        startTimeoutMs: callTimeoutMs,
-        signal,
-      });
+      const options = { after, expecting, pageSize, startTimeoutMs: callTimeoutMs, signal };
+      return onOwnConnection(connection => followPages({ ...reading, connection }, options));
     },
 
     async head() {
@@ -182,22 +203,18 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Tran
 
     async close() {
       closing.abort();
-      await Promise.all([leader.close(), reader.close()]);
+      const connections = [leader, reader, ...followers.map(({ connection }) => connection)];
+      await Promise.all(connections.map(connection => connection.close()));
     },
   };
 }
 
-function toPrepare(
-  hitsMaxAgeMs: number | undefined,
-  attemptTimeoutMs: number,
-  log: Logger,
-): TailContext['prepare'] {
+function toPrepare(hitsMaxAgeMs: number | undefined, log: Logger): TailContext['prepare'] {
   if (hitsMaxAgeMs === undefined) return async () => undefined;
   return createRetention({
     hitsMaxAgeSeconds: Math.round(
       requireWithin('hitsMaxAgeMs', hitsMaxAgeMs, [1_000, Number.MAX_SAFE_INTEGER]) / 1_000,
     ),
-    attemptTimeoutMs,
     onFailure: failure =>
       log.warn({ problem: failure.message }, 'hits are kept for longer than they need be'),
   });

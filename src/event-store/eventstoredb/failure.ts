@@ -25,7 +25,7 @@ export class EventStoreFailure extends ConnectorStateError {
 
 export const isTransient = (error: unknown): boolean => error instanceof EventStoreFailure && error.transient;
 
-interface Reason {
+export interface Reason {
   readonly reason: string;
   readonly remedy: string;
   readonly transient: boolean;
@@ -68,15 +68,26 @@ const BATCH_ERRORS: Readonly<Record<string, Reason>> = {
 /** Appends and reads that a repetition would not change. */
 const REFUSALS = new Set<status>([status.INVALID_ARGUMENT, status.UNIMPLEMENTED, status.OUT_OF_RANGE]);
 
+/** Why a call failed and what to do, without saying which call. */
+export function reasonFor(error: unknown): Reason {
+  const {
+    code,
+    details,
+    metadata,
+    message = '',
+  } = error as Partial<{ code: number; details: string; metadata: Metadata } & Error>;
+  const exception = String(metadata?.get('exception')[0] ?? '');
+  return EXCEPTIONS[exception] ?? reasonOf(code, details ?? message);
+}
+
 /**
  * @param action completes "the event store could not …"
  * @param stream that the call was about
  */
 export function toFailure(error: unknown, action: string, stream?: string): ConnectorStateError {
   if (error instanceof ConnectorStateError) return error;
-  const { code, details, metadata } = error as Partial<{ code: number; details: string; metadata: Metadata }>;
-  const exception = String(metadata?.get('exception')[0] ?? '');
-  if (exception === 'not-leader') {
+  const { metadata } = error as { metadata?: Metadata };
+  if (metadata?.get('exception')[0] === 'not-leader') {
     const leader = {
       host: String(metadata?.get('leader-endpoint-host')[0] ?? ''),
       port: Number(metadata?.get('leader-endpoint-port')[0] ?? 0),
@@ -85,8 +96,7 @@ export function toFailure(error: unknown, action: string, stream?: string): Conn
     const reason = { reason: 'the node is not the leader', remedy: RETRY, transient: true };
     return failure(action, reason, isKnown ? { leader } : {});
   }
-  const reason = EXCEPTIONS[exception] ?? reasonOf(code, details ?? (error as Error)?.message ?? '');
-  return failure(action, reason, stream === undefined ? {} : { stream });
+  return failure(action, reasonFor(error), stream === undefined ? {} : { stream });
 }
 
 /** @param typeName the packed details of a `google.rpc.Status` */

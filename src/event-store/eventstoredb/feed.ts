@@ -22,8 +22,7 @@ export class Feed {
       try {
         onMessage(message);
       } catch (error) {
-        this.#fail(error);
-        call.cancel();
+        this.end(error);
       }
     });
     call.on('end', () => this.#finish());
@@ -61,6 +60,12 @@ export class Feed {
   }
 
   cancel(): void {
+    this.#call.cancel();
+  }
+
+  /** Ends it as if the call had failed so. */
+  end(error: unknown): void {
+    this.#fail(error);
     this.#call.cancel();
   }
 

@@ -5,6 +5,9 @@
 import { setMaxListeners } from 'node:events';
 import { EventStoreFailure } from './failure.js';
 
+/** One that is not answered leaves time for two others, on other nodes. */
+export const ATTEMPTS_A_CALL = 3;
+
 export interface Bounds {
   readonly timeoutMs: number;
   /** The caller's. */
@@ -13,6 +16,10 @@ export interface Bounds {
 
 export class Interruption {
   readonly #leftMs: () => number;
+  /** How long one attempt may go without a sign of life. */
+  readonly attemptMs: number;
+  /** What the last attempt failed with: the reason behind a deadline. */
+  lastFailure: Error | undefined;
   readonly #listeners = new Set<(failure: Error) => void>();
   #failure: Error | undefined;
   #controller: AbortController | undefined;
@@ -22,9 +29,14 @@ export class Interruption {
    * @param leftMs how long it is until then
    * @param start is given what ends the operation, and returns what takes that back
    */
-  constructor(leftMs: () => number, start: (end: (failure: Error) => void) => () => void) {
+  constructor(
+    leftMs: () => number,
+    attemptMs: number,
+    start: (end: (failure: Error) => void, operation: Interruption) => () => void,
+  ) {
     this.#leftMs = leftMs;
-    this.#stop = start(failure => this.#end(failure));
+    this.attemptMs = attemptMs;
+    this.#stop = start(failure => this.#end(failure), this);
   }
 
   get isOver(): boolean {
@@ -89,23 +101,30 @@ export class Interruption {
   }
 }
 
-/**
- * @param closing aborted when the store is closed
- * @param action completes "the event store could not …"
- */
+/** @param action completes "the event store could not …" */
 export function interruptAfter(
   { timeoutMs, signal }: Bounds,
-  closing: AbortSignal,
+  store: {
+    /** Aborted when the store is closed. */
+    readonly closing: AbortSignal;
+    /** The longest silence of any attempt. */
+    readonly attemptTimeoutMs: number;
+  },
   action: string,
 ): Interruption {
+  const { closing } = store;
+  const attemptMs = Math.min(store.attemptTimeoutMs, Math.ceil(timeoutMs / ATTEMPTS_A_CALL));
   const endsAt = performance.now() + timeoutMs;
   const leftMs = () => Math.max(0, endsAt - performance.now());
-  return new Interruption(leftMs, end => {
-    const because = (how: string) => () =>
-      end(new EventStoreFailure(`the event store could not ${action}${how}`, true));
-    const onAbort = because(": the caller's signal ended it");
-    const onClose = because(': it was closed meanwhile');
-    const onTimeout = because(` within ${timeoutMs} ms: retry with the same event ids, or allow more time`);
+  return new Interruption(leftMs, attemptMs, (end, operation) => {
+    const because = (how: () => string) => () =>
+      end(new EventStoreFailure(`the event store could not ${action}${how()}`, true));
+    const onAbort = because(() => ": the caller's signal ended it");
+    const onClose = because(() => ': it was closed meanwhile');
+    const onTimeout = because(() => {
+      const last = operation.lastFailure ? ` (${operation.lastFailure.message})` : '';
+      return ` within ${timeoutMs} ms${last}: retry with the same event ids, or allow more time`;
+    });
     const timer = setTimeout(onTimeout, timeoutMs);
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort);
@@ -121,7 +140,8 @@ export function interruptAfter(
 /** Of operations that travel together: over when the last of them is, with the failure of that one. */
 export function whenAllAre(members: readonly Interruption[]): Interruption {
   const leftMs = () => members.reduce((longest, member) => Math.max(longest, member.leftMs()), 0);
-  return new Interruption(leftMs, end => {
+  const attemptMs = members.reduce((shortest, member) => Math.min(shortest, member.attemptMs), Infinity);
+  return new Interruption(leftMs, attemptMs, end => {
     let left = members.length;
     const onOver = (failure: Error) => {
       left -= 1;

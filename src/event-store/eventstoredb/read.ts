@@ -107,10 +107,10 @@ export async function countAfter(context: ReadContext, position: Position | unde
 
 async function readAllOf(context: ReadContext, action: string, request: OrderedRead): Promise<Recorded[]> {
   const bounds = { timeoutMs: context.readTimeoutMs };
-  return withRetries(context, action, bounds, async (node, { signal }) => {
+  return withRetries(context, action, bounds, async (node, operation) => {
     const events: Recorded[] = [];
     try {
-      await collect(node, request, context.attemptTimeoutMs, signal, event => events.push(event));
+      await collect(node, request, operation, event => events.push(event));
     } catch (error) {
       if (isNoPosition(error))
         throw new EventStoreFailure(

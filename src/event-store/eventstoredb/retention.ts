@@ -8,19 +8,19 @@ import { isForgettable } from '../../events/streams.js';
 import { collect } from './calls.js';
 import type { Node } from './connection.js';
 import { toFailure } from './failure.js';
+import type { Interruption } from './interruption.js';
 import type { Recorded } from './read-message.js';
 import { streamRead } from './read-requests.js';
 
 export interface RetentionOptions {
   /** Whole seconds, 1 and up. */
   readonly hitsMaxAgeSeconds: number;
-  readonly attemptTimeoutMs: number;
   onFailure(failure: Error): void;
 }
 
 /** A failure is reported and no more: it must not keep a fact from being stored. The next process tries again. */
-export function createRetention({ hitsMaxAgeSeconds, attemptTimeoutMs, onFailure }: RetentionOptions) {
-  return async (node: Node, stream: string, signal: AbortSignal): Promise<void> => {
+export function createRetention({ hitsMaxAgeSeconds, onFailure }: RetentionOptions) {
+  return async (node: Node, stream: string, operation: Interruption): Promise<void> => {
     if (!isForgettable(stream)) return;
     const metadataStream = `$$${stream}`;
     try {
@@ -30,7 +30,7 @@ export function createRetention({ hitsMaxAgeSeconds, attemptTimeoutMs, onFailure
         fromVersion: undefined,
         count: 1,
       });
-      await collect(node, request, attemptTimeoutMs, signal, event => {
+      await collect(node, request, operation, event => {
         last = event;
       });
       const metadata = last ? (JSON.parse(last.data.toString()) as object) : {};
@@ -44,7 +44,9 @@ export function createRetention({ hitsMaxAgeSeconds, attemptTimeoutMs, onFailure
         metadata: Buffer.from('{}'),
       };
       const write = { stream: metadataStream, version: last?.version ?? 0, events: [change] };
-      const [receipt] = await node.appends.append([write], attemptTimeoutMs);
+      const [receipt] = await node.appends.append([write], operation.attemptMs, stop =>
+        operation.onOver(stop),
+      );
       // A conflict means that another process was faster.
       if (receipt?.outcome === 'failed') throw receipt.failure;
     } catch (error) {

@@ -66,7 +66,7 @@ export class Storing {
   async run(node: Node, interruption: Interruption): Promise<void> {
     const { expected, tellsResult } = this.#batch;
     await this.#tails.look(node, interruption);
-    this.#context.connection.wasReached = true;
+    this.#context.connection.noteReached();
     for (;;) {
       this.#noteWhatIsThere();
       if (expected.size > 0) await this.#checkExpected(node, interruption);
@@ -153,9 +153,9 @@ export class Storing {
     for (const turn of this.#turnsOf(writes)) {
       if (conflicts.size > 0) break;
       interruption.throwIfOver();
-      const timeoutMs = Math.max(1, Math.min(this.#context.attemptTimeoutMs, interruption.leftMs()));
+      const timeoutMs = Math.max(1, Math.min(interruption.attemptMs, interruption.leftMs()));
       const sentMs = performance.now();
-      const receipts = await node.appends.append(turn, timeoutMs);
+      const receipts = await node.appends.append(turn, timeoutMs, stop => interruption.onOver(stop));
       this.#roundTripMs = performance.now() - sentMs;
       this.#noteReceipts(turn, receipts, conflicts);
     }
@@ -218,8 +218,7 @@ export class Storing {
       }
       if (version === 0) continue;
       const request = streamRead(stream, { direction: 'forwards', fromVersion: version, count: 1 });
-      const { attemptTimeoutMs } = this.#context;
-      await collect(node, request, attemptTimeoutMs, interruption.signal, ({ position }) => {
+      await collect(node, request, interruption, ({ position }) => {
         for (const [key, event] of stored) {
           if (event.position === undefined) stored.set(key, { ...event, position });
         }

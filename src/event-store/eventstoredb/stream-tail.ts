@@ -16,6 +16,7 @@
 import type { Position } from '../../events/event.js';
 import { collect } from './calls.js';
 import type { Node } from './connection.js';
+import type { Interruption } from './interruption.js';
 import type { Recorded } from './read-message.js';
 import { streamRead } from './read-requests.js';
 import { recordedAt } from './recorded-event.js';
@@ -109,8 +110,7 @@ export async function readTail(
   node: Node,
   stream: string,
   bound: SearchBound,
-  timeoutMs: number,
-  signal: AbortSignal,
+  operation: Interruption,
 ): Promise<Tail> {
   const events: Recorded[] = [];
   let knownFrom: Tail['knownFrom'] | undefined;
@@ -119,7 +119,7 @@ export async function readTail(
     const fromVersion = last && last.version - 1;
     const before = events.length;
     const request = streamRead(stream, { direction: 'backwards', fromVersion, count });
-    await collect(node, request, timeoutMs, signal, event => events.push(event));
+    await collect(node, request, operation, event => events.push(event));
     const oldest = events.at(-1);
     if (events.length - before < count || !oldest || oldest.version === 1) knownFrom = WHOLE_STREAM;
     else if (oldest.createdMs < bound.createdMs || recordedAt(oldest) < bound.recordedMs) {
@@ -151,12 +151,11 @@ export async function refreshTail(
   stream: string,
   tail: Tail,
   actual: number | undefined,
-  timeoutMs: number,
-  signal: AbortSignal,
+  operation: Interruption,
 ): Promise<void> {
   const count = Number.MAX_SAFE_INTEGER;
   const request = streamRead(stream, { direction: 'forwards', fromVersion: tail.version + 1, count });
-  await collect(node, request, timeoutMs, signal, event => {
+  await collect(node, request, operation, event => {
     learn(tail.known, event);
     tail.version = event.version;
   });

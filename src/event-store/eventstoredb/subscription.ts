@@ -118,9 +118,11 @@ async function* pagesFrom(
 ): AsyncGenerator<Page, void, void> {
   const after = progress.position === undefined ? undefined : parsePosition(progress.position);
   const gathering = new Gathering(pageSize, progress.position);
+  const over = node.begin();
   const feed = new Feed(node.stub.read(allFrom(after), node.metadata), message => {
     progress.isFollowing = true;
-    connection.wasReached = true;
+    connection.noteReached();
+    node.heard();
     silence.heard();
     gathering.add(message);
     if (gathering.isFull) feed.pause();
@@ -133,6 +135,9 @@ async function* pagesFrom(
     feed.wake();
   };
   signal.addEventListener('abort', onAbort);
+  const stay = node.onRetire(() =>
+    feed.end(new EventStoreFailure('the event store is followed from another node', true)),
+  );
   try {
     while (!signal.aborted) {
       if (gathering.hasPage(progress)) {
@@ -153,8 +158,10 @@ async function* pagesFrom(
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
+    stay();
     silence.stop();
     feed.cancel();
+    over();
   }
 }
 

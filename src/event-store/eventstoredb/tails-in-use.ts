@@ -2,7 +2,7 @@
  * The tails of the streams that a batch of writes is for: remembered, else read, and read on when there is reason to.
  * While the batch is under way nobody else appends to these streams from this process.
  */
-import pLimit from 'p-limit';
+import type { LimitFunction } from 'p-limit';
 import type { CallContext } from './calls.js';
 import type { Node } from './connection.js';
 import { toFailure } from './failure.js';
@@ -14,10 +14,10 @@ import type { TailCache } from './tail-cache.js';
 export interface TailContext extends CallContext {
   readonly tails: TailCache;
   /** Called before a stream is appended to for the first time in this process. Never rejects. */
-  prepare(node: Node, stream: string, signal: AbortSignal): Promise<void>;
+  prepare(node: Node, stream: string, operation: Interruption): Promise<void>;
+  /** Of all appends of the process: reads of the ends of streams. */
+  readonly looks: LimitFunction;
 }
-
-const LOOKS_AT_ONCE = 64;
 
 export class TailsInUse {
   readonly #context: TailContext;
@@ -56,7 +56,7 @@ export class TailsInUse {
       }
       const remembered = this.#context.tails.get(stream);
       if (!remembered || !reaches(remembered, bound)) {
-        looks.push(() => this.#read(node, stream, bound, remembered === undefined, interruption.signal));
+        looks.push(() => this.#read(node, stream, bound, remembered === undefined, interruption));
         continue;
       }
       noteUse(remembered);
@@ -66,8 +66,7 @@ export class TailsInUse {
       }
     }
     if (looks.length === 0) return;
-    if (looks.length <= LOOKS_AT_ONCE) await Promise.all(looks.map(look => look()));
-    else await pLimit(LOOKS_AT_ONCE).map(looks, look => look());
+    await Promise.all(looks.map(look => this.#context.looks(look)));
   }
 
   /** @param actual the version at which the server says the stream is */
@@ -75,15 +74,14 @@ export class TailsInUse {
     node: Node,
     stream: string,
     actual: number | undefined,
-    { signal }: Interruption,
+    operation: Interruption,
   ): Promise<void> {
     // Shorter than it was: another log is served now, from a backup for instance, and what is remembered is not of it.
     if (actual !== undefined && actual < this.of(stream).version) {
-      await this.#read(node, stream, this.#bounds.get(stream) as SearchBound, false, signal);
+      await this.#read(node, stream, this.#bounds.get(stream) as SearchBound, false, operation);
       return;
     }
-    const { attemptTimeoutMs } = this.#context;
-    await refreshTail(node, stream, this.of(stream), actual, attemptTimeoutMs, signal).catch(error => {
+    await refreshTail(node, stream, this.of(stream), actual, operation).catch(error => {
       throw toFailure(error, 'append', stream);
     });
     this.#fresh.add(stream);
@@ -101,12 +99,12 @@ export class TailsInUse {
     return latestIdMs < confirmedMs;
   }
 
-  async #read(node: Node, stream: string, bound: SearchBound, isFirst: boolean, signal: AbortSignal) {
+  async #read(node: Node, stream: string, bound: SearchBound, isFirst: boolean, operation: Interruption) {
     const [tail] = await Promise.all([
-      readTail(node, stream, bound, this.#context.attemptTimeoutMs, signal).catch(error => {
+      readTail(node, stream, bound, operation).catch(error => {
         throw toFailure(error, 'append', stream);
       }),
-      isFirst ? this.#context.prepare(node, stream, signal) : undefined,
+      isFirst ? this.#context.prepare(node, stream, operation) : undefined,
     ]);
     this.#tails.set(stream, tail);
     this.#fresh.add(stream);

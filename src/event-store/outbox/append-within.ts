@@ -19,7 +19,7 @@ export async function appendWithin(
   signal?.addEventListener('abort', end, { once: true });
   if (signal?.aborted) end();
   try {
-    return await withDeadline(store.append(events, { signal: late.signal }), timeoutMs, () => {
+    return await withDeadline(store.append(events, { signal: late.signal, timeoutMs }), timeoutMs, () => {
       end();
       throw new ConnectorStateError(
         'EVENT_STORE_FAILED',
