@@ -87,7 +87,8 @@ const ZERO = {
 
 export const cacheUsage: Projection<CacheUsageRow> = {
   name: 'cache_usage',
-  version: 2,
+  // 3: what cannot have come about is not folded (belief.ts).
+  version: 3,
   table: {
     name: 'cache_usage',
     columns: {

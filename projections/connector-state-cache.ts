@@ -16,9 +16,11 @@
  * The same credential used on another exchange or scope is another connector under the same key: the latest takes
  * the row over whole, and nothing of the former is merged into it.
  */
-import { ASSUMED_RATE } from '../src/clock/offset.js';
+import { ASSUMED_RATE, intersect } from '../src/clock/offset.js';
+import { MAX_TTL_MS } from '../src/clock/ttl.js';
 import { type ConnectorRef, cacheKeyOf, scopeOf } from '../src/events/connector.js';
 import type { FactOf, KnownEvent } from '../src/events/event.js';
+import { FUTURE_SLACK_MS, MAX_OFFSET_MS, MAX_RATE_PPM } from './belief.js';
 import { type Projection, uuid } from './projection.js';
 
 export type ConnectorStateRow = {
@@ -126,12 +128,55 @@ const isVoid = (row: ConnectorStateRow, measuredAt: number, referenceClock: stri
   measuredAt <= row.condemnedMeasuredAt &&
   referenceClock === row.condemnedReferenceClock;
 
-function replaces(row: ConnectorStateRow, data: Synced): boolean {
+/** No event makes such a row; somebody wrote into the table, and a lookup calls it corrupt. */
+const isNonsense = (row: ConnectorStateRow, recordedAt: number) =>
+  !(
+    Math.abs(row.timeOffset) <= MAX_OFFSET_MS &&
+    row.uncertaintyMs >= 0 &&
+    row.uncertaintyMs <= MAX_OFFSET_MS &&
+    Math.abs(row.ratePpm) <= MAX_RATE_PPM &&
+    row.rateBoundPpm >= 0 &&
+    row.rateBoundPpm <= MAX_RATE_PPM &&
+    row.expiresAt > row.lastSyncTime &&
+    row.expiresAt - row.lastSyncTime <= MAX_TTL_MS &&
+    (isHostClock(row.referenceClock) || row.lastSyncTime <= recordedAt + FUTURE_SLACK_MS) &&
+    row.lastSyncTime >= EARLIEST_TIME_MS &&
+    row.referenceClock.length > 0 &&
+    row.referenceClock.length <= MAX_CLOCK_NAME &&
+    (row.basis === 'measured' || row.basis === 'exchange-clock')
+  );
+
+const EARLIEST_TIME_MS = Date.UTC(2000);
+const MAX_CLOCK_NAME = 200;
+
+/** Several that met nonsense heal it together, and agree; who contradicts a good row has met none. */
+function checkCorrupt(row: ConnectorStateRow, data: Synced, recordedAt: number): void {
+  const isGood = row.isValid && row.expiresAt > recordedAt && row.referenceClock === data.referenceClock;
+  if (isGood && !intersect(estimateIn(row), estimateOf(data))) {
+    throw new Error('trigger: `corrupt` of a row that is not, and contradicts it');
+  }
+}
+
+const estimateIn = (row: ConnectorStateRow) => ({
+  offsetMs: row.timeOffset,
+  uncertaintyMs: row.uncertaintyMs,
+  atMs: row.lastSyncTime,
+  rate: { ratePpm: row.ratePpm, boundPpm: row.rateBoundPpm },
+});
+
+const estimateOf = ({ offsetMs, uncertaintyMs, measuredAt }: Synced) => ({
+  offsetMs,
+  uncertaintyMs,
+  atMs: measuredAt,
+});
+
+function replaces(row: ConnectorStateRow, data: Synced, recordedAt: number): boolean {
   const isCondemned =
     uuid(data.syncId) === row.condemnedSyncId || isVoid(row, data.measuredAt, data.referenceClock);
   if (isCondemned) return false;
-  // `corrupt`: the lookup could not believe the row, so its claim to be newer counts for nothing (promise 9).
-  if (!row.isValid || data.trigger === 'corrupt') return true;
+  // Its claim to be newer counts for nothing (promise 9).
+  if (!row.isValid || isNonsense(row, recordedAt)) return true;
+  if (data.trigger === 'corrupt') checkCorrupt(row, data, recordedAt);
   const isLate = row.referenceClock === data.referenceClock && row.lastSyncTime > data.measuredAt;
   const isWorseClock =
     isHostClock(data.referenceClock) && !isHostClock(row.referenceClock) && row.expiresAt > data.measuredAt;
@@ -140,7 +185,9 @@ function replaces(row: ConnectorStateRow, data: Synced): boolean {
 
 function afterSync(row: ConnectorStateRow | undefined, event: KnownEvent, data: Synced): ConnectorStateRow {
   if (!row || !isSameConnector(row, data)) return firstRow(event, data);
-  return replaces(row, data) ? { ...seen(row, event), ...offsetOf(data) } : seen(row, event);
+  return replaces(row, data, event.recordedAt)
+    ? { ...seen(row, event), ...offsetOf(data) }
+    : seen(row, event);
 }
 
 function afterHits(row: ConnectorStateRow, event: KnownEvent, data: Hit): ConnectorStateRow {
@@ -186,7 +233,8 @@ const seen = (row: ConnectorStateRow, event: KnownEvent): ConnectorStateRow => (
 
 export const connectorStateCache: Projection<ConnectorStateRow> = {
   name: 'connector_state_cache',
-  version: 2,
+  // 3: what cannot have come about is not folded (belief.ts).
+  version: 3,
   table: {
     name: 'connector_state_cache',
     columns: {

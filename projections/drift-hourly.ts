@@ -61,7 +61,8 @@ const isSound = (row: DriftHourlyRow) =>
 
 export const driftHourly: Projection<DriftHourlyRow> = {
   name: 'drift_hourly',
-  version: 1,
+  // 2: what cannot have come about is not folded (belief.ts).
+  version: 2,
   table: {
     name: 'drift_hourly',
     columns: {

@@ -53,7 +53,8 @@ export function measuredIn(data: EventData['ConnectorSynced']): { offsetMs: numb
 export const driftSample: Projection<DriftSampleRow> = {
   name: 'drift_sample',
   // 2: the measurement by itself, and its source.
-  version: 2,
+  // 3: what cannot have come about is not folded (belief.ts).
+  version: 3,
   table: {
     name: 'drift_sample',
     columns: {

@@ -9,17 +9,20 @@
  * regression) is one text, `memory`: JSON, which keeps doubles exactly.
  */
 
-import { ASSUMED_RATE } from '../src/clock/offset.js';
+import { ASSUMED_RATE, type RateBound } from '../src/clock/offset.js';
 import {
   addMeasurement,
+  agrees,
   type ClockMemory,
   condemn,
   type Measurement,
   type Rival,
   type SharedClock,
 } from '../src/clock/shared-clock.js';
+import { MAX_TTL_MS } from '../src/clock/ttl.js';
 import { scopeOf } from '../src/events/connector.js';
 import type { KnownEvent } from '../src/events/event.js';
+import { FUTURE_SLACK_MS, MAX_OFFSET_MS, MAX_RATE_PPM } from './belief.js';
 import { type Projection, uuid } from './projection.js';
 
 export type ExchangeClockRow = {
@@ -174,21 +177,35 @@ const measurementOf = ({ data, host }: SyncedEvent): Measurement => ({
  * No event makes such a clock; somebody wrote into the table. Intersecting with nonsense would only spread it,
  * so the next measurement starts over (promise 9: the next sync heals).
  */
-const isNonsense = ({ estimate, expiresAtMs, epochStartedAtMs }: SharedClock) =>
+const isNonsense = ({ estimate, expiresAtMs, epochStartedAtMs }: SharedClock, recordedAt: number) =>
   !(
     [estimate.offsetMs, estimate.uncertaintyMs, estimate.atMs, expiresAtMs, epochStartedAtMs].every(
       Number.isFinite,
-    ) && estimate.uncertaintyMs >= 0
+    ) &&
+    estimate.uncertaintyMs >= 0 &&
+    expiresAtMs > estimate.atMs &&
+    expiresAtMs - estimate.atMs <= MAX_TTL_MS &&
+    Math.abs(estimate.offsetMs) <= MAX_OFFSET_MS &&
+    isRate(estimate.rate ?? ASSUMED_RATE) &&
+    // A time in the future could never be displaced by a true one.
+    Math.max(estimate.atMs, epochStartedAtMs) <= recordedAt + FUTURE_SLACK_MS
   );
+
+const isRate = ({ ratePpm, boundPpm }: RateBound) =>
+  Math.abs(ratePpm) <= MAX_RATE_PPM && boundPpm >= 0 && boundPpm <= MAX_RATE_PPM;
 
 function afterMeasurement(clock: SharedClock | undefined, event: SyncedEvent): SharedClock {
   const measurement = measurementOf(event);
   if (!clock) return addMeasurement(undefined, measurement);
-  // `corrupt`: a lookup found values it could not believe, such as a measurement from the future, which a
-  // true one could never displace. What a refusal made void stays void all the same.
-  const startsOver = isNonsense(clock) || (event.data.trigger === 'corrupt' && clock.isValid);
-  if (!startsOver) return addMeasurement(clock, measurement);
-  return { ...addMeasurement(undefined, measurement), epoch: clock.epoch + 1 };
+  if (isNonsense(clock, event.recordedAt)) {
+    return { ...addMeasurement(undefined, measurement), epoch: clock.epoch + 1 };
+  }
+  // Several that met the nonsense heal it together, and agree. Who calls it nonsense and contradicts it has met none,
+  // or cannot show it: it may not move the clock that others stand by.
+  if (event.data.trigger === 'corrupt' && clock.isValid && !agrees(clock, measurement.estimate)) {
+    throw new Error('trigger: `corrupt` of a clock that is not, and contradicts it');
+  }
+  return addMeasurement(clock, measurement);
 }
 
 const afterCondemnation = (clock: SharedClock, { data, host }: InvalidatedEvent): SharedClock =>
@@ -201,7 +218,8 @@ const afterCondemnation = (clock: SharedClock, { data, host }: InvalidatedEvent)
 
 export const exchangeClock: Projection<ExchangeClockRow> = {
   name: 'exchange_clock',
-  version: 2,
+  // 3: what cannot have come about is not folded (belief.ts).
+  version: 3,
   table: {
     name: 'exchange_clock',
     columns: {

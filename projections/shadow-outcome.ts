@@ -81,7 +81,8 @@ const when = (condition: boolean): number => (condition ? 1 : 0);
 
 export const shadowOutcome: Projection<ShadowOutcomeRow> = {
   name: 'shadow_outcome',
-  version: 1,
+  // 2: what cannot have come about is not folded (belief.ts).
+  version: 2,
   table: {
     name: 'shadow_outcome',
     columns: {

@@ -197,4 +197,8 @@ export const fieldsOf = (ref: ConnectorRef): ConnectorRef & { readonly scope: st
   scope: scopeOf(ref),
 });
 
-const cut = (text: string): string => text.slice(0, MAX_TEXT_CHARS);
+/** Not within a character of two code units: half of one is what no database can store. */
+function cut(text: string): string {
+  const isWithin = /[\ud800-\udbff]/.test(text.charAt(MAX_TEXT_CHARS - 1));
+  return text.slice(0, isWithin && text.length > MAX_TEXT_CHARS ? MAX_TEXT_CHARS - 1 : MAX_TEXT_CHARS);
+}

@@ -5,7 +5,7 @@
 import type { ConnectorStateRow } from '../../projections/connector-state-cache.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { CredentialRef } from '../events/connector.js';
-import type { StoredEvent } from '../events/event.js';
+import type { KnownEvent, StoredEvent } from '../events/event.js';
 import { hitsStreamOf, stateStreamOf } from '../events/streams.js';
 import type { HistoryPage } from './history-page.js';
 
@@ -67,10 +67,20 @@ export async function stateAtTime(
   timeMs: number,
 ): Promise<StateAt | undefined> {
   const { connectorStateCache } = await import('../../projections/connector-state-cache.js');
+  const { whyUnbelievable } = await import('../../projections/belief.js');
+  const evolved = (before: ConnectorStateRow | undefined, event: KnownEvent) => {
+    if (whyUnbelievable(event) !== undefined) return before;
+    try {
+      return connectorStateCache.evolve(before, event);
+    } catch {
+      // A dead letter of the projection: it left the row as it was.
+      return before;
+    }
+  };
   let row: ConnectorStateRow | undefined;
   for (const event of history) {
     if (event.recordedAt > timeMs) break;
-    if (event.decoded === 'known') row = connectorStateCache.evolve(row, event);
+    if (event.decoded === 'known') row = evolved(row, event);
   }
   if (!row) return undefined;
   const { syncId, exchange, environment, timeOffset, uncertaintyMs, referenceClock, lastSyncTime } = row;

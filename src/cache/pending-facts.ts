@@ -115,14 +115,14 @@ export class PendingFacts {
     return batch.length > 0;
   }
 
-  /** The batch was stored. */
-  acknowledge(): void {
-    this.#inFlight = [];
-  }
-
-  /** Takes out of the batch what can never be stored. */
-  reject(isInvalid: (pending: PendingFact) => boolean): void {
-    this.#inFlight = this.#inFlight.filter(pending => !isInvalid(pending));
+  /** These, of the batch in flight, are stored or will never be. */
+  settle(done: readonly PendingFact[]): void {
+    if (done.length === this.#inFlight.length) {
+      this.#inFlight = [];
+      return;
+    }
+    const gone = new Set(done);
+    this.#inFlight = this.#inFlight.filter(pending => !gone.has(pending));
   }
 
   #makeRoom(): void {

@@ -14,8 +14,9 @@
  * serverless function, a shutdown) awaits `flush()`.
  *
  * Memory is bounded (promise 8); what waits, and what goes first when there is no room, is in pending-facts.ts. The
- * first fact lost is an error in the log. What fails validation can never be stored: it is dropped with an error that
- * names it, for it would otherwise block everything behind it.
+ * first fact lost is an error in the log. What the store calls invalid can never be stored (it fails its schema, or holds
+ * what no database text or number can) and would block everything behind it: the batch is halved until it stands alone,
+ * and dropped with an error that names it. A flush says how many facts were lost, and is not `ok` then.
  */
 import { withDeadline } from '../deadline.js';
 import { isConnectorStateError } from '../errors.js';
@@ -53,10 +54,15 @@ export interface RecorderStats {
 }
 
 export interface FlushResult {
-  /** True when everything that was pending at the call has been stored. */
+  /** True when everything that was pending at the call has been stored, and nothing was lost before. */
   readonly ok: boolean;
   /** What is pending now: what could not be stored, and what was recorded meanwhile. */
   readonly pending: number;
+  /**
+   * Facts recorded before the call that no flush will ever store, and that no former `flush()` told of: the store calls
+   * them invalid, or there was no room for them (hits, which only count, left out). The log says why.
+   */
+  readonly lost: number;
   /** The last event this call put into the event store. */
   readonly position: Position | undefined;
   /**
@@ -66,17 +72,21 @@ export interface FlushResult {
   readonly waiting?: number;
 }
 
+type Drained = Omit<FlushResult, 'lost'>;
+
 const MAX_BACKOFF_MS = 30_000;
 
 export class Recorder {
   readonly #options: RecorderOptions;
   readonly #pending: PendingFacts;
-  #flushing: Promise<FlushResult> | undefined;
+  #flushing: Promise<Drained> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   #closed = false;
   #hasLost = false;
   #lastStored: readonly NewEvent[] = [];
+  /** Lost facts that a `flush()` has told its caller of. */
+  #lostTold = 0;
   #counters = { recorded: 0, appended: 0, rejected: 0, flushFailures: 0 };
 
   constructor(options: RecorderOptions) {
@@ -106,13 +116,19 @@ export class Recorder {
    * @param timeoutMs gives up waiting (not the flush itself) after this long
    */
   async flush(timeoutMs?: number): Promise<FlushResult> {
+    // Who calls while another does is told the same.
+    const told = this.#lostTold;
     const flushed = this.#flushAll();
-    if (timeoutMs === undefined) return flushed;
-    return withDeadline(flushed, timeoutMs, () => ({
-      ok: false,
-      pending: this.#pending.size,
-      position: undefined,
-    }));
+    const result = await (timeoutMs === undefined
+      ? flushed
+      : withDeadline(flushed, timeoutMs, () => ({
+          ok: false,
+          pending: this.#pending.size,
+          position: undefined,
+        })));
+    const lost = this.#lost - told;
+    this.#lostTold = this.#lost;
+    return { ...result, ok: result.ok && lost === 0, lost };
   }
 
   stats(): RecorderStats {
@@ -131,11 +147,15 @@ export class Recorder {
     }
   }
 
+  get #lost(): number {
+    return this.#counters.rejected + this.#pending.droppedFacts;
+  }
+
   #now(): number {
     return Math.round(this.#options.wall());
   }
 
-  async #flushAll(): Promise<FlushResult> {
+  async #flushAll(): Promise<Drained> {
     // Who calls while a flush is under way wants what was recorded since then stored too; all who do share the next.
     if (this.#flushing) await this.#flushing;
     this.#flushing ??= this.#drain(this.#pending.lastNumber).finally(() => {
@@ -146,7 +166,7 @@ export class Recorder {
   }
 
   /** @param mark stores what was recorded up to this number */
-  async #drain(mark: number): Promise<FlushResult> {
+  async #drain(mark: number): Promise<Drained> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     let position: Position | undefined;
@@ -176,45 +196,41 @@ export class Recorder {
     const [store, newId] = await Promise.all([this.#options.store(), this.#options.newId()]);
     const batch = this.#pending.inFlight;
     for (const pending of batch) pending.id ??= newId();
+    return this.#appendTo(store, batch);
+  }
+
+  /** What a store calls invalid is found by halves, so that it takes nothing with it. @throws what the store throws else */
+  async #appendTo(
+    store: Pick<EventStore, 'append'>,
+    batch: readonly PendingFact[],
+  ): Promise<AppendResult | undefined> {
     try {
       const events = batch.map(pending => this.#toEvent(pending));
       const result = await store.append(events);
       this.#lastStored = events;
       this.#counters.appended += batch.length;
-      this.#pending.acknowledge();
+      this.#pending.settle(batch);
       return result;
     } catch (error) {
       if (!isConnectorStateError(error, 'INVALID_EVENT')) throw error;
-      await this.#dropInvalid();
-      return undefined;
+      if (batch.length === 1) return this.#drop(batch, error);
     }
+    const middle = Math.ceil(batch.length / 2);
+    const first = await this.#appendTo(store, batch.slice(0, middle));
+    const second = await this.#appendTo(store, batch.slice(middle));
+    if (!first || !second) return first ?? second;
+    const waiting = (first.waiting ?? 0) + (second.waiting ?? 0);
+    return {
+      events: [...first.events, ...second.events],
+      position: second.position ?? first.position,
+      ...(waiting > 0 && { waiting }),
+    };
   }
 
-  async #dropInvalid(): Promise<void> {
-    const { validateNewEvent } = await import('../events/decode.js');
-    const before = this.#pending.inFlight.length;
-    this.#pending.reject(pending => {
-      try {
-        validateNewEvent(this.#toEvent(pending));
-        return false;
-      } catch (error) {
-        this.#counters.rejected++;
-        this.#options.log.error(
-          { error: (error as Error).message },
-          'a fact that fails its schema was dropped',
-        );
-        return true;
-      }
-    });
-    // The store refused what the schema allows: dropping all is the only way not to block for ever.
-    if (this.#pending.inFlight.length === before) {
-      this.#counters.rejected += before;
-      this.#options.log.error(
-        { dropped: before },
-        'a batch of facts that the store calls invalid was dropped',
-      );
-      this.#pending.acknowledge();
-    }
+  #drop(batch: readonly PendingFact[], { message }: Error): undefined {
+    this.#counters.rejected += batch.length;
+    this.#pending.settle(batch);
+    this.#options.log.error({ error: message }, 'a fact that no event store would take was dropped');
   }
 
   async #runAfterAppend(position: Position): Promise<void> {

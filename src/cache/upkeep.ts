@@ -164,8 +164,10 @@ export async function explainState(
 }
 
 async function flushOrThrow(recorder: Recorder): Promise<void> {
-  const { ok } = await recorder.flush(FLUSH_MS);
-  if (!ok) throw toDatabaseError(new Error('the event store did not take the fact; it stays pending'));
+  const { ok, lost } = await recorder.flush(FLUSH_MS);
+  if (ok) return;
+  const why = lost > 0 ? 'refused it, see the log' : 'did not take the fact; it stays pending';
+  throw toDatabaseError(new Error(`the event store ${why}`));
 }
 
 async function asking<T>(query: () => Promise<T>): Promise<T> {

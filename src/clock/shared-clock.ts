@@ -160,7 +160,8 @@ function startClock(m: Measurement, epoch: number, epochStartedAtMs: number): Sh
   };
 }
 
-const agrees = (clock: SharedClock, estimate: OffsetEstimate): boolean =>
+/** Within what is known of the clock, or within what any clock may have done since. */
+export const agrees = (clock: SharedClock, estimate: OffsetEstimate): boolean =>
   intersect(clock.estimate, estimate) !== undefined ||
   // The line through the past may have bent: only what the assumed bound excludes too is a step.
   intersect({ ...clock.estimate, rate: undefined }, estimate) !== undefined;

@@ -52,14 +52,20 @@ export interface Changes {
   readonly failures: readonly Failure[];
 }
 
+const NONE: ReadonlyMap<string, string> = new Map();
+
 const describe = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-/** Picks what concerns the projection. `refused`: what the database would not take, by event id. */
+/**
+ * Picks what concerns the projection. `refused`: what the database would not take, `unbelievable`: what nothing may be
+ * folded from (projections/belief.ts), both by event id with the reason.
+ */
 export function takeIn(
   projection: Projection,
   key: readonly Column[],
   events: readonly StoredEvent[],
   refused: ReadonlyMap<string, string>,
+  unbelievable: ReadonlyMap<string, string> = NONE,
 ): Intake {
   const taken: KnownEvent[] = [];
   const touches: number[] = [];
@@ -74,7 +80,7 @@ export function takeIn(
       failures.push({ event, error: event.problem });
       continue;
     }
-    const refusal = refused.get(event.id);
+    const refusal = unbelievable.get(event.id) ?? refused.get(event.id);
     if (refusal !== undefined) {
       failures.push({ event, error: refusal });
       continue;

@@ -6,6 +6,7 @@
  * Everything the page needs is asked for at once and everything it changes is sent at once, so a page waits for the
  * database twice however many tables there are.
  */
+import { whyUnbelievable } from '../../projections/belief.js';
 import type { Projection, TableRow } from '../../projections/index.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { Position, StoredEvent } from '../events/event.js';
@@ -127,13 +128,15 @@ export function preparePage(
   refusals: Refusals,
   limits?: Positions,
 ): PreparedPage {
+  const doubted = unbelievableIn(batch.events);
   const shares = projections.flatMap((projection): Share[] => {
     const from = positions.get(projection.name);
     const to = earlier(compare, batch.position, limits ? limits.get(projection.name) : batch.position);
     if (compare(from, to) >= 0) return [];
     const sql = target.tables.get(projection.name) as TableSql;
     const events = between(compare, batch, from, to);
-    const intake = takeIn(projection, sql.key, events, refusals.get(projection.name) ?? NO_REFUSALS);
+    const refused = refusals.get(projection.name) ?? NO_REFUSALS;
+    const intake = takeIn(projection, sql.key, events, refused, doubted);
     return [{ projection, sql, to, events, intake }];
   });
   return {
@@ -157,6 +160,16 @@ export function preparePage(
       };
     },
   };
+}
+
+/** Asked once a page, for all projections. */
+function unbelievableIn(events: readonly StoredEvent[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const event of events) {
+    const reason = event.decoded === 'known' ? whyUnbelievable(event) : undefined;
+    if (reason !== undefined) found.set(event.id, reason);
+  }
+  return found;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The recorder, in front of a store that does what the test says. */
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import type { RecordedFact } from '../../src/cache/pending-facts.js';
 import { Recorder, type RecorderOptions } from '../../src/cache/recorder.js';
 import { InvalidEventError } from '../../src/events/decode.js';
@@ -52,7 +53,7 @@ describe('recording', () => {
     const { recorder, stored } = givenRecorder();
     for (const user of ['a', 'b', 'c']) recorder.record(failure(user));
 
-    expect(await recorder.flush()).toEqual({ ok: true, pending: 0, position: position(3) });
+    expect(await recorder.flush()).toEqual({ ok: true, pending: 0, lost: 0, position: position(3) });
 
     expect(users(stored())).toEqual(['a', 'b', 'c']);
     expect(stored()[0]).toMatchObject({
@@ -65,7 +66,7 @@ describe('recording', () => {
 
   it('has nothing to do when nothing was recorded', async () => {
     const { recorder, batches } = givenRecorder();
-    expect(await recorder.flush()).toEqual({ ok: true, pending: 0, position: undefined });
+    expect(await recorder.flush()).toEqual({ ok: true, pending: 0, lost: 0, position: undefined });
     expect(batches).toEqual([]);
   });
 
@@ -137,28 +138,55 @@ describe('when the store fails', () => {
     recorder.record(failure('x'.repeat(200)));
     recorder.record(failure('b'));
 
-    expect(await recorder.flush()).toMatchObject({ ok: true, pending: 0 });
+    expect(await recorder.flush()).toMatchObject({ ok: false, pending: 0, lost: 1 });
+    expect(await recorder.flush()).toMatchObject({ ok: true, lost: 0 });
 
     expect(users(stored())).toEqual(['a', 'b']);
     expect(recorder.stats()).toMatchObject({ rejected: 1, appended: 2 });
-    expect(log.messages('error')).toEqual(['a fact that fails its schema was dropped']);
+    expect(log.messages('error')).toEqual(['a fact that no event store would take was dropped']);
     expect(log.text()).toContain('userId');
   });
 
-  it('drops a whole batch that only the store calls invalid, for it would block for ever', async () => {
-    let isFirst = true;
-    const { recorder, stored } = givenRecorder({}, () => {
-      if (isFirst) {
-        isFirst = false;
-        throw new InvalidEventError('for a reason of its own');
-      }
+  it('loses nothing but what the store refuses, keeps the order, and tells every caller how many', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.boolean(), { minLength: 1, maxLength: 60 }), async areGood => {
+        const { recorder, stored } = givenRecorder({}, events => {
+          if (users(events).some(user => user.startsWith('bad')))
+            throw new InvalidEventError('for a reason of its own');
+        });
+        areGood.forEach((isGood, i) => {
+          recorder.record(failure(`${isGood ? 'good' : 'bad'}-${i}`));
+        });
+        const lost = areGood.filter(isGood => !isGood).length;
+
+        const told = await Promise.all([recorder.flush(), recorder.flush()]);
+
+        for (const result of told) expect(result).toMatchObject({ ok: lost === 0, pending: 0, lost });
+        expect(users(stored())).toEqual(areGood.flatMap((isGood, i) => (isGood ? [`good-${i}`] : [])));
+        expect(recorder.stats()).toMatchObject({ rejected: lost, appended: areGood.length - lost });
+      }),
+    );
+  });
+
+  it('tells the next caller of what a flush in the background lost, and of what had no room', async () => {
+    const { recorder } = givenRecorder({ maxPending: 2 });
+    for (const user of ['a', 'b', 'c']) recorder.record(failure(user));
+
+    expect(await recorder.flush()).toMatchObject({ ok: false, pending: 0, lost: 1 });
+    expect(await recorder.flush()).toMatchObject({ ok: true, lost: 0 });
+  });
+
+  it('goes on with the rest of a halved batch when the store is back', async () => {
+    let calls = 0;
+    const { recorder, stored } = givenRecorder({}, events => {
+      if (++calls === 3) throw new Error('down');
+      if (users(events).includes('bad')) throw new InvalidEventError('for a reason of its own');
     });
-    recorder.record(failure('a'));
-    expect(await recorder.flush()).toMatchObject({ ok: true });
-    recorder.record(failure('b'));
-    await recorder.flush();
-    expect(users(stored())).toEqual(['b']);
-    expect(recorder.stats()).toMatchObject({ rejected: 1 });
+    for (const user of ['a', 'b', 'bad', 'c']) recorder.record(failure(user));
+
+    expect(await recorder.flush()).toMatchObject({ ok: false, pending: 2, lost: 0 });
+    expect(await recorder.flush()).toMatchObject({ ok: false, pending: 0, lost: 1 });
+    expect(users(stored())).toEqual(['a', 'b', 'c']);
   });
 
   it('keeps the facts stored when they cannot be projected', async () => {
@@ -324,7 +352,7 @@ describe('flushing', () => {
   it('waits no longer than it is told', async () => {
     const { recorder } = givenRecorder({}, () => new Promise(() => undefined));
     recorder.record(failure());
-    expect(await recorder.flush(5)).toEqual({ ok: false, pending: 1, position: undefined });
+    expect(await recorder.flush(5)).toEqual({ ok: false, pending: 1, lost: 0, position: undefined });
   });
 
   it('ends, bounded, with what could not be stored said aloud', async () => {

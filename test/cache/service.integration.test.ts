@@ -442,3 +442,38 @@ describe('log lines', () => {
     );
   });
 });
+
+describe('a fact that the database cannot store', () => {
+  it.each([
+    ['a NUL', 'a\u0000b'],
+    ['half a surrogate pair', 'a\ud800'],
+  ])('is dropped alone, and the flush says so (%s)', async (_, exchangeCode) => {
+    const world = await givenWorld();
+    const process = await world.process();
+    for (let i = 0; i < 200; i++) {
+      const failure = {
+        exchangeCode: i === 77 ? exchangeCode : '10003',
+        failureClass: 'credentials',
+      } as const;
+      process.cache.recordAuthFailure({ ...REF, userId: `u${i}` }, failure);
+    }
+
+    expect(await process.flush()).toMatchObject({ ok: false, pending: 0, lost: 1 });
+
+    expect(await world.sql('SELECT count(*)::int AS n FROM connector_event')).toEqual([{ n: 199 }]);
+    expect((await process.cache.getStats()).recorder).toMatchObject({
+      appended: 199,
+      rejected: 1,
+      pending: 0,
+    });
+    expect(await process.flush()).toMatchObject({ ok: true, lost: 0 });
+  });
+
+  it('is none for a long text that is cut between the halves of a character', async () => {
+    const world = await givenWorld();
+    const process = await world.process();
+    process.cache.recordAuthFailure(REF, { exchangeCode: `${'x'.repeat(199)}😀`, failureClass: 'unknown' });
+
+    expect(await process.flush()).toMatchObject({ ok: true, lost: 0 });
+  });
+});

@@ -263,7 +263,7 @@ describe.each(BOTH)('a %s connector with the cache off', exchange => {
     }
 
     expect(measurements(world, exchange)).toBe(2);
-    expect(await state.flush()).toEqual({ ok: true, pending: 0, position: undefined });
+    expect(await state.flush()).toEqual({ ok: true, pending: 0, lost: 0, position: undefined });
     expect(existsSync(dataDir)).toBe(false);
     expect(log.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
     await expect(state.cache.getStats()).rejects.toMatchObject({

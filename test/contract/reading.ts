@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from '@jest/globals';
+import { SCHEMA_VERSIONS } from '../../src/events/catalogue.js';
 import { UPCASTERS } from '../../src/events/decode.js';
 import type { Position } from '../../src/events/event.js';
 import { newEventId } from '../../src/events/ids.js';
@@ -24,7 +25,7 @@ export function describeReading(subject: Subject): void {
     expect(stored).toEqual({
       ...event,
       decoded: 'known',
-      schemaVersion: 1,
+      schemaVersion: SCHEMA_VERSIONS[event.type],
       version: 1,
       position: expect.stringMatching(new RegExp(`^${store.name}/`)),
       recordedAt: expect.any(Number),

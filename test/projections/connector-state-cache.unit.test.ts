@@ -86,7 +86,8 @@ describe('a flush that comes late', () => {
 
   it('replaces it when the lookup could not believe the row (promise 9: the next sync heals)', () => {
     const row = rowAfter(
-      synced({ syncId: id(1), measuredAt: T0 + 1_000 }),
+      // Somebody wrote into the row: no event is believed that comes from so far in the future.
+      synced({ syncId: id(1), measuredAt: T0 + 10 * MINUTE_MS }),
       synced({ syncId: id(2), measuredAt: T0, trigger: 'corrupt' }),
     );
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { connectorStateCache, driftSample, type Projection, projections } from '../../projections/index.js';
 import { stateStreamOf } from '../../src/events/streams.js';
-import { connector, hit, id, synced, T0 } from '../support/facts.js';
+import { cleaned, connector, hit, id, synced, T0 } from '../support/facts.js';
 import { createHarness, type Harness, liveAndExpected } from './harness.js';
 
 let harness: Harness;
@@ -47,6 +47,29 @@ describe('an event that a projection cannot take', () => {
     expect(projector.counters.deadLetters).toBe(1);
     expect(await harness.rows(connectorStateCache)).toMatchObject([{ syncId: id(1), hitCount: 3 }]);
     expect(await harness.rows(driftSample)).toHaveLength(2);
+  });
+
+  it('because it cannot have come about is a dead letter of all that handle it, live and rebuilt', async () => {
+    await harness.append(synced({ syncId: id(1) }));
+    const stream = stateStreamOf({ ...connector, userId: 'somebody else' });
+    await harness.append(
+      { ...synced({ syncId: id(2), measuredAt: T0 + 1 }), stream },
+      synced({ syncId: id(3), measuredAt: Date.now() + 10 * 60_000 }),
+      cleaned({ cutoff: Date.now() + 365 * 86_400_000 }),
+      hit({ count: Number.MAX_SAFE_INTEGER }),
+    );
+    const projector = harness.projector();
+    await projector.catchUp();
+
+    const letters = await projector.deadLetters();
+    expect(new Set(letters.map(({ error }) => error.split(':')[0]))).toEqual(
+      new Set(['stream', 'measuredAt', 'cutoff', 'count']),
+    );
+    expect(await harness.rows(connectorStateCache)).toMatchObject([{ syncId: id(1), hitCount: 0 }]);
+    expect(await harness.rows(driftSample)).toHaveLength(1);
+    expect(await projector.verify()).toMatchObject({ equal: true });
+    const { live, expected } = await liveAndExpected(harness);
+    expect(live).toEqual(expected);
   });
 
   it('is replayed once the projection was repaired, at its own place in the order', async () => {

@@ -5,6 +5,15 @@
 import type { Projection } from '../../projections/index.js';
 import type { KnownEvent } from '../../src/events/event.js';
 
+/** What throws is a dead letter, and leaves the row as it was. */
+function evolved<Row>(projection: Projection<Row>, before: Row | undefined, event: KnownEvent) {
+  try {
+    return projection.evolve(before, event);
+  } catch {
+    return before;
+  }
+}
+
 /** The rows, by their key, in order of first appearance. */
 export function plainFold<Row extends object>(
   projection: Projection<Row>,
@@ -16,7 +25,8 @@ export function plainFold<Row extends object>(
     const key = projection.keyOf(event);
     if (key) {
       const name = JSON.stringify(projection.table.key.map(field => key[field]));
-      const after = projection.evolve(projection.isHistory ? undefined : rows.get(name), event);
+      const before = projection.isHistory ? undefined : rows.get(name);
+      const after = evolved(projection, before, event);
       if (after) rows.set(name, after);
       else rows.delete(name);
     }

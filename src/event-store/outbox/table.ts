@@ -11,6 +11,7 @@
 import type { Pool } from 'pg';
 import { ConnectorStateError, isConnectorStateError } from '../../errors.js';
 import { toDatabaseError } from '../../postgres/pool.js';
+import { toStoreError } from '../postgres/failure.js';
 import { createRunner, type TextRow } from '../postgres/query.js';
 import type { SerialisedEvent } from '../serialise.js';
 import { toWaiting, type WaitingEvent } from './waiting-event.js';
@@ -159,5 +160,6 @@ function toOutboxError(error: unknown): ConnectorStateError {
       'the outbox in the database did not answer in time: check DATABASE_URL and that the server runs',
     );
   }
-  return toDatabaseError(error);
+  const about = toStoreError(error, 'store them in the outbox');
+  return isConnectorStateError(about, 'INVALID_EVENT') ? about : toDatabaseError(error);
 }

@@ -124,6 +124,7 @@ export function withOutbox(store: EventStore, options: OutboxOptions): EventStor
         await putBehind(events, false);
         relay?.poke({ storeFailed: true });
       } catch (outboxError) {
+        if (isConnectorStateError(outboxError, 'INVALID_EVENT')) throw outboxError;
         throw new ConnectorStateError(
           'EVENT_STORE_FAILED',
           `${messageOf(error)}; and ${messageOf(outboxError)}`,

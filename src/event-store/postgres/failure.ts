@@ -5,6 +5,7 @@
  * the error object itself, which may hold the statement's values.
  */
 import { ConnectorStateError } from '../../errors.js';
+import { InvalidEventError } from '../../events/decode.js';
 import { describeDatabaseError } from '../../postgres/pool.js';
 
 /** `transient`: the same call may succeed later without anyone changing anything. */
@@ -24,6 +25,12 @@ const NOT_MIGRATED = new Set(['42P01', '42883', '3F000']);
 const INSUFFICIENT_PRIVILEGE = '42501';
 /** Classes: connection, rollback (deadlock), resources, lock wait, operator, system, internal. */
 const TRANSIENT_CLASSES = new Set(['08', '40', '53', '55', '57', '58', 'XX']);
+/**
+ * What is in the events, and no retry can change: a string too long, a number or time out of range, a character that is
+ * malformed or that the database's encoding lacks, a value larger than the server keeps.
+ */
+const ABOUT_DATA = new Set(['22001', '22003', '22008', '22021', '22P05', '54000']);
+
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** @param action completes "the event store could not …" */
@@ -42,6 +49,9 @@ export function toStoreError(error: unknown, action: string): ConnectorStateErro
       `${what}: grant the role SELECT on connector_event and connector_stream and EXECUTE on connector_event_append`,
       false,
     );
+  }
+  if (code !== undefined && ABOUT_DATA.has(code)) {
+    return new InvalidEventError(`${what}: the database can never store it`);
   }
   if (code !== undefined && SQLSTATE.test(code)) {
     const transient = TRANSIENT_CLASSES.has(code.slice(0, 2));
