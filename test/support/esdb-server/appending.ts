@@ -28,7 +28,7 @@ const { Success, WrongExpectedVersion, Position } = AppendResp;
 const NO_STREAM_2060 = Buffer.from([0x18, ...Array(9).fill(0xff), 0x01]);
 
 export const append =
-  (log: EventLog, state: NodeState) =>
+  (state: NodeState) =>
   async (call: ServerReadableStream<AppendReq, AppendResponse>, answer: sendUnaryData<AppendResponse>) => {
     // The client waits for its messages to be taken before it looks for an answer.
     const received: AppendReq[] = [];
@@ -43,7 +43,8 @@ export const append =
     if (!state.isAllowed('write', stream, call.metadata)) return answer(accessDenied);
     const expected = expectedOf(options, options.hasRevision() ? Number(options.getRevision()) : undefined);
     const proposals = received.slice(1).map(message => toProposal(message.getProposedMessage() as Proposed));
-    if (!(await state.quorum())) return answer(commitTimeout);
+    const log = await state.writable();
+    if (!log) return answer(commitTimeout);
     const outcome = log.append(stream, expected, proposals);
     if (fault?.kind === 'lose-answer' || fault?.kind === 'cut') return answer(unavailable);
     if (outcome.result === 'stream-deleted') return answer(streamDeleted(stream));
@@ -98,13 +99,13 @@ function conflictOf(expected: Expected, current: number) {
 }
 
 export const remove =
-  (log: EventLog, state: NodeState) =>
+  (state: NodeState) =>
   (call: ServerUnaryCall<DeleteReq, DeleteResponse>, answer: sendUnaryData<DeleteResponse>) =>
     deleting(
       state,
       'delete',
       call,
-      (stream, expected) => log.softDelete(stream, expected),
+      (log, stream, expected) => log.softDelete(stream, expected),
       ({ position }) => {
         const response = new DeleteResp();
         response.setPosition(fillPosition(new DeleteResp.Position(), position));
@@ -114,13 +115,13 @@ export const remove =
     );
 
 export const tombstone =
-  (log: EventLog, state: NodeState) =>
+  (state: NodeState) =>
   (call: ServerUnaryCall<TombstoneReq, TombstoneResponse>, answer: sendUnaryData<TombstoneResponse>) =>
     deleting(
       state,
       'tombstone',
       call,
-      (stream, expected) => log.tombstone(stream, expected),
+      (log, stream, expected) => log.tombstone(stream, expected),
       ({ position }) => {
         const response = new TombstoneResp();
         response.setPosition(fillPosition(new TombstoneResp.Position(), position));
@@ -133,7 +134,7 @@ async function deleting(
   state: NodeState,
   rpc: 'delete' | 'tombstone',
   call: ServerUnaryCall<DeleteReq | TombstoneReq, unknown>,
-  act: (stream: string, expected: Expected) => DeleteOutcome,
+  act: (log: EventLog, stream: string, expected: Expected) => DeleteOutcome,
   onSuccess: (outcome: Extract<DeleteOutcome, { result: 'success' }>) => void,
   answer: (failure: CallFailure) => void,
 ): Promise<void> {
@@ -141,9 +142,10 @@ async function deleting(
   const options = call.request.getOptions();
   const stream = nameOf(options?.getStreamIdentifier());
   if (!options || !state.isAllowed('delete', stream, call.metadata)) return answer(accessDenied);
-  if (!(await state.quorum())) return answer(commitTimeout);
+  const log = await state.writable();
+  if (!log) return answer(commitTimeout);
   const expected = expectedOf(options, options.hasRevision() ? Number(options.getRevision()) : undefined);
-  const outcome = act(stream, expected);
+  const outcome = act(log, stream, expected);
   if (outcome.result === 'success') onSuccess(outcome);
   else if (outcome.result === 'stream-deleted') answer(streamDeleted(stream));
   else answer(wrongExpectedVersion(stream, expected, outcome.current));

@@ -56,7 +56,9 @@ export const batchAppend = (log: EventLog, state: NodeState) => (call: Call) => 
     const isTooLarge = countedBytes(append.proposals) > Math.min(log.maxAppendBytes, MAX_APPEND_BYTES);
     if (!request.getIsFinal() && !isTooLarge) return;
     open.delete(correlation);
-    turn = turn.then(() => settle(log, state, call, append, request));
+    // Each waits for a majority from its own beginning, and is answered in its turn.
+    const isTaken = state.writable();
+    turn = turn.then(async () => settle(state, call, append, request, (await isTaken) !== undefined));
   });
 };
 
@@ -72,11 +74,11 @@ function opened(request: BatchAppendReq): Open | undefined {
 }
 
 async function settle(
-  log: EventLog,
   state: NodeState,
   call: Call,
   { stream, expected, proposals }: Open,
   request: BatchAppendReq,
+  isTaken: boolean,
 ): Promise<void> {
   let isDenied = false;
   const fault = await guard(state, 'batchAppend', {
@@ -92,11 +94,12 @@ async function settle(
     send(call, request, response => response.setError(batchAccessDenied()));
     return;
   }
-  if (!(await state.quorum())) {
+  const written = isTaken ? await state.writable() : undefined;
+  if (!written) {
     send(call, request, response => response.setError(batchTimeout()));
     return;
   }
-  const outcome = log.append(stream, expected, proposals);
+  const outcome = written.append(stream, expected, proposals);
   const afterwards = fault === 'stop' ? undefined : fault?.kind;
   if (afterwards === 'lose-answer' || afterwards === 'cut') {
     call.emit('error', unavailable);

@@ -180,6 +180,15 @@ export class EventLog {
     this.#journal?.rewrite({ events, endOfLog });
   }
 
+  /** Takes over what another log has beyond this one, which is its beginning. */
+  replicate(other: EventLog): void {
+    const { events, endOfLog } = other.backup();
+    if (this.#endOfLog >= endOfLog) return;
+    const news = events.slice(other.indexAt(this.end, false));
+    this.#load(news, endOfLog);
+    for (const listener of this.#listeners) listener(news);
+  }
+
   isTombstoned = (stream: string): boolean => this.#tombstones.has(stream);
 
   /** −1 when the stream has none. */

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metadata } from '@grpc/grpc-js';
 import { type Action, authenticate, type Users } from './access.js';
+import type { EventLog } from './event-log.js';
 import { accessDenied, type CallFailure, notLeader, notReady, unavailable } from './failures.js';
 import type { Fault, Faults, Rpc } from './faults.js';
 import type { ServerVersion, VersionTraits } from './versions.js';
@@ -20,8 +21,8 @@ export interface NodeState {
   /** Where the leader is, or that there is none, when it is not this node. */
   leaderElsewhere(): { readonly host: string; readonly port: number } | 'nowhere' | undefined;
   isAllowed(action: Action, stream: string, metadata: Metadata): boolean;
-  /** Resolves when enough nodes have what is written now; false when they did not in time. */
-  quorum(): Promise<boolean>;
+  /** The log to write to; undefined when not enough nodes took it in time. */
+  writable(): Promise<EventLog | undefined>;
 }
 
 export interface GuardedCall {

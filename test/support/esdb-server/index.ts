@@ -13,6 +13,7 @@ import type { Injection } from './faults.js';
 import { HOST, Node } from './node.js';
 import type { ServerVersion } from './versions.js';
 
+export { type ClusterOptions, startTestCluster, type TestCluster } from './cluster.js';
 export type { Proposal } from './event-log.js';
 export type { Fault, Injection, Rpc } from './faults.js';
 export type { ServerVersion } from './versions.js';
@@ -69,45 +70,6 @@ export async function startTestServer({
     async close() {
       node.stop();
       if (directory) await rm(directory, { recursive: true });
-    },
-  };
-}
-
-export interface TestCluster {
-  readonly log: EventLog;
-  readonly nodes: readonly Node[];
-  /** `esdb://host:port,host:port,…` */
-  readonly url: string;
-  /** `esdb+discover://` by way of one of its nodes. */
-  readonly discoverUrl: string;
-  elect(index: number): void;
-  close(): void;
-}
-
-/** Nodes that share one log, of which one leads: what clients see of a cluster. */
-export async function startTestCluster(size = 3): Promise<TestCluster> {
-  const log = new EventLog();
-  let leader = 0;
-  const nodes: Node[] = [];
-  const members = () =>
-    nodes.map((node, index) => ({
-      host: HOST,
-      port: node.port,
-      isLeader: index === leader,
-      isAlive: node.isRunning,
-    }));
-  for (let index = 0; index < size; index++) nodes.push(new Node({ log, members }));
-  await Promise.all(nodes.map(node => node.start()));
-  return {
-    log,
-    nodes,
-    url: `esdb://${nodes.map(({ port }) => `${HOST}:${port}`).join(',')}?tls=false`,
-    discoverUrl: `esdb+discover://${HOST}:${nodes[0]?.port}?tls=false`,
-    elect: index => {
-      leader = index;
-    },
-    close: () => {
-      for (const node of nodes) node.stop();
     },
   };
 }

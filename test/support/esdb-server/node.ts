@@ -9,6 +9,7 @@ import { batchAppend } from './batch-appending.js';
 import type { ServerCertificate } from './certificates.js';
 import type { EventLog } from './event-log.js';
 import { Faults } from './faults.js';
+import { Gate } from './gate.js';
 import { getSupportedMethods, gossip, type Member } from './introspection.js';
 import { GossipService, ServerFeaturesService, StreamsService } from './protocol.js';
 import { read } from './reading.js';
@@ -23,8 +24,10 @@ export interface NodeOptions {
   readonly version?: ServerVersion | undefined;
   /** Who is in the cluster; default: this node alone. */
   readonly members?: () => readonly Member[];
-  /** Resolves when enough nodes have what is written now; false when they did not in time. Default: at once. */
-  readonly quorum?: () => Promise<boolean>;
+  /** The log to write to; undefined when not enough nodes took it in time. Default: its own, at once. */
+  readonly writable?: () => Promise<EventLog | undefined>;
+  /** Whether clients reach it by way of a {@link Gate}, so that it can be frozen. */
+  readonly hasGate?: boolean;
   /** Default: any that is free. */
   readonly port?: number;
 }
@@ -45,16 +48,32 @@ export class Node {
   readonly #options: NodeOptions;
   /** Messages that reads and subscriptions were answered with so far. */
   messagesSent = 0;
+  readonly #gate: Gate | undefined;
   #server: Server | undefined;
+  #shut: Promise<void> | undefined;
   #port = 0;
 
   constructor(options: NodeOptions) {
     this.#options = options;
     this.#port = options.port ?? 0;
+    if (options.hasGate) this.#gate = new Gate();
   }
 
   get port(): number {
-    return this.#port;
+    return this.#gate?.port || this.#port;
+  }
+
+  get isFrozen(): boolean {
+    return this.#gate?.isFrozen ?? false;
+  }
+
+  /** Whoever asks is neither answered nor refused. */
+  freeze(): void {
+    this.#gate?.freeze();
+  }
+
+  thaw(): void {
+    this.#gate?.thaw();
   }
 
   get isRunning(): boolean {
@@ -62,15 +81,15 @@ export class Node {
   }
 
   async start(): Promise<void> {
-    const { log, certificate, users, version = '24.2.0', quorum = async () => true } = this.#options;
-    const self = (): readonly Member[] => [{ host: HOST, port: this.#port, isLeader: true, isAlive: true }];
+    const { log, certificate, users, version = '24.2.0', writable = async () => log } = this.#options;
+    const self = (): readonly Member[] => [{ host: HOST, port: this.port, isLeader: true, isAlive: true }];
     const members = this.#options.members ?? self;
     const state = {
       faults: this.faults,
       users,
       version,
       traits: TRAITS[version],
-      quorum,
+      writable,
       isAllowed: (action: Action, stream: string, metadata: Metadata) =>
         isAllowed(users, log, action, stream, metadata),
       onMessage: () => {
@@ -79,7 +98,7 @@ export class Node {
       leaderElsewhere: () => {
         const leader = members().find(({ isLeader }) => isLeader);
         if (!leader) return 'nowhere' as const;
-        return leader.port === this.#port ? undefined : leader;
+        return leader.port === this.port ? undefined : leader;
       },
     };
     const server = new Server({
@@ -88,10 +107,10 @@ export class Node {
     });
     server.addService(STREAMS as never, {
       read: read(log, state),
-      append: append(log, state),
+      append: append(state),
       batchAppend: batchAppend(log, state),
-      delete: remove(log, state),
-      tombstone: tombstone(log, state),
+      delete: remove(state),
+      tombstone: tombstone(state),
     });
     server.addService(ServerFeaturesService as never, { getSupportedMethods: getSupportedMethods(state) });
     server.addService(GossipService as never, { read: gossip(state, members) });
@@ -106,12 +125,15 @@ export class Node {
       ),
     );
     this.#server = server;
+    await this.#shut;
+    await this.#gate?.open(this.#port);
   }
 
   /** Every connection breaks; new ones are refused. */
   stop(): void {
     this.#server?.forceShutdown();
     this.#server = undefined;
+    this.#shut = this.#gate?.shut();
   }
 
   /** Down and up again, on the same port, with the data kept and recent ids forgotten. */
