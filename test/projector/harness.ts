@@ -31,8 +31,8 @@ export interface Harness {
 
 const HINTED_POLL_MS = 10;
 
-export async function createHarness(): Promise<Harness> {
-  const database = await createTestDatabase();
+export async function createHarness(options: { migrated?: boolean } = {}): Promise<Harness> {
+  const database = await createTestDatabase(options);
   const pool = new pg.Pool({ connectionString: database.url, max: 8 });
   pool.on('error', () => undefined);
   const store = createPostgresEventStore({ pool, pollIntervalMs: HINTED_POLL_MS });

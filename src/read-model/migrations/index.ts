@@ -11,6 +11,7 @@ import { ShadowOutcome1764000000006 } from './1764000000006-shadow-outcome.js';
 import { StaleHits1764000000007 } from './1764000000007-stale-hits.js';
 import { ClockScope1764000000008 } from './1764000000008-clock-scope.js';
 import { LogMark1764000000010 } from './1764000000010-log-mark.js';
+import { ReadTablesHealed1764000000011 } from './1764000000011-read-tables-healed.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -22,4 +23,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   StaleHits1764000000007,
   ClockScope1764000000008,
   LogMark1764000000010,
+  ReadTablesHealed1764000000011,
 ];
