@@ -15,6 +15,7 @@ import { createGuardedLookup } from './cache/guarded-lookup.js';
 import type { LookupBatcher } from './cache/lookup-batcher.js';
 import { type FlushResult, Recorder } from './cache/recorder.js';
 import { type HostClock, systemClock } from './clock/host-clock.js';
+import type { Timers } from './clock/timers.js';
 import { noDatabase, noPool, openDatabase } from './database.js';
 import { withDeadline } from './deadline.js';
 import { ConnectorStateError } from './errors.js';
@@ -35,6 +36,8 @@ export interface ConnectorStateOptions extends SettingsInput {
   readonly logger?: Logger | undefined;
   /** This process's clock, for tests that play another machine. */
   readonly clock?: HostClock | undefined;
+  /** What refreshes a clock before its end; for tests. Default: this process's, which never keep it alive. */
+  readonly timers?: Timers | undefined;
   /** 0 ≤ x < 1, decides which of many callers refreshes a state early; for tests. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
@@ -174,6 +177,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     clockPolicy: settings.clockPolicy,
     ttlMs: settings.ttlMs,
     random: options.random,
+    timers: options.timers,
     async release() {
       closeLookup();
       // A connection into the void ends when its query runs out of time; nobody waits that long to close.

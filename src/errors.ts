@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'EXCHANGE_REFUSED'
   | 'EXCHANGE_UNREACHABLE'
   | 'EXCHANGE_BAD_RESPONSE'
+  | 'CLOCK_UNCERTAIN'
   | 'CLOSED';
 
 export class ConnectorStateError extends Error {
@@ -36,6 +37,20 @@ export class ConnectorStateError extends Error {
 export class InvalidInputError extends ConnectorStateError {
   constructor(message: string) {
     super('INVALID_INPUT', message);
+  }
+}
+
+/** The exchange's time is not known well enough to sign by; nothing was signed. */
+export class ClockUncertainError extends ConnectorStateError {
+  /** The error of a timestamp made now is at most this, milliseconds. */
+  readonly boundMs: number;
+  /** The error at which the exchange begins to refuse, milliseconds. */
+  readonly toleranceMs: number;
+
+  constructor(message: string, figures: { readonly boundMs: number; readonly toleranceMs: number }) {
+    super('CLOCK_UNCERTAIN', message);
+    this.boundMs = figures.boundMs;
+    this.toleranceMs = figures.toleranceMs;
   }
 }
 

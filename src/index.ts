@@ -25,9 +25,12 @@ export type { MissReason } from './cache/offset-state.js';
 export type { FlushResult, RecorderStats } from './cache/recorder.js';
 export type { HostClock } from './clock/host-clock.js';
 export type { ClockSample, OffsetEstimate, RateBound } from './clock/offset.js';
+export type { Timers } from './clock/timers.js';
 export type { ClockPolicy, TtlDecision, TtlFigures } from './clock/ttl.js';
 export { type ConnectorState, type ConnectorStateOptions, createConnectorState } from './connector-state.js';
+export type { ClockStatus, ExchangeTime } from './connectors/exchange-time.js';
 export {
+  ClockUncertainError,
   ConnectorStateError,
   type ErrorCode,
   InvalidInputError,

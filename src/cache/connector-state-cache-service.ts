@@ -14,6 +14,7 @@ import type { HostClock } from '../clock/host-clock.js';
 import { DEFAULT_RANGE, toleranceOf } from '../clock/request-window.js';
 import type { SampleProblem } from '../clock/sample-check.js';
 import type { BadSample } from '../clock/sample-gate.js';
+import { systemTimers, type Timers } from '../clock/timers.js';
 import { adaptiveTtl, type ClockPolicy, fixedTtl, type TtlDecision, type TtlFigures } from '../clock/ttl.js';
 import { withDeadline } from '../deadline.js';
 import { InvalidInputError } from '../errors.js';
@@ -76,6 +77,8 @@ export interface CacheDependencies
   readonly ttlMs: number;
   /** 0 ≤ x < 1; decides which of many callers refreshes. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
+  /** Default: this process's. */
+  readonly timers?: Timers | undefined;
   /** Releases what stands behind the service; called once, after the last flush. */
   readonly release: () => Promise<void>;
 }
@@ -97,6 +100,7 @@ export class ConnectorStateCacheService {
   readonly #states: StateLookup;
   readonly #hostNowMs: () => number;
   readonly #background = new Set<Promise<void>>();
+  readonly #onClose: (() => void)[] = [];
   readonly #badSamples: Partial<Record<SampleProblem, number>> = {};
   #closing: Promise<void> | undefined;
 
@@ -140,6 +144,15 @@ export class ConnectorStateCacheService {
   /** 0 ≤ x < 1. */
   random(): number {
     return (this.#deps.random ?? Math.random)();
+  }
+
+  get timers(): Timers {
+    return this.#deps.timers ?? systemTimers;
+  }
+
+  /** Not condemned, not from before a step, and not contradicted, as far as this process knows. */
+  isSound(state: UsableState): boolean {
+    return !this.#voids.isVoid(state) && !this.#voids.isDoubtful(state);
   }
 
   get mode(): CacheMode {
@@ -253,6 +266,11 @@ export class ConnectorStateCacheService {
   inBackground(work: Promise<void>): void {
     this.#background.add(work);
     void work.finally(() => this.#background.delete(work));
+  }
+
+  /** @param end called once, when {@link close} is; must not throw */
+  onClose(end: () => void): void {
+    this.#onClose.push(end);
   }
 
   /**
@@ -421,6 +439,7 @@ export class ConnectorStateCacheService {
 
   /** A last flush (at most 5 s), then everything is released. Safe to call twice. */
   close(): Promise<void> {
+    for (const end of this.#onClose.splice(0)) end();
     this.#closing ??= this.#backgroundDone(CLOSE_FLUSH_MS)
       .then(() => this.#deps.recorder.close(CLOSE_FLUSH_MS))
       .then(() => this.#deps.release());

@@ -6,10 +6,14 @@
  * It holds an exchange's adapter, which signs by the offset in use and tells of the clock in every response.
  */
 import type { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
+import type { UsableState } from '../cache/lookup.js';
+import type { OffsetEstimate } from '../clock/offset.js';
 import type { RequestWindow } from '../clock/request-window.js';
 import { type ConnectorRef, type Exchange, parseConnectorRef } from '../events/connector.js';
 import { clockScopeOf } from '../exchanges/clock-scope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchanges/exchange-adapter.js';
+import { type ClockOfProcess, clockOfProcess } from './clocks-of-process.js';
+import { type ExchangeTime, exchangeTimeOf, uncertainError } from './exchange-time.js';
 import { type InitCourse, initialise } from './init.js';
 import { OffsetInUse } from './offset-in-use.js';
 import { OffsetLearner } from './offset-learner.js';
@@ -29,6 +33,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   readonly ref: ConnectorRef;
   protected readonly adapter: Adapter;
   readonly #cache: ConnectorStateCacheService;
+  readonly #time: ClockOfProcess;
   readonly #offset: OffsetInUse;
   readonly #learner: OffsetLearner;
   #initialising: Promise<InitResult> | undefined;
@@ -57,16 +62,18 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       agent,
       now: () => clock.now(),
       wall: () => clock.wall(),
-      timestamp: () => this.timestamp(),
+      timestamp: () => this.#offset.sign(),
       onSample: sample => this.#learner.sampled(sample),
       onBadSample: bad => cache.recordBadSample(this.ref, bad),
     });
-    this.#offset = new OffsetInUse(clock, this.adapter.range, () => this.#learner.relinkLater());
+    this.#time = clockOfProcess(cache, this.ref);
+    this.#offset = new OffsetInUse(clock, this.#time.clock, this.adapter.range);
     this.#learner = new OffsetLearner({
       cache,
       ref: this.ref,
       adapter: this.adapter,
       offset: this.#offset,
+      upkeep: this.#time.upkeep,
       isClosed: () => this.#isClosed,
     });
   }
@@ -84,6 +91,16 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     return this.#initialising;
   }
 
+  /** What the last signed request's timestamp was made with; for who watches. */
+  protected get signedWith(): UsableState {
+    return this.#offset.signed;
+  }
+
+  /** Exchange minus this host, now, with its bound; for who watches. */
+  protected get offsetNow(): OffsetEstimate {
+    return this.#offset.applied;
+  }
+
   /** Where timestamps are placed now; moves with how well the offset is known. */
   get window(): RequestWindow {
     return this.#offset.window;
@@ -93,10 +110,80 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
    * The timestamp to sign a request with now: whole epoch milliseconds of the exchange's clock, placed where
    * the exchange's window takes the latest request. Sign and send at once: what is predicted across an await is wrong by as
    * long as the process may be frozen in it.
-   * @throws ConnectorStateError `CLOSED` before the connector was initialised
+   *
+   * What has to be measured anew is measured in the background meanwhile. Who can wait uses {@link timestampSafe}.
+   * @throws ConnectorStateError `CLOSED` before the connector was initialised; ClockUncertainError `CLOCK_UNCERTAIN`
+   *   when the exchange's time is not known well enough to sign by, as after a suspend of this host
    */
   timestamp(): number {
-    return this.#offset.timestamp();
+    this.#checkBound();
+    return this.#offset.sign();
+  }
+
+  /**
+   * As {@link timestamp}, for who can wait: after a suspend of this host, a step of its clock, a minute without use, or
+   * when the bound has grown large, the exchange's time is measured before the timestamp is made. Usually that is one
+   * round trip to the database, seldom one to the exchange; in between it resolves at once.
+   *
+   * @example
+   * ```ts
+   * class Client extends RestClientV5 {
+   *   // The SDK signs Date.now() plus what this resolves to.
+   *   override async fetchTimeOffset() {
+   *     return (await connector.timestampSafe()) - Date.now();
+   *   }
+   * }
+   * ```
+   * @throws ConnectorStateError `CLOSED` before the connector was initialised; ClockUncertainError `CLOCK_UNCERTAIN`
+   *   when neither the database nor the exchange could be asked and what is known is not good enough to sign by
+   */
+  async timestampSafe(): Promise<number> {
+    void this.#offset.state;
+    await this.#time.upkeep.sure(this.#learner);
+    return this.timestamp();
+  }
+
+  /**
+   * To be called when the exchange has refused a request of your own for its timestamp. The exchange's clock is
+   * measured, and every connector of the process over the same exchange, environment and scope goes by the result. Then
+   * sign the request again, once. If it was only late the clock in use stays.
+   *
+   * Calls that overlap share one measurement.
+   * @throws ExchangeError when the exchange's time cannot be had; ConnectorStateError `CLOSED`
+   */
+  async timestampRefused(): Promise<void> {
+    void this.#offset.state;
+    await this.#time.upkeep.refused(this.#learner);
+  }
+
+  /**
+   * The exchange's time now, as an interval that holds the truth as long as clocks drift by no more than 50 ppm, or by
+   * the measured rate's bound. Milliseconds since 1970 by the clock that judges requests, with fractions.
+   *
+   * @example
+   * ```ts
+   * const { earliestMs, latestMs, status, epoch } = connector.now();
+   * // A WebSocket login that is valid until `expires`, by the exchange's clock, for ten seconds at least.
+   * const expires = Math.ceil(latestMs) + 10_000;
+   * ```
+   * @throws ConnectorStateError `CLOSED` before the connector was initialised
+   */
+  now(): ExchangeTime {
+    const offset = this.#offset;
+    const { clock: process, upkeep } = this.#time;
+    const isSound = this.#cache.isSound(offset.state);
+    upkeep.used(this.#learner);
+    return exchangeTimeOf({ hostNowMs: this.#cache.clock.now(), offset, process, upkeep, isSound });
+  }
+
+  /**
+   * The exchange's time now, as one number: the middle of {@link now}, in whole epoch milliseconds. Without the bias
+   * of {@link timestamp}, for what is to be the present, such as an expiry that the exchange compares with its clock.
+   * @throws ConnectorStateError `CLOSED` and ClockUncertainError `CLOCK_UNCERTAIN` as {@link timestamp}
+   */
+  exchangeNow(): number {
+    this.#checkBound();
+    return Math.floor(this.#cache.clock.now() + this.#offset.applied.offsetMs);
   }
 
   /** @throws ExchangeError */
@@ -110,13 +197,22 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
    */
   close(): void {
     this.#isClosed = true;
+    this.#time.upkeep.leave(this.#learner);
     this.#learner.whenRefreshed(() => this.adapter.close());
+  }
+
+  #checkBound(): void {
+    const isTolerable = this.#offset.isTolerable;
+    this.#time.upkeep.used(this.#learner);
+    if (isTolerable) return;
+    throw uncertainError(this.#offset.applied.uncertaintyMs, this.#offset.toleranceMs);
   }
 
   async #initialise(): Promise<InitResult> {
     const startedMs = performance.now();
     const { mode } = this.#cache;
     const course = mode === 'on' ? await this.#initialiseWith() : await this.#initialiseWithout();
+    if (!this.#isClosed) this.#time.upkeep.join(this.#learner);
     const durationMs = performance.now() - startedMs;
     const { tier, contact, isStale, authFailures, refusals } = course;
     const cacheHit = tier !== null && !refusals.includes('wrong');

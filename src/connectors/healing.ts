@@ -76,6 +76,7 @@ export class Healing {
   async heal(refusal: ExchangeError, signedBy: SignedBy): Promise<void> {
     const by: SignedBy = { ...signedBy, isGuess: signedBy.isGuess && this.#isAsBegun };
     const { offset } = this.#parts;
+    if (!by.isGuess && offset.hasMovedOn) return this.#overtaken(refusal, by);
     const verdict = verdictOn(refusal, offset.applied);
     switch (verdict.cause) {
       case 'late':
@@ -91,6 +92,14 @@ export class Healing {
       case 'unclear':
         return this.#unclear(refusal, by);
     }
+  }
+
+  /** Another connector has met the same step meanwhile: what it learned is what the request is signed with next. */
+  #overtaken(refusal: ExchangeError, by: SignedBy): void {
+    const { ref, cache, offset } = this.#parts;
+    const causedBy = this.#refused(refusal, 'wrong', by);
+    this.#isAsBegun = false;
+    cache.adopt(ref, offset.state, 'auth-failure', { ...this.#trace, causedBy });
   }
 
   #late(refusal: ExchangeError, lateness: Lateness, { isGuess }: SignedBy): void {
@@ -206,7 +215,7 @@ export class Healing {
 
   #record(refusal: ExchangeError, { isGuess }: SignedBy): Trace['causedBy'] {
     const { ref, cache, offset } = this.#parts;
-    return recordFailedRequest(cache, ref, refusal, isGuess ? undefined : offset.state, this.#trace);
+    return recordFailedRequest(cache, ref, refusal, isGuess ? undefined : offset.signed, this.#trace);
   }
 
   /** @throws ExchangeError when this cause was healed already */

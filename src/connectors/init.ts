@@ -21,6 +21,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Trace } from '../cache/connector-state-cache-service.js';
+import { watchOf } from '../clock/host-watch.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { Contact, SyncTrigger, Tier } from '../events/catalogue.js';
 import { ExchangeError } from '../exchanges/exchange-adapter.js';
@@ -69,8 +70,9 @@ class Init {
     const { ref, cache, adapter, offset, learner } = this.#parts;
     // Every way from here leads to a call of the exchange.
     adapter.openConnection();
+    // What parts from here on is not taken for older than the answer.
+    watchOf(cache.clock).look();
     const lookup = await cache.get(ref);
-    offset.linkedAnew();
     const plan = decideInit({
       ref,
       lookup,
@@ -103,7 +105,7 @@ class Init {
         return { ...(await this.#begin(plan.otherwise)), hasSyncFailed: true };
       }
     }
-    offset.state = plan.state;
+    offset.found(plan.state);
     if (contact === 'verify-first') return { contact, tier: null, isStale: false, trigger, isGuess: true };
     const { tier, isStale } = plan;
     if (isStale) cache.recordStaleHit(ref, plan.state);
@@ -116,6 +118,7 @@ class Init {
     const { ref, cache, adapter, offset, learner } = this.#parts;
     const healing = new Healing(this.#parts, this.#trace);
     for (;;) {
+      await learner.relinkIfParted();
       learner.verifying();
       try {
         learner.accepted(await adapter.verifyAccount(healing.causes.includes('late') ? 'late' : undefined));
@@ -127,7 +130,7 @@ class Init {
           continue;
         }
         const isGuess = start.isGuess && healing.isAsBegun;
-        recordFailedRequest(cache, ref, error, isGuess ? undefined : offset.state, this.#trace);
+        recordFailedRequest(cache, ref, error, isGuess ? undefined : offset.signed, this.#trace);
         // The first contact was to be the measurement too, and came to nothing.
         if (isGuess && !start.hasSyncFailed && error.authClass === 'unknown') {
           cache.recordSyncFailure(ref, syncFailureOf(error, start.trigger, 0), this.#trace);

@@ -15,21 +15,24 @@ import type { ConnectorStateCacheService, Trace } from '../cache/connector-state
 import { linkOf, type UsableState } from '../cache/lookup.js';
 import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.js';
 import { type AnsweredRequest, provenByAcceptance } from '../clock/answers.js';
+import { watchOf } from '../clock/host-watch.js';
 import { type ClockSample, intersect, type OffsetEstimate } from '../clock/offset.js';
 import { type ReferenceLink, toReference } from '../clock/reference.js';
 import type { SyncTrigger } from '../events/catalogue.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { ExchangeAdapter } from '../exchanges/exchange-adapter.js';
+import type { ClockUpkeep, Keeper } from './clock-upkeep.js';
 import { sharingOver } from './measurement-sharing.js';
 import type { OffsetInUse } from './offset-in-use.js';
 import { isHandedOn, isRefreshDue, isWorthKeeping, judgeSample } from './sample-learning.js';
-import { measureServerTime, syncFailureOf } from './sync.js';
+import { measureForOneself, measureServerTime, syncFailureOf } from './sync.js';
 
 export interface OffsetLearnerParts {
   readonly cache: ConnectorStateCacheService;
   readonly ref: ConnectorRef;
   readonly adapter: ExchangeAdapter;
   readonly offset: OffsetInUse;
+  readonly upkeep: ClockUpkeep;
   readonly isClosed: () => boolean;
 }
 
@@ -42,7 +45,7 @@ export interface SyncNeed {
   readonly after?: number;
 }
 
-export class OffsetLearner {
+export class OffsetLearner implements Keeper {
   readonly #parts: OffsetLearnerParts;
   #phase: 'idle' | 'syncing' | 'verifying' | 'ready' = 'idle';
   #answer: ClockSample | undefined;
@@ -51,6 +54,14 @@ export class OffsetLearner {
 
   constructor(parts: OffsetLearnerParts) {
     this.#parts = parts;
+  }
+
+  get ref(): ConnectorRef {
+    return this.#parts.ref;
+  }
+
+  get toleranceMs(): number {
+    return this.#parts.offset.toleranceMs;
   }
 
   /** The clock that the verification's answer carried, since {@link verifying}. */
@@ -80,10 +91,13 @@ export class OffsetLearner {
   }
 
   sampled(sample: ClockSample): void {
-    this.#parts.offset.observe(sample);
+    const { offset, upkeep } = this.#parts;
+    offset.observe(sample);
     if (this.#phase === 'verifying') this.#answer = sample;
     // A sync's sample is its own result, also when it is one that nobody waits for.
-    if (this.#phase !== 'ready' || this.#learning || sample.source === 'time-endpoint') return;
+    if (this.#phase !== 'ready' || sample.source === 'time-endpoint') return;
+    upkeep.used(this);
+    if (this.#learning) return;
     this.#learning = this.learnFrom(sample, {}).finally(() => {
       this.#learning = undefined;
     });
@@ -97,14 +111,16 @@ export class OffsetLearner {
     const before = this.#phase;
     this.#phase = 'syncing';
     try {
+      if (cache.mode !== 'on') return await measureForOneself(adapter, ref, cache.clock, isClosed);
       const measured = await sharingOver(cache).measure(ref, measure, after);
       return this.keep(measured, trigger, trace);
     } catch (error) {
       const failure = syncFailureOf(error, trigger, performance.now() - startedMs);
-      cache.recordSyncFailure(ref, failure, trace);
+      if (cache.mode === 'on') cache.recordSyncFailure(ref, failure, trace);
       throw error;
     } finally {
-      if (before === 'ready') this.#phase = before;
+      // An init of this connector may have begun meanwhile.
+      if (this.#phase === 'syncing') this.#phase = before;
     }
   }
 
@@ -113,7 +129,7 @@ export class OffsetLearner {
     const { cache, offset } = this.#parts;
     const refreshed = this.sync({ trigger, link: offset.state.link }, {}).then(
       state => {
-        offset.state = state;
+        offset.found(state);
       },
       // Recorded by the sync itself; the state in use goes on.
       () => undefined,
@@ -144,13 +160,15 @@ export class OffsetLearner {
   async learnFrom(sample: ClockSample | undefined, trace: Trace): Promise<void> {
     const { offset } = this.#parts;
     const learned = await this.judge(sample);
-    if (learned && isWorthKeeping(learned, offset.state)) offset.state = this.keep(learned, 'passive', trace);
+    if (!learned || offset.isOutOfOrder(learned)) return;
+    if (isWorthKeeping(learned, offset.state)) offset.state = this.keep(learned, 'passive', trace);
   }
 
   /** @returns what the sample and the state allow together */
   async judge(sample: ClockSample | undefined): Promise<MeasuredOffset | undefined> {
     if (!sample) return undefined;
     const { offset } = this.#parts;
+    await this.relinkIfParted();
     const { state } = offset;
     const { learned, relinked } = await judgeSample(
       state,
@@ -173,6 +191,7 @@ export class OffsetLearner {
     const { offset } = this.#parts;
     if (!request) return;
     offset.observe(request);
+    offset.accepted();
     const proven = provenByAcceptance(request);
     if (!proven || offset.applied.uncertaintyMs <= proven.uncertaintyMs) return;
     offset.state = narrowed(offset.state, toReference(proven, offset.state.link)) ?? offset.state;
@@ -197,19 +216,17 @@ export class OffsetLearner {
 
   /** Measures the link to the database's clock. */
   async relink(): Promise<ReferenceLink | undefined> {
-    return linkOf(await this.#parts.cache.refresh(this.#parts.ref));
+    const { cache, ref } = this.#parts;
+    watchOf(cache.clock).look();
+    return linkOf(await cache.refresh(ref));
   }
 
-  /** In the background: this host's clock broke off, and timestamps go by the old link meanwhile. */
-  relinkLater(): void {
+  /** This host may have been suspended since the link was measured. */
+  async relinkIfParted(): Promise<void> {
     const { cache, offset } = this.#parts;
-    // What was measured without the cache is kept against this host's own clock.
-    if (cache.mode !== 'on') return;
-    const relinked = this.relink().then(link => {
-      const { state } = offset;
-      if (link?.clockId === state.referenceClock) offset.state = { ...state, link };
-    });
-    cache.inBackground(relinked);
+    if (cache.mode !== 'on' || !offset.isParted) return;
+    const link = await this.relink();
+    if (link) offset.linked(link);
   }
 
   /** Kept for as long as it is good enough for this connector's window. */

@@ -6,12 +6,15 @@
  * is called `CLOSED` here, because others may wait for the result (measurement-sharing.ts) and must not take it
  * for the exchange's.
  */
+import { randomUUID } from 'node:crypto';
 import type { SyncFailure } from '../cache/facts.js';
-import type { Lookup } from '../cache/lookup.js';
-import type { ClockSample } from '../clock/offset.js';
+import type { Lookup, UsableState } from '../cache/lookup.js';
+import type { HostClock } from '../clock/host-clock.js';
+import { type ClockSample, estimateFromSample } from '../clock/offset.js';
+import { linkToSelf } from '../clock/reference.js';
 import { ConnectorStateError } from '../errors.js';
 import type { SyncTrigger } from '../events/catalogue.js';
-import type { Exchange } from '../events/connector.js';
+import { type ConnectorRef, type Exchange, scopeOf } from '../events/connector.js';
 import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapter.js';
 
 /**
@@ -34,6 +37,34 @@ export async function measureServerTime<Measured extends object>(
   if (!measured) throw unbelievable(adapter.exchange, sample);
   return measured;
 }
+
+/** However far off this host's clock is: it need not fit into any row. */
+export function stateFrom(sample: ClockSample, ref: ConnectorRef, clock: HostClock): UsableState {
+  const estimate = estimateFromSample(sample);
+  return {
+    exchange: ref.exchange,
+    environment: ref.environment,
+    scope: scopeOf(ref),
+    syncId: randomUUID(),
+    basis: 'measured',
+    estimate,
+    // Used for as long as this connector lives.
+    expiresAtMs: Number.POSITIVE_INFINITY,
+    referenceClock: clock.id,
+    link: linkToSelf(clock),
+  };
+}
+
+/**
+ * A sync that is kept nowhere: for who goes without the cache.
+ * @throws ExchangeError; ConnectorStateError `CLOSED`
+ */
+export const measureForOneself = (
+  adapter: ExchangeAdapter,
+  ref: ConnectorRef,
+  clock: HostClock,
+  isClosed: () => boolean,
+): Promise<UsableState> => measureServerTime(adapter, sample => stateFrom(sample, ref, clock), isClosed);
 
 /** Why a lookup leads to a sync. */
 export function triggerOf(lookup: Lookup): SyncTrigger {

@@ -8,14 +8,12 @@
 import { randomUUID } from 'node:crypto';
 import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
 import type { UsableState } from '../cache/lookup.js';
-import type { HostClock } from '../clock/host-clock.js';
-import { type ClockSample, estimateFromSample } from '../clock/offset.js';
-import { linkToSelf } from '../clock/reference.js';
+import type { ClockSample } from '../clock/offset.js';
 import type { AcceptedRange } from '../clock/request-window.js';
-import { type ConnectorRef, scopeOf } from '../events/connector.js';
+import type { ConnectorRef } from '../events/connector.js';
 import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapter.js';
 import { beginShadow, type EndShadow } from './shadow.js';
-import { measureServerTime } from './sync.js';
+import { measureServerTime, stateFrom } from './sync.js';
 
 export interface PlainInit {
   readonly cache: ConnectorStateCacheService;
@@ -65,21 +63,4 @@ export async function initialiseWithoutCache(init: PlainInit): Promise<void> {
   } finally {
     end?.({ synced, syncFailure: undefined, answered: answered() }, trace);
   }
-}
-
-/** However far off this host's clock is: it need not fit into any row. */
-function stateFrom(sample: ClockSample, ref: ConnectorRef, clock: HostClock): UsableState {
-  const estimate = estimateFromSample(sample);
-  return {
-    exchange: ref.exchange,
-    environment: ref.environment,
-    scope: scopeOf(ref),
-    syncId: randomUUID(),
-    basis: 'measured',
-    estimate,
-    // Used for as long as this connector lives.
-    expiresAtMs: Number.POSITIVE_INFINITY,
-    referenceClock: clock.id,
-    link: linkToSelf(clock),
-  };
 }

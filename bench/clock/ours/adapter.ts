@@ -45,7 +45,7 @@ export interface Sent {
 
 export interface AdapterWatch {
   /** Just after the timestamp was made. */
-  signed(timestampMs: number): void;
+  signed(): void;
   answered(sent: Sent): void;
 }
 
@@ -90,7 +90,7 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
     const signedAtMs = now();
     if (kind === 'signed') {
       timestampMs = timestamp();
-      line.watch.signed(timestampMs);
+      line.watch.signed();
     }
     const isCold = askedAtMs >= place.warmUntilMs;
     const { setUpMs, upMs, processingMs, downMs } = line.weather.trip(line.requests++);

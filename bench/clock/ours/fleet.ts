@@ -83,8 +83,8 @@ export class Fleet {
       weather,
       requests: 0,
       watch: {
-        signed: timestampMs => {
-          const used = process.behind(ref, timestampMs);
+        signed: () => {
+          const used = process.behind(connector);
           const nowMs = time.now();
           const epoch = exchange.clock.epochAt(nowMs);
           signings.push({

@@ -1,20 +1,16 @@
 /**
  * One run of a program that uses the cache: the real service and the real connectors, on a simulated host.
  *
- * The service is watched where it hands out states, so that the offset behind each timestamp is known exactly: what
- * signs is one of the states last handed out, and the timestamp tells which (see {@link SimulatedProcess.behind}).
+ * The connector tells which state its last timestamp was made with, so that the offset behind each is known exactly.
  */
-import { randomUUID } from 'node:crypto';
 import { ConnectorStateCacheService } from '../../../src/cache/connector-state-cache-service.js';
-import { appliedOffset, type Lookup, type UsableState } from '../../../src/cache/lookup.js';
+import type { UsableState } from '../../../src/cache/lookup.js';
 import { type LookupAnswer, LookupTimeoutError } from '../../../src/cache/lookup-batcher.js';
 import type { Recorder } from '../../../src/cache/recorder.js';
 import type { OffsetEstimate } from '../../../src/clock/offset.js';
-import { linkToSelf } from '../../../src/clock/reference.js';
-import { biasOf, DEFAULT_RANGE } from '../../../src/clock/request-window.js';
 import type { ClockPolicy } from '../../../src/clock/ttl.js';
 import { ConnectorWithCache } from '../../../src/connectors/connector-with-cache.js';
-import { type ConnectorRef, scopeOf } from '../../../src/events/connector.js';
+import type { ConnectorRef } from '../../../src/events/connector.js';
 import { silentLogger } from '../../../src/logging.js';
 import type { LookupKey } from '../../../src/read-model/lookup.js';
 import { DEFAULT_MEMORY_TTL_MS } from '../../../src/settings.js';
@@ -50,7 +46,7 @@ export interface ProcessParts {
 
 export class SimulatedProcess {
   readonly #parts: ProcessParts;
-  readonly #service: WatchedService;
+  readonly #service: ConnectorStateCacheService;
   readonly #recorder: SimulatedRecorder;
   readonly #connectors = new Map<string, SimulatedConnector>();
   /** True time until which a connection to the database is open. */
@@ -62,7 +58,7 @@ export class SimulatedProcess {
     const { place, clockPolicy } = parts;
     this.#parts = parts;
     this.#recorder = new SimulatedRecorder(parts);
-    this.#service = new WatchedService({
+    this.#service = new ConnectorStateCacheService({
       batcher: { lookup: key => this.#lookup(key) },
       recorder: this.#recorder as unknown as Recorder,
       comparePositions: () => Promise.reject(new Error('not simulated')),
@@ -80,6 +76,8 @@ export class SimulatedProcess {
       firstContact: 'verify-first',
       clockPolicy,
       random: () => parts.dice.unit(),
+      // Real ones know nothing of this time; long-lived.ts has some that do.
+      timers: { after: () => () => undefined },
     });
   }
 
@@ -107,15 +105,10 @@ export class SimulatedProcess {
     this.#recorder.send();
   }
 
-  /** @throws Error when no state that was handed out gives this timestamp now */
-  behind(ref: ConnectorRef, timestampMs: number): SignedWith {
+  /** What the connector's last timestamp was made with; to be asked just after. */
+  behind(connector: SimulatedConnector): SignedWith {
     const nowMs = this.#parts.place.clock.now();
-    for (const state of this.#service.handedOut(ref)) {
-      const estimate = appliedOffset(state, nowMs);
-      const biasMs = biasOf(DEFAULT_RANGE, estimate.uncertaintyMs);
-      if (Math.floor(nowMs + estimate.offsetMs + biasMs) === timestampMs) return { state, estimate, nowMs };
-    }
-    throw new Error(`${ref.userId} ${ref.credentialId} signed ${timestampMs} with a state nobody gave it`);
+    return { state: connector.lastSignedWith, estimate: connector.appliedNow, nowMs };
   }
 
   async #lookup(key: LookupKey): Promise<LookupAnswer> {
@@ -175,47 +168,13 @@ export class SimulatedConnector extends ConnectorWithCache {
     });
     this.place = place;
   }
-}
 
-class WatchedService extends ConnectorStateCacheService {
-  /** By connector: the last answer, and what was set after it. */
-  readonly #answers = new Map<string, { lookup: Lookup; set: UsableState[] }>();
-
-  override async get(...args: Parameters<ConnectorStateCacheService['get']>): Promise<Lookup> {
-    const lookup = await super.get(...args);
-    this.#answers.set(keyOf(args[0]), { lookup, set: [] });
-    return lookup;
+  get lastSignedWith(): UsableState {
+    return this.signedWith;
   }
 
-  override set(...args: Parameters<ConnectorStateCacheService['set']>): UsableState {
-    const state = super.set(...args);
-    this.#answers.get(keyOf(args[0]))?.set.unshift(state);
-    return state;
-  }
-
-  /** The likeliest first. */
-  handedOut(ref: ConnectorRef): UsableState[] {
-    const answer = this.#answers.get(keyOf(ref));
-    if (!answer) return [];
-    const { lookup, set } = answer;
-    if (lookup.hit) return [...set, lookup.state];
-    const link = lookup.link ?? linkToSelf(this.clock);
-    const states = [...set, lookup.exchangeClock, lookup.between, lookup.ended, guess(ref, link)];
-    return states.filter(state => state !== undefined);
+  /** Exchange minus host, with all that widens its bound. */
+  get appliedNow(): OffsetEstimate {
+    return this.offsetNow;
   }
 }
-
-const keyOf = (ref: ConnectorRef) => `${ref.userId} ${ref.credentialId}`;
-
-/** With nothing known of the exchange: the reference clock itself. */
-const guess = (ref: ConnectorRef, link: UsableState['link']): UsableState => ({
-  exchange: ref.exchange,
-  environment: ref.environment,
-  scope: scopeOf(ref),
-  syncId: randomUUID(),
-  basis: 'measured',
-  estimate: { offsetMs: 0, uncertaintyMs: Number.POSITIVE_INFINITY, atMs: link.atMs },
-  expiresAtMs: link.atMs,
-  referenceClock: link.clockId,
-  link,
-});
