@@ -98,7 +98,10 @@ export interface Page {
   readonly events: readonly StoredEvent[];
   /** The last event's position; a page may be empty (then the position given at the start, or the last). */
   readonly position: Position | undefined;
-  /** True when nothing was left behind this page at the time it was read. */
+  /**
+   * True: the head was asked for after this page's last event had been read, and lay no further. False: more follows, or
+   * nobody could say. What was appended since is behind it all the same.
+   */
   readonly caughtUp: boolean;
 }
 
@@ -167,7 +170,7 @@ export interface EventStore {
    */
   identity(): Promise<string | undefined>;
 
-  /** How many events lie after `position`; an estimate from above is allowed. */
+  /** How many events lie after `position`: exact for as many as a reader of metrics can wait for, else an estimate. */
   countAfter(position: Position | undefined): Promise<number>;
 
   /** <0, 0, >0 as `a` is before, at or after `b`. `undefined` is before every event. */

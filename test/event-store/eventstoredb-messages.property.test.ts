@@ -17,7 +17,10 @@ const bytes = fc.uint8Array({ maxLength: 400 });
 const uint63 = fc
   .oneof(fc.nat(300), fc.maxSafeNat(), fc.bigInt({ min: 0n, max: 2n ** 63n - 2n }))
   .map(String);
-const version = fc.oneof(fc.nat(300), fc.maxSafeNat());
+const version = fc.oneof(
+  fc.nat(300),
+  fc.maxSafeNat().map(number => Math.max(0, number - 1)),
+);
 const proposal = fc.record({ id: fc.uuid(), type: text, data: bytes, metadata: bytes });
 
 const uuidOf = (id: string, isStructured: boolean) => {
@@ -204,7 +207,7 @@ describe('an answer to a read', () => {
       checkpoint: 'esdb/9007199254740993/9007199254740991',
     });
     expect(make(answer => answer.setCaughtUp(new ReadResp.CaughtUp()))).toEqual({ caughtUp: true });
-    expect(make(answer => answer.setFellBehind(new ReadResp.FellBehind()))).toEqual({ fellBehind: true });
+    expect(make(answer => answer.setFellBehind(new ReadResp.FellBehind()))).toEqual({});
     expect(make(answer => answer.setStreamNotFound(new ReadResp.StreamNotFound()))).toEqual({});
     expect(make(answer => answer.setLastStreamPosition('7'))).toEqual({});
   });

@@ -1,9 +1,9 @@
 /**
  * A page in the making: what a subscription was sent and has not handed out.
  *
- * Catching up, a page is complete when it is full. Live, from the server's "caught up" until it says "fell behind",
- * whatever is there is a page. In a store that others use too, ours may be quiet for long: the server says now and
- * then how far it has looked, and when that is far enough from the last position handed out, it makes a page
+ * Catching up, a page is complete when it is full. Live, from the server's "caught up" on, whatever is there may be one,
+ * and subscription.ts asks for the head first. In a store that others use too, ours may be quiet for long: the server
+ * says now and then how far it has looked, and when that is far enough from the last position handed out, it makes a page
  * without events, so that a restart need not look at all of it again. Not every time: a page costs the reader a write.
  */
 import { decodeEvent } from '../../events/decode.js';
@@ -11,7 +11,7 @@ import type { Position, StoredEvent } from '../../events/event.js';
 import type { Page } from '../event-store.js';
 import { outOfOrder } from './in-order.js';
 import { comparePositions, parsePosition } from './position.js';
-import type { ReadMessage } from './read-message.js';
+import { isTombstone, type ReadMessage } from './read-message.js';
 import { toRawEvent } from './recorded-event.js';
 
 /** What the reader was told last. */
@@ -46,25 +46,36 @@ export class Gathering {
     return this.#events.length >= this.#pageSize;
   }
 
+  get hasEvents(): boolean {
+    return this.#events.length > 0;
+  }
+
+  /** Whether all up to `head` was sent, or looked at and found not to be ours. */
+  reaches(head: Position | undefined): boolean {
+    return comparePositions(this.#last, head) >= 0;
+  }
+
   get count(): number {
     return this.#events.length;
   }
 
   /** @throws EventStoreFailure when an event lies before what was gathered already */
-  add({ event, checkpoint, caughtUp, fellBehind }: ReadMessage): void {
+  add({ event, checkpoint, caughtUp }: ReadMessage): void {
     if (event) {
       const place = comparePositions(event.position, this.#last);
       if (place < 0) throw outOfOrder(event.position);
       if (place === 0) return;
       this.#last = event.position;
+      if (isTombstone(event)) {
+        this.#looked = event.position;
+        return;
+      }
       this.#events.push(decodeEvent(toRawEvent(event)));
       this.#looked = undefined;
     } else if (checkpoint !== undefined) {
       this.#looked = checkpoint;
     } else if (caughtUp) {
       this.#isLive = true;
-    } else if (fellBehind) {
-      this.#isLive = false;
     }
   }
 
@@ -76,13 +87,12 @@ export class Gathering {
   }
 
   /** To be asked for when there is one. */
-  takePage({ position }: Told): Page {
+  takePage({ position }: Told, isAtHead: boolean): Page {
     const events = this.#events;
-    const isFull = this.isFull;
     this.#events = [];
     const last = events.at(-1)?.position;
     const looked = last === undefined && isFarFrom(position, this.#looked) ? this.#looked : undefined;
-    return { events, position: last ?? looked ?? position, caughtUp: this.#isLive && !isFull };
+    return { events, position: last ?? looked ?? position, caughtUp: isAtHead };
   }
 }
 

@@ -18,16 +18,20 @@ export interface Recorded {
   readonly metadata: Buffer;
 }
 
+/**
+ * What the log has where a stream was deleted for good: a record of that stream, at the largest revision there is. It is
+ * no event of ours, but it has a place, and counts where so many records are asked for.
+ */
+export const isTombstone = ({ type }: Recorded): boolean => type === '$streamDeleted';
+
 export interface ReadMessage {
   readonly event?: Recorded | undefined;
   /** How far a subscription has looked. */
   readonly checkpoint?: Position | undefined;
   readonly caughtUp?: boolean;
-  readonly fellBehind?: boolean;
 }
 
 const CAUGHT_UP: ReadMessage = { caughtUp: true };
-const FELL_BEHIND: ReadMessage = { fellBehind: true };
 /** A stream that is not there, a subscription's confirmation. */
 const NOTHING: ReadMessage = {};
 
@@ -40,7 +44,6 @@ export function decodeReadMessage(buffer: Buffer): ReadMessage {
     else if (field === 3) message = { checkpoint: toPosition(readLogPosition(reader)) };
     else {
       if (field === 8) message = CAUGHT_UP;
-      else if (field === 9) message = FELL_BEHIND;
       reader.skip();
     }
   }
@@ -116,6 +119,7 @@ function readRecorded(reader: WireReader): Recorded {
     else reader.skip();
   }
   const position = toPosition({ commit, prepare });
+  if (type === '$streamDeleted') version = Number.MAX_SAFE_INTEGER;
   if (position === undefined || !Number.isSafeInteger(version)) {
     throw new RangeError(`an event at revision ${version - 1}, position ${commit}/${prepare}`);
   }

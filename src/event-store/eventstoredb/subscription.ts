@@ -1,17 +1,18 @@
 /**
  * Following the log: a filtered subscription of the server, cut into pages that the reader asks for.
  *
- *   connecting   find a node, subscribe after the last position that was handed out
+ *   connecting   find a node, look whether the last event is where it was, subscribe after it
  *   catching up  pages are filled to their size; silence for too long is a stuck server
- *   live         from the server's "caught up" on: whatever has arrived is a page, and silence is normal (gRPC's
- *                keep-alive notices a connection that died without a word). "Fell behind" is catching up again
+ *   live         from the server's "caught up" on. That is true when it is said and not when it is read: no server to 26.1
+ *                says that a reader fell behind (23.10 ends its call instead). So before each page the head is asked for,
+ *                of the leader whoever is followed: behind it pages are filled again, at it the page says `caughtUp`
  *   broken       an error, the server's end of the call, silence: what was gathered and not handed out is dropped,
  *                and after a growing pause it connects again. The client's package would leave it at the error
  *
- * The reader holds the source back: a page is gathered when it is asked for, and the call stands still in between.
- * Until the first page a failure is thrown, so that a wrong address shows; after that only a refusal is.
+ * Where nobody says the head, pages go on and do not say `caughtUp`. The reader holds the source back: a page is gathered
+ * when it is asked for, and the call stands still in between. Until the first page a failure is thrown, so that a wrong
+ * address shows; after that only a refusal is.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { withDeadline } from '../../deadline.js';
 import type { Position } from '../../events/event.js';
 import type { EventAt, Page } from '../event-store.js';
@@ -22,7 +23,7 @@ import { Feed } from './feed.js';
 import { Gathering, type Told } from './gathering.js';
 import { anyOf } from './interruption.js';
 import { parsePosition } from './position.js';
-import { type ReadContext, requireEvent } from './read.js';
+import { askForHead, type ReadContext, requireEvent } from './read.js';
 import { allFrom } from './read-requests.js';
 
 export interface FollowOptions {
@@ -111,7 +112,7 @@ async function findNode({ connection, attemptTimeoutMs }: ReadContext, signal: A
 
 async function* pagesFrom(
   node: Node,
-  { connection, attemptTimeoutMs }: ReadContext,
+  context: ReadContext,
   pageSize: number,
   signal: AbortSignal,
   progress: Progress,
@@ -121,14 +122,14 @@ async function* pagesFrom(
   const over = node.begin();
   const feed = new Feed(node.stub.read(allFrom(after), node.metadata), message => {
     progress.isFollowing = true;
-    connection.noteReached();
+    context.connection.noteReached();
     node.heard();
     silence.heard();
     gathering.add(message);
     if (gathering.isFull) feed.pause();
     if (gathering.hasPage(progress)) feed.wake();
   });
-  const silence = limitSilence(feed, attemptTimeoutMs);
+  const silence = limitSilence(feed, context.attemptTimeoutMs);
   // At once, and not when the reader comes back for more: it may never do so.
   const onAbort = () => {
     feed.cancel();
@@ -141,9 +142,15 @@ async function* pagesFrom(
   try {
     while (!signal.aborted) {
       if (gathering.hasPage(progress)) {
-        if (gathering.isLive) await settle(gathering);
+        const isAtHead = gathering.isLive && (await isAtHeadOf(context, gathering, feed));
+        if (signal.aborted) return;
+        if (!gathering.hasEvents && !isAtHead && gathering.isLive) {
+          await briefly(feed);
+          if (feed.isOver) feed.check();
+          continue;
+        }
         feed.pause();
-        const page = gathering.takePage(progress);
+        const page = gathering.takePage(progress, isAtHead);
         progress.position = page.position;
         progress.last = page.events.at(-1) ?? progress.last;
         progress.isAtHead = page.caughtUp;
@@ -165,13 +172,28 @@ async function* pagesFrom(
   }
 }
 
-/** More may be on its way through the sockets: a turn of the event loop makes one page of a burst. */
-async function settle(gathering: Gathering): Promise<void> {
-  let before: number;
-  do {
-    before = gathering.count;
-    await nextTurn();
-  } while (gathering.count > before && !gathering.isFull);
+const HEAD_TIMEOUT_MS = 500;
+/** What the head shows to be on its way is waited for so long without a sign of it. */
+const ON_ITS_WAY_MS = 250;
+
+/** Whether what was gathered reaches the head; what lies between is waited for, as far as it fits into the page. */
+async function isAtHeadOf(context: ReadContext, gathering: Gathering, feed: Feed): Promise<boolean> {
+  if (gathering.isFull) return false;
+  const head = await askForHead(context, Math.min(HEAD_TIMEOUT_MS, context.attemptTimeoutMs));
+  if (head === 'unknown') return false;
+  for (;;) {
+    if (gathering.isFull) return false;
+    if (gathering.reaches(head.position)) return true;
+    const before = gathering.count;
+    await briefly(feed);
+    if (gathering.count === before || feed.isOver) return gathering.reaches(head.position);
+  }
+}
+
+async function briefly(feed: Feed): Promise<void> {
+  const timer = setTimeout(() => feed.wake(), ON_ITS_WAY_MS);
+  await feed.wait();
+  clearTimeout(timer);
 }
 
 /** One timer for all waits: they are many, and nearly all of them short. */
