@@ -45,7 +45,7 @@ const ASSEMBLY = '^src/(connector-state|database|event-stores|remote-events|sett
 const ENTRY = '^src/(index|bybit|bingx)\\.ts$';
 const PORT_OF_EVENT_STORE = '^src/event-store/(event-store|log-changed-error)\\.ts$';
 
-const TYPEORM_HOME = '^src/read-model/(data-source|migrate)\\.ts$|^src/read-model/(entities|migrations)/';
+const TYPEORM_HOME = '^src/read-model/migrate\\.ts$|^src/read-model/(entities|migrations)/';
 
 module.exports = {
   forbidden: [

@@ -24,6 +24,7 @@ import type { Relay } from './event-store/outbox/index.js';
 import type { NewEvent, Position } from './events/event.js';
 import { lazy } from './lazy.js';
 import { createLogger, type Logger } from './logging.js';
+import { destroyPool } from './postgres/bounded-pool.js';
 import { createPool, toDatabaseError } from './postgres/pool.js';
 import type { Projector } from './projector/projector.js';
 import { isMigrated } from './read-model/schema-version.js';
@@ -64,6 +65,8 @@ export interface ConnectorState {
 
 /** How long the start waits for the database before it goes on without. */
 const START_DEADLINE_MS = 1_000;
+/** How long whoever needs the tables waits for somebody else who has them locked. */
+const LOCK_WAIT_MS = 5_000;
 const PROJECT_TIMEOUT_MS = 2_000;
 const DISCONNECT_DEADLINE_MS = 2_000;
 
@@ -183,6 +186,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       // A connection into the void ends when its query runs out of time; nobody waits that long to close.
       await withDeadline(disconnect(), DISCONNECT_DEADLINE_MS, () => {
         log.warn({}, 'closing without waiting for a database that does not answer');
+        destroyPool(pool);
       });
       await database.release();
     },
@@ -214,7 +218,8 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
 
 /**
  * Also opens the first connection, so that the first lookup need not. A database that does not answer is not
- * waited for; one that answers but lacks the tables is, however long making them takes.
+ * waited for; one that answers but lacks the tables is, however long making them takes, and {@link LOCK_WAIT_MS} for
+ * whoever else is at it.
  */
 async function prepare(
   check: () => Promise<unknown>,
@@ -258,6 +263,9 @@ async function makeTables(url: string, settings: Settings, log: Logger): Promise
     );
   }
   const { migrate } = await import('./read-model/migrate.js');
-  const { applied } = await migrate(url);
+  const { applied } = await migrate(url, {
+    waitMs: LOCK_WAIT_MS,
+    log: message => log.info({}, message),
+  });
   log.info({ applied }, 'the database was migrated');
 }

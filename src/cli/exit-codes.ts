@@ -36,6 +36,7 @@ export function exitCodeOf(error: unknown): number {
       return EXIT.usage;
     case 'DATABASE_UNAVAILABLE':
     case 'DATABASE_NOT_MIGRATED':
+    case 'DATABASE_REFUSED':
     case 'EMBEDDED_DATABASE_FAILED':
       return EXIT.unavailable;
     case 'EVENT_STORE_FAILED':

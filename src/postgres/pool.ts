@@ -1,13 +1,14 @@
 /**
- * Connection pools, and what a failure of the database is called.
+ * Connection pools.
  *
  * A pooled connection that breaks while idle emits `error` on the pool; without a listener that would end
  * the process, and the next query says the same thing anyway, so it is logged and forgotten.
  */
-import type { Pool } from 'pg';
-import { ConnectorStateError } from '../errors.js';
 import type { Logger } from '../logging.js';
-import { pg } from './driver.js';
+import { type BoundedPool, createBoundedPool } from './bounded-pool.js';
+import { onLostStatements } from './statement-names.js';
+
+export { describeDatabaseError, toDatabaseError } from './database-error.js';
 
 export interface PoolSettings {
   readonly connectionString: string;
@@ -28,8 +29,10 @@ export function createPool({
   max,
   log,
   applicationName = 'connector-state',
-}: PoolSettings): Pool {
-  const pool = new pg.Pool({
+}: PoolSettings): BoundedPool {
+  // No start-up option but the name: a pooler refuses those it does not know. See transactions.ts for what
+  // statements rely on.
+  const pool = createBoundedPool({
     connectionString,
     max,
     application_name: applicationName,
@@ -47,42 +50,11 @@ export function createPool({
   // Between being handed out and being listened to by who asked for it a connection may break as well, and an error
   // that nobody hears would end the process. Whoever holds it meets the error in its next query.
   pool.on('connect', client => client.on('error', () => undefined));
-  return pool;
-}
-
-const MISSING_TABLE = '42P01';
-const MISSING_FUNCTION = '42883';
-const MISSING_PRIVILEGE = '42501';
-
-/** The database's errors in our terms. The message keeps the SQLSTATE or errno and never the connection string. */
-export function toDatabaseError(error: unknown): ConnectorStateError {
-  if (error instanceof ConnectorStateError) return error;
-  const { code, message } = describeDatabaseError(error);
-  if (code === MISSING_TABLE || code === MISSING_FUNCTION) {
-    return new ConnectorStateError(
-      'DATABASE_NOT_MIGRATED',
-      `the database lacks connector-state's tables (${message}): run \`connector-state migrate\``,
-    );
-  }
-  if (code === MISSING_PRIVILEGE) {
-    return new ConnectorStateError(
-      'DATABASE_UNAVAILABLE',
-      `the database role lacks a privilege (${message}): grant it with \`connector-state migrate --functions-role\` or \`--worker-role\``,
-    );
-  }
-  return new ConnectorStateError(
-    'DATABASE_UNAVAILABLE',
-    `the database cannot be used (${code ? `${code}: ` : ''}${message}): check DATABASE_URL and that the server runs`,
+  onLostStatements(pool, () =>
+    log.info(
+      {},
+      'a pooler does not keep prepared statements: going on without them (NAMED_STATEMENTS=false saves the attempt)',
+    ),
   );
-}
-
-/** Connecting to a name with several addresses fails with an AggregateError that has no message of its own. */
-export function describeDatabaseError(error: unknown): { code: string | undefined; message: string } {
-  if (error instanceof AggregateError && error.errors.length > 0)
-    return describeDatabaseError(error.errors[0]);
-  const code = (error as { code?: unknown })?.code;
-  return {
-    code: typeof code === 'string' ? code : undefined,
-    message: error instanceof Error ? error.message : 'unknown error',
-  };
+  return pool;
 }

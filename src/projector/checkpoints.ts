@@ -11,7 +11,7 @@ import { ConnectorStateError } from '../errors.js';
 import type { Position } from '../events/event.js';
 import { HOLDS_LOCK, type Role } from './lock.js';
 import { decodeMark, encodeMark, type LogMark } from './log-mark.js';
-import type { Cells, Session } from './session.js';
+import { atomically, type Cells, type Session } from './session.js';
 
 export interface Checkpoint {
   readonly position: Position | undefined;
@@ -71,18 +71,20 @@ export async function readCheckpoints(
 
 /** For who is going to move them: a projection that has none yet gets one before the first event. */
 export async function ensureCheckpoints(
-  session: Pick<Session, 'query'>,
+  session: Session,
   projections: readonly Projection[],
 ): Promise<Checkpoints> {
   const names = projections.map(({ name }) => name);
   const found = decode(await session.query(SELECT, [names], 'cs_checkpoints'));
   if (found.size === projections.length) return found;
-  await session.query(
-    `INSERT INTO projection_checkpoint (projection, position, version, events, updated_at)
-      SELECT u.projection, NULL, u.version, 0, clock_timestamp()
-      FROM unnest($1::text[], $2::integer[]) AS u (projection, version) ORDER BY u.projection
-      ON CONFLICT (projection) DO NOTHING`,
-    [names, projections.map(({ version }) => version)],
+  await atomically(session, () =>
+    session.query(
+      `INSERT INTO projection_checkpoint (projection, position, version, events, updated_at)
+        SELECT u.projection, NULL, u.version, 0, clock_timestamp()
+        FROM unnest($1::text[], $2::integer[]) AS u (projection, version) ORDER BY u.projection
+        ON CONFLICT (projection) DO NOTHING`,
+      [names, projections.map(({ version }) => version)],
+    ),
   );
   return decode(await session.query(SELECT, [names], 'cs_checkpoints'));
 }

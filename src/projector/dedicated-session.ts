@@ -5,6 +5,7 @@
  * a server that waits for a lock or sorts a million rows would not notice before it is done.
  */
 import { once } from 'node:events';
+import { statementNames } from '../postgres/statement-names.js';
 import type { ProjectorContext } from './context.js';
 import { createSession, QueryFailure, type Session } from './session.js';
 
@@ -30,11 +31,13 @@ export async function withDedicatedSession<T>(
     await client.connect().catch(error => {
       throw new QueryFailure(error);
     });
-    const session = createSession(client, context.namedStatements);
+    const session = createSession(client, statementNames(context.pool, context.namedStatements));
     // Waiting for a lock, or for the next event, is this connection's normal state, not a runaway.
     await session.query(`SELECT set_config('statement_timeout', '0', false),
       set_config('lock_timeout', '0', false), set_config('idle_session_timeout', '0', false),
-      set_config('idle_in_transaction_session_timeout', '0', false)`);
+      set_config('idle_in_transaction_session_timeout', '0', false),
+      set_config('default_transaction_isolation', 'read committed', false),
+      set_config('default_transaction_read_only', 'off', false), set_config('extra_float_digits', '1', false)`);
     const [pid] = await session.query('SELECT pg_backend_pid()');
     const cancel = () => {
       context.pool

@@ -3,15 +3,13 @@
  * knows the columns; pg's own type parsers would turn a time into a Date and lose a bigint), and a failed
  * statement says what kind of failure it was.
  *
- * Statements are named, so that each is planned once a connection. Some transaction poolers (Supavisor) lose
- * named statements between transactions: there the setting turns the names off.
+ * Statements are named, so that each is planned once a connection. Some transaction poolers lose named statements
+ * between transactions (postgres/statement-names.ts): there what failed for it is done again without names.
  */
 import type { ClientBase, Pool } from 'pg';
-import { giveBack } from '../postgres/give-back.js';
-import { describeDatabaseError } from '../postgres/pool.js';
-
-/** READ COMMITTED whatever the database's default: see {@link atomically}. */
-export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+import { describeDatabaseError, isTransientReason, reasonOf } from '../postgres/database-error.js';
+import { type StatementNames, statementNames } from '../postgres/statement-names.js';
+import { BEGIN } from '../postgres/transactions.js';
 
 export type Cells = readonly (string | null)[];
 
@@ -40,7 +38,7 @@ export class QueryFailure extends Error {
 
   /** Lost connections, shutdowns, shortages, deadlocks, timeouts: the same may succeed later. */
   get isTransient(): boolean {
-    return this.sqlState === undefined || /^(08|40|53|55|57|58)/.test(this.sqlState);
+    return isTransientReason(reasonOf(this.cause)) || reasonOf(this.cause) === 'pooler';
   }
 }
 
@@ -51,15 +49,16 @@ const AS_TEXT = { getTypeParser: () => (text: string) => text };
  * one projection's statement the next projection is folded. Over a connection in pg's pipeline mode, as those of
  * our pools are, each is sent at once, so that statements whose calls wait for no answer cost one round trip together.
  */
-export function createSession(client: ClientBase, namedStatements: boolean): Session {
-  const run = async (text: string, values?: readonly unknown[], name?: string) => {
+export function createSession(client: ClientBase, names: StatementNames): Session {
+  const run = async (text: string, values?: readonly unknown[], wanted?: string) => {
+    const name = wanted === undefined ? undefined : names.nameOf(wanted, text);
     try {
       return await client.query<(string | null)[]>({
         text,
         rowMode: 'array',
         types: AS_TEXT as never,
         ...(values && { values: [...values] }),
-        ...(name !== undefined && namedStatements && { name }),
+        ...(name !== undefined && { name }),
       });
     } catch (error) {
       throw new QueryFailure(error);
@@ -106,10 +105,29 @@ export async function atomically<T>(
   }
 }
 
-/** Borrows a connection. One that failed is not given back but closed, for what state it is in nobody knows. */
+/**
+ * Borrows a connection. One that failed is not given back but closed, for what state it is in nobody knows.
+ *
+ * @param work done again, over another connection, when a pooler lost a prepared statement of it: what it did in a
+ *   transaction was undone by that
+ */
 export async function withPooledSession<T>(
   pool: Pool,
   namedStatements: boolean,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const names = statementNames(pool, namedStatements);
+  try {
+    return await borrowing(pool, names, work);
+  } catch (error) {
+    if (!(error instanceof QueryFailure && names.lost(error.cause))) throw error;
+    return borrowing(pool, names, work);
+  }
+}
+
+async function borrowing<T>(
+  pool: Pool,
+  names: StatementNames,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect().catch(error => {
@@ -120,12 +138,12 @@ export async function withPooledSession<T>(
   client.on('error', ignore);
   let failure: unknown;
   try {
-    return await work(createSession(client, namedStatements));
+    return await work(createSession(client, names));
   } catch (error) {
     failure = error;
     throw error;
   } finally {
-    giveBack(client, !(failure instanceof QueryFailure));
+    client.release(failure instanceof QueryFailure);
     client.off('error', ignore);
   }
 }

@@ -8,7 +8,8 @@
  * or throws, so the connection is as good as before; or it is lost, and what became of the COMMIT nobody knows: whoever
  * tries again finds out by the checkpoints.
  */
-import { BEGIN, type Session } from './session.js';
+import { BEGIN } from '../postgres/transactions.js';
+import type { Session } from './session.js';
 
 export interface Transaction extends Pick<Session, 'query'> {
   /**

@@ -3,28 +3,37 @@
  * sentences.
  */
 import type { Client } from 'pg';
-import { ConnectorStateError, isConnectorStateError } from '../errors.js';
+import { withDeadline } from '../deadline.js';
+import { isConnectorStateError } from '../errors.js';
+import { type DriverClient, requestCancel } from '../postgres/cancel.js';
+import { DatabaseError, describeDatabaseError, reasonOf, remedyOf } from '../postgres/database-error.js';
 import { pg } from '../postgres/driver.js';
-import { describeDatabaseError } from '../postgres/pool.js';
 import { faultOfUrl } from '../postgres/url-fault.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** How long the server may take to close a connection before it is cut. */
+const GOODBYE_TIMEOUT_MS = 1_000;
 /** Who only wants to hear that the URL is wrong does not wait for a server that is slow. */
 const FIRST_CONTACT_TIMEOUT_MS = 3_000;
 
 /**
  * Runs `work` over a connection of its own, which is closed whatever happens.
  *
- * @throws ConnectorStateError `DATABASE_UNAVAILABLE` when the database cannot be reached, or refuses us
+ * @param signal ends the statement under way on the server and makes the call fail at once
+ * @throws ConnectorStateError `DATABASE_UNAVAILABLE` when the database cannot be reached, `DATABASE_REFUSED` when it
+ *   refuses us; the signal's reason
  */
 export async function withConnection<T>(
   databaseUrl: string,
   applicationName: string,
   work: (client: Client) => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
+  signal?.throwIfAborted();
   try {
-    return await connected(databaseUrl, applicationName, CONNECT_TIMEOUT_MS, work);
+    return await connected(databaseUrl, applicationName, CONNECT_TIMEOUT_MS, work, signal);
   } catch (error) {
+    signal?.throwIfAborted();
     throw explainDatabaseError(error, databaseUrl);
   }
 }
@@ -56,6 +65,7 @@ async function connected<T>(
   applicationName: string,
   connectTimeoutMs: number,
   work: (client: Client) => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
   // Reads the certificate files that the URL names.
   const client = new pg.Client({
@@ -65,42 +75,61 @@ async function connected<T>(
   });
   // A connection that breaks fails the query in flight; the event beside it must not end the process.
   client.on('error', () => {});
+  const cancel = async () => {
+    const driver = client as unknown as DriverClient;
+    // A server at work does not notice that its client has left.
+    await requestCancel(driver, GOODBYE_TIMEOUT_MS);
+    driver.connection.stream.destroy();
+  };
+  signal?.addEventListener('abort', cancel, { once: true });
   try {
     await client.connect();
     return await work(client);
   } finally {
-    // After a failed connect there may be nothing left to end.
-    await client.end().catch(() => {});
+    signal?.removeEventListener('abort', cancel);
+    // After a failed connect there may be nothing left to end, and a server that stands still does not say goodbye.
+    await withDeadline(client.end(), GOODBYE_TIMEOUT_MS, () =>
+      (client as unknown as DriverClient).connection.stream.destroy(),
+    ).catch(() => undefined);
   }
 }
 
 /**
- * Connection and privilege errors as errors of ours, with the place but without the password; anything else
+ * Errors of the connection and refusals as errors of ours, with the place but without the password; anything else
  * as it came.
  */
 export function explainDatabaseError(error: unknown, databaseUrl: string): unknown {
   if (isConnectorStateError(error)) return error;
   const { code = '', message } = describeDatabaseError(error);
-  const text =
-    faultOfUrl(error, 'DATABASE_URL') ??
-    (code === INSUFFICIENT_PRIVILEGE
-      ? `refuses: ${message}. Use the role that owns the tables, or one that may create them in the schema.`
-      : isConnectionFailure(code, message)
-        ? `cannot be reached (${code || message}): start it, or correct DATABASE_URL.`
-        : undefined);
+  const fault = faultOfUrl(error, 'DATABASE_URL');
+  const reason = fault === undefined ? reasonOf(error) : 'unreachable';
+  const text = fault ?? explanationOf(reason, code, message);
   if (text === undefined) return error;
-  return new ConnectorStateError('DATABASE_UNAVAILABLE', `${describeDatabase(databaseUrl)} ${text}`, {
-    cause: error,
-  });
+  return new DatabaseError(reason, `${describeDatabase(databaseUrl)} ${text}`, { cause: error });
 }
 
-const INSUFFICIENT_PRIVILEGE = '42501';
-
-function isConnectionFailure(code: string, message: string): boolean {
-  return (
-    /^(ECONN|EAI_|EHOST|ENET|ETIMEDOUT|EPIPE|ENOENT|08|57P0|53)/.test(code) ||
-    /Connection terminated|timeout expired/i.test(message)
-  );
+function explanationOf(
+  reason: ReturnType<typeof reasonOf>,
+  code: string,
+  message: string,
+): string | undefined {
+  switch (reason) {
+    case 'missing-right':
+      return `refuses: ${message}. Use the role that owns the tables, or one that may create them in the schema.`;
+    case 'unreachable':
+      // What is no error of a server at all may be one of ours.
+      return /^(E[A-Z_]+$|08|57|58|XX)/.test(code) || /Connection terminated|timeout/i.test(message)
+        ? `cannot be reached (${code || message}): start it, or correct DATABASE_URL.`
+        : undefined;
+    case 'busy':
+    case 'interrupted':
+    case 'read-only':
+    case 'pooler':
+    case 'isolation':
+      return `refuses (${code}: ${message}): ${remedyOf(reason)}.`;
+    default:
+      return undefined;
+  }
 }
 
 /** Names a database without its user's password. */

@@ -5,9 +5,8 @@
  * The database's time makes the reply a sample of the database's clock, so it is taken apart from the rows
  * and the send and receive times are read as close to the socket as `pg` allows.
  *
- * The clock's identity. A replica, or a primary that took over, is another clock. `system_identifier` is the
- * same on every physical copy of a cluster, the timeline changes when a copy is promoted, and a standby is
- * told apart by its address. Reading them costs two reads of the control file (~30 µs), so the
+ * The clock's identity. A replica, or a primary that took over, is another clock; what tells them apart is asked of
+ * connector_state_clock_id() (migrations/1764000000012). That costs two reads of the control file (~30 µs), so the
  * identity is remembered in the session, in a setting of our own: the session belongs to one server, hence so
  * does the answer, also behind a pooler that shares sessions.
  *
@@ -19,6 +18,7 @@ import { isContinuous } from '../clock/host-clock.js';
 import type { ClockSample } from '../clock/offset.js';
 import { type Environment, type Exchange, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
+import { statementNames } from '../postgres/statement-names.js';
 
 export interface LookupKey {
   readonly cacheKey: string;
@@ -87,14 +87,17 @@ export interface LookupReply {
 /** SQL for a time as epoch milliseconds, with fractions. */
 export const epochMs = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
 
-/** SQL for the identity of the server that answers. */
+/**
+ * SQL for the identity of the server that answers. Where the session would round floats (`extra_float_digits` below 1,
+ * as a database, a role or another client of the pooler may have set it) this statement does not: floats are written
+ * after this was evaluated.
+ */
 export const CLOCK_ID = `
-  coalesce(
+  CASE WHEN current_setting('extra_float_digits')::integer < 1
+        AND set_config('extra_float_digits', '1', true) IS NULL THEN NULL
+  ELSE coalesce(
     nullif(current_setting('connector_state.clock_id', true), ''),
-    set_config('connector_state.clock_id', (
-      SELECT 'pg:' || s.system_identifier || ':' || c.timeline_id
-          || CASE WHEN pg_is_in_recovery() THEN ':standby-' || coalesce(host(inet_server_addr()), 'local') ELSE '' END
-        FROM pg_control_system() s, pg_control_checkpoint() c), false))`;
+    set_config('connector_state.clock_id', connector_state_clock_id(), false)) END`;
 
 /** In one snapshot with the rows, so that both tell of the same events. */
 const CHECKPOINT = `(SELECT position FROM projection_checkpoint WHERE projection = 'connector_state_cache')`;
@@ -139,7 +142,7 @@ export interface LookupOptions {
   readonly now: () => number;
   /** This host's wall clock, to notice a freeze while the answer was on its way. */
   readonly wall: () => number;
-  /** When it fires the connection is closed under the query, because its answer may never come. */
+  /** When it fires nobody waits any more: the server is told to end the query, and the connection is given up. */
   readonly signal: AbortSignal;
 }
 
@@ -152,43 +155,48 @@ export async function lookup(
   keys: readonly LookupKey[],
   options: LookupOptions,
 ): Promise<LookupReply> {
-  const client = await connect(pool, options.signal);
-  let failure: Error | undefined;
-  const abort = () => {
-    failure = options.signal.reason as Error;
-    // Ends the pending query with an error; the pool replaces the connection.
-    destroySocket(client);
-  };
-  options.signal.addEventListener('abort', abort, { once: true });
+  const { signal } = options;
+  const names = statementNames(pool, options.namedStatements);
+  const client = await connect(pool, signal);
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  aborted.catch(() => undefined);
   // A connection that breaks rejects its query and emits `error` too, which would end the process unheard.
   const heard = () => undefined;
   client.on('error', heard);
+  let failure: Error | undefined;
   try {
     // Who does not ask for it does not pay for it.
     const withCheckpoint = keys.some(key => key.withCheckpoint);
-    const name = withCheckpoint ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME;
-    const query = {
-      ...(options.namedStatements ? { name } : {}),
-      text: withCheckpoint ? LOOKUP_WITH_CHECKPOINT_SQL : LOOKUP_SQL,
-      values: lookupParameters(keys),
-      rowMode: 'array' as const,
-    };
+    const text = withCheckpoint ? LOOKUP_WITH_CHECKPOINT_SQL : LOOKUP_SQL;
     for (let attempt = 1; ; attempt++) {
+      const name = names.nameOf(withCheckpoint ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME, text);
+      const query = {
+        ...(name !== undefined && { name }),
+        text,
+        values: lookupParameters(keys),
+        rowMode: 'array' as const,
+      };
       const [sentAtMs, wallBeforeMs] = [options.now(), options.wall()];
-      const result = await client.query<unknown[]>(query);
+      const result = await Promise.race([client.query<unknown[]>(query), aborted]).catch(error => {
+        if (name !== undefined && names.lost(error)) return undefined;
+        throw error;
+      });
       const [receivedAtMs, wallAfterMs] = [options.now(), options.wall()];
+      if (result === undefined) continue;
       // Timed by a clock that stood or was set meanwhile, the database's time would be placed wrongly on ours.
       if (isContinuous(receivedAtMs - sentAtMs, wallAfterMs - wallBeforeMs)) {
         return toReply(result.rows, sentAtMs, receivedAtMs);
       }
-      if (attempt === ATTEMPTS) throw new Error("this host's clock was set or stood during the lookup");
+      if (attempt >= ATTEMPTS) throw new Error("this host's clock was set or stood during the lookup");
     }
   } catch (error) {
-    failure ??= error as Error;
+    failure = error as Error;
     throw failure;
   } finally {
-    options.signal.removeEventListener('abort', abort);
-    // A statement that failed leaves a healthy connection; one that was cut off does not.
+    // A statement that failed leaves a healthy connection. One that nobody waits for any more is ended on the server
+    // before its place is given to another: see postgres/bounded-pool.ts.
     client.release(failure !== undefined && !isServerError(failure));
     client.off('error', heard);
   }
@@ -212,11 +220,6 @@ function connect(pool: Pool, signal: AbortSignal): Promise<PoolClient> {
       },
     );
   });
-}
-
-function destroySocket(client: PoolClient): void {
-  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
-  connection.stream.destroy();
 }
 
 const isServerError = (error: Error): boolean =>

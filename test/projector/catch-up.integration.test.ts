@@ -67,7 +67,7 @@ describe('catchUp', () => {
       const { live, expected } = await liveAndExpected(harness);
       expect(live).toEqual(expected);
       const { rows } = await pool.query(
-        `SELECT FROM pg_prepared_statements WHERE name LIKE 'cs_update_%connector_state_cache'`,
+        `SELECT FROM pg_prepared_statements WHERE name LIKE 'cs_update_%connector_state_cache_%'`,
       );
       expect(rows.length).toBeGreaterThanOrEqual(2);
       expect(await projector.verify()).toMatchObject({ equal: true });

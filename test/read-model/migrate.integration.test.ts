@@ -74,7 +74,8 @@ describe('migrate', () => {
 
     const results = await Promise.all(Array.from({ length: 4 }, () => migrate(url)));
 
-    expect(results.flatMap(result => result.applied)).toEqual(ALL);
+    // Whoever has the lock applies the next: the four take turns, and the table tells the order.
+    expect(results.flatMap(result => result.applied).sort()).toEqual([...ALL].sort());
     const recorded = await query(url, 'SELECT name FROM connector_state_migration ORDER BY id');
     expect(recorded.map(row => row.name)).toEqual(ALL);
   });
@@ -95,7 +96,7 @@ describe('migrate', () => {
       { code: 0, stderr: '' },
       { code: 0, stderr: '' },
     ]);
-    expect(results.flatMap(({ stdout }) => JSON.parse(stdout).applied)).toEqual(ALL);
+    expect(results.flatMap(({ stdout }) => JSON.parse(stdout).applied).sort()).toEqual([...ALL].sort());
   });
 
   it('leaves nothing behind when a migration fails, and succeeds once the cause is gone', async () => {
@@ -180,7 +181,7 @@ describe('migrate, when the database does not let it', () => {
 
       const error = await failure(url.href);
 
-      expect(error.code).toBe('DATABASE_UNAVAILABLE');
+      expect(error).toMatchObject({ code: 'DATABASE_REFUSED', reason: 'missing-right' });
       expect(error.message).toMatch(/permission denied for schema public.*role that owns the tables/);
     } finally {
       await query(owner, `DROP ROLE ${role}`);

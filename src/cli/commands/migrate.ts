@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { isPostgresUrl } from '../../settings.js';
 import { makeFirstContact } from '../first-contact.js';
 import { runSession } from '../session.js';
@@ -7,6 +7,14 @@ interface Options {
   readonly json?: boolean;
   readonly functionsRole?: string;
   readonly workerRole?: string;
+  readonly wait: number;
+}
+
+const MAX_WAIT_SECONDS = 86_400;
+
+function parseWait(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= MAX_WAIT_SECONDS) return Number(text);
+  throw new InvalidArgumentError(`whole seconds from 0 to ${MAX_WAIT_SECONDS}`);
 }
 
 export function addMigrate(program: Command): void {
@@ -15,20 +23,27 @@ export function addMigrate(program: Command): void {
     .description('create or upgrade the tables, and grant roles what they need')
     .option('--functions-role <name>', 'grant this existing role what a function needs: append and read')
     .option('--worker-role <name>', 'grant this existing role what the projector needs as well')
+    .option('--wait <seconds>', "how long to wait for other sessions' locks", parseWait, 60)
     .addHelpText(
       'after',
-      '\nSafe to run twice and from several processes at once.\n\nExample:\n  DATABASE_URL=postgres://owner@db/trading connector-state migrate --functions-role app --worker-role projector',
+      '\nSafe to run twice, from several processes at once, and through a pooler of any mode.\n\nExample:\n  DATABASE_URL=postgres://owner@db/trading connector-state migrate --functions-role app --worker-role projector',
     )
     .action((options: Options) =>
-      runSession(options.json === true, async ({ openDatabase, out }) => {
+      runSession(options.json === true, async ({ openDatabase, out, signal }) => {
         const { url, settings } = await openDatabase();
         await makeFirstContact(settings);
         // An EventStoreDB has no tables.
         const urls = [...new Set([url, settings.eventStoreUrl ?? url])].filter(isPostgresUrl);
         const applied: string[] = [];
         const { migrate } = await import('../../read-model/migrate.js');
-        for (const each of urls)
-          applied.push(...(await migrate(each, { log: text => out.message(text) })).applied);
+        for (const each of urls) {
+          const result = await migrate(each, {
+            log: text => out.message(text),
+            waitMs: options.wait * 1_000,
+            signal,
+          });
+          applied.push(...result.applied);
+        }
         const { functionsRole, workerRole } = options;
         if (functionsRole !== undefined || workerRole !== undefined) {
           const { grantPrivileges } = await import('../../read-model/grants.js');

@@ -1,6 +1,6 @@
 /** The relay's statements and the transaction around them. */
 import type { Pool, PoolClient } from 'pg';
-import { giveBack } from '../../postgres/give-back.js';
+import { BEGIN } from '../../postgres/transactions.js';
 import type { Untaken } from './forward.js';
 import { HOLDS_ITS_STREAM } from './table.js';
 import { toWaiting, type WaitingEvent } from './waiting-event.js';
@@ -58,13 +58,13 @@ export async function inRelayTransaction<T>(
   client.on('error', heard);
   let isSound = false;
   try {
-    await client.query('BEGIN');
+    await client.query(BEGIN);
     const result = await work(queriesOf(client));
     await client.query('COMMIT');
     isSound = true;
     return result;
   } finally {
-    giveBack(client, isSound);
+    client.release(!isSound);
     client.off('error', heard);
   }
 }

@@ -1,18 +1,22 @@
 /**
  * One statement on a pooled connection, ended by a deadline or a signal whatever the connection does.
  *
- * A connection whose statement did not come to an end is destroyed, never returned: the next user would get the
- * late answer. The server process behind it may finish the statement all the same; appends are idempotent, and
- * bound their wait for the lock (see the migration), so that nothing piles up there.
+ * A connection whose statement did not come to an end is given up, never returned: the next user would get the
+ * late answer. The pool has the server end it first (postgres/bounded-pool.ts); appends are idempotent, should it have
+ * been too late for that.
+ *
+ * Where a pooler loses prepared statements, or the server's defaults (isolation, read only) do not do for the statement,
+ * it is sent again as they allow: what was refused was not executed. See postgres/statement-names.ts, transactions.ts.
  */
 import type { Pool, PoolClient, QueryArrayConfig } from 'pg';
 import type { ConnectorStateError } from '../../errors.js';
 import { pg } from '../../postgres/driver.js';
-import { giveBack } from '../../postgres/give-back.js';
+import { statementNames } from '../../postgres/statement-names.js';
+import { inTransaction, learnFrom, needsTransactions } from '../../postgres/transactions.js';
 import { EventStoreFailure, isStatementError, toStoreError } from './failure.js';
 
 export interface Statement {
-  /** Also the prepared statement's name. */
+  /** Also what the prepared statement is called. */
   readonly name: string;
   readonly text: string;
 }
@@ -43,13 +47,24 @@ export type RunStatement = (
 ) => Promise<readonly TextRow[]>;
 
 export function createRunner(pool: Pool, useNamedStatements: boolean): RunStatement {
-  return async ({ name, text }, values, bounds) => {
-    const query: QueryArrayConfig = { text, values: [...values], rowMode: 'array', types: AS_TEXT };
-    if (useNamedStatements) query.name = name;
+  const names = statementNames(pool, useNamedStatements);
+  return async ({ name: wanted, text }, values, bounds) => {
     const interruption = interruptAfter(bounds, bounds.action);
     try {
-      const client = await checkOut(pool, interruption.promise);
-      return await runOn(client, query, bounds.onRow, interruption.promise);
+      for (;;) {
+        const name = names.nameOf(wanted, text);
+        const query: QueryArrayConfig = { text, values: [...values], rowMode: 'array', types: AS_TEXT };
+        if (name !== undefined) query.name = name;
+        const isWhole = needsTransactions(pool);
+        const client = await checkOut(pool, interruption.promise);
+        try {
+          return await runOn(client, query, bounds.onRow, isWhole, interruption.promise);
+        } catch (error) {
+          if (name !== undefined && names.lost(error)) continue;
+          if (!isWhole && learnFrom(pool, error)) continue;
+          throw error;
+        }
+      }
     } catch (error) {
       throw bounds.recognise?.(error) ?? toStoreError(error, bounds.action);
     } finally {
@@ -76,6 +91,7 @@ async function runOn(
   client: PoolClient,
   query: QueryArrayConfig,
   onRow: ((row: TextRow) => void) | undefined,
+  inItsTransaction: boolean,
   interrupted: Promise<never>,
 ): Promise<readonly TextRow[]> {
   // A connection that breaks rejects its query and emits `error` too, which would end the process unheard.
@@ -83,9 +99,12 @@ async function runOn(
   client.on('error', heard);
   let reusable = false;
   try {
-    const rows = onRow
-      ? rowByRow(client, query, onRow)
-      : client.query<(string | null)[]>(query).then(result => result.rows);
+    const run = () =>
+      onRow
+        ? rowByRow(client, query, onRow)
+        : client.query<(string | null)[]>(query).then(result => result.rows);
+    const rows = inItsTransaction ? inTransaction(client, run) : run();
+    rows.catch(() => undefined);
     const answer = await Promise.race([rows, interrupted]);
     reusable = true;
     return answer;
@@ -93,7 +112,7 @@ async function runOn(
     reusable = isStatementError(error);
     throw error;
   } finally {
-    giveBack(client, reusable);
+    client.release(!reusable);
     client.off('error', heard);
   }
 }

@@ -12,6 +12,7 @@ import { StaleHits1764000000007 } from './1764000000007-stale-hits.js';
 import { ClockScope1764000000008 } from './1764000000008-clock-scope.js';
 import { LogMark1764000000010 } from './1764000000010-log-mark.js';
 import { ReadTablesHealed1764000000011 } from './1764000000011-read-tables-healed.js';
+import { AnyPostgres1764000000012 } from './1764000000012-any-postgres.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -24,4 +25,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   ClockScope1764000000008,
   LogMark1764000000010,
   ReadTablesHealed1764000000011,
+  AnyPostgres1764000000012,
 ];

@@ -1,0 +1,117 @@
+/**
+ * A pool that never has more connections on the server than it may, whatever happens there (promise 15).
+ *
+ * `pg`'s own pool frees a place the moment a connection is given up. But a server that waits for a lock, or stands still,
+ * does not notice that its client has left, and the replacement is one process more: with one place and a table
+ * locked by another session eight were counted after 25 seconds, and they stayed after the pool's end. Here a place is
+ * free when the server has let go of it:
+ *
+ *   released ─ healthy ─────────────────→ idle
+ *            ├ failed, nothing under way → goodbye ─────────────────────────────→ the server closed it → free
+ *            └ a statement is under way ─→ cancelled over one more connection ─→ it ended → goodbye → …
+ *                                              ↑ not yet: asked again ┘
+ *
+ * A statement that goes on for {@link GIVE_UP_MS} all the same is one that the server cannot be asked about: the network
+ * swallows everything, or the server was replaced behind its address. Then the place is freed without proof, or a
+ * failover would leave a pool without connections until TCP gives up, which takes a quarter of an hour.
+ *
+ * Cancelling takes one connection at a time for the whole pool: at most `max` + 1 in all.
+ */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PoolClient, PoolConfig, Pool as PoolType } from 'pg';
+import { type DriverClient, requestCancel } from './cancel.js';
+import { pg } from './driver.js';
+
+const CANCEL_TIMEOUT_MS = 2_000;
+/** A statement ends some milliseconds after it was told to. */
+const END_GRACE_MS = 500;
+const GIVE_UP_MS = 60_000;
+
+export interface BoundedPool extends PoolType {
+  /** Cuts every connection, in the middle of whatever it does; for after `end()`, when a server does not answer. */
+  destroy(): void;
+}
+
+/** What `pg-pool` does and does not declare. */
+interface PoolInternals {
+  _clients: object[];
+  _release(client: DriverClient, idleListener: () => void, failure?: unknown): void;
+  _remove(client: DriverClient, callback?: () => void): void;
+  _pulseQueue(): void;
+}
+
+const Base = pg.Pool as unknown as new (config: PoolConfig) => PoolType & PoolInternals;
+
+class ServerBoundedPool extends Base implements BoundedPool {
+  #cancelling: Promise<unknown> = Promise.resolve();
+  readonly #open = new Set<DriverClient>();
+  #destroyed = false;
+
+  constructor(config: PoolConfig) {
+    super(config);
+    this.on('connect', client => {
+      const opened = client as unknown as DriverClient;
+      this.#open.add(opened);
+      client.once('end', () => this.#open.delete(opened));
+    });
+  }
+
+  override _release(client: DriverClient, idleListener: () => void, failure?: unknown): void {
+    const release = () => super._release(client, idleListener, failure);
+    if (failure && !client.readyForQuery) void this.#endStatement(client).then(release);
+    else release();
+  }
+
+  /** Its place stays taken until the server has closed the connection. */
+  override _remove(client: DriverClient, callback?: () => void): void {
+    const place = {};
+    this._clients.push(place);
+    super._remove(client, () => {
+      this._clients = this._clients.filter(taken => taken !== place);
+      // Without one it is the pool's end that removes, and waits for the last to go.
+      if (callback) callback();
+      else this._pulseQueue();
+    });
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    for (const { connection } of this.#open) connection.stream.destroy();
+  }
+
+  async #endStatement(client: DriverClient): Promise<void> {
+    const ask = () => {
+      const turn = this.#cancelling.then(() =>
+        client.readyForQuery || this.#destroyed ? undefined : requestCancel(client, CANCEL_TIMEOUT_MS),
+      );
+      this.#cancelling = turn;
+      return turn;
+    };
+    // Cut in the middle of a statement (pg does so when its own timeout ends one): the server may not have noticed.
+    if (!isBusy(client)) return ask();
+    const startedMs = performance.now();
+    const ended = new Promise<void>(resolve => {
+      client.once('drain', resolve).once('end', resolve);
+    });
+    while (isBusy(client) && !this.#destroyed && performance.now() - startedMs < GIVE_UP_MS) {
+      await ask();
+      await Promise.race([ended, delay(END_GRACE_MS, undefined, { ref: false })]);
+    }
+    // Its goodbye would wait for the answers.
+    if (isBusy(client)) client.connection.stream.destroy();
+  }
+}
+
+/** Connected, and the server has not said that it is ready for the next statement. */
+const isBusy = (client: DriverClient): boolean =>
+  client._queryable && !client._ended && !client.readyForQuery;
+
+export const createBoundedPool = (config: PoolConfig): BoundedPool => new ServerBoundedPool(config);
+
+/** Of a pool that may be another one. */
+export const destroyPool = (pool: PoolType): void => {
+  if (pool instanceof ServerBoundedPool) pool.destroy();
+};
+
+export type { PoolClient };

@@ -1,0 +1,56 @@
+/**
+ * A request to end the statement that a connection is busy with.
+ *
+ * The protocol has it on a connection of its own, which carries the key of the one that is meant and nothing else:
+ * no login, no session, closed by the server once the signal is sent. A pooler passes it on. TLS where the
+ * connection that is meant has it, for some servers listen to nothing else.
+ */
+import type { ClientBase } from 'pg';
+import { pg } from './driver.js';
+
+/** What `pg` keeps of a connection and does not declare. */
+export interface DriverClient extends ClientBase {
+  readonly connection: DriverConnection;
+  readonly connectionParameters: object;
+  readonly host: string;
+  readonly port: number;
+  readonly processID: number | null;
+  readonly secretKey: number | Buffer | null;
+  readonly readyForQuery: boolean;
+  readonly _queryable: boolean;
+  readonly _ended: boolean;
+}
+
+interface DriverConnection {
+  readonly ssl: unknown;
+  readonly stream: { destroy(): void; once(event: 'close', listener: () => void): void };
+  connect(port: number | string, host?: string): void;
+  requestSsl(): void;
+  cancel(processId: number, secretKey: unknown): void;
+  on(event: 'connect' | 'sslconnect' | 'end' | 'error', listener: () => void): void;
+}
+
+/**
+ * Resolves when the server has closed the connection that asked, or would not take it, or `timeoutMs` is over. The
+ * statement then ends soon, or had ended before; only its own connection tells.
+ */
+export function requestCancel(client: DriverClient, timeoutMs: number): Promise<void> {
+  const { processID, secretKey, host, port } = client;
+  if (processID === null || secretKey === null) return Promise.resolve();
+  return new Promise(resolve => {
+    const { connection } = new pg.Client(client.connectionParameters) as unknown as DriverClient;
+    const timer = setTimeout(end, timeoutMs);
+    function end() {
+      clearTimeout(timer);
+      connection.stream.destroy();
+      resolve();
+    }
+    const ask = () => connection.cancel(processID as number, secretKey);
+    connection.on('connect', () => (connection.ssl ? connection.requestSsl() : ask()));
+    connection.on('sslconnect', ask);
+    connection.on('end', end);
+    connection.on('error', end);
+    if (host.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`);
+    else connection.connect(port, host);
+  });
+}

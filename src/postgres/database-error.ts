@@ -1,0 +1,159 @@
+/**
+ * What a failure of the database is called, by its cause.
+ *
+ * Three codes, because three different people act on them. `DATABASE_UNAVAILABLE`: nobody answers, or not now, and the
+ * same may succeed later. `DATABASE_NOT_MIGRATED`: the tables are missing or of another version. `DATABASE_REFUSED`:
+ * the server answers and says no for a reason that waiting will not change (a right, a read-only server, a pooler, an
+ * isolation level, a version); the reason is on the error, and the message says what to set.
+ *
+ * The message keeps the SQLSTATE or errno and the server's one line; never the connection string, and never the error
+ * object itself, which may hold the statement's values.
+ */
+import { ConnectorStateError } from '../errors.js';
+
+export const DATABASE_REASONS = [
+  'unreachable',
+  'busy',
+  'interrupted',
+  'not-migrated',
+  'missing-right',
+  'read-only',
+  'pooler',
+  'isolation',
+  'version',
+  'data',
+  'refused',
+] as const;
+
+/**
+ * `unreachable`: nobody answered. `busy`: the server has no room, no disk, a lock that another holds. `interrupted`: a
+ * statement was cancelled, by a timeout or by somebody. `data`: it would not take a value. `refused`: anything else.
+ */
+export type DatabaseReason = (typeof DATABASE_REASONS)[number];
+
+/** A {@link ConnectorStateError} of the database, with the reason for programs. */
+export class DatabaseError extends ConnectorStateError {
+  readonly reason: DatabaseReason;
+  /** The same call may succeed later without anyone changing anything. */
+  readonly transient: boolean;
+
+  constructor(reason: DatabaseReason, message: string, options?: { cause?: unknown }) {
+    super(CODES[reason] ?? 'DATABASE_REFUSED', message, options);
+    this.reason = reason;
+    this.transient = isTransientReason(reason);
+  }
+}
+
+const CODES: Partial<Record<DatabaseReason, 'DATABASE_UNAVAILABLE' | 'DATABASE_NOT_MIGRATED'>> = {
+  unreachable: 'DATABASE_UNAVAILABLE',
+  busy: 'DATABASE_UNAVAILABLE',
+  interrupted: 'DATABASE_UNAVAILABLE',
+  'not-migrated': 'DATABASE_NOT_MIGRATED',
+};
+
+export const isTransientReason = (reason: DatabaseReason): boolean =>
+  reason === 'unreachable' || reason === 'busy' || reason === 'interrupted';
+
+/** SQLSTATEs of one meaning; the classes below take the rest. */
+const BY_STATE: Readonly<Record<string, DatabaseReason>> = {
+  '42P01': 'not-migrated', // undefined table
+  '42883': 'not-migrated', // undefined function
+  '42703': 'not-migrated', // undefined column
+  '3F000': 'not-migrated', // undefined schema
+  '42501': 'missing-right',
+  '25006': 'read-only',
+  '25000': 'isolation', // raised by our functions; see event-store/postgres/append.ts
+  '42P05': 'pooler', // a prepared statement of that name exists: another client's
+  '26000': 'pooler', // the prepared statement does not exist: it is on another connection of the pooler
+  '55P03': 'busy', // lock not available
+  '57014': 'interrupted', // statement timeout, or a cancel request
+  '28P01': 'refused',
+  '28000': 'refused',
+  '3D000': 'refused',
+};
+
+/** Connection, rollback (deadlock, serialization), resources, objects in use, operator, system, internal. */
+const BY_CLASS: Readonly<Record<string, DatabaseReason>> = {
+  '08': 'unreachable',
+  '22': 'data',
+  '23': 'data',
+  '40': 'busy',
+  '53': 'busy',
+  '55': 'busy',
+  '57': 'unreachable',
+  '58': 'unreachable',
+  XX: 'unreachable',
+};
+
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** What a standby says to BEGIN … READ WRITE: 0A000. */
+const IN_RECOVERY = /during recovery/i;
+/** PgBouncer's words; it has only 08P01 for them. */
+const POOLER = /unsupported startup parameter|prepared statement .* (already exists|does not exist)/i;
+
+/** @returns `unreachable` also for whatever is no error of a server at all */
+export function reasonOf(error: unknown): DatabaseReason {
+  if (error instanceof DatabaseError) return error.reason;
+  const { code, message } = describeDatabaseError(error);
+  if (POOLER.test(message)) return 'pooler';
+  if (code === undefined || !SQLSTATE.test(code)) return 'unreachable';
+  if (IN_RECOVERY.test(message)) return 'read-only';
+  return BY_STATE[code] ?? BY_CLASS[code.slice(0, 2)] ?? 'refused';
+}
+
+/** A prepared statement that a pooler lost, or that another of its clients made under the same name. */
+export const isLostStatement = (error: unknown): boolean => {
+  const { code } = describeDatabaseError(error);
+  return code === '42P05' || code === '26000';
+};
+
+const REMEDIES: Readonly<Record<DatabaseReason, string>> = {
+  unreachable: 'check DATABASE_URL and that the server runs',
+  busy: 'the database is not able to now; `connector-state doctor` says who holds what',
+  interrupted:
+    'the server ended the statement: raise statement_timeout of this role or database, or see who cancelled it',
+  'not-migrated':
+    'run `connector-state migrate`; if they are there, the search_path of this role or database must name their schema',
+  'missing-right': 'grant it with `connector-state migrate --functions-role` or `--worker-role`',
+  'read-only':
+    'the server is a standby or was set read-only: point DATABASE_URL at the primary, and set default_transaction_read_only off',
+  pooler:
+    'a pooler between us and the server does not take this: set NAMED_STATEMENTS=false, and remove options from DATABASE_URL that it does not know',
+  isolation:
+    'the pooler or server does not keep BEGIN ISOLATION LEVEL READ COMMITTED: set default_transaction_isolation of this role or database to "read committed"',
+  version: 'use PostgreSQL 14 to 18',
+  data: 'the database refused a value',
+  refused: 'the database refused',
+};
+
+export const remedyOf = (reason: DatabaseReason): string => REMEDIES[reason];
+
+const SUBJECTS: Partial<Record<DatabaseReason, string>> = {
+  'not-migrated': "the database lacks connector-state's tables",
+  'missing-right': 'the database role lacks a privilege',
+  'read-only': 'the database takes no writes',
+  busy: 'the database cannot do it now',
+  interrupted: 'the database did not finish',
+  data: 'the database did not take it',
+  refused: 'the database did not take it',
+};
+
+/** The database's errors in our terms. */
+export function toDatabaseError(error: unknown): ConnectorStateError {
+  if (error instanceof ConnectorStateError) return error;
+  const { code, message } = describeDatabaseError(error);
+  const reason = reasonOf(error);
+  const subject = SUBJECTS[reason] ?? 'the database cannot be used';
+  return new DatabaseError(reason, `${subject} (${code ? `${code}: ` : ''}${message}): ${remedyOf(reason)}`);
+}
+
+/** Connecting to a name with several addresses fails with an AggregateError that has no message of its own. */
+export function describeDatabaseError(error: unknown): { code: string | undefined; message: string } {
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return describeDatabaseError(error.errors[0]);
+  const code = (error as { code?: unknown })?.code;
+  return {
+    code: typeof code === 'string' ? code : undefined,
+    message: error instanceof Error ? error.message : 'unknown error',
+  };
+}

@@ -1,0 +1,137 @@
+/** Promise 15: however long the server takes, a pool has no more processes there than it may, and none after its end. */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Client, Pool } from 'pg';
+import { createConnectorState } from '../../src/connector-state.js';
+import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
+import { silentLogger } from '../../src/logging.js';
+import { pg } from '../../src/postgres/driver.js';
+import { createPool } from '../../src/postgres/pool.js';
+import { lookup } from '../../src/read-model/lookup.js';
+import { createTestDatabase } from '../support/database.js';
+import { closing, eventually } from '../support/world.js';
+
+const KEY = { cacheKey: 'a', exchange: 'BYBIT', environment: 'MAINNET' } as const;
+const NOW = { now: () => performance.now(), wall: () => performance.now(), namedStatements: true };
+
+let locker: Client | undefined;
+let observer: Client | undefined;
+let url = '';
+
+async function givenLockedTables(...tables: string[]): Promise<void> {
+  const database = await createTestDatabase();
+  closing({ close: () => database.drop() });
+  url = database.url;
+  locker = await givenClient('locker');
+  // Within a transaction the list of sessions does not change.
+  observer = await givenClient('observer');
+  await locker.query(`BEGIN; LOCK TABLE ${tables.join(', ')} IN ACCESS EXCLUSIVE MODE`);
+}
+
+async function givenClient(name: string): Promise<Client> {
+  const client = new pg.Client({ connectionString: url, application_name: name });
+  await client.connect();
+  return closing(Object.assign(client, { close: () => client.end() }));
+}
+
+afterEach(() => {
+  locker = undefined;
+  observer = undefined;
+});
+
+async function backends(): Promise<number> {
+  const result = await observer?.query<{ n: number }>(
+    `SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'connector-state'`,
+  );
+  return result?.rows[0]?.n ?? -1;
+}
+
+const waiting = async () =>
+  (
+    await observer?.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+  )?.rowCount;
+
+describe('lookups that nobody waits for any more', () => {
+  it('are ended on the server, and give their place back only then', async () => {
+    await givenLockedTables('connector_state_cache');
+    const pool = createPool({ connectionString: url, max: 2, log: silentLogger });
+    closing({ close: () => pool.end() });
+    const seen: number[] = [];
+
+    for (let n = 0; n < 12; n++) {
+      const late = new AbortController();
+      const answer = lookup(pool, [KEY], { ...NOW, signal: late.signal });
+      await eventually(async () => expect(await waiting()).toBeGreaterThan(0));
+      late.abort(new Error('late'));
+      await expect(answer).rejects.toThrow('late');
+      seen.push(await backends());
+    }
+
+    expect(Math.max(...seen)).toBeLessThanOrEqual(3);
+    // The table is still locked, and nobody waits for it.
+    await eventually(async () => expect(await waiting()).toBe(0));
+    await locker?.query('COMMIT');
+    expect(await lookup(pool, [KEY], { ...NOW, signal: new AbortController().signal })).toMatchObject({
+      rows: [{ state: undefined }],
+    });
+  });
+
+  it('leave nothing behind when the pool ends meanwhile', async () => {
+    await givenLockedTables('connector_state_cache');
+    const pool = createPool({ connectionString: url, max: 1, log: silentLogger });
+    const late = new AbortController();
+    const answer = lookup(pool, [KEY], { ...NOW, signal: late.signal });
+    await eventually(async () => expect(await waiting()).toBe(1));
+
+    late.abort(new Error('late'));
+    await expect(answer).rejects.toThrow('late');
+    await pool.end();
+
+    await eventually(async () => expect(await backends()).toBe(0));
+  });
+});
+
+it('an append or a read that was given up ends on the server as well', async () => {
+  await givenLockedTables('connector_event', 'connector_stream');
+  const pool: Pool = createPool({ connectionString: url, max: 1, log: silentLogger });
+  closing({ close: () => pool.end() });
+  const store = createPostgresEventStore({ pool });
+  const seen: number[] = [];
+
+  for (let n = 0; n < 3; n++) {
+    const late = new AbortController();
+    const read = store.subscribe({ after: undefined, signal: late.signal });
+    const first = read[Symbol.asyncIterator]().next();
+    await eventually(async () => expect(await waiting()).toBe(1));
+    late.abort();
+    await first.catch(() => undefined);
+    seen.push(await backends());
+  }
+
+  expect(Math.max(...seen)).toBeLessThanOrEqual(2);
+  await store.close();
+});
+
+it('a process whose lookups all run out of time never has more than its pool and one', async () => {
+  await givenLockedTables('connector_state_cache');
+  const state = await createConnectorState({
+    databaseUrl: url,
+    logger: silentLogger,
+    poolSize: 1,
+    memoryEntries: 0,
+    lookupDeadlineMs: 20,
+    breakerResetMs: 10,
+  });
+  const seen: number[] = [];
+
+  for (let n = 0; n < 30; n++) {
+    await state.cache.get({ userId: 'a', credentialId: 'c', exchange: 'BYBIT', environment: 'MAINNET' });
+    seen.push(await backends());
+  }
+  await state.close();
+
+  expect(Math.max(...seen)).toBeLessThanOrEqual(2);
+  await eventually(async () => expect(await backends()).toBe(0));
+});

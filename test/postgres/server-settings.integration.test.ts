@@ -1,0 +1,57 @@
+/** Whatever a database, a role or another client of a pooler has set: facts are stored, and live equals rebuilt. */
+import { describe, expect, it } from '@jest/globals';
+import { createOutboxTable } from '../../src/event-store/outbox/index.js';
+import { serialiseEvent } from '../../src/event-store/serialise.js';
+import { silentLogger } from '../../src/logging.js';
+import { createPool } from '../../src/postgres/pool.js';
+import { id, synced } from '../support/facts.js';
+import { closing, givenWorld, type World } from '../support/world.js';
+
+const set = (world: World, setting: string, value: string) =>
+  world.sql(`ALTER DATABASE "${new URL(world.databaseUrl).pathname.slice(1)}" SET ${setting} = ${value}`);
+
+describe.each([
+  ['default_transaction_isolation', "'repeatable read'"],
+  ['default_transaction_isolation', 'serializable'],
+  ['default_transaction_read_only', 'on'],
+  ['extra_float_digits', '0'],
+  ['extra_float_digits', '-15'],
+])('a database with %s = %s', (setting, value) => {
+  it('is used as any other', async () => {
+    const world = await givenWorld();
+    await set(world, setting, value);
+    const process = await world.process();
+
+    for (let n = 0; n < 3; n++) {
+      await world.connector(process, 'BYBIT', { userId: `u${n}` }).initialize();
+      await world.connector(process, 'BINGX', { userId: `v${n}` }).initialize();
+      expect(await process.flush()).toMatchObject({ ok: true, pending: 0 });
+    }
+
+    const projector = await process.projector();
+    expect(await projector.verify()).toMatchObject({ equal: true });
+    const fresh = await world.process();
+    const { ref } = world.connector(fresh, 'BYBIT', { userId: 'u0' });
+    expect(await fresh.cache.get(ref)).toMatchObject({ hit: true });
+  });
+
+  it('takes what has to wait in the outbox', async () => {
+    const world = await givenWorld();
+    await set(world, setting, value);
+    const pool = createPool({ connectionString: world.databaseUrl, max: 2, log: silentLogger });
+    closing({ close: () => pool.end() });
+    const outbox = createOutboxTable(pool, true);
+
+    expect(await outbox.add([serialiseEvent({ ...synced(), id: id(1) })], { onlyBehind: false })).toBe(true);
+    expect(await outbox.status()).toMatchObject({ waiting: 1 });
+  });
+});
+
+it('the outbox is never asked under a snapshot older than its lock', async () => {
+  const world = await givenWorld();
+
+  await expect(
+    world.sql(`BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT connector_outbox_add('[]', false, 1000)`),
+  ).rejects.toMatchObject({ code: '25000' });
+  await world.sql('ROLLBACK');
+});
