@@ -7,23 +7,23 @@
  * free when the server has let go of it:
  *
  *   released ─ healthy ─────────────────→ idle
- *            ├ failed, nothing under way → goodbye ─────────────────────────────→ the server closed it → free
- *            └ a statement is under way ─→ cancelled over one more connection ─→ it ended → goodbye → …
- *                                              ↑ not yet: asked again ┘
+ *            ├ failed, nothing under way → goodbye ───────────────────────────────→ the server closed it → free
+ *            └ a statement is under way ─→ cancelled over one more connection ──→ it ended → goodbye → …
+ *                                              ↑ not yet, and the server says │
+ *                                              └ that it works on it ─────────┴→ it knows nothing of it → cut → free
  *
- * A statement that goes on for {@link GIVE_UP_MS} all the same is one that the server cannot be asked about: the network
- * swallows everything, or the server was replaced behind its address. Then the place is freed without proof, or a
- * failover would leave a pool without connections until TCP gives up, which takes a quarter of an hour.
+ * A server that does not even answer that question for {@link GIVE_UP_MS} stands still, or the network swallows
+ * everything. Then the place is freed without proof, or a failover would leave a pool without connections until TCP
+ * gives up, which takes a quarter of an hour.
  *
- * Cancelling takes one connection at a time for the whole pool: at most `max` + 1 in all.
+ * Cancelling and asking take one connection at a time for the whole pool: at most `max` + 1 in all.
  */
-
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolClient, PoolConfig, Pool as PoolType } from 'pg';
-import { type DriverClient, requestCancel } from './cancel.js';
+import { type DriverClient, isAtWork, requestCancel } from './cancel.js';
 import { pg } from './driver.js';
 
-const CANCEL_TIMEOUT_MS = 2_000;
+const ASK_TIMEOUT_MS = 2_000;
 /** A statement ends some milliseconds after it was told to. */
 const END_GRACE_MS = 500;
 const GIVE_UP_MS = 60_000;
@@ -44,7 +44,7 @@ interface PoolInternals {
 const Base = pg.Pool as unknown as new (config: PoolConfig) => PoolType & PoolInternals;
 
 class ServerBoundedPool extends Base implements BoundedPool {
-  #cancelling: Promise<unknown> = Promise.resolve();
+  #asking: Promise<void> = Promise.resolve();
   readonly #open = new Set<DriverClient>();
   #destroyed = false;
 
@@ -80,26 +80,37 @@ class ServerBoundedPool extends Base implements BoundedPool {
     for (const { connection } of this.#open) connection.stream.destroy();
   }
 
+  /** Resolves when the server is done with the statement, or cannot be asked. */
   async #endStatement(client: DriverClient): Promise<void> {
-    const ask = () => {
-      const turn = this.#cancelling.then(() =>
-        client.readyForQuery || this.#destroyed ? undefined : requestCancel(client, CANCEL_TIMEOUT_MS),
-      );
-      this.#cancelling = turn;
-      return turn;
-    };
+    // A refusal and "ready for the next" arrive together, and pg hands on the first before it reads the second.
+    await new Promise(setImmediate);
+    if (client.readyForQuery) return;
     // Cut in the middle of a statement (pg does so when its own timeout ends one): the server may not have noticed.
-    if (!isBusy(client)) return ask();
+    if (!isBusy(client)) return this.#overOneMore(() => requestCancel(client, ASK_TIMEOUT_MS));
     const startedMs = performance.now();
     const ended = new Promise<void>(resolve => {
       client.once('drain', resolve).once('end', resolve);
     });
-    while (isBusy(client) && !this.#destroyed && performance.now() - startedMs < GIVE_UP_MS) {
-      await ask();
+    const goesOn = () => isBusy(client) && !this.#destroyed;
+    /** To the server: it answers, and has no such statement under way. */
+    let isUnknown = false;
+    while (goesOn() && !isUnknown && performance.now() - startedMs < GIVE_UP_MS) {
+      await this.#overOneMore(async () => {
+        if (goesOn()) await requestCancel(client, ASK_TIMEOUT_MS);
+      });
       await Promise.race([ended, delay(END_GRACE_MS, undefined, { ref: false })]);
+      await this.#overOneMore(async () => {
+        if (goesOn()) isUnknown = (await isAtWork(client, ASK_TIMEOUT_MS)) === false;
+      });
     }
     // Its goodbye would wait for the answers.
     if (isBusy(client)) client.connection.stream.destroy();
+  }
+
+  /** One connection at a time beside the pool's own. */
+  #overOneMore(ask: () => Promise<void>): Promise<void> {
+    this.#asking = this.#asking.then(ask);
+    return this.#asking;
   }
 }
 

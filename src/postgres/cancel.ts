@@ -1,5 +1,5 @@
 /**
- * A request to end the statement that a connection is busy with.
+ * A request to end the statement that a connection is busy with, and the question whether it still is.
  *
  * The protocol has it on a connection of its own, which carries the key of the one that is meant and nothing else:
  * no login, no session, closed by the server once the signal is sent. A pooler passes it on. TLS where the
@@ -53,4 +53,32 @@ export function requestCancel(client: DriverClient, timeoutMs: number): Promise<
     if (host.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`);
     else connection.connect(port, host);
   });
+}
+
+/**
+ * Asks the server, over a connection of its own, whether it still works for `client`. No when it does not know it: the
+ * server was replaced behind its address, or is a pooler, which has its own bounds.
+ *
+ * @returns `undefined` when it does not answer within `timeoutMs`
+ */
+export async function isAtWork(client: DriverClient, timeoutMs: number): Promise<boolean | undefined> {
+  const probe = new pg.Client({
+    ...client.connectionParameters,
+    password: (client as unknown as { password: string }).password,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+  });
+  probe.on('error', () => undefined);
+  try {
+    await probe.connect();
+    const { rowCount } = await probe.query(
+      `SELECT FROM pg_stat_activity WHERE pid = $1 AND state IS DISTINCT FROM 'idle'`,
+      [client.processID],
+    );
+    return rowCount === 1;
+  } catch {
+    return undefined;
+  } finally {
+    (probe as unknown as DriverClient).connection.stream.destroy();
+  }
 }
