@@ -30,7 +30,8 @@ import type { Projector } from './projector/projector.js';
 import { isMigrated } from './read-model/schema-version.js';
 import { runRehearsals } from './rehearsals.js';
 import { createRemoteEvents } from './remote-events.js';
-import { readSettings, type Settings, type SettingsInput } from './settings.js';
+import { readSettings, SETTING_NAMES, type Settings, type SettingsInput } from './settings.js';
+import { refuseUnknownOptions } from './unknown-options.js';
 
 export interface ConnectorStateOptions extends SettingsInput {
   /** Default: JSON lines (or text, see `logFormat`) to stderr. */
@@ -63,6 +64,13 @@ export interface ConnectorState {
   close(): Promise<void>;
 }
 
+/** Complete by its type. */
+const NOT_SETTINGS: Readonly<Record<Exclude<keyof ConnectorStateOptions, keyof SettingsInput>, true>> = {
+  logger: true,
+  clock: true,
+  random: true,
+};
+
 /** How long the start waits for the database before it goes on without. */
 const START_DEADLINE_MS = 1_000;
 /** How long whoever needs the tables waits for somebody else who has them locked. */
@@ -75,6 +83,7 @@ const DISCONNECT_DEADLINE_MS = 2_000;
  *   no database is configured and the embedded one cannot run. An unreachable database does not throw.
  */
 export async function createConnectorState(options: ConnectorStateOptions = {}): Promise<ConnectorState> {
+  refuseUnknownOptions(options, [...Object.keys(NOT_SETTINGS), ...SETTING_NAMES], 'createConnectorState');
   const settings = readSettings(options);
   if (settings.eventStoreUrl !== undefined) {
     const { checkEventStoreUrl } = await import('./event-stores.js');

@@ -1,3 +1,6 @@
+/** Node fires a longer timer at once. 24.8 days are for ever here. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** `promise`, or `fallback()` when it takes longer; the promise goes on and its late outcome is not looked at. */
 export async function withDeadline<T, F>(
   promise: Promise<T>,
@@ -6,13 +9,16 @@ export async function withDeadline<T, F>(
 ): Promise<T | F> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<F>((resolve, reject) => {
-    timer = setTimeout(() => {
-      try {
-        resolve(fallback());
-      } catch (error) {
-        reject(error);
-      }
-    }, deadlineMs);
+    timer = setTimeout(
+      () => {
+        try {
+          resolve(fallback());
+        } catch (error) {
+          reject(error);
+        }
+      },
+      Math.min(deadlineMs, MAX_TIMER_MS),
+    );
   });
   // After the race nobody listens to it any more, and a late failure must not end the process.
   promise.catch(() => undefined);

@@ -7,10 +7,10 @@ import { InvalidSettingsError } from './errors.js';
 import type { EventStore, TransferableEventStore } from './event-store/event-store.js';
 import type { EventStoreFailure } from './event-store/eventstoredb/failure.js';
 import type { Logger } from './logging.js';
+import { isPostgresUrl } from './postgres/database-url.js';
 import { createPool, describeDatabaseError } from './postgres/pool.js';
 import { describeDatabase, describeFaultOfUrl } from './read-model/connection.js';
 import { isMigrated } from './read-model/schema-version.js';
-import { isPostgresUrl } from './settings.js';
 
 export interface EventStoreUse {
   /** Of the pool, where the store has one. */

@@ -9,6 +9,7 @@ import { CACHE_MODES, type CacheMode, FIRST_CONTACTS, type FirstContact } from '
 import { CLOCK_POLICIES, type ClockPolicy, DEFAULT_TTL_MS, MAX_TTL_MS, MIN_TTL_MS } from './clock/ttl.js';
 import { InvalidSettingsError } from './errors.js';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './logging.js';
+import { type ParsedUrl, POSTGRES_EXAMPLE, parsePostgresUrl } from './postgres/database-url.js';
 
 export const PROJECTION_MODES = ['inline', 'worker'] as const;
 export type ProjectionMode = (typeof PROJECTION_MODES)[number];
@@ -68,27 +69,62 @@ export interface Settings {
   readonly logFormat: LogFormat;
 }
 
+/** Complete by its type. */
+const NAMES: Readonly<Record<keyof Settings, true>> = {
+  databaseUrl: true,
+  eventStoreUrl: true,
+  dataDir: true,
+  autoMigrate: true,
+  projection: true,
+  poolSize: true,
+  namedStatements: true,
+  lookupDeadlineMs: true,
+  breakerResetMs: true,
+  memoryEntries: true,
+  memoryTtlMs: true,
+  cacheMode: true,
+  firstContact: true,
+  clockPolicy: true,
+  ttlMs: true,
+  flushIntervalMs: true,
+  maxPendingEvents: true,
+  hitsMaxAgeMs: true,
+  logLevel: true,
+  logFormat: true,
+};
+export const SETTING_NAMES: readonly string[] = Object.keys(NAMES);
+
 export type SettingsInput = { readonly [K in keyof Settings]?: Settings[K] | undefined };
 
-const POSTGRES_EXAMPLE = 'postgres://user:password@host:5432/database';
 const EVENT_STORE_EXAMPLE = `${POSTGRES_EXAMPLE} or esdb://user:password@host:2113`;
-
-export const isPostgresUrl = (text: string): boolean =>
-  /^postgres(ql)?:\/\//.test(text) && URL.canParse(text);
 
 /** KurrentDB is EventStoreDB's name of today. Its hosts may be several, which a URL cannot have, hence no parsing here. */
 export const isEventStoreDbUrl = (text: string): boolean =>
   /^(esdb|kurrentdb)(\+discover)?:\/\/[^/?]/.test(text);
 
-export const isEventStoreUrl = (text: string): boolean => isPostgresUrl(text) || isEventStoreDbUrl(text);
+/** For the store that keeps the events; its own adapter looks at the rest of an `esdb://` URL. */
+export function parseEventStoreUrl(raw: string): ParsedUrl {
+  const text = raw.trim();
+  return isEventStoreDbUrl(text) ? { url: text } : parsePostgresUrl(text);
+}
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A value for a message, whatever it is: a program in plain JavaScript may pass anything. */
+function shown(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+    return typeof value === 'string' ? JSON.stringify(value) : String(value);
+  }
+  return value === null ? 'null' : `a value of type ${typeof value}`;
+}
 
 /** @throws InvalidSettingsError that lists every problem */
 export function readSettings(input: SettingsInput = {}, env: Environment = process.env): Settings {
   const problems: string[] = [];
   // An empty variable is how shells and compose files say "not set".
-  const pick = (key: keyof Settings, variable: string): unknown => input[key] ?? (env[variable] || undefined);
+  const pick = (key: keyof Settings, variable: string): unknown =>
+    input[key] ?? (env[variable]?.trim() || undefined);
   const name = (key: keyof Settings, variable: string) => (input[key] === undefined ? variable : key);
 
   function integer(
@@ -103,9 +139,7 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     const value = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
     if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max)
       return value as number;
-    problems.push(
-      `${name(key, variable)} must be a whole number from ${min} to ${max}, got ${JSON.stringify(raw)}`,
-    );
+    problems.push(`${name(key, variable)} must be a whole number from ${min} to ${max}, got ${shown(raw)}`);
     return fallback;
   }
 
@@ -118,7 +152,7 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     const raw = pick(key, variable);
     if (raw === undefined) return fallback;
     if (allowed.includes(raw as T)) return raw as T;
-    problems.push(`${name(key, variable)} must be one of ${allowed.join(', ')}, got ${JSON.stringify(raw)}`);
+    problems.push(`${name(key, variable)} must be one of ${allowed.join(', ')}, got ${shown(raw)}`);
     return fallback;
   }
 
@@ -127,26 +161,21 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     if (raw === undefined) return fallback;
     if (raw === true || raw === 'true' || raw === '1') return true;
     if (raw === false || raw === 'false' || raw === '0') return false;
-    problems.push(`${name(key, variable)} must be true or false, got ${JSON.stringify(raw)}`);
+    problems.push(`${name(key, variable)} must be true or false, got ${shown(raw)}`);
     return fallback;
   }
 
   function url(
     key: 'databaseUrl' | 'eventStoreUrl',
     variable: string,
-    isOne: (text: string) => boolean,
+    parse: (text: string) => ParsedUrl,
     example: string,
   ): string | undefined {
     const raw = pick(key, variable);
     if (raw === undefined) return undefined;
-    if (typeof raw === 'string' && isOne(raw)) return raw;
-    // With the slashes: what comes before a colon alone may be a user's name.
-    const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(String(raw))?.[1];
-    problems.push(
-      `${name(key, variable)} must be a URL like ${example}, got ${
-        scheme ? `one that starts with ${scheme}:` : 'something that is not a URL'
-      }`,
-    );
+    const parsed = typeof raw === 'string' ? parse(raw) : { problem: 'something that is not a URL' };
+    if ('url' in parsed) return parsed.url;
+    problems.push(`${name(key, variable)} must be a URL like ${example}, got ${parsed.problem}`);
     return undefined;
   }
 
@@ -159,8 +188,8 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
   }
 
   const settings: Settings = {
-    databaseUrl: url('databaseUrl', 'DATABASE_URL', isPostgresUrl, POSTGRES_EXAMPLE),
-    eventStoreUrl: url('eventStoreUrl', 'EVENT_STORE_URL', isEventStoreUrl, EVENT_STORE_EXAMPLE),
+    databaseUrl: url('databaseUrl', 'DATABASE_URL', parsePostgresUrl, POSTGRES_EXAMPLE),
+    eventStoreUrl: url('eventStoreUrl', 'EVENT_STORE_URL', parseEventStoreUrl, EVENT_STORE_EXAMPLE),
     dataDir: path('dataDir', 'CONNECTOR_STATE_DATA_DIR', '.data'),
     autoMigrate: flag('autoMigrate', 'AUTO_MIGRATE', true),
     projection: choice('projection', 'PROJECTION', 'inline', PROJECTION_MODES),

@@ -207,6 +207,7 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError when any of them is malformed, before anything is asked; otherwise as {@link get}
    */
   async getMany(refs: readonly ConnectorRef[], options: LookupOptions = {}): Promise<Lookup[]> {
+    if (!Array.isArray(refs)) throw new InvalidInputError('getMany() takes an array of connectors');
     for (const ref of refs) this.#connectors.know(ref);
     return Promise.all(refs.map(ref => this.get(ref, options)));
   }
@@ -414,9 +415,9 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for malformed ids or time; ConnectorStateError when the store cannot be read
    */
   async stateAt(userId: string, credentialId: string, time: Date | number): Promise<StateAt | undefined> {
-    const timeMs = typeof time === 'number' ? time : time.getTime();
-    if (!Number.isFinite(timeMs))
-      throw new InvalidInputError(`time must be a date or epoch milliseconds, got ${time}`);
+    const timeMs = time instanceof Date ? time.getTime() : time;
+    if (typeof timeMs !== 'number' || !Number.isFinite(timeMs))
+      throw new InvalidInputError(`time must be a Date or epoch milliseconds, got ${JSON.stringify(time)}`);
     return stateAtTime(await this.history(userId, credentialId), timeMs);
   }
 
@@ -429,8 +430,13 @@ export class ConnectorStateCacheService {
     return explainState(this.#deps, parseCredential(userId, credentialId));
   }
 
-  /** Stores what is pending now. Never throws; `ok: false` says that some of it stays pending. */
-  async flush(timeoutMs?: number): Promise<FlushResult> {
+  /**
+   * Stores what is pending now. Never throws; `ok: false` says that some of it stays pending.
+   * @param givenMs how long to wait for that; none or Infinity: as long as it takes; 0, and whatever is no time-out
+   *   (a negative number, NaN): it begins, and nobody waits
+   */
+  async flush(givenMs?: number): Promise<FlushResult> {
+    const timeoutMs = givenMs === undefined || givenMs >= 0 ? givenMs : 0;
     const startedMs = performance.now();
     await this.#backgroundDone(timeoutMs);
     const spentMs = performance.now() - startedMs;

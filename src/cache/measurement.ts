@@ -68,7 +68,11 @@ export function measureIfBelievable(
 }
 
 /** @throws InvalidInputError when no row and no event could hold it, or no lookup would believe it */
-export function checkMeasured({ syncId, estimate, ttl }: MeasuredOffset): void {
+export function checkMeasured(measured: MeasuredOffset): void {
+  const { syncId, estimate, ttl } = measured;
+  if (!estimate || !ttl || !measured.link) {
+    throw new InvalidInputError('a measured offset needs syncId, estimate, link and ttl');
+  }
   if (!isUuid(syncId) || !isEstimate(estimate)) {
     throw new InvalidInputError(
       `a measured offset needs a UUID, an offset and an uncertainty of at most ${LIMITS.maxOffsetMs} ms and a time in epoch milliseconds, got ${syncId}, ${estimate.offsetMs} ± ${estimate.uncertaintyMs} at ${estimate.atMs}`,

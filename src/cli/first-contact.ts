@@ -10,8 +10,9 @@
 import { withDeadline } from '../deadline.js';
 import { checkEventStoreUrl, type EventStoreUse, openEventStore } from '../event-stores.js';
 import { silentLogger } from '../logging.js';
+import { isPostgresUrl } from '../postgres/database-url.js';
 import { findFaultOfUrl } from '../read-model/connection.js';
-import { isPostgresUrl, type Settings } from '../settings.js';
+import type { Settings } from '../settings.js';
 import { WrongSettingError } from './exit-codes.js';
 
 /** A server that takes the call and says nothing is not the settings' fault, as far as one can know. */

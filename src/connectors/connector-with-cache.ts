@@ -17,7 +17,7 @@ import { type ExchangeTime, exchangeTimeOf, uncertainError } from './exchange-ti
 import { type InitCourse, initialise } from './init.js';
 import { OffsetInUse } from './offset-in-use.js';
 import { OffsetLearner } from './offset-learner.js';
-import type { ConnectorOptions } from './options.js';
+import { type ConnectorOptions, checkConnectorOptions } from './options.js';
 
 export interface InitResult extends InitCourse {
   /** The first signed request bore a remembered offset, and that was not wrong: at most the request was late. */
@@ -45,6 +45,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     createAdapter: (options: AdapterOptions) => Adapter,
     options: ConnectorOptions,
   ) {
+    checkConnectorOptions(options, new.target.name);
     const { cache, userId, credentialId, environment, credentials, baseUrl, timeoutMs } = options;
     const { clockScope, recvWindowMs, lateRecvWindowMs, plainHttpHosts, agent } = options;
     const named = parseConnectorRef({ userId, credentialId, exchange, environment });

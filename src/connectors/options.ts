@@ -1,8 +1,10 @@
 /** What a connector is built from. Everything is checked by the constructor, before anything is sent. */
 import type { Agent } from 'node:http';
 import type { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
+import { InvalidInputError } from '../errors.js';
 import type { Environment } from '../events/connector.js';
 import type { Credentials } from '../exchanges/exchange-adapter.js';
+import { refuseUnknownOptions } from '../unknown-options.js';
 
 export interface ConnectorOptions {
   readonly cache: ConnectorStateCacheService;
@@ -40,4 +42,30 @@ export interface ConnectorOptions {
    * connector.
    */
   readonly agent?: Agent | undefined;
+}
+
+/** Complete by its type: an option that is missing here does not compile. */
+const KNOWN: Readonly<Record<keyof ConnectorOptions, true>> = {
+  cache: true,
+  userId: true,
+  credentialId: true,
+  environment: true,
+  credentials: true,
+  baseUrl: true,
+  clockScope: true,
+  recvWindowMs: true,
+  timeoutMs: true,
+  plainHttpHosts: true,
+  agent: true,
+};
+
+/**
+ * @param of the connector's class, for the message
+ * @throws InvalidInputError for options nobody reads, and for a `cache` that is none
+ */
+export function checkConnectorOptions(options: ConnectorOptions, of: string): void {
+  refuseUnknownOptions(options, Object.keys(KNOWN), of);
+  if (typeof options.cache?.get !== 'function') {
+    throw new InvalidInputError(`${of} needs the option cache: the one of createConnectorState()`);
+  }
 }

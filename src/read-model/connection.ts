@@ -7,6 +7,7 @@ import { withDeadline } from '../deadline.js';
 import { isConnectorStateError } from '../errors.js';
 import { type DriverClient, requestCancel } from '../postgres/cancel.js';
 import { DatabaseError, describeDatabaseError, reasonOf, remedyOf } from '../postgres/database-error.js';
+import { placeOf } from '../postgres/database-url.js';
 import { pg } from '../postgres/driver.js';
 import { faultOfUrl } from '../postgres/url-fault.js';
 
@@ -134,10 +135,6 @@ function explanationOf(
 
 /** Names a database without its user's password. */
 export function describeDatabase(databaseUrl: string): string {
-  try {
-    const { hostname, port, pathname } = new URL(databaseUrl);
-    return `the database ${decodeURIComponent(pathname.slice(1))} at ${hostname}:${port || 5432}`;
-  } catch {
-    return 'the database of DATABASE_URL';
-  }
+  const { host, database } = placeOf(databaseUrl);
+  return `the database ${database} at ${host}`;
 }

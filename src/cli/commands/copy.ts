@@ -3,7 +3,8 @@ import { type ConnectorStateError, InvalidInputError, isConnectorStateError } fr
 import type { CopyResult } from '../../event-store/transfer/copy.js';
 import type { OpenedEventStore } from '../../event-stores.js';
 import { createLogger } from '../../logging.js';
-import { isEventStoreUrl, isPostgresUrl, readSettings } from '../../settings.js';
+import { isPostgresUrl } from '../../postgres/database-url.js';
+import { parseEventStoreUrl, readSettings } from '../../settings.js';
 import { EXIT } from '../exit-codes.js';
 import { table } from '../output.js';
 import { runSession, type Session } from '../session.js';
@@ -63,12 +64,14 @@ async function copy(session: Session, options: Options): Promise<void> {
   if (!result.equal) process.exitCode = EXIT.failed;
 }
 
-async function open({ onEnd }: Session, end: End, url: string): Promise<OpenedEventStore> {
-  if (!isEventStoreUrl(url)) {
+async function open({ onEnd }: Session, end: End, given: string): Promise<OpenedEventStore> {
+  const parsed = parseEventStoreUrl(given);
+  if ('problem' in parsed) {
     throw new InvalidInputError(
-      `--${end} must be a URL like postgres://user:password@host:5432/database or esdb://user:password@host:2113`,
+      `--${end} must be a URL like postgres://user:password@host:5432/database or esdb://user:password@host:2113, got ${parsed.problem}`,
     );
   }
+  const { url } = parsed;
   const settings = readSettings({ logLevel: 'warn', logFormat: 'pretty' });
   const { openEventStore } = await import('../../event-stores.js');
   const log = await createLogger(settings.logLevel, settings.logFormat);

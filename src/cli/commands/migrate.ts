@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { isPostgresUrl } from '../../settings.js';
+import { isPostgresUrl } from '../../postgres/database-url.js';
 import { makeFirstContact } from '../first-contact.js';
 import { runSession } from '../session.js';
 

@@ -1,0 +1,70 @@
+/**
+ * A PostgreSQL URL as hosting services and other tools hand it out, made into what the driver takes, or a sentence
+ * that says why it cannot be.
+ *
+ * Blanks and line breaks around it come with copying; the scheme may be in capitals; a Unix socket's URL has no host
+ * (`postgres://user@/db?host=/run/postgresql`, Cloud SQL). What other programs read in it and this driver does not
+ * would be lost in silence, so it is refused: Prisma's `schema`, several hosts, a `jdbc:` in front, quotes around.
+ * A problem names no value: URLs hold passwords.
+ */
+
+export const POSTGRES_EXAMPLE = 'postgres://user:password@host:5432/database';
+
+const SCHEME = /^postgres(ql)?:\/\//i;
+/** User and password, then no host: a socket's directory stands in the query. */
+const WITHOUT_HOST = /^(postgres(?:ql)?:\/\/(?:[^/@?]*@)?)\//;
+/** A comma between the user and the path. */
+const SEVERAL_HOSTS = /^postgres(ql)?:\/\/([^/?]*@)?[^/@?]*,/;
+
+export type ParsedUrl = { readonly url: string } | { readonly problem: string };
+
+export const isPostgresUrl = (text: string): boolean => 'url' in parsePostgresUrl(text);
+
+/** @returns the URL for the driver, or what completes "… must be a URL like …, got" */
+export function parsePostgresUrl(raw: string): ParsedUrl {
+  const text = raw.trim();
+  if (/^(['"`]).*\1$/s.test(text)) return { problem: 'one in quotes: remove them' };
+  if (/^jdbc:/i.test(text)) return { problem: 'one that starts with jdbc: remove that' };
+  if (!SCHEME.test(text)) {
+    // With the slashes: what comes before a colon alone may be a user's name.
+    const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
+    return { problem: scheme ? `one that starts with ${scheme}:` : 'something that is not a URL' };
+  }
+  const url = text.replace(SCHEME, scheme => scheme.toLowerCase());
+  if (SEVERAL_HOSTS.test(url)) {
+    return {
+      problem: 'one with several hosts: give the one that takes writes, or a pooler in front of them',
+    };
+  }
+  const parsed = toUrl(url);
+  if (!parsed) {
+    return {
+      problem: 'something that is not a URL (a / ? # or @ in a password must be percent-encoded)',
+    };
+  }
+  if (parsed.searchParams.has('schema')) {
+    return {
+      problem:
+        'one with schema=, which only Prisma reads: put options=-c%20search_path%3D<schema> in its place, or set the search_path of the role',
+    };
+  }
+  return { url };
+}
+
+/** Where the database is, for messages: `127.0.0.1:5432`, or the socket's directory; and its name. */
+export function placeOf(databaseUrl: string): { readonly host: string; readonly database: string } {
+  const parsed = toUrl(databaseUrl);
+  if (!parsed) return { host: 'an unknown host', database: 'with an unknown name' };
+  const socket = parsed.searchParams.get('host');
+  const isSocket = WITHOUT_HOST.test(databaseUrl) && socket !== null;
+  return {
+    host: isSocket ? socket : `${parsed.hostname}:${parsed.port || 5432}`,
+    database: decodeURIComponent(parsed.pathname.slice(1)),
+  };
+}
+
+function toUrl(text: string): URL | undefined {
+  // A socket's URL is one to PostgreSQL alone: a host is put in for looking at the rest.
+  const candidate = text.replace(WITHOUT_HOST, '$1socket/');
+  return URL.canParse(candidate) ? new URL(candidate) : undefined;
+}
