@@ -54,6 +54,7 @@ const KNOWN: Readonly<Record<keyof ConnectorOptions, true>> = {
   baseUrl: true,
   clockScope: true,
   recvWindowMs: true,
+  lateRecvWindowMs: true,
   timeoutMs: true,
   plainHttpHosts: true,
   agent: true,
