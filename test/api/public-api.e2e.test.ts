@@ -42,6 +42,7 @@ describe('the package', () => {
           'durationMs',
           'isStale',
           'offsetMs',
+          'refusals',
           'tier',
           'uncertaintyMs',
         ].sort(),
