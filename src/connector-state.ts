@@ -69,6 +69,7 @@ const NOT_SETTINGS: Readonly<Record<Exclude<keyof ConnectorStateOptions, keyof S
   logger: true,
   clock: true,
   random: true,
+  timers: true,
 };
 
 /** How long the start waits for the database before it goes on without. */
