@@ -93,6 +93,7 @@ describe('the package', () => {
   it('exports what the README promises, and nothing by accident', () => {
     expect(Object.keys(api).sort()).toEqual(
       [
+        'ClockUncertainError',
         'ConnectorStateCacheService',
         'ConnectorStateError',
         'ENVIRONMENTS',
