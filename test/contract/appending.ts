@@ -306,9 +306,10 @@ export function describeAppending(subject: Subject): void {
     for (let round = 0; round < 8; round++) {
       const connector = sampleConnector();
       const events = many(50, () => connector.fact());
+      const start = await store.head();
 
       await harness.crashWriter(events);
-      const before = await readToHead(store, undefined).then(all =>
+      const before = await readToHead(store, start).then(all =>
         all.filter(({ stream }) => stream === connector.stateStream),
       );
       const result = await store.append(events);

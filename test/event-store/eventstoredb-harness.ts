@@ -10,6 +10,7 @@ import {
   type EventStoreDbStoreOptions,
 } from '../../src/event-store/eventstoredb/index.js';
 import type { EventStoreHarness } from '../contract/harness.js';
+import { openGateway } from '../support/esdb-gateway/index.js';
 import { startTestServer, type TestServer } from '../support/esdb-server/index.js';
 
 export const REAL_SERVER_URL = process.env.ESDB_TEST_URL || undefined;
@@ -26,7 +27,21 @@ export interface EventStoreDbHarness extends EventStoreHarness {
 }
 
 export async function createEventStoreDbHarness(): Promise<EventStoreDbHarness> {
-  return REAL_SERVER_URL ? harnessOf(REAL_SERVER_URL) : harnessOnTestServer();
+  return REAL_SERVER_URL ? harnessOnRealServer(REAL_SERVER_URL) : harnessOnTestServer();
+}
+
+/** Others use it too, and this run's files side by side: each has names of its own there. */
+async function harnessOnRealServer(url: string): Promise<EventStoreDbHarness> {
+  const gateway = await openGateway({ url });
+  const harness = harnessOf(gateway.url);
+  return {
+    ...harness,
+    breakConnections: () => gateway.restart(),
+    async close() {
+      await harness.close();
+      gateway.shut();
+    },
+  };
 }
 
 async function harnessOnTestServer(): Promise<EventStoreDbHarness> {

@@ -32,6 +32,9 @@ const ROUNDS = Number(process.env.KILL_ROUNDS ?? 20);
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 2 ** 31);
 
 const SERVER = fileURLToPath(new URL('../support/esdb-server/main.ts', import.meta.url));
+/** With a real server (`npm run test:esdb`), what is killed in its place is the way to it. */
+const GATEWAY = fileURLToPath(new URL('../support/esdb-gateway/main.ts', import.meta.url));
+const REAL_SERVER_URL = process.env.ESDB_TEST_URL || undefined;
 const TYPESCRIPT = new URL('../support/typescript.mjs', import.meta.url).href;
 /** Below what the kernel gives to outgoing connections, or one of those could take it while the server is down. */
 const FIRST_PORT = 15_000;
@@ -96,11 +99,14 @@ async function givenDeployment() {
     closers.push(() => process.stop('SIGKILL'));
     return process;
   };
+  const program = REAL_SERVER_URL
+    ? [GATEWAY, String(port), REAL_SERVER_URL, `connector-state-test-${port}-${SEED}-`]
+    : [SERVER, String(port), join(directory, 'journal')];
   const outage = { isOn: false };
   const server = supervised({
     name: 'server',
     isNeeded: async () => !outage.isOn,
-    spawn: () => spawnNode(['--import', TYPESCRIPT, SERVER, String(port), join(directory, 'journal')]),
+    spawn: () => spawnNode(['--import', TYPESCRIPT, ...program]),
     ready: /listening/,
   });
   await eventually(() => {
