@@ -89,7 +89,8 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 /** What a standby says to BEGIN … READ WRITE: 0A000. */
 const IN_RECOVERY = /during recovery/i;
 /** PgBouncer's words; it has only 08P01 for them. */
-const POOLER = /unsupported startup parameter|prepared statement .* (already exists|does not exist)/i;
+const POOLER =
+  /unsupported startup parameter|statement pooling|prepared statement .* (already exists|does not exist)/i;
 
 /** @returns `unreachable` also for whatever is no error of a server at all */
 export function reasonOf(error: unknown): DatabaseReason {

@@ -5,6 +5,8 @@
  * a server that waits for a lock or sorts a million rows would not notice before it is done.
  */
 import { once } from 'node:events';
+import { DatabaseError } from '../postgres/database-error.js';
+import { findPooling } from '../postgres/pooler.js';
 import { statementNames } from '../postgres/statement-names.js';
 import type { ProjectorContext } from './context.js';
 import { createSession, QueryFailure, type Session } from './session.js';
@@ -12,6 +14,16 @@ import { createSession, QueryFailure, type Session } from './session.js';
 export interface DedicatedSession extends Session {
   /** Aborted when the connection is lost. */
   readonly lost: AbortSignal;
+}
+
+/** What must live with a connection cannot: a pooler gives each transaction another one. */
+export class SharedSession extends DatabaseError {
+  constructor() {
+    super(
+      'pooler',
+      'DATABASE_URL leads through a pooler that gives each transaction another session, and this needs one of its own: give it the address of the server itself, or of a pooler in session mode',
+    );
+  }
 }
 
 /** The connection is closed when `work` ends, however it ends; when `signal` is aborted `work` fails at once. */
@@ -31,6 +43,9 @@ export async function withDedicatedSession<T>(
     await client.connect().catch(error => {
       throw new QueryFailure(error);
     });
+    // Before anything is set for the session, which may be somebody else's next.
+    if ((await findPooling(client, () => context.pool.connect())) === 'transaction')
+      throw new SharedSession();
     const session = createSession(client, statementNames(context.pool, context.namedStatements));
     // Waiting for a lock, or for the next event, is this connection's normal state, not a runaway.
     await session.query(`SELECT set_config('statement_timeout', '0', false),

@@ -16,10 +16,11 @@ import { ConnectorStateError, isConnectorStateError } from '../errors.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
 import type { Position } from '../events/event.js';
 import { applyLive } from './apply-live.js';
+import { catchUp } from './catch-up.js';
 import { type Checkpoints, ensureCheckpoints, positionsOf } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { requireSameLog } from './continuity.js';
-import { type DedicatedSession, withDedicatedSession } from './dedicated-session.js';
+import { type DedicatedSession, SharedSession, withDedicatedSession } from './dedicated-session.js';
 import { LOCK_FOR_SESSION } from './lock.js';
 import { lowest } from './lowest.js';
 import { readAhead } from './read-ahead.js';
@@ -46,7 +47,9 @@ export async function run(context: ProjectorContext, signal: AbortSignal): Promi
           backoffMs = FIRST_BACKOFF_MS;
         }),
       );
-    } catch (error) {
+    } catch (caught) {
+      if (signal.aborted) return;
+      const error = caught instanceof SharedSession ? await failureOf(asGuest(context, signal)) : caught;
       if (signal.aborted) return;
       if (!isTransient(error)) throw error;
       log.warn(
@@ -56,6 +59,30 @@ export async function run(context: ProjectorContext, signal: AbortSignal): Promi
       counters.reconnects += 1;
       await sleep(backoffMs, signal).catch(() => undefined);
       backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
+    }
+  }
+}
+
+const failureOf = (work: Promise<void>): Promise<unknown> =>
+  work.then(
+    () => new ConnectorStateError('EVENT_STORE_FAILED', 'the event store ended the subscription by itself'),
+    (error: unknown) => error,
+  );
+
+/**
+ * Behind a transaction pooler there is no session that could hold the lock: each page's transaction takes it, as
+ * functions do that catch up. Several who project so share the pages between them.
+ */
+async function asGuest(context: ProjectorContext, signal: AbortSignal): Promise<void> {
+  const { store, log, sleep, pageSize } = context;
+  log.info({}, 'projecting through a transaction pooler: the lock is taken for each page');
+  const { position } = await catchUp(context, { signal });
+  for await (const page of store.subscribe({ after: position, signal, pageSize })) {
+    let isBehind = page.position !== undefined;
+    while (isBehind && !signal.aborted) {
+      isBehind = !(await catchUp(context, { signal, ...(page.position && { until: page.position }) }))
+        .caughtUp;
+      if (isBehind) await sleep(FIRST_BACKOFF_MS, signal);
     }
   }
 }
