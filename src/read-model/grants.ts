@@ -40,8 +40,10 @@ const READ_TABLES = [
   'projection_checkpoint',
   'projection_dead_letter',
 ];
-const APPEND_FUNCTIONS = [
+/** Those that functions append with, with the types of their parameters. */
+export const APPEND_FUNCTIONS = [
   'connector_event_append(jsonb, jsonb, integer)',
+  'connector_event_append_together(uuid[], text[], text[], integer[], text, bigint[], text[], text[], text[], integer)',
   'connector_outbox_add(jsonb, boolean, integer)',
 ];
 const PARTITION_FUNCTION = 'connector_state_ensure_drift_partition(timestamptz)';

@@ -5,7 +5,7 @@
 import type { Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
-export const LATEST_MIGRATION = 'AnyPostgres1764000000012';
+export const LATEST_MIGRATION = 'AppendTogether1764000000017';
 
 const MISSING_TABLE = '42P01';
 

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { AppendQueue, formGroups, type Queued } from '../../src/event-store/eventstoredb/append-queue.js';
+import { AppendQueue, formGroups, type Queued } from '../../src/event-store/append-queue.js';
 
 interface Append extends Queued {
   readonly number: number;

@@ -84,10 +84,15 @@ describe('transactions that commit late', () => {
     const { EventStore1764000000001 } = await import(
       '../../src/read-model/migrations/1764000000001-event-store.js'
     );
+    const { AppendTogether1764000000017 } = await import(
+      '../../src/read-model/migrations/1764000000017-append-together.js'
+    );
     for (const schema of ['one', 'two']) {
       await admin.query(`CREATE SCHEMA ${schema}`);
       await admin.query(`SET search_path = ${schema}`);
-      await new EventStore1764000000001().up({ query: (sql: string) => admin.query(sql) } as never);
+      const runner = { query: (sql: string) => admin.query(sql) } as never;
+      await new EventStore1764000000001().up(runner);
+      await new AppendTogether1764000000017().up(runner);
     }
     const connector = sampleConnector();
     await admin.query('SET search_path = one; BEGIN');
@@ -248,7 +253,7 @@ describe('statements', () => {
 
     // Behind each name, a digest of its text.
     expect(rows.map(({ name }) => name.replace(/_[0-9a-f]{12}$/, ''))).toEqual(
-      useNamedStatements ? ['connector_state_append', 'connector_state_read_forwards'] : [],
+      useNamedStatements ? ['connector_state_append_together', 'connector_state_read_forwards'] : [],
     );
     await store.close();
   });

@@ -100,6 +100,8 @@ describe('the log', () => {
   });
 });
 
+const APPEND_FUNCTIONS = 'connector_event_append, connector_event_append_together';
+
 describe("an application's role", () => {
   const role = `app_${Math.random().toString(36).slice(2)}`;
   let url: string;
@@ -109,7 +111,7 @@ describe("an application's role", () => {
     await owner.query(`
       CREATE ROLE ${role} LOGIN PASSWORD 'app';
       GRANT SELECT ON connector_event, connector_stream TO ${role};
-      GRANT EXECUTE ON FUNCTION connector_event_append(jsonb, jsonb, integer) TO ${role}`);
+      GRANT EXECUTE ON FUNCTION ${APPEND_FUNCTIONS} TO ${role}`);
     await owner.end();
     const asRole = new URL(harness.url);
     asRole.username = role;
@@ -166,9 +168,7 @@ describe("an application's role", () => {
 
   it('is told what it lacks', async () => {
     const owner = await harness.connect();
-    await owner.query(
-      `REVOKE EXECUTE ON FUNCTION connector_event_append(jsonb, jsonb, integer) FROM ${role}`,
-    );
+    await owner.query(`REVOKE EXECUTE ON FUNCTION ${APPEND_FUNCTIONS} FROM ${role}`);
     const pool = new pg.Pool({ connectionString: url });
     const store = createPostgresEventStore({ pool });
 
@@ -179,7 +179,7 @@ describe("an application's role", () => {
 
     await store.close();
     await pool.end();
-    await owner.query(`GRANT EXECUTE ON FUNCTION connector_event_append(jsonb, jsonb, integer) TO ${role}`);
+    await owner.query(`GRANT EXECUTE ON FUNCTION ${APPEND_FUNCTIONS} TO ${role}`);
     await owner.end();
   });
 });

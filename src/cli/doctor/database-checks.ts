@@ -5,6 +5,7 @@ import { linkFromSample } from '../../clock/reference.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { sharedClocks } from '../../read-model/clock-queries.js';
 import { describeDatabase, describeFaultOfUrl } from '../../read-model/connection.js';
+import { APPEND_FUNCTIONS } from '../../read-model/grants.js';
 import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
 import type { ProjectionMode } from '../../settings.js';
@@ -69,8 +70,7 @@ export async function checkRole(
   const { rows } = await pool.query<Rights>(`
     SELECT current_user AS role, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
            has_table_privilege('connector_state_cache', 'SELECT') AS reads,
-           has_function_privilege('connector_event_append(jsonb, jsonb, integer)', 'EXECUTE')
-             AND has_function_privilege('connector_outbox_add(jsonb, boolean, integer)', 'EXECUTE') AS appends,
+           ${APPEND_FUNCTIONS.map(name => `has_function_privilege('${name}', 'EXECUTE')`).join(' AND ')} AS appends,
            has_table_privilege('connector_state_cache', 'INSERT')
              AND has_table_privilege('projection_checkpoint', 'UPDATE') AS projects,
            has_table_privilege('connector_outbox', 'DELETE') AS relays`);

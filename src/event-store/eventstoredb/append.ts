@@ -1,10 +1,10 @@
 /** An append or an import as a member of a group, and what became of it as the port tells it. */
 import type { RawEvent } from '../../events/decode.js';
 import type { NewEvent, Position } from '../../events/event.js';
+import type { AppendQueue } from '../append-queue.js';
 import type { AppendedEvent, AppendOptions, AppendResult } from '../event-store.js';
 import { readExpectedVersions } from '../expected-versions.js';
 import { serialiseEvent } from '../serialise.js';
-import type { AppendQueue } from './append-queue.js';
 import type { CallContext } from './calls.js';
 import type { Append } from './group.js';
 import { type Bounds, type Interruption, interruptAfter } from './interruption.js';

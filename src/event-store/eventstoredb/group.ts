@@ -5,9 +5,9 @@
  * caller's fault alone, so the appends are then made one by one, and only those fail that are refused by themselves.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Queued } from '../append-queue.js';
 import type { ExpectedVersion } from '../event-store.js';
 import { sleep } from '../waiting.js';
-import type { Queued } from './append-queue.js';
 import { retryUntil } from './calls.js';
 import { isTransient } from './failure.js';
 import { type Interruption, whenAllAre } from './interruption.js';

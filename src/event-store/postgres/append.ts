@@ -1,91 +1,114 @@
 /**
- * Appending: one call of one SQL function, which takes the lock, finds what is there already, checks versions,
- * stores the rest and says what became of each event (see the migration for how, and why one round trip).
+ * Appending: one call of one SQL function, which takes the lock, numbers, stores and says what became of each event
+ * (see the migrations for how, and why one round trip).
  *
- * A batch of which only a part is stored already is not the retry of one append, for an append is atomic. Its
- * expected version is then held against the stream as it is now, and what is missing is stored behind it.
- * A stream all of whose events are there already is in order whatever version was expected.
+ * Group commit. Appends queue for the log's lock in the database anyway, so this process sends one at a time, and what
+ * is appended meanwhile goes together as the next (append-queue.ts). Each caller is answered for itself: by its own
+ * deadline and signal, with the versions of its own events. What the database refuses for good may be one caller's
+ * fault alone, so the appends of that group are then made one by one.
+ *
+ * An append that expects a version goes by itself, through the function that compares. A batch of which only a part is
+ * stored already is not the retry of one append, for an append is atomic: its expected version is then held against the
+ * stream as it is now, and what is missing is stored behind it. A stream all of whose events are there already is in
+ * order whatever version was expected.
  */
 import type { NewEvent } from '../../events/event.js';
-import type { AppendedEvent, AppendOptions, AppendResult, ExpectedVersion } from '../event-store.js';
+import { AppendQueue, type Queued } from '../append-queue.js';
+import type { AppendOptions, AppendResult } from '../event-store.js';
 import { readExpectedVersions } from '../expected-versions.js';
 import { type SerialisedEvent, serialiseEvent } from '../serialise.js';
-import { VersionConflictError } from '../version-conflict-error.js';
-import { toPosition } from './position.js';
-import type { RunStatement, TextRow } from './query.js';
+import { appendExpecting, appendTogether } from './append-calls.js';
+import { isTransient } from './failure.js';
+import { type Interruption, interruptAfter, type RunStatement } from './query.js';
 
-const APPEND = {
-  name: 'connector_state_append',
-  text: 'SELECT event_id, stream, version, position, is_new FROM connector_event_append($1, $2, $3)',
-};
+export type AppendEvents = (events: readonly NewEvent[], options: AppendOptions) => Promise<AppendResult>;
 
-/** Id, stream, version, position, whether it is new. */
-type AppendedRow = readonly [string, string, string, string, string];
-
-/** The SQLSTATE the SQL function raises, with `{"stream", "actual"}` as detail. */
-const VERSION_CONFLICT = 'VC001';
-
-export async function appendEvents(
-  run: RunStatement,
-  events: readonly NewEvent[],
-  options: AppendOptions,
-  timeoutMs: number,
-): Promise<AppendResult> {
-  const serialised = events.map(serialiseEvent);
-  const expected = expectations(serialised, options.expectedVersions ?? {});
-  if (serialised.length === 0) return { events: [], position: undefined };
-  const rows = await run(
-    APPEND,
-    [`[${serialised.map(toJson).join(',')}]`, expected && JSON.stringify(expected), timeoutMs],
-    {
-      action: `append ${events.length} event(s)`,
-      timeoutMs,
-      signal: options.signal,
-      recognise: error => toConflict(error, options.expectedVersions ?? {}),
-    },
-  );
-  return toResult(rows);
+interface Append extends Queued {
+  readonly items: readonly SerialisedEvent[];
+  /** By stream, for who goes alone. */
+  readonly expected: ReadonlyMap<string, number>;
+  readonly options: AppendOptions;
+  readonly interruption: Interruption;
+  settle(result: AppendResult): void;
+  fail(error: unknown): void;
 }
 
-/** Versions by stream as the SQL function wants them: 0 for a stream that must not exist. */
-function expectations(
-  events: readonly SerialisedEvent[],
-  expectedVersions: Readonly<Record<string, ExpectedVersion>>,
-): Record<string, number> | null {
-  const expected = readExpectedVersions(new Set(events.map(event => event.stream)), expectedVersions);
-  return expected.size > 0 ? Object.fromEntries(expected) : null;
+/** All appends are to one log: one group of them is on its way at a time. */
+const THE_LOG: ReadonlySet<string> = new Set(['log']);
+
+export function createAppender(run: RunStatement, timeoutMs: number): AppendEvents {
+  const queue = new AppendQueue<Append>(group => storeGroup(run, group, timeoutMs));
+  return async (events, options) => {
+    const items = events.map(serialiseEvent);
+    const streams = new Set(items.map(item => item.stream));
+    const expected = readExpectedVersions(streams, options.expectedVersions);
+    if (items.length === 0) return { events: [], position: undefined };
+    const { signal } = options;
+    const interruption = interruptAfter({ timeoutMs, signal }, `append ${events.length} event(s)`);
+    try {
+      const stored = new Promise<AppendResult>((settle, fail) => {
+        const goesAlone = expected.size > 0;
+        queue.add({ items, expected, options, interruption, settle, fail, goesAlone, streams: THE_LOG });
+      });
+      return await Promise.race([stored, interruption.promise]);
+    } finally {
+      interruption.dispose();
+    }
+  };
 }
 
-function toJson(event: SerialisedEvent): string {
-  const envelope = JSON.stringify({
-    id: event.id,
-    stream: event.stream,
-    type: event.type,
-    schema_version: event.schemaVersion,
-    occurred_at: event.occurredAt,
-    host: event.host,
-    correlation_id: event.correlationId,
-    causation_id: event.causationId,
-  });
-  return `${envelope.slice(0, -1)},"data":${event.data}}`;
-}
-
-function toConflict(
-  error: unknown,
-  expectedVersions: Readonly<Record<string, ExpectedVersion>>,
-): VersionConflictError | undefined {
-  const { code, detail } = error as { code?: unknown; detail?: unknown };
-  if (code !== VERSION_CONFLICT || typeof detail !== 'string') return undefined;
-  const { stream, actual } = JSON.parse(detail) as { stream: string; actual: number };
-  return new VersionConflictError(stream, expectedVersions[stream] ?? 'any', actual);
-}
-
-function toResult(rows: readonly TextRow[]): AppendResult {
-  const events: AppendedEvent[] = [];
-  let last = 0n;
-  for (const [id, stream, version, position, isNew] of rows as readonly AppendedRow[]) {
-    events.push({ id, stream, version: Number(version), isNew: isNew === 't' });
-    if (BigInt(position) > last) last = BigInt(position);
+/** Never rejects. */
+async function storeGroup(run: RunStatement, group: readonly Append[], timeoutMs: number): Promise<void> {
+  const failure = await storeTogether(run, group, timeoutMs);
+  if (failure === undefined) return;
+  if (group.length === 1 || isTransient(failure)) {
+    for (const { fail } of group) fail(failure);
+    return;
   }
-  return { events, position: toPosition(String(last)) };
+  for (const append of group) {
+    if (append.interruption.isOver) continue;
+    const its = await storeTogether(run, [append], timeoutMs);
+    if (its !== undefined) append.fail(its);
+  }
+}
+
+/** @returns what it failed with */
+async function storeTogether(
+  run: RunStatement,
+  group: readonly Append[],
+  timeoutMs: number,
+): Promise<unknown> {
+  const [{ goesAlone, items, expected, options }] = group as readonly [Append, ...Append[]];
+  const nobodyWaits = new AbortController();
+  const bounds = { timeoutMs, signal: nobodyWaits.signal };
+  whenAllAreOver(group, () => nobodyWaits.abort());
+  try {
+    if (goesAlone) {
+      const result = await appendExpecting(run, items, expected, options.expectedVersions ?? {}, bounds);
+      for (const { settle } of group) settle(result);
+      return undefined;
+    }
+    const { events, position } = await appendTogether(
+      run,
+      group.flatMap(append => append.items),
+      bounds,
+    );
+    let from = 0;
+    for (const append of group) {
+      append.settle({ events: events.slice(from, from + append.items.length), position });
+      from += append.items.length;
+    }
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function whenAllAreOver(group: readonly Append[], then: () => void): void {
+  let left = group.length;
+  for (const { interruption } of group) {
+    interruption.promise.catch(() => {
+      if (--left === 0) then();
+    });
+  }
 }

@@ -46,7 +46,7 @@ export function toStoreError(error: unknown, action: string): ConnectorStateErro
       return new DatabaseError(reason, `${what}: ${remedyOf(reason)}`);
     case 'missing-right':
       return new EventStoreFailure(
-        `${what}: grant the role SELECT on connector_event and connector_stream and EXECUTE on connector_event_append`,
+        `${what}: grant the role SELECT on connector_event and connector_stream and EXECUTE on connector_event_append and connector_event_append_together`,
         false,
       );
     case 'unreachable':

@@ -10,7 +10,7 @@ import type { Pool } from 'pg';
 import { ConnectorStateError, InvalidInputError } from '../../errors.js';
 import { lazy } from '../../lazy.js';
 import type { Page, TransferableEventStore } from '../event-store.js';
-import { appendEvents } from './append.js';
+import { createAppender } from './append.js';
 import { importEvents } from './import.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
 import { createRunner } from './query.js';
@@ -50,6 +50,7 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
   const pollIntervalMs = requireWithin('pollIntervalMs', options.pollIntervalMs ?? 1_000, 2 ** 31 - 1);
   const appendTimeoutMs = requireWithin('appendTimeoutMs', options.appendTimeoutMs ?? 10_000, 2 ** 31 - 1);
   const run = createRunner(pool, useNamedStatements);
+  const appendEvents = createAppender(run, appendTimeoutMs);
   const closing = new AbortController();
 
   const subscriptions = lazy(async () => {
@@ -74,7 +75,7 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
 
     async append(events, appendOptions = {}) {
       requireOpen();
-      return appendEvents(run, events, appendOptions, appendTimeoutMs);
+      return appendEvents(events, appendOptions);
     },
 
     async readStream(stream, readOptions = {}) {

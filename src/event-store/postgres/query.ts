@@ -147,15 +147,27 @@ function rowByRow(
   });
 }
 
-function interruptAfter({ timeoutMs, signal }: Bounds, action: string) {
+/** The end of a caller's patience. */
+export interface Interruption {
+  /** Never resolves. */
+  readonly promise: Promise<never>;
+  readonly isOver: boolean;
+  /** To be called when it is no longer needed. */
+  dispose(): void;
+}
+
+export function interruptAfter({ timeoutMs, signal }: Bounds, action: string): Interruption {
+  let isOver = false;
   let reject!: (error: EventStoreFailure) => void;
   const promise = new Promise<never>((_, fail) => {
     reject = fail;
   });
   // It may come before anyone waits, or after.
   promise.catch(() => undefined);
-  const end = (how: string) =>
+  const end = (how: string) => {
+    isOver = true;
     reject(new EventStoreFailure(`the event store could not ${action}${how}`, true));
+  };
   const onAbort = () => end(": the caller's signal ended it");
   const timer = setTimeout(
     () => end(` within ${timeoutMs} ms: retry with the same event ids, or allow more time`),
@@ -165,6 +177,9 @@ function interruptAfter({ timeoutMs, signal }: Bounds, action: string) {
   signal?.addEventListener('abort', onAbort, { once: true });
   return {
     promise,
+    get isOver() {
+      return isOver;
+    },
     dispose() {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);

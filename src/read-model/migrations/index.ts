@@ -13,6 +13,7 @@ import { ClockScope1764000000008 } from './1764000000008-clock-scope.js';
 import { LogMark1764000000010 } from './1764000000010-log-mark.js';
 import { ReadTablesHealed1764000000011 } from './1764000000011-read-tables-healed.js';
 import { AnyPostgres1764000000012 } from './1764000000012-any-postgres.js';
+import { AppendTogether1764000000017 } from './1764000000017-append-together.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -26,4 +27,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   LogMark1764000000010,
   ReadTablesHealed1764000000011,
   AnyPostgres1764000000012,
+  AppendTogether1764000000017,
 ];
