@@ -25,6 +25,26 @@ export interface SteerableClock extends HostClock {
   freeze(ms: number): void;
 }
 
+/** A machine on which no time passes but what the test lets pass, by both clocks. */
+export function stoppedMachine(): SteerableClock {
+  const moved = { now: systemClock.now(), wall: systemClock.now() };
+  return {
+    id: `host:machine-${++machines}/1`,
+    now: () => moved.now,
+    wall: () => moved.wall,
+    advance(ms) {
+      moved.now += ms;
+      moved.wall += ms;
+    },
+    stepWall(ms) {
+      moved.wall += ms;
+    },
+    freeze(ms) {
+      moved.now -= ms;
+    },
+  };
+}
+
 /** As {@link machine}, and the test may move its hands. */
 export function steerableMachine(skewMs = 0): SteerableClock {
   const base = machine(skewMs);
