@@ -36,7 +36,10 @@ const HOUR_MS = 3_600_000;
 const MISSES: readonly SyncTrigger[] = ['absent', 'expired', 'invalid', 'corrupt'];
 const isMiss = (trigger: SyncTrigger) => MISSES.includes(trigger);
 
-type Counted = Exclude<KnownEvent, { type: 'ExpiredStatesCleaned' | 'ConnectorShadowed' }>;
+type Counted = Exclude<
+  KnownEvent,
+  { type: 'ExpiredStatesCleaned' | 'ConnectorShadowed' | 'ExchangeEdgeMeasured' }
+>;
 
 /**
  * Taking over the shared clock is counted by the hit on tier `exchange-clock` that comes with it; what would have been
@@ -45,7 +48,9 @@ type Counted = Exclude<KnownEvent, { type: 'ExpiredStatesCleaned' | 'ConnectorSh
 const isCounted = (event: KnownEvent): event is Counted =>
   event.type === 'ConnectorSynced'
     ? event.data.basis === 'measured'
-    : event.type !== 'ExpiredStatesCleaned' && event.type !== 'ConnectorShadowed';
+    : event.type !== 'ExpiredStatesCleaned' &&
+      event.type !== 'ConnectorShadowed' &&
+      event.type !== 'ExchangeEdgeMeasured';
 
 function keyOf(event: Counted) {
   const { recordedAt, data } = event;

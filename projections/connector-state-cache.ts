@@ -283,7 +283,10 @@ export const connectorStateCache: Projection<ConnectorStateRow> = {
     'ExpiredStatesCleaned',
   ],
 
-  keyOf: event => (event.type === 'ExpiredStatesCleaned' ? undefined : { cacheKey: cacheKeyOf(event.data) }),
+  keyOf: event =>
+    event.type === 'ExpiredStatesCleaned' || event.type === 'ExchangeEdgeMeasured'
+      ? undefined
+      : { cacheKey: cacheKeyOf(event.data) },
 
   evolve(row, event) {
     if (event.type === 'ConnectorSynced') return afterSync(row, event, event.data);
@@ -299,6 +302,7 @@ export const connectorStateCache: Projection<ConnectorStateRow> = {
       case 'ExchangeUnreachable':
         return seen(row, event);
       case 'ExpiredStatesCleaned':
+      case 'ExchangeEdgeMeasured':
         return row;
     }
   },

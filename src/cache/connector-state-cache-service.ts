@@ -11,6 +11,7 @@
  * projections are loaded when first needed, after the cold start is over.
  */
 import type { HostClock } from '../clock/host-clock.js';
+import type { OffsetEstimate } from '../clock/offset.js';
 import { DEFAULT_RANGE, toleranceOf } from '../clock/request-window.js';
 import type { SampleProblem } from '../clock/sample-check.js';
 import type { BadSample } from '../clock/sample-gate.js';
@@ -26,6 +27,7 @@ import type { Explanation } from './explanation.js';
 import {
   type AuthFailure,
   authFailedFact,
+  edgeFact,
   type HowMeasured,
   howAdopted,
   invalidatedFact,
@@ -297,6 +299,14 @@ export class ConnectorStateCacheService {
    */
   recordUnreachable(ref: ConnectorRef, failure: Unreachable, trace: Trace = {}): RecordedFact {
     return this.#deps.recorder.record(unreachableFact(this.#connectors.know(ref), failure), trace);
+  }
+
+  /**
+   * The edge in front of the exchange has another clock than the exchange.
+   * @throws InvalidInputError for a malformed connector
+   */
+  recordEdge(ref: ConnectorRef, ahead: Pick<OffsetEstimate, 'offsetMs' | 'uncertaintyMs'>): RecordedFact {
+    return this.#deps.recorder.record(edgeFact(this.#connectors.know(ref), ahead));
   }
 
   /**

@@ -6,6 +6,7 @@
  * a fact that fails its schema would be dropped, and a long error code is no reason to lose a refusal.
  */
 import type { AnsweredRequest, Lateness } from '../clock/answers.js';
+import type { OffsetEstimate } from '../clock/offset.js';
 import { referenceTimeMs } from '../clock/reference.js';
 import type {
   AuthFailureClass,
@@ -141,6 +142,21 @@ export const requestLateFact = (
       referenceClock: state.referenceClock,
     }),
     ...(serverTimeMs !== undefined && { serverTimeMs: Math.round(serverTimeMs) }),
+  },
+});
+
+/** @param ahead edge minus exchange */
+export const edgeFact = (
+  connector: ConnectorRef,
+  ahead: Pick<OffsetEstimate, 'offsetMs' | 'uncertaintyMs'>,
+): FactOf<'ExchangeEdgeMeasured'> => ({
+  type: 'ExchangeEdgeMeasured',
+  data: {
+    exchange: connector.exchange,
+    environment: connector.environment,
+    scope: scopeOf(connector),
+    aheadMs: ahead.offsetMs,
+    uncertaintyMs: ahead.uncertaintyMs,
   },
 });
 

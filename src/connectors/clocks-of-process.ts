@@ -2,11 +2,14 @@
 import type { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import { ClockUpkeep } from './clock-upkeep.js';
+import { EdgeWatch } from './edge-watch.js';
 import { ProcessClock } from './process-clock.js';
 
 export interface ClockOfProcess {
   readonly clock: ProcessClock;
   readonly upkeep: ClockUpkeep;
+  /** Of whoever stands in front of the exchange. */
+  readonly edge: EdgeWatch;
 }
 
 type JudgingClock = Pick<ConnectorRef, 'exchange' | 'environment' | 'scope'>;
@@ -19,7 +22,7 @@ export function clockOfProcess(cache: ConnectorStateCacheService, of: JudgingClo
   let found = clocks.get(key);
   if (!found) {
     const clock = new ProcessClock({ clock: cache.clock, isSound: state => cache.isSound(state) });
-    found = { clock, upkeep: new ClockUpkeep(cache, clock) };
+    found = { clock, upkeep: new ClockUpkeep(cache, clock), edge: new EdgeWatch(cache) };
     clocks.set(key, found);
   }
   return found;

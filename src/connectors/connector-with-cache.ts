@@ -65,6 +65,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       wall: () => clock.wall(),
       timestamp: () => this.#offset.sign(),
       onSample: sample => this.#learner.sampled(sample),
+      onEdge: (edge, stamp) => this.#learner.edgeShown(edge, stamp),
       onBadSample: bad => cache.recordBadSample(this.ref, bad),
     });
     this.#time = clockOfProcess(cache, this.ref);
@@ -75,6 +76,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       adapter: this.adapter,
       offset: this.#offset,
       upkeep: this.#time.upkeep,
+      edge: this.#time.edge,
       isClosed: () => this.#isClosed,
     });
   }

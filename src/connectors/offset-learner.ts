@@ -22,6 +22,7 @@ import type { SyncTrigger } from '../events/catalogue.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { ExchangeAdapter } from '../exchanges/exchange-adapter.js';
 import type { ClockUpkeep, Keeper } from './clock-upkeep.js';
+import type { EdgeWatch } from './edge-watch.js';
 import { sharingOver } from './measurement-sharing.js';
 import type { OffsetInUse } from './offset-in-use.js';
 import { isHandedOn, isRefreshDue, isWorthKeeping, judgeSample } from './sample-learning.js';
@@ -33,6 +34,7 @@ export interface OffsetLearnerParts {
   readonly adapter: ExchangeAdapter;
   readonly offset: OffsetInUse;
   readonly upkeep: ClockUpkeep;
+  readonly edge: EdgeWatch;
   readonly isClosed: () => boolean;
 }
 
@@ -49,6 +51,8 @@ export class OffsetLearner implements Keeper {
   readonly #parts: OffsetLearnerParts;
   #phase: 'idle' | 'syncing' | 'verifying' | 'ready' = 'idle';
   #answer: ClockSample | undefined;
+  /** What the verification's answer showed of the edge, where it showed nothing else. */
+  #edgeAlone: ClockSample | undefined;
   #learning: Promise<void> | undefined;
   #refreshing: Promise<void> | undefined;
 
@@ -72,6 +76,7 @@ export class OffsetLearner implements Keeper {
   /** The next response is the verification's. */
   verifying(): void {
     this.#answer = undefined;
+    this.#edgeAlone = undefined;
     this.#phase = 'verifying';
   }
 
@@ -101,6 +106,18 @@ export class OffsetLearner implements Keeper {
     this.#learning = this.learnFrom(sample, {}).finally(() => {
       this.#learning = undefined;
     });
+  }
+
+  /** The clock in front of the exchange, as an answer showed it; with the exchange's, where that was in it too. */
+  edgeShown(edge: ClockSample, stamp: ClockSample | undefined): void {
+    if (stamp) this.#parts.edge.compared(this.ref, stamp, edge);
+    else if (this.#phase === 'verifying') this.#edgeAlone = edge;
+    else if (this.#phase === 'ready') this.#edgeHeard(edge);
+  }
+
+  #edgeHeard(edge: ClockSample): void {
+    const { cache, offset, edge: watch } = this.#parts;
+    if (cache.mode === 'on' && watch.heard(edge, offset.applied)) this.refreshLater('warm-up');
   }
 
   /** @throws ExchangeError; ConnectorStateError `CLOSED`. The failure is recorded. */
@@ -192,6 +209,8 @@ export class OffsetLearner implements Keeper {
     if (!request) return;
     offset.observe(request);
     offset.accepted();
+    if (this.#edgeAlone && offset.applied.uncertaintyMs <= offset.toleranceMs)
+      this.#edgeHeard(this.#edgeAlone);
     const proven = provenByAcceptance(request);
     if (!proven || offset.applied.uncertaintyMs <= proven.uncertaintyMs) return;
     offset.state = narrowed(offset.state, toReference(proven, offset.state.link)) ?? offset.state;

@@ -256,6 +256,18 @@ const connectorShadowed = z.strictObject({
     .optional(),
 });
 
+/**
+ * The clock of whoever stands in front of the exchange, as its `Date` headers show it, is `aheadMs` ± `uncertaintyMs` ahead of
+ * the clock that judges requests. Recorded where the two differ; nothing is signed by it.
+ */
+const exchangeEdgeMeasured = z.strictObject({
+  exchange: z.enum(EXCHANGES),
+  environment: z.enum(ENVIRONMENTS),
+  scope: z.string().regex(SCOPE_PATTERN).optional(),
+  aheadMs: hostOffsetMs,
+  uncertaintyMs: durationMs,
+});
+
 /** States that had ended before `cutoff` (epoch ms, the database's clock) were removed from the read model. */
 const expiredStatesCleaned = z.strictObject({ cutoff: timeMs, by: shortText });
 
@@ -267,6 +279,7 @@ export const EVENT_SCHEMAS = {
   ConnectorAuthFailed: connectorAuthFailed,
   ConnectorRequestLate: connectorRequestLate,
   ExchangeUnreachable: exchangeUnreachable,
+  ExchangeEdgeMeasured: exchangeEdgeMeasured,
   ConnectorStateInvalidated: connectorStateInvalidated,
   ConnectorShadowed: connectorShadowed,
   ExpiredStatesCleaned: expiredStatesCleaned,
@@ -283,6 +296,7 @@ export const SCHEMA_VERSIONS: Readonly<Record<EventType, number>> = {
   ConnectorAuthFailed: 2,
   ConnectorRequestLate: 1,
   ExchangeUnreachable: 1,
+  ExchangeEdgeMeasured: 1,
   ConnectorStateInvalidated: 2,
   ConnectorShadowed: 2,
   ExpiredStatesCleaned: 1,

@@ -1,10 +1,10 @@
 /**
  * Stream names. A connector has two streams: `connector_state-<key>` for what is kept for good (syncs,
  * failures, invalidations) and `connector_state_hits-<key>` for what its lookups answered, or in shadow mode would
- * have been worth, which may be forgotten after a while. Clean-ups concern every connector and have a stream of
+ * have been worth, which may be forgotten after a while, as may what is known of an exchange's edge. Clean-ups concern every connector and have a stream of
  * their own. All share one prefix, by which a subscription to a store that others use too is filtered.
  */
-import { type CredentialRef, cacheKeyOf } from './connector.js';
+import { type ConnectorRef, type CredentialRef, cacheKeyOf, scopeOf } from './connector.js';
 
 export const STREAM_PREFIX = 'connector_state';
 export const CLEANUP_STREAM = 'connector_state_cleanup-all';
@@ -15,6 +15,10 @@ export const KEPT_PREFIXES: readonly string[] = ['connector_state-', 'connector_
 
 export const stateStreamOf = (ref: CredentialRef): string => `connector_state-${cacheKeyOf(ref)}`;
 export const hitsStreamOf = (ref: CredentialRef): string => `${HITS_PREFIX}${cacheKeyOf(ref)}`;
+
+/** What is known of the edge in front of an exchange. No connector's: a cache key has an underscore. */
+export const edgeStreamOf = (of: Pick<ConnectorRef, 'exchange' | 'environment' | 'scope'>): string =>
+  `${HITS_PREFIX}edge:${of.exchange}:${of.environment}:${scopeOf(of).replaceAll('_', '%5F')}`;
 
 /** Whether the stream's events may be dropped when they are old. */
 export const isForgettable = (stream: string): boolean => stream.startsWith(HITS_PREFIX);

@@ -56,6 +56,7 @@ export function parseAdapterOptions(options: AdapterOptions, defaults: ExchangeD
     wall: options.wall,
     timestamp: () => wholeTimestamp(options.timestamp()),
     onSample: options.onSample,
+    onEdge: options.onEdge,
     onBadSample: options.onBadSample,
   };
 }

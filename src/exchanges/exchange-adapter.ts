@@ -52,6 +52,12 @@ export interface AdapterOptions {
    * throw.
    */
   readonly onSample?: ((sample: ClockSample) => void) | undefined;
+  /**
+   * Called with what the `Date` header of an answer of the exchange's shows: the clock of whoever stands in front of it.
+   * Must not throw.
+   * @param stamp the exchange's own in the same answer, where it carried one that may be believed
+   */
+  readonly onEdge?: ((edge: ClockSample, stamp: ClockSample | undefined) => void) | undefined;
   /** Called with each sample that may not, to be logged (the first of its kind says so). Must not throw. */
   readonly onBadSample?: ((bad: BadSample) => void) | undefined;
 }

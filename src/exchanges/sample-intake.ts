@@ -2,16 +2,17 @@
  * What an adapter does with the clocks in its replies: each stamp becomes a sample, is judged
  * (clock/sample-gate.ts), and is then told to whoever listens, or dropped and counted.
  *
- * The `Date` header is no stamp of the exchange's: whoever stands in front of it writes that, by a clock of its own.
+ * The `Date` header is no stamp of the exchange's: whoever stands in front of it writes that, by a clock of its own, and
+ * what it shows is told apart (clock/edge-clock.ts). Only answers of the exchange itself are looked at.
  */
 import { ContinuityGuard } from '../clock/host-clock.js';
 import type { ClockSample } from '../clock/offset.js';
-import { PROBLEM_TEXTS, type SampleProblem } from '../clock/sample-check.js';
+import { PROBLEM_TEXTS, problemOf, type SampleProblem } from '../clock/sample-check.js';
 import { type ProblemCounts, SampleGate } from '../clock/sample-gate.js';
 import type { AdapterOptions } from './exchange-adapter.js';
 import { badResponse, type RequestContext } from './failures.js';
 import type { HttpReply } from './http-transport.js';
-import { isFromCache, sampleOf, stampOf } from './server-stamp.js';
+import { DATE_RESOLUTION_MS, isFromCache, sampleOf, stampFromDate, stampOf } from './server-stamp.js';
 
 export interface SampleIntake {
   /**
@@ -51,20 +52,33 @@ const MAY_PASS_WHEN_ASKED_AGAIN: ReadonlySet<SampleProblem> = new Set([
   'forwards',
 ]);
 
-type IntakeOptions = Pick<AdapterOptions, 'now' | 'wall' | 'onSample' | 'onBadSample'>;
+type IntakeOptions = Pick<AdapterOptions, 'now' | 'wall' | 'onSample' | 'onEdge' | 'onBadSample'>;
 
-export function createSampleIntake({ now, wall, onSample, onBadSample }: IntakeOptions): SampleIntake {
+export function createSampleIntake(options: IntakeOptions): SampleIntake {
+  const { now, wall, onSample, onEdge, onBadSample } = options;
   const guard = wall && new ContinuityGuard({ now, wall });
   const gate = new SampleGate({ isUnbroken: guard && (() => guard.isUnbroken()), onBadSample });
 
   function judge(reply: HttpReply, sample: ClockSample): SampleProblem | undefined {
     const problem = isFromCache(reply.headers) ? gate.drop('cached') : gate.admit(sample);
+    showEdge(reply, problem ? undefined : sample);
     if (!problem) onSample?.(sample);
     return problem;
   }
 
+  /** @param stamp of the exchange's, in the same answer */
+  function showEdge(reply: HttpReply, stamp: ClockSample | undefined): void {
+    const dateMs = stampFromDate(reply.headers);
+    if (!onEdge || dateMs === undefined || isFromCache(reply.headers)) return;
+    const edge = sampleOf(reply, dateMs, 'date-header', DATE_RESOLUTION_MS);
+    if (!problemOf(edge)) onEdge(edge, stamp);
+  }
+
   function take(reply: HttpReply, stamp: unknown, source: 'response' | 'refusal'): ClockSample | undefined {
-    if (stamp === undefined) return undefined;
+    if (stamp === undefined) {
+      showEdge(reply, undefined);
+      return undefined;
+    }
     const sample = sampleOf(reply, stampOf(stamp), source);
     return judge(reply, sample) ? undefined : sample;
   }

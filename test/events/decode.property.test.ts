@@ -38,6 +38,7 @@ const EXAMPLES: Record<EventType, Record<string, unknown>> = {
     lateAtMostMs: 6_110,
     uncertaintyMs: 5,
   },
+  ExchangeEdgeMeasured: { exchange: 'BINGX', environment: 'MAINNET', aheadMs: -3_900, uncertaintyMs: 120 },
   ExchangeUnreachable: { ...connector, exchangeCode: 'ECONNREFUSED', failureClass: 'network' },
   ConnectorStateInvalidated: {
     ...connector,
@@ -207,13 +208,14 @@ describe('decoding', () => {
         [-1]: step(-1, data => ({ ...data, count: 1 })),
         0: step(0, data => ({ ...data, tier: 'memory' })),
         1: step(1, data => data),
+        2: step(2, data => data),
       },
     };
     const { count, tier, ...oldest } = EXAMPLES.ConnectorStateHit;
 
     const event = decodeEvent(raw('ConnectorStateHit', oldest, -1), upcasters);
 
-    expect(steps).toEqual([-1, 0, 1]);
+    expect(steps).toEqual([-1, 0, 1, 2]);
     expect(event).toMatchObject({ decoded: 'known', data: { ...oldest, count: 1, tier: 'memory' } });
     expect([count, tier]).toEqual([1, 'postgres']);
   });

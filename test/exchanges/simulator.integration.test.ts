@@ -181,6 +181,16 @@ describe('the time it tells', () => {
     };
   };
 
+  it('is not the edge’s, where that is set apart: only the Date header shows it', async () => {
+    const simulator = await givenSimulator({ knobs: { edgeSkewMs: -4_000 } });
+    const response = await fetch(`${simulator.bingxUrl}/openApi/swap/v2/server/time`);
+    expect(Date.parse(response.headers.get('date') as string)).toBe(FROZEN_MS - 4_000);
+    expect(await response.json()).toMatchObject({ data: { serverTime: FROZEN_MS } });
+    await simulator.set({ edgeSkewMs: 60_000 });
+    const later = await fetch(`${simulator.bingxUrl}/openApi/swap/v2/server/time`);
+    expect(Date.parse(later.headers.get('date') as string)).toBe(FROZEN_MS + 60_000);
+  });
+
   it('is its own in the Date header too, on every answer', async () => {
     const simulator = await givenSimulator({ knobs: { skewMs: 86_400_999 } });
     const date = new Date(FROZEN_MS + 86_400_999).toUTCString();

@@ -69,6 +69,7 @@ async function examine(session: Session): Promise<Check[]> {
   const store = remote?.store ?? (await openPostgresEventStore(url, pool, { ...settings, log }));
   if (!remote) session.onEnd(() => store.close());
   const { createProjector } = await import('../../projector/index.js');
+  const { sharedClocks } = await import('../../read-model/clock-queries.js');
   const { createOutboxTable } = await import('../../event-store/outbox/index.js');
   const projector = createProjector({ store, pool, namedStatements: settings.namedStatements, log });
   checks.push(
@@ -78,6 +79,7 @@ async function examine(session: Session): Promise<Check[]> {
     }),
     await database.checkClock(pool, settings.namedStatements),
     await database.checkSharedClocks(pool),
+    await events.checkEdges(store, await sharedClocks(pool)),
     await events.checkOutbox(createOutboxTable(pool, settings.namedStatements)),
     await events.checkDeadLetters(projector),
   );

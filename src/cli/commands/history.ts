@@ -159,6 +159,8 @@ function describe(event: HistoryEntry): string {
           : '';
       return `would have started from ${source}${error}`;
     }
+    case 'ExchangeEdgeMeasured':
+      return `the edge is ${event.data.aheadMs.toFixed(0)} ± ${event.data.uncertaintyMs.toFixed(0)} ms ahead of the exchange`;
     case 'ExpiredStatesCleaned':
       return `ended before ${iso(event.data.cutoff)}`;
   }

@@ -1,8 +1,12 @@
 /** The way of the facts: the event store, the outbox before it, the projector behind it. */
+import type { EventStore } from '../../event-store/event-store.js';
 import type { OutboxTable } from '../../event-store/outbox/index.js';
 import type { OpenedEventStore } from '../../event-stores.js';
+import { edgeStreamOf } from '../../events/streams.js';
 import type { Projector } from '../../projector/index.js';
-import { iso } from '../quantities.js';
+import type { SharedClockSummary } from '../../read-model/clock-queries.js';
+import { iso, plusMinus } from '../quantities.js';
+import { nameOfClock } from '../shared-clock-text.js';
 import { type Check, fail, ok, warn } from './check.js';
 
 /** Behind by more than this is no longer the time a page takes. */
@@ -24,6 +28,27 @@ export async function checkEventStore({ store, identify }: OpenedEventStore): Pr
       cause: isWrong ? 'settings' : 'unreachable',
     };
   }
+}
+
+/**
+ * The clocks in front of the exchanges, as their `Date` headers showed them last: how far they are from the clocks that
+ * judge. Nothing is signed by them, so one that is far off is only worth knowing.
+ */
+export async function checkEdges(
+  store: Pick<EventStore, 'readStream'>,
+  clocks: readonly Pick<SharedClockSummary, 'exchange' | 'environment' | 'scope'>[],
+): Promise<Check> {
+  const found: string[] = [];
+  for (const clock of clocks) {
+    const [last] = await store.readStream(edgeStreamOf(clock), { direction: 'backwards', limit: 1 });
+    if (last?.decoded !== 'known' || last.type !== 'ExchangeEdgeMeasured') continue;
+    const { aheadMs, uncertaintyMs } = last.data;
+    found.push(`${nameOfClock(clock)}: ${plusMinus(aheadMs, uncertaintyMs)} ahead of the exchange's clock`);
+  }
+  return ok(
+    'edges',
+    found.length === 0 ? "none is known to differ from its exchange's clock" : found.join('; '),
+  );
 }
 
 export async function checkProjector(projector: Projector): Promise<Check> {

@@ -27,6 +27,8 @@ const patchSchema = z
     earlyLimitMs: milliseconds,
     toldTime: z.enum(TOLD_TIMES),
     dateHeader: z.boolean(),
+    edgeSkewMs: z.number().min(-1e10).max(1e10),
+    edgeDriftPpm: z.number().min(-1e5).max(1e5),
     ageSeconds: z.int().min(0).max(1e9).nullable(),
     fundingRates: z.record(z.string().max(40), z.number().min(-1).max(1)),
   })
@@ -52,6 +54,8 @@ export interface ExchangeKnobs {
   readonly earlyLimitMs: number;
   readonly toldTime: ToldTime;
   readonly dateHeader: boolean;
+  readonly edgeSkewMs: number;
+  readonly edgeDriftPpm: number;
   readonly ageSeconds: number | null;
   readonly fundingRates: Readonly<Record<string, number>>;
 }
@@ -68,6 +72,8 @@ export const DEFAULT_KNOBS: ExchangeKnobs = {
   earlyLimitMs: 1000,
   toldTime: 'right',
   dateHeader: true,
+  edgeSkewMs: 0,
+  edgeDriftPpm: 0,
   ageSeconds: null,
   fundingRates: {},
 };
@@ -85,7 +91,10 @@ export const KNOB_DESCRIPTIONS: Readonly<Record<keyof ExchangeKnobs, string>> = 
   earlyLimitMs: 'how far ahead of the server a BingX timestamp may be, ms (Bybit: always 1000)',
   toldTime:
     'the stamps in its answers: right; cached: that of the answer before; backwards: 1 s before that; future: 10 years ahead; seconds, microseconds, nanoseconds, zero, negative, null (as NaN is sent) in the body alone',
-  dateHeader: "whether answers have a Date header, of the exchange's clock",
+  dateHeader: 'whether answers have a Date header, of the clock of the edge in front of the exchange',
+  edgeSkewMs:
+    "how far the edge's clock, which only the Date header shows, is ahead of the exchange's, ms; setting it moves that clock",
+  edgeDriftPpm: "how much faster the edge's clock runs than the exchange's, parts per million",
   ageSeconds: 'an Age header, as of an answer from a cache, s; null for none',
   fundingRates: "rates by the exchange's symbol, fractions; others are made up from the seed",
 };

@@ -61,7 +61,10 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
   const log = createRequestLog();
   const timers = new Set<NodeJS.Timeout>();
   let knobs = options.knobs;
+  const serverTimeMs = () => readClock(clock, now());
   let clock: SimulatedClock = clockWithSkew(knobs.skewMs, knobs.driftPpm, now());
+  /** Of whoever stands in front of it, over the exchange's own. */
+  let edge: SimulatedClock = clockWithSkew(knobs.edgeSkewMs, knobs.edgeDriftPpm, serverTimeMs());
   let faults: readonly Fault[] = [];
   let limiter = createRateLimiter();
   let lastToldMs: number | undefined;
@@ -74,7 +77,6 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     }, ms);
     timers.add(timer);
   };
-  const serverTimeMs = () => readClock(clock, now());
 
   function serve(received: ReceivedRequest, response: ServerResponse): void {
     const isKnown = received.method === 'GET' && Object.hasOwn(dialect.endpoints, received.path);
@@ -135,7 +137,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
       ...answer,
       body: instead ? dialect.withTime(answer.body, instead.value) : answer.body,
       headers: {
-        ...(knobs.dateHeader && { date: new Date(timeMs).toUTCString() }),
+        ...(knobs.dateHeader && { date: new Date(readClock(edge, timeMs)).toUTCString() }),
         ...(knobs.ageSeconds !== null && { age: String(knobs.ageSeconds) }),
         ...answer.headers,
       },
@@ -189,6 +191,9 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
       const next = applyPatch(knobs, patch);
       if (patch.skewMs !== undefined) clock = clockWithSkew(next.skewMs, next.driftPpm, now());
       else if (patch.driftPpm !== undefined) clock = withDrift(clock, next.driftPpm, now());
+      if (patch.edgeSkewMs !== undefined)
+        edge = clockWithSkew(next.edgeSkewMs, next.edgeDriftPpm, serverTimeMs());
+      else if (patch.edgeDriftPpm !== undefined) edge = withDrift(edge, next.edgeDriftPpm, serverTimeMs());
       if (patch.rateLimit !== undefined) limiter = createRateLimiter();
       knobs = next;
       await server.setListening(next.outage !== 'refuse');

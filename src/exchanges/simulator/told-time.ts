@@ -21,7 +21,7 @@ const BACKWARDS_BY_MS = 1000;
 const FUTURE_BY_MS = 10 * 366 * 86_400_000;
 
 export interface Told {
-  /** Told in every stamp, the `Date` header too. */
+  /** Told in every stamp; the edge's `Date` header goes by it too. */
   readonly timeMs: number;
   /** In the place of the body's stamps; undefined to tell `timeMs` there as well. */
   readonly instead?: { readonly value: unknown } | undefined;
