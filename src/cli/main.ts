@@ -2,6 +2,7 @@
 /** The command line: one file a command under commands/, and here only what they have in common. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addAdoptLog } from './commands/adopt-log.js';
 import { addCleanup } from './commands/cleanup.js';
 import { addCopy } from './commands/copy.js';
 import { addDemo } from './commands/demo.js';
@@ -65,6 +66,7 @@ for (const add of [
   addMigrate,
   addProject,
   addRebuild,
+  addAdoptLog,
   addRelay,
   addCopy,
   addDoctor,

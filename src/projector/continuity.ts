@@ -125,7 +125,7 @@ async function adoptMark(store: EventStore, position: Position): Promise<LogMark
 }
 
 const REMEDY =
-  'set EVENT_STORE_URL back or restore the log if that was not meant; otherwise run `connector-state rebuild` to make the tables from this log';
+  'set EVENT_STORE_URL back or restore the log if that was not meant; otherwise run `connector-state rebuild` to make the tables from this log, or `connector-state adopt-log` to keep their rows and go on from its end';
 
 /** What happened to the log, in one sentence, and what to do. */
 export async function discontinuity(

@@ -1,3 +1,4 @@
+export type { AdoptedLog, AdoptLogOptions } from './adopt-log.js';
 export type { CatchUpOptions, CatchUpResult } from './catch-up.js';
 export type { ProjectorCounters } from './context.js';
 export type { DeadLetter } from './dead-letters.js';

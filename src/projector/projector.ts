@@ -25,6 +25,7 @@ import type { EventStore } from '../event-store/event-store.js';
 import { type Logger, silentLogger } from '../logging.js';
 import { pg } from '../postgres/driver.js';
 import { toDatabaseError } from '../postgres/pool.js';
+import { type AdoptedLog, type AdoptLogOptions, adoptLog } from './adopt-log.js';
 import { type CatchUpOptions, type CatchUpResult, catchUp } from './catch-up.js';
 import type { ProjectorContext, ProjectorCounters } from './context.js';
 import { type DeadLetter, readDeadLetters } from './dead-letters.js';
@@ -79,6 +80,8 @@ export interface Projector {
   run(options: { readonly signal: AbortSignal }): Promise<void>;
   rebuild(options?: RebuildOptions): Promise<RebuildResult>;
   verify(options?: VerifyOptions): Promise<VerifyResult>;
+  /** Goes on from the end of a log that is not the one of the checkpoints, and keeps the rows. See adopt-log.ts. */
+  adoptLog(options?: AdoptLogOptions): Promise<AdoptedLog>;
   lag(): Promise<Lag>;
   /** The oldest first. */
   deadLetters(): Promise<readonly DeadLetter[]>;
@@ -133,6 +136,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     run: ({ signal }) => inOurTerms(run(context, signal)),
     rebuild: options => inOurTerms(rebuild(context, options)),
     verify: options => inOurTerms(verify(context, options)),
+    adoptLog: options => inOurTerms(adoptLog(context, options)),
     lag: () => inOurTerms(lag(context)),
     deadLetters,
     async replayDeadLetters(options = {}) {

@@ -227,6 +227,49 @@ describe('a log that is the one of the checkpoint', () => {
   });
 });
 
+describe('adoptLog', () => {
+  it('keeps the rows, says what is given up, and goes on from the end of the log', async () => {
+    await harness.append(...facts(100));
+    await harness.projector().catchUp();
+    await restoreOlder(harness.pool, 90);
+    await harness.append(...facts(4));
+    const rowsBefore = await harness.rows(connectorStateCache);
+    const found = {
+      log: 'other',
+      applied: { events: 100, position: 'pg/100' },
+      inLog: { events: 94, position: 'pg/94' },
+    };
+
+    expect(await harness.projector().adoptLog({ apply: false })).toEqual({ ...found, adopted: false });
+    await expect(harness.projector().catchUp()).rejects.toMatchObject({ code: 'PROJECTION_FAILED' });
+    expect(await harness.projector().adoptLog()).toEqual({ ...found, adopted: true });
+
+    expect(await harness.rows(connectorStateCache)).toEqual(rowsBefore);
+    await harness.append(hit({ userId: 'user1', count: 7 }));
+    expect(await harness.projector().catchUp()).toMatchObject({ events: 1, caughtUp: true });
+    await harness.projector().rebuild();
+    const { live, expected } = await liveAndExpected(harness);
+    expect(live).toEqual(expected);
+  });
+
+  it('goes on in a log that was begun anew', async () => {
+    await harness.append(...facts(10));
+    await harness.projector().catchUp();
+    await restoreOlder(harness.pool, 0);
+
+    expect(await harness.projector().adoptLog()).toMatchObject({ adopted: true });
+    await harness.append(...facts(3));
+    expect(await harness.projector().catchUp()).toMatchObject({ events: 3, caughtUp: true });
+  });
+
+  it('does nothing in the log of the checkpoints', async () => {
+    await harness.append(...facts(10));
+    await harness.projector().catchUp();
+
+    expect(await harness.projector().adoptLog()).toMatchObject({ log: 'same', adopted: false });
+  });
+});
+
 describe('over EventStoreDB', () => {
   const givenEventStoreDb = async () => {
     const server = await startTestServer();
