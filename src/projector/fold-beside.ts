@@ -56,6 +56,7 @@ export async function foldBeside(
   let marks: Marks = new Map();
   const eventsOf = new Map<string, number>(projections.map(({ name }) => [name, 0]));
   let total = await store.countAfter(undefined);
+  onProgress?.({ done: 0, total });
 
   const applyUpTo =
     (limits: Positions): Apply =>

@@ -1,7 +1,7 @@
 /**
  * `run()`: the live projector.
  *
- *   connecting → waiting → leading → (connection lost) → backing off → connecting …
+ *   connecting → (making tables of an older release) → waiting → leading → (connection lost) → backing off → connecting …
  *
  * Waiting means blocked in the database on the advisory lock, so the next takes over the moment the leader's
  * connection ends, for whatever reason. Leading means following the store's subscription and applying its
@@ -9,7 +9,7 @@
  * never two writers, even when a leader was frozen and does not know yet that it was replaced.
  *
  * What may pass (the database or the event store is away, a deadlock, a shutdown) is waited out, with growing
- * pauses. What will not (tables missing, rows of another version, a bug) ends it with an error: a projector
+ * pauses. What will not (tables missing, rows of a newer version, a bug) ends it with an error: a projector
  * that stops by itself must be seen.
  */
 import { ConnectorStateError, isConnectorStateError } from '../errors.js';
@@ -23,6 +23,7 @@ import { requireSameLog } from './continuity.js';
 import { type DedicatedSession, SharedSession, withDedicatedSession } from './dedicated-session.js';
 import { LOCK_FOR_SESSION } from './lock.js';
 import { lowest } from './lowest.js';
+import { makeCurrent } from './make-current.js';
 import { readAhead } from './read-ahead.js';
 import { QueryFailure, type Session } from './session.js';
 
@@ -42,11 +43,12 @@ export async function run(context: ProjectorContext, signal: AbortSignal): Promi
   let backoffMs = FIRST_BACKOFF_MS;
   while (!signal.aborted) {
     try {
-      await withDedicatedSession(context, signal, session =>
-        lead(context, session, signal, () => {
+      await withDedicatedSession(context, signal, async session => {
+        await makeCurrent(context, session, signal);
+        await lead(context, session, signal, () => {
           backoffMs = FIRST_BACKOFF_MS;
-        }),
-      );
+        });
+      });
     } catch (caught) {
       if (signal.aborted) return;
       const error = caught instanceof SharedSession ? await failureOf(asGuest(context, signal)) : caught;

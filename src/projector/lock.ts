@@ -5,7 +5,8 @@
  * `run` holds it for as long as its connection lives; a function that catches up takes it for one page's
  * transaction. Both forms exclude each other. Locks are always taken in this order, so that nobody waits in a
  * circle: 1. this lock, 2. the checkpoint rows in the order of their names, 3. the lock on making partitions,
- * 4. rows of the read tables. A rebuild takes no 1 and holds 2 while it switches.
+ * 4. rows of the read tables. A rebuild takes no 1 and holds 2 while it switches; rebuilds queue for a lock of their
+ * own, which they take before all others.
  */
 /**
  * `leader`: this session holds the lock, and waits for a rebuild that is switching.
@@ -15,6 +16,9 @@
 export type Role = 'leader' | 'guest';
 
 const KEY = `'projection_checkpoint'::regclass::oid::integer, 0`;
+
+/** One rebuild at a time; waits, until the session gets it or ends. */
+export const LOCK_FOR_REBUILD = `SELECT pg_advisory_lock('projection_checkpoint'::regclass::oid::integer, 1)`;
 
 /** Waits, until the session gets it or ends. */
 export const LOCK_FOR_SESSION = `SELECT pg_advisory_lock(${KEY})`;

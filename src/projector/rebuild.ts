@@ -1,6 +1,8 @@
 /**
  * Rebuilding read tables from the first event, beside the live ones, while lookups go on.
  *
+ * One at a time: the second waits for the first, and has less to do then.
+ *
  *  1. In a session of its own, fold every event into temporary tables. A crash or Ctrl-C leaves nothing: the
  *     server drops them with the session, and the live tables have not been touched.
  *  2. In one transaction: lock the checkpoints, so that the live projector waits; fold what it did meanwhile,
@@ -31,6 +33,7 @@ import type { ProjectorContext } from './context.js';
 import { requireSameLog, sameLogChecker } from './continuity.js';
 import { withDedicatedSession } from './dedicated-session.js';
 import { type FoldBeside, type FoldOptions, foldBeside, limitsOf } from './fold-beside.js';
+import { LOCK_FOR_REBUILD } from './lock.js';
 import { encodeMark } from './log-mark.js';
 import { atomically, type Session, withPooledSession } from './session.js';
 import { compareRows, type Difference, switchDeadLetters, switchRows } from './shadow.js';
@@ -43,6 +46,11 @@ export interface VerifyOptions extends Omit<FoldOptions, 'strict'> {
 export interface RebuildOptions extends VerifyOptions {
   /** Give up, and change nothing, at the first event that cannot be projected. */
   readonly strict?: boolean;
+}
+
+interface InternalOptions extends RebuildOptions {
+  /** Asked when it is this rebuild's turn: false ends it, with nothing done. */
+  readonly isNeeded?: () => Promise<boolean>;
 }
 
 export interface RebuildResult {
@@ -65,7 +73,7 @@ export interface VerifyResult {
 /** @throws ConnectorStateError `PROJECTION_FAILED` when `strict` and an event cannot be projected */
 export async function rebuild(
   context: ProjectorContext,
-  options: RebuildOptions = {},
+  options: InternalOptions = {},
 ): Promise<RebuildResult> {
   const projections = chosen(context, options.projections);
   const { signal } = options;
@@ -74,6 +82,8 @@ export async function rebuild(
   if (wasCurrent) await catchUp(context, signal && { signal });
 
   const result = await withDedicatedSession(context, signal, async session => {
+    await session.query(LOCK_FOR_REBUILD);
+    if (options.isNeeded && !(await options.isNeeded())) return NOTHING_DONE;
     const fold = await foldBeside(context, session, projections, { ...options, fillsNew: true });
     return atomically(session, async () => {
       const checkpoints = await lockCheckpoints(session, projections, 'leader');
@@ -97,6 +107,8 @@ export async function rebuild(
   if (!wasCurrent && (await isCurrent(context))) await catchUp(context, signal && { signal });
   return result;
 }
+
+const NOTHING_DONE: RebuildResult = { events: 0, rows: {}, differing: {}, deadLetters: 0 };
 
 /** Compares, and writes nothing. */
 export async function verify(context: ProjectorContext, options: VerifyOptions = {}): Promise<VerifyResult> {

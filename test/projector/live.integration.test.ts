@@ -105,15 +105,44 @@ describe('run', () => {
     });
   });
 
-  it('is seen when it stops by itself: it rejects when the rows are of another version', async () => {
+  it('is seen when it stops by itself: it rejects when the rows are of a newer version', async () => {
     await harness.projector().catchUp();
-    const newer = projections.map(projection => ({ ...projection, version: 2 }));
+    const older = projections.map(projection => ({ ...projection, version: projection.version - 1 }));
 
     await expect(
-      harness.projector({ projections: newer }).run({ signal: stop.signal }),
-    ).rejects.toMatchObject({
-      code: 'PROJECTION_FAILED',
-      message: expect.stringContaining('connector-state rebuild'),
-    });
+      harness.projector({ projections: older }).run({ signal: stop.signal }),
+    ).rejects.toMatchObject({ code: 'PROJECTION_FAILED', message: expect.stringContaining('upgrade') });
+  });
+
+  it('makes the tables of an older release beside them, while that goes on, and takes over', async () => {
+    await harness.append(
+      ...Array.from({ length: 40 }, (_, i) => synced({ userId: `user${i % 9}`, measuredAt: T0 + i })),
+    );
+    const old = projections.filter(({ name }) => name !== 'cache_usage');
+    const oldRelease = harness.projector({ projections: old });
+    const oldRuns = oldRelease.run({ signal: stop.signal });
+    await until('the old one has caught up', async () => (await oldRelease.lag()).events === 0);
+    const next = projections.map(projection => ({ ...projection, version: projection.version + 1 }));
+    const workers = [1, 2].map(() => harness.projector({ projections: next, pageSize: 7 }));
+    let writing = true;
+    const writer = (async () => {
+      for (let i = 0; writing; i++) await harness.append(hit({ userId: `user${i % 9}` }));
+    })();
+
+    const running = workers.map(worker => worker.run({ signal: stop.signal }));
+
+    await expect(oldRuns).rejects.toMatchObject({ code: 'PROJECTION_FAILED' });
+    await until('a new one leads', () => workers.some(({ counters }) => counters.leading === 1));
+    writing = false;
+    await writer;
+    await until('it has caught up', async () => (await workers[0]?.lag())?.events === 0);
+    stop.abort();
+    await Promise.all(running);
+    expect(await workers[0]?.verify()).toMatchObject({ equal: true });
+    const { live, expected } = await liveAndExpected(harness);
+    expect(live).toEqual(expected);
+    // Who goes back says so.
+    await harness.projector({ projections: old }).rebuild();
+    expect(await harness.projector({ projections: old }).catchUp()).toMatchObject({ caughtUp: true });
   });
 });

@@ -11,6 +11,7 @@ import type { EventStore } from '../../src/event-store/event-store.js';
 import type { NewEvent, Position } from '../../src/events/event.js';
 import { cleaned, hit, id, synced, T0 } from '../support/facts.js';
 import { createHarness, type Harness, liveAndExpected, until } from './harness.js';
+import { clientThatBreaks, clientThatDoesNotQueue } from './odd-clients.js';
 
 let harness: Harness;
 beforeEach(async () => {
@@ -28,6 +29,16 @@ const aHistory = (n = 60): NewEvent[] =>
 
 const temporaryTables = async () =>
   (await harness.pool.query(`SELECT relname FROM pg_class WHERE relname LIKE 'rebuilt%'`)).rows;
+
+/** How many sessions wait in a statement like this. */
+const waiting = async (statement: string) => {
+  const { rowCount } = await harness.pool.query(
+    `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+      AND query LIKE $1 AND pid <> pg_backend_pid()`,
+    [statement],
+  );
+  return rowCount;
+};
 
 const NOTHING_DIFFERS = {
   connector_state_cache: 0,
@@ -162,6 +173,67 @@ describe('rebuild', () => {
     const results = await Promise.all([harness.projector().rebuild(), harness.projector().rebuild()]);
 
     expect(results.map(({ differing }) => differing)).toEqual([NOTHING_DIFFERS, NOTHING_DIFFERS]);
+  });
+
+  it('folds no event twice when another was slower to switch, up to an earlier head', async () => {
+    await harness.append(...aHistory());
+    for (const { name } of projections) {
+      await harness.pool.query(
+        'INSERT INTO projection_checkpoint (projection, version, events, updated_at) VALUES ($1, 0, 0, now())',
+        [name],
+      );
+    }
+    await harness.asAnother(async holder => {
+      await holder.query('BEGIN; LOCK TABLE cache_usage IN SHARE MODE');
+      const first = harness.projector().rebuild();
+      await until('the first waits to switch', async () => (await waiting('DELETE FROM cache_usage%')) === 1);
+      await harness.append(...aHistory());
+      // As a rebuild does that does not know of the first: without the queue, and with all of the log folded.
+      const second = harness.projector({ createClient: () => clientThatDoesNotQueue(harness.url) }).rebuild();
+      await until('the second waits for the checkpoints', async () => (await waiting('%FOR UPDATE%')) === 1);
+      await holder.query('COMMIT');
+      await Promise.all([first, second]);
+    });
+
+    const { rows } = await harness.pool.query('SELECT DISTINCT position FROM projection_checkpoint');
+    expect(rows).toEqual([{ position: await harness.store.head() }]);
+    await harness.append(hit());
+    await harness.projector().catchUp();
+    const { live, expected } = await liveAndExpected(harness);
+    expect(live).toEqual(expected);
+  });
+
+  it.each(['before', 'after'] as const)(
+    'leaves the old or the new when its connection breaks %s any statement',
+    async when => {
+      await harness.append(...aHistory());
+      await harness.projector().catchUp();
+      let completed = false;
+      for (let statement = when === 'before' ? 0 : 2; !completed; statement += 5) {
+        await harness.pool.query('UPDATE cache_usage SET hits = hits + 1');
+        await harness.append(hit({ count: 1 }));
+        completed = await harness
+          .projector({ createClient: () => clientThatBreaks(harness.url, statement, when) })
+          .rebuild()
+          .then(
+            () => true,
+            () => false,
+          );
+        // Whoever comes next goes on from a checkpoint and rows that belong together.
+        await harness.projector().rebuild();
+        expect(await harness.projector().verify()).toMatchObject({ equal: true });
+      }
+      const { live, expected } = await liveAndExpected(harness);
+      expect(live).toEqual(expected);
+    },
+    120_000,
+  );
+
+  it('tells how much there is to do before it folds anything', async () => {
+    await harness.append(...aHistory());
+    const told: unknown[] = [];
+    await harness.projector().rebuild({ onProgress: progress => told.push(progress) });
+    expect(told[0]).toEqual({ done: 0, total: aHistory().length });
   });
 
   it('aborted half-way changes and leaves nothing', async () => {

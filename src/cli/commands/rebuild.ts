@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import type { RebuildProgress } from '../../projector/index.js';
 import { EXIT } from '../exit-codes.js';
-import { table } from '../output.js';
+import { type Output, table } from '../output.js';
+import { span } from '../quantities.js';
 import { runSession } from '../session.js';
 
 interface Options {
@@ -8,6 +10,17 @@ interface Options {
   readonly projection?: string[];
   readonly check?: boolean;
   readonly strict?: boolean;
+}
+
+/** What is left is told from how it went so far; the first line comes before the first event is folded. */
+function progressOf(out: Output): (progress: RebuildProgress) => void {
+  const startedMs = performance.now();
+  return ({ done, total }) => {
+    const spentMs = performance.now() - startedMs;
+    const left = done > 0 && done < total ? `, about ${span((spentMs / done) * (total - done))} left` : '';
+    const stage = done === 0 ? 'begin' : done >= total ? 'end' : 'update';
+    out.progress(`folded ${done} of ${total} events${left}`, stage);
+  };
 }
 
 export function addRebuild(program: Command): void {
@@ -27,8 +40,7 @@ export function addRebuild(program: Command): void {
         const scope = {
           ...(options.projection && { projections: options.projection }),
           signal,
-          onProgress: ({ done, total }: { done: number; total: number }) =>
-            out.progress(`folded ${done} of ${total} events`, done >= total ? 'end' : 'update'),
+          onProgress: progressOf(out),
         };
         if (options.check) {
           const result = await projector.verify(scope);

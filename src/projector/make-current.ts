@@ -1,0 +1,41 @@
+/**
+ * Tables of an older version of their projection, and those that are new in this release, are made before a worker
+ * asks for the lock: beside the live ones, while the old release's projector goes on with those. The switch sets the
+ * version; then the old projector stops, and this one takes over where it stood. So an upgrade needs no command, and
+ * nothing stands still but for the switch.
+ *
+ * Tables of a *newer* version are left alone: in a rolling deployment two releases would make them from each other for
+ * ever. Who goes back to an older release for good says so, with `connector-state rebuild`.
+ */
+import { readCheckpoints } from './checkpoints.js';
+import type { ProjectorContext } from './context.js';
+import { rebuild } from './rebuild.js';
+import type { Session } from './session.js';
+
+export async function makeCurrent(
+  context: ProjectorContext,
+  session: Session,
+  signal: AbortSignal,
+): Promise<void> {
+  const older = await namesOfOlder(context, session);
+  if (older.length === 0) return;
+  context.log.info({ projections: older }, 'tables of an older release are made anew, beside the live ones');
+  await rebuild(context, {
+    projections: older,
+    signal,
+    // Another worker may have been at it when this one looked.
+    isNeeded: async () => (await namesOfOlder(context, session)).length > 0,
+  });
+}
+
+async function namesOfOlder({ projections }: ProjectorContext, session: Session): Promise<readonly string[]> {
+  const checkpoints = await readCheckpoints(session, projections);
+  const isBegun = [...checkpoints.values()].some(({ position }) => position !== undefined);
+  if (!isBegun) return [];
+  return projections
+    .filter(({ name, version }) => {
+      const checkpoint = checkpoints.get(name);
+      return checkpoint !== undefined && (checkpoint.version < version || checkpoint.position === undefined);
+    })
+    .map(({ name }) => name);
+}
