@@ -3,11 +3,11 @@ import { DEFAULT_RECV_WINDOW_MS } from '../clock/request-window.js';
 import { ConnectorStateError, InvalidInputError } from '../errors.js';
 import { type Exchange, parseEnvironment } from '../events/connector.js';
 import { DEFAULT_BASE_URLS, parseBaseUrl, withTls } from './base-url.js';
-import type { AdapterOptions, Credentials } from './exchange-adapter.js';
+import { parseCredentials } from './credentials.js';
+import type { AdapterOptions } from './exchange-adapter.js';
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_TIMEOUT_MS = 300_000;
-const MAX_SECRET_LENGTH = 8192;
 
 export interface ExchangeDefaults {
   readonly exchange: Exchange;
@@ -37,7 +37,7 @@ export function parseAdapterOptions(options: AdapterOptions, defaults: ExchangeD
   );
   return {
     environment,
-    credentials: parseCredentials(options.credentials),
+    credentials: parseCredentials(options.credentials, defaults.exchange),
     baseUrl: withTls(
       parseBaseUrl(options.baseUrl ?? DEFAULT_BASE_URLS[defaults.exchange][environment]),
       options.plainHttpHosts,
@@ -71,22 +71,6 @@ function wholeTimestamp(value: number): number {
     throw new InvalidInputError(`timestamp() must return epoch milliseconds, got ${value}`);
   }
   return Math.round(value);
-}
-
-function parseCredentials(credentials: Credentials): Credentials {
-  const { apiKey, apiSecret } = credentials ?? {};
-  // It travels in an HTTP header, which holds visible ASCII only.
-  if (typeof apiKey !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(apiKey)) {
-    throw new InvalidInputError(
-      'credentials.apiKey must be 1 to 256 visible ASCII characters: copy it again from the exchange, without spaces or line breaks',
-    );
-  }
-  if (typeof apiSecret !== 'string' || apiSecret.trim() === '' || apiSecret.length > MAX_SECRET_LENGTH) {
-    throw new InvalidInputError(
-      `credentials.apiSecret must be a string of 1 to ${MAX_SECRET_LENGTH} characters: copy it again from the exchange`,
-    );
-  }
-  return { apiKey, apiSecret };
 }
 
 function parseWhole(name: string, value: number, max: number, min = 1): number {

@@ -11,6 +11,7 @@ import type { BadSample, ProblemCounts } from '../clock/sample-gate.js';
 import { ConnectorStateError, type ErrorCode } from '../errors.js';
 import type { AuthFailureClass, SyncFailureClass } from '../events/catalogue.js';
 import type { Environment, Exchange } from '../events/connector.js';
+import type { RefusalReason } from './refusal-reason.js';
 
 export interface Credentials {
   readonly apiKey: string;
@@ -109,6 +110,10 @@ export class ExchangeError extends ConnectorStateError {
   readonly authClass: AuthFailureClass;
   /** What the failure means for a sync. */
   readonly syncClass: SyncFailureClass;
+  /** Why the exchange refused, finer than {@link authClass}; undefined where it did not refuse. */
+  readonly reason: RefusalReason | undefined;
+  /** How long to wait before the next request, milliseconds ≥ 0 from the answer on, where the exchange says so. */
+  readonly retryAfterMs: number | undefined;
   /** The clock sample a refusal carried. */
   readonly sample: ClockSample | undefined;
   /** The signed request that was refused. */
@@ -124,6 +129,8 @@ export class ExchangeError extends ConnectorStateError {
       exchangeCode: string;
       authClass: AuthFailureClass;
       syncClass: SyncFailureClass;
+      reason?: RefusalReason | undefined;
+      retryAfterMs?: number | undefined;
       sample?: ClockSample | undefined;
       request?: AnsweredRequest | undefined;
       lateness?: Lateness | undefined;
@@ -134,6 +141,8 @@ export class ExchangeError extends ConnectorStateError {
     this.exchangeCode = details.exchangeCode;
     this.authClass = details.authClass;
     this.syncClass = details.syncClass;
+    this.reason = details.reason;
+    this.retryAfterMs = details.retryAfterMs;
     this.sample = details.sample;
     this.request = details.request;
     this.lateness = details.lateness;

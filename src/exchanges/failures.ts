@@ -8,17 +8,11 @@
 import { type AnsweredRequest, inSeconds, type Lateness } from '../clock/answers.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { SampleProblem } from '../clock/sample-check.js';
-import type { AuthFailureClass, SyncFailureClass } from '../events/catalogue.js';
 import type { Exchange } from '../events/connector.js';
 import { ExchangeError } from './exchange-adapter.js';
 import type { HttpFailure } from './http-transport.js';
 import type { Redactor } from './redact.js';
-
-/** What a failure means, for authentication and for a sync. */
-export interface ErrorClasses {
-  readonly authClass: AuthFailureClass;
-  readonly syncClass: SyncFailureClass;
-}
+import { MEANINGS, type RefusalReason } from './refusal-reason.js';
 
 export interface RequestContext {
   readonly exchange: Exchange;
@@ -33,14 +27,19 @@ const SYNC_CLASS_OF_FAILURE = {
   network: 'network',
   oversized: 'bad-response',
   proxy: 'network',
+  'not-sent': 'unknown',
 } as const;
 
-export function unreachable(context: RequestContext, { failure, code }: HttpFailure): ExchangeError {
+export function unreachable(
+  context: RequestContext,
+  { failure, code, problem = '' }: HttpFailure,
+): ExchangeError {
   const { exchange, endpoint, timeoutMs } = context;
   const message = {
     timeout: `${exchange} did not answer ${endpoint} within ${timeoutMs} ms: try again, or raise timeoutMs`,
     network: `${exchange} could not be reached for ${endpoint}: ${code}; check baseUrl, the network and the exchange's status page`,
     proxy: `${exchange} could not be reached for ${endpoint}: the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names failed with ${code}; correct the variable, or except the exchange's host in NO_PROXY`,
+    'not-sent': `${endpoint} was not sent to ${exchange}: the SDK could not make the request (${context.redact(problem)})`,
     oversized: `${exchange} answered ${endpoint} with more than any answer of that endpoint can be: check baseUrl`,
   }[failure];
   return new ExchangeError(
@@ -76,35 +75,30 @@ export function badResponse(
   );
 }
 
-const REMEDIES: Readonly<Record<AuthFailureClass, string>> = {
-  timestamp: "the timestamp was outside the exchange's window; measure its clock again",
-  credentials: 'check the API key and secret of this credential, and that they belong to this environment',
-  permission: "check the API key's permissions and IP whitelist",
-  'rate-limit': 'send fewer requests and wait before the next',
-  unknown: "see the exchange's list of error codes",
-};
-
 export interface Refusal {
   /** The exchange's own code; undefined when only the HTTP status says no. */
   readonly code: number | undefined;
   readonly message: string;
   readonly status: number;
-  readonly classes: ErrorClasses;
+  readonly reason: RefusalReason;
+  /** From the answer on; undefined where the exchange says nothing of it. */
+  readonly retryAfterMs?: number | undefined;
   readonly sample: ClockSample | undefined;
   readonly request?: AnsweredRequest | undefined;
 }
 
 export function refused(context: RequestContext, refusal: Refusal): ExchangeError {
   const { exchange, endpoint, redact } = context;
-  const { authClass, syncClass } = refusal.classes;
+  const { reason, retryAfterMs, sample, request } = refusal;
+  const { authClass, syncClass, remedy } = MEANINGS[reason];
   const exchangeCode = refusal.code === undefined ? `HTTP ${refusal.status}` : String(refusal.code);
   const words = redact(refusal.message);
-  const remedy =
-    syncClass === 'maintenance' ? 'the exchange is down or busy; try again later' : REMEDIES[authClass];
+  const wait =
+    retryAfterMs === undefined ? '' : `; it takes requests again in ${(retryAfterMs / 1000).toFixed(1)} s`;
   return new ExchangeError(
     'EXCHANGE_REFUSED',
-    `${exchange} refused ${endpoint} with ${exchangeCode}${words === '' ? '' : ` "${words}"`}: ${remedy}`,
-    { exchange, exchangeCode, authClass, syncClass, sample: refusal.sample, request: refusal.request },
+    `${exchange} refused ${endpoint} with ${exchangeCode}${words === '' ? '' : ` "${words}"`}: ${remedy}${wait}`,
+    { exchange, exchangeCode, authClass, syncClass, reason, retryAfterMs, sample, request },
   );
 }
 
@@ -117,11 +111,11 @@ export function refusedAsLate(
   lateness: Lateness,
   uncertaintyMs: number,
 ): ExchangeError {
-  const { exchange, exchangeCode, authClass, syncClass, sample, request } = refusal;
+  const { exchange, exchangeCode, authClass, syncClass, reason, sample, request } = refusal;
   const window = request ? ` (recvWindowMs ${request.recvWindowMs})` : '';
   return new ExchangeError(
     'EXCHANGE_REFUSED',
     `${exchange} refused the timestamp with ${exchangeCode} because the request was ${inSeconds(lateness)} late${window}; the clock was right within ${Math.ceil(uncertaintyMs)} ms: try again when the network or the exchange is faster, or allow a wider window with recvWindowMs or lateRecvWindowMs`,
-    { exchange, exchangeCode, authClass, syncClass, sample, request, lateness },
+    { exchange, exchangeCode, authClass, syncClass, reason, sample, request, lateness },
   );
 }

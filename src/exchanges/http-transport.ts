@@ -57,12 +57,14 @@ export interface HttpReply {
 }
 
 export interface HttpFailure {
-  /** `proxy`: it refused to pass the request on, or cannot be used. */
-  readonly failure: 'timeout' | 'network' | 'oversized' | 'proxy';
+  /** `proxy`: it refused to pass the request on, or cannot be used. `not-sent`: no request was made; see `problem`. */
+  readonly failure: 'timeout' | 'network' | 'oversized' | 'proxy' | 'not-sent';
   /** The system's code, e.g. `ECONNREFUSED`; of a proxy its status, e.g. `HTTP 502`. */
   readonly code: string;
   /** The connection was open before the request, and broke before any answer: it may have been dead all along. */
   readonly isDeadConnection?: true;
+  /** Why nothing was sent, in an SDK's words: to be redacted before anybody sees it. */
+  readonly problem?: string;
 }
 
 /** How one request is to be sent. */

@@ -42,7 +42,19 @@ function expectNoSecret(error: ExchangeError) {
   expect(everything).not.toMatch(/[0-9a-f]{64}/);
   expect(error.cause).toBeUndefined();
   expect(Object.keys(error).sort()).toEqual(
-    ['authClass', 'code', 'exchange', 'exchangeCode', 'name', 'sample', 'syncClass'].sort(),
+    [
+      'authClass',
+      'code',
+      'exchange',
+      'exchangeCode',
+      'lateness',
+      'name',
+      'reason',
+      'request',
+      'retryAfterMs',
+      'sample',
+      'syncClass',
+    ].sort(),
   );
   expect(error.message.length).toBeLessThan(700);
 }

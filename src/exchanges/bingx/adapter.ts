@@ -86,7 +86,8 @@ export function createBingxAdapter(
       );
       intake.response(answer.reply, undefined);
       // That there is a balance proves the permission to read; what it is goes nowhere.
-      if (!asObject(answer.content.balance)) throw badResponse(context, answer.reply.status, 'no balance');
+      if (!asObject(answer.content.balance) && !Array.isArray(answer.content.list))
+        throw badResponse(context, answer.reply.status, 'no balance');
       return signing.answeredBy(answer.reply);
     },
 

@@ -3,24 +3,23 @@
  * "business reasons", 80014 and 109400 are any invalid parameter. For those the message decides.
  *
  * 100001 (signature mismatch) is never a clock error; see bybit/error-classes.ts for why.
+ *
+ * Source: BingX, "Common Error Codes" of its API documentation; 100410, 100421 and 109429 as users report them.
  */
-import type { ErrorClasses } from '../failures.js';
+import { type RefusalReason, reasonOfStatus } from '../refusal-reason.js';
 
-const TIMESTAMP: ErrorClasses = { authClass: 'timestamp', syncClass: 'refused' };
-const CREDENTIALS: ErrorClasses = { authClass: 'credentials', syncClass: 'refused' };
-const PERMISSION: ErrorClasses = { authClass: 'permission', syncClass: 'refused' };
-const RATE_LIMIT: ErrorClasses = { authClass: 'rate-limit', syncClass: 'rate-limit' };
-const MAINTENANCE: ErrorClasses = { authClass: 'unknown', syncClass: 'maintenance' };
-const UNKNOWN: ErrorClasses = { authClass: 'unknown', syncClass: 'refused' };
-
-const CLASSES_BY_CODE: Readonly<Record<number, ErrorClasses>> = {
-  80012: MAINTENANCE, // service unavailable
-  100001: CREDENTIALS, // signature
-  100410: RATE_LIMIT,
-  100412: CREDENTIALS, // no signature
-  100413: CREDENTIALS, // wrong API key
-  100419: PERMISSION, // address not on the whitelist
-  100500: MAINTENANCE, // busy
+const REASON_BY_CODE: Readonly<Record<number, RefusalReason>> = {
+  80012: 'maintenance', // service unavailable
+  100001: 'signature',
+  100004: 'permission',
+  100410: 'rate-limit',
+  100412: 'signature', // none was sent
+  100413: 'key-unknown',
+  100414: 'account-suspended',
+  100419: 'ip-whitelist',
+  100500: 'maintenance', // busy
+  100503: 'maintenance', // busy
+  109429: 'rate-limit',
 };
 
 const MAY_BE_THE_TIMESTAMP: ReadonlySet<number> = new Set([80014, 100421, 109400]);
@@ -30,19 +29,11 @@ const MAY_BE_THE_TIMESTAMP: ReadonlySet<number> = new Set([80014, 100421, 109400
  * @param message `msg`, or the body's text when it is not JSON
  * @param status the HTTP status
  */
-export function classifyBingx(code: number | undefined, message: string, status: number): ErrorClasses {
+export function classifyBingx(code: number | undefined, message: string, status: number): RefusalReason {
   if (code !== undefined && MAY_BE_THE_TIMESTAMP.has(code)) {
-    if (/timestamp/i.test(message)) return TIMESTAMP;
-    return /restricted/i.test(message) ? PERMISSION : UNKNOWN;
+    if (/timestamp/i.test(message)) return 'timestamp';
+    return /restricted/i.test(message) ? 'permission' : 'unknown';
   }
-  if (code !== undefined && code !== 0) return CLASSES_BY_CODE[code] ?? classifyStatus(status);
-  return classifyStatus(status);
-}
-
-function classifyStatus(status: number): ErrorClasses {
-  if (status === 401) return CREDENTIALS;
-  if (status === 403) return PERMISSION;
-  // 418 is the ban that follows too many 429.
-  if (status === 429 || status === 418) return RATE_LIMIT;
-  return status >= 500 ? MAINTENANCE : UNKNOWN;
+  const byCode = code === undefined ? undefined : REASON_BY_CODE[code];
+  return byCode ?? reasonOfStatus(status, message);
 }

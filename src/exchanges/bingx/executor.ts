@@ -40,7 +40,9 @@ export class OneCallExecutor implements RequestExecutorInterface {
 
   /** What came of the call: the answer as it was sent, or why there is none. */
   get outcome(): HttpReply | HttpFailure {
-    return this.#outcome ?? { failure: 'network', code: 'NOT_SENT' };
+    return (
+      this.#outcome ?? { failure: 'not-sent', code: 'NOT_SENT', problem: 'the SDK did not ask its executor' }
+    );
   }
 
   /** @returns the parsed body, with big integers kept; whether it is what the SDK's types say is not checked */

@@ -43,6 +43,7 @@ export async function callBybit(
   call: (client: RestClientV5) => Promise<unknown>,
 ): Promise<HttpReply | HttpFailure> {
   let outcome: HttpReply | HttpFailure | undefined;
+  let problem = 'the SDK gave no reason';
   let timestampError: { error: unknown } | undefined;
 
   const adapter: AxiosAdapter = async config => {
@@ -62,11 +63,13 @@ export async function callBybit(
 
   try {
     await call(new ClientOfOneCall(settings, adapter, fetchOffset));
-  } catch {
-    // See above: the outcome says what happened, this error also says the secret.
+  } catch (error) {
+    // See above: the outcome says what happened, and this error also says the secret. Where there is no outcome the
+    // SDK made no request, and its message alone says why.
+    problem = error instanceof Error ? error.message : 'the SDK gave no reason';
   }
   if (timestampError) throw timestampError.error;
-  return outcome ?? { failure: 'network', code: 'NOT_SENT' };
+  return outcome ?? { failure: 'not-sent', code: 'NOT_SENT', problem };
 }
 
 class ClientOfOneCall extends RestClientV5 {

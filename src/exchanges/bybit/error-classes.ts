@@ -3,28 +3,31 @@
  *
  * 10002 is the timestamp. 10004 (bad signature) never is, although a wrong clock is often suspected: the
  * timestamp is part of what was signed, and a signature over a wrong one is still a right signature.
+ *
+ * Source: Bybit, "Error Codes" of API V5; -1 and -2015 as users report them.
  */
-import type { ErrorClasses } from '../failures.js';
+import { isAboutRegion, type RefusalReason, reasonOfStatus } from '../refusal-reason.js';
 
-const TIMESTAMP: ErrorClasses = { authClass: 'timestamp', syncClass: 'refused' };
-const CREDENTIALS: ErrorClasses = { authClass: 'credentials', syncClass: 'refused' };
-const PERMISSION: ErrorClasses = { authClass: 'permission', syncClass: 'refused' };
-const RATE_LIMIT: ErrorClasses = { authClass: 'rate-limit', syncClass: 'rate-limit' };
-const MAINTENANCE: ErrorClasses = { authClass: 'unknown', syncClass: 'maintenance' };
-const UNKNOWN: ErrorClasses = { authClass: 'unknown', syncClass: 'refused' };
-
-const CLASSES_BY_CODE: Readonly<Record<number, ErrorClasses>> = {
-  10000: MAINTENANCE, // server timeout
-  10002: TIMESTAMP,
-  10003: CREDENTIALS, // API key is invalid
-  10004: CREDENTIALS, // signature
-  10005: PERMISSION, // the key lacks the permission
-  10006: RATE_LIMIT, // by user
-  10007: CREDENTIALS, // user authentication failed
-  10010: PERMISSION, // address not bound to the key
-  10016: MAINTENANCE, // server error
-  10018: RATE_LIMIT, // by address
-  33004: CREDENTIALS, // API key has expired
+const REASON_BY_CODE: Readonly<Record<number, RefusalReason>> = {
+  429: 'maintenance', // "high load"
+  10000: 'maintenance', // server timeout
+  10002: 'timestamp',
+  10003: 'key-unknown', // also a key of another environment
+  10004: 'signature',
+  10005: 'permission',
+  10006: 'rate-limit', // by user
+  10007: 'signature', // user authentication failed
+  10008: 'account-suspended', // user banned
+  10009: 'banned', // address banned
+  10010: 'ip-whitelist',
+  10016: 'maintenance', // server error
+  10018: 'rate-limit', // by address
+  10024: 'region', // compliance rules
+  10027: 'account-suspended', // trading banned
+  10028: 'account-mode', // unified accounts only
+  10032: 'other-environment', // not offered in demo trading
+  33004: 'key-expired',
+  [-2015]: 'key-expired',
 };
 
 /**
@@ -32,16 +35,12 @@ const CLASSES_BY_CODE: Readonly<Record<number, ErrorClasses>> = {
  * @param message `retMsg`, or the body's text when it is not JSON
  * @param status the HTTP status
  */
-export function classifyBybit(code: number | undefined, message: string, status: number): ErrorClasses {
-  if (code === -1) return /request expired|timestamp/i.test(message) ? TIMESTAMP : UNKNOWN;
-  if (code !== undefined && code !== 0) return CLASSES_BY_CODE[code] ?? classifyStatus(message, status);
-  return classifyStatus(message, status);
-}
-
-function classifyStatus(message: string, status: number): ErrorClasses {
-  if (status === 401) return CREDENTIALS;
-  // 403 is the limit of requests by address, unless it says that the country is not served.
-  if (status === 403) return /country|region|location|jurisdiction/i.test(message) ? PERMISSION : RATE_LIMIT;
-  if (status === 429) return RATE_LIMIT;
-  return status >= 500 ? MAINTENANCE : UNKNOWN;
+export function classifyBybit(code: number | undefined, message: string, status: number): RefusalReason {
+  if (code === -1) return /request expired|timestamp/i.test(message) ? 'timestamp' : 'unknown';
+  const byCode = code === undefined ? undefined : REASON_BY_CODE[code];
+  if (byCode) return byCode;
+  // 403 is the limit of requests by address ("access too frequent", a ban of ten minutes) where the exchange speaks.
+  if (status === 403 && /too frequent/i.test(message)) return 'banned';
+  if (status === 403 && code !== undefined && !isAboutRegion(message)) return 'rate-limit';
+  return reasonOfStatus(status, message);
 }

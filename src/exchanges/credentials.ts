@@ -1,0 +1,64 @@
+/**
+ * Credentials, checked before anything is sent.
+ *
+ * A secret that was copied with a line break, a blank or a half of a key signs wrongly, and the exchange says "bad
+ * signature" without a hint why. What is surely an accident is mended: blanks and line breaks around a secret, and the
+ * line breaks of a private key that came as `\n` in two characters, as environment variables make them. What else can
+ * be seen to be wrong is said here. No message repeats a credential.
+ */
+import { createPrivateKey } from 'node:crypto';
+import { InvalidInputError } from '../errors.js';
+import type { Exchange } from '../events/connector.js';
+import type { Credentials } from './exchange-adapter.js';
+
+const MAX_SECRET_LENGTH = 8192;
+/** Whose SDK signs with a private key. */
+const TAKES_RSA: ReadonlySet<Exchange> = new Set(['BYBIT']);
+
+/** @throws InvalidInputError */
+export function parseCredentials(credentials: Credentials, exchange: Exchange): Credentials {
+  const { apiKey, apiSecret: given } = credentials ?? {};
+  const apiSecret = typeof given === 'string' ? given.trim() : given;
+  // It travels in an HTTP header, which holds visible ASCII only.
+  if (typeof apiKey !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(apiKey)) {
+    throw new InvalidInputError(
+      'credentials.apiKey must be 1 to 256 visible ASCII characters: copy it again from the exchange, without spaces or line breaks',
+    );
+  }
+  if (typeof apiSecret !== 'string' || apiSecret === '' || apiSecret.length > MAX_SECRET_LENGTH) {
+    throw new InvalidInputError(
+      `credentials.apiSecret must be a string of 1 to ${MAX_SECRET_LENGTH} characters: copy it again from the exchange`,
+    );
+  }
+  if (/-----BEGIN/.test(apiSecret)) return { apiKey, apiSecret: parsePrivateKey(apiSecret, exchange) };
+  if (/\s/.test(apiSecret)) {
+    throw new InvalidInputError(
+      'credentials.apiSecret holds a blank or a line break, which no secret of an exchange does: copy it again, in one piece',
+    );
+  }
+  return { apiKey, apiSecret };
+}
+
+function parsePrivateKey(pem: string, exchange: Exchange): string {
+  if (!TAKES_RSA.has(exchange)) {
+    throw new InvalidInputError(
+      `credentials.apiSecret is a private key, and ${exchange} signs with HMAC secrets only: use the key's secret`,
+    );
+  }
+  const mended = pem.replaceAll('\\r', '').replaceAll('\\n', '\n');
+  let type: string | undefined;
+  try {
+    type = createPrivateKey(mended).asymmetricKeyType;
+  } catch {
+    // OpenSSL's reason speaks of its decoder, not of what to do.
+    throw new InvalidInputError(
+      'credentials.apiSecret begins like a private key and cannot be read as one: give the whole PEM, with its BEGIN and END lines, unencrypted',
+    );
+  }
+  if (type !== 'rsa') {
+    throw new InvalidInputError(
+      `credentials.apiSecret is a private key of type ${type}, and ${exchange} takes RSA keys: make an RSA key, or use an HMAC secret`,
+    );
+  }
+  return mended;
+}
