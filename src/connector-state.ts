@@ -24,7 +24,7 @@ import type { Relay } from './event-store/outbox/index.js';
 import type { NewEvent, Position } from './events/event.js';
 import { lazy } from './lazy.js';
 import { createLogger, type Logger } from './logging.js';
-import { destroyPool } from './postgres/bounded-pool.js';
+import { destroyPool, isAnswering } from './postgres/bounded-pool.js';
 import { createPool, toDatabaseError } from './postgres/pool.js';
 import type { Projector } from './projector/projector.js';
 import { isMigrated } from './read-model/schema-version.js';
@@ -78,6 +78,9 @@ const START_DEADLINE_MS = 1_000;
 const LOCK_WAIT_MS = 5_000;
 const PROJECT_TIMEOUT_MS = 2_000;
 const DISCONNECT_DEADLINE_MS = 2_000;
+/** The same, once it is known that nobody answers. */
+const SILENT_DEADLINE_MS = 300;
+const ANSWER_DEADLINE_MS = 700;
 
 /**
  * @throws InvalidSettingsError that lists every bad setting; ConnectorStateError `EMBEDDED_DATABASE_FAILED` when
@@ -143,6 +146,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     });
   });
 
+  let isSilent = false;
   const disconnect = async () => {
     await remote?.close();
     await store.started()?.then(
@@ -191,10 +195,16 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     ttlMs: settings.ttlMs,
     random: options.random,
     timers: options.timers,
+    async answers() {
+      // It is not the database that takes the facts.
+      if (remote) return true;
+      isSilent = !(await isAnswering(pool, ANSWER_DEADLINE_MS));
+      return !isSilent;
+    },
     async release() {
       closeLookup();
       // A connection into the void ends when its query runs out of time; nobody waits that long to close.
-      await withDeadline(disconnect(), DISCONNECT_DEADLINE_MS, () => {
+      await withDeadline(disconnect(), isSilent ? SILENT_DEADLINE_MS : DISCONNECT_DEADLINE_MS, () => {
         log.warn({}, 'closing without waiting for a database that does not answer');
         destroyPool(pool);
       });

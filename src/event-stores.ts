@@ -3,14 +3,19 @@
  * store's own code is loaded when its scheme is met.
  */
 import type { Pool } from 'pg';
+import { withDeadline } from './deadline.js';
 import { InvalidSettingsError } from './errors.js';
 import type { EventStore, TransferableEventStore } from './event-store/event-store.js';
 import type { EventStoreFailure } from './event-store/eventstoredb/failure.js';
 import type { Logger } from './logging.js';
+import { reasonOf } from './postgres/database-error.js';
 import { isPostgresUrl } from './postgres/database-url.js';
 import { createPool, describeDatabaseError } from './postgres/pool.js';
 import { describeDatabase, describeFaultOfUrl } from './read-model/connection.js';
 import { isMigrated } from './read-model/schema-version.js';
+
+/** How long a server may take to close its connections before they are cut. */
+const GOODBYE_MS = 1_000;
 
 export interface EventStoreUse {
   /** Of the pool, where the store has one. */
@@ -72,7 +77,7 @@ export async function openEventStore(url: string, use: EventStoreUse): Promise<O
     identify: () => identifyDatabase(pool, url),
     async close() {
       await store.close();
-      await pool.end();
+      await withDeadline(pool.end(), GOODBYE_MS, () => pool.destroy());
     },
   };
 }
@@ -104,10 +109,15 @@ async function missingHosts(
 
 async function identifyDatabase(pool: Pool, url: string): Promise<string> {
   try {
-    const { rows } = await pool.query<{ id: string }>(
-      `SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()), current_database(),
-        current_schema()) AS id`,
-    );
+    // Where a managed service refuses the first, the moment the server started is its own as well.
+    const ask = (server: string) =>
+      pool.query<{ id: string }>(
+        `SELECT concat_ws('/', ${server}, current_database(), current_schema()) AS id`,
+      );
+    const { rows } = await ask('(SELECT system_identifier FROM pg_control_system())').catch(error => {
+      if (reasonOf(error) === 'unreachable') throw error;
+      return ask(`extract(epoch FROM pg_postmaster_start_time())`);
+    });
     return rows[0]?.id ?? '';
   } catch (error) {
     const { code, message } = describeDatabaseError(error);

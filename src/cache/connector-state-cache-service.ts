@@ -82,6 +82,8 @@ export interface CacheDependencies
   /** Default: this process's. */
   readonly timers?: Timers | undefined;
   /** Releases what stands behind the service; called once, after the last flush. */
+  /** Whether the database says anything at all, within a second. Left out: it is taken to. */
+  readonly answers?: () => Promise<boolean>;
   readonly release: () => Promise<void>;
 }
 
@@ -92,6 +94,8 @@ export interface Trace {
 }
 
 const CLOSE_FLUSH_MS = 5_000;
+/** So long a last flush takes before it is asked whether there is anybody to take it. */
+const PATIENCE_MS = 700;
 
 export class ConnectorStateCacheService {
   readonly #deps: CacheDependencies;
@@ -453,13 +457,24 @@ export class ConnectorStateCacheService {
     return this.#deps.recorder.flush(timeoutMs && Math.max(1, timeoutMs - spentMs));
   }
 
-  /** A last flush (at most 5 s), then everything is released. Safe to call twice. */
+  /**
+   * A last flush (at most 5 s, at most 2 s where the database says nothing), then everything is released. Safe to call
+   * twice.
+   */
   close(): Promise<void> {
     for (const end of this.#onClose.splice(0)) end();
-    this.#closing ??= this.#backgroundDone(CLOSE_FLUSH_MS)
-      .then(() => this.#deps.recorder.close(CLOSE_FLUSH_MS))
-      .then(() => this.#deps.release());
+    this.#closing ??= this.#lastFlush().then(() => this.#deps.release());
     return this.#closing;
+  }
+
+  async #lastFlush(): Promise<void> {
+    const { recorder, answers } = this.#deps;
+    await this.#backgroundDone(PATIENCE_MS);
+    const { pending } = await recorder.flush(PATIENCE_MS);
+    // Slow is waited for. A server that stands still would be waited for in vain.
+    const isHeard = pending === 0 || ((await answers?.()) ?? true);
+    await this.#backgroundDone(isHeard ? CLOSE_FLUSH_MS - PATIENCE_MS : 0);
+    await recorder.close(isHeard ? CLOSE_FLUSH_MS - PATIENCE_MS : 0);
   }
 
   async #backgroundDone(timeoutMs: number | undefined): Promise<void> {

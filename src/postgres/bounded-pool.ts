@@ -20,7 +20,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolClient, PoolConfig, Pool as PoolType } from 'pg';
-import { type DriverClient, isAtWork, requestCancel } from './cancel.js';
+import { type DriverClient, hearsFrom, isAtWork, requestCancel } from './cancel.js';
 import { pg } from './driver.js';
 
 const ASK_TIMEOUT_MS = 2_000;
@@ -31,6 +31,8 @@ const GIVE_UP_MS = 60_000;
 export interface BoundedPool extends PoolType {
   /** Cuts every connection, in the middle of whatever it does; for after `end()`, when a server does not answer. */
   destroy(): void;
+  /** Whether the server says anything at all, asked over one more connection, so that a busy pool is no silence. */
+  answers(withinMs: number): Promise<boolean>;
 }
 
 /** What `pg-pool` does and does not declare. */
@@ -77,7 +79,17 @@ class ServerBoundedPool extends Base implements BoundedPool {
 
   destroy(): void {
     this.#destroyed = true;
-    for (const { connection } of this.#open) connection.stream.destroy();
+    const opening = this._clients.filter(client => 'connection' in client) as DriverClient[];
+    for (const { connection } of [...this.#open, ...opening]) connection.stream.destroy();
+  }
+
+  async answers(withinMs: number): Promise<boolean> {
+    let isHeard = false;
+    const asked = this.#overOneMore(async () => {
+      isHeard = await hearsFrom(this.options, withinMs);
+    });
+    await Promise.race([asked, delay(withinMs, undefined, { ref: false })]);
+    return isHeard;
   }
 
   /** Resolves when the server is done with the statement, or cannot be asked. */
@@ -119,6 +131,10 @@ const isBusy = (client: DriverClient): boolean =>
   client._queryable && !client._ended && !client.readyForQuery;
 
 export const createBoundedPool = (config: PoolConfig): BoundedPool => new ServerBoundedPool(config);
+
+/** Of a pool that may be another one, and is then taken to answer. */
+export const isAnswering = async (pool: PoolType, withinMs: number): Promise<boolean> =>
+  !(pool instanceof ServerBoundedPool) || pool.answers(withinMs);
 
 /** Of a pool that may be another one. */
 export const destroyPool = (pool: PoolType): void => {

@@ -5,7 +5,7 @@
  * no login, no session, closed by the server once the signal is sent. A pooler passes it on. TLS where the
  * connection that is meant has it, for some servers listen to nothing else.
  */
-import type { ClientBase } from 'pg';
+import type { ClientBase, ClientConfig } from 'pg';
 import { pg } from './driver.js';
 
 /** What `pg` keeps of a connection and does not declare. */
@@ -80,5 +80,22 @@ export async function isAtWork(client: DriverClient, timeoutMs: number): Promise
     return undefined;
   } finally {
     (probe as unknown as DriverClient).connection.stream.destroy();
+  }
+}
+
+/** Whether a server, or a pooler that has one, says anything at all, be it no. */
+export async function hearsFrom(config: ClientConfig, timeoutMs: number): Promise<boolean> {
+  const client = new pg.Client({ ...config, password: config.password, query_timeout: timeoutMs });
+  client.on('error', () => undefined);
+  const timer = setTimeout(() => (client as unknown as DriverClient).connection.stream.destroy(), timeoutMs);
+  try {
+    await client.connect();
+    await client.query('SELECT');
+    return true;
+  } catch (error) {
+    return /^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
+  } finally {
+    clearTimeout(timer);
+    (client as unknown as DriverClient).connection.stream.destroy();
   }
 }
