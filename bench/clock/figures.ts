@@ -3,6 +3,7 @@
  * helps to read it. Times are milliseconds, but for `decisionUs`.
  */
 import type { Decision } from './decision.js';
+import type { LongLivedFigures } from './long-lived.js';
 import type { Sample } from './statistics.js';
 import { ESTIMATORS, type Tally } from './tally.js';
 
@@ -65,9 +66,11 @@ export interface Figures {
   readonly events: number;
   readonly invalidFacts: number;
   readonly decisionUs: Decision;
+  /** A day of processes that sign thousands of requests between inits; see long-lived.ts. */
+  readonly longLived: LongLivedFigures;
 }
 
-export function figuresOf(tally: Tally, decisionUs: Decision): Figures {
+export function figuresOf(tally: Tally, decisionUs: Decision, longLived: LongLivedFigures): Figures {
   const { world, errors, totals } = tally;
   const stepped = world.exchanges.flatMap(({ clock }) =>
     clock.steps.filter(({ atMs }) => atMs < world.endMs),
@@ -124,5 +127,6 @@ export function figuresOf(tally: Tally, decisionUs: Decision): Figures {
     events: totals.events,
     invalidFacts: totals.invalidFacts,
     decisionUs,
+    longLived,
   };
 }

@@ -19,6 +19,7 @@ import { explain, runSession } from '../../src/cli/session.js';
 import { InvalidInputError } from '../../src/errors.js';
 import { measureDecision } from './decision.js';
 import { figuresOf } from './figures.js';
+import { simulateLongLived } from './long-lived.js';
 import { drawPicture } from './picture.js';
 import { showFigures } from './report.js';
 import { simulate } from './simulate.js';
@@ -27,6 +28,9 @@ import { Trace } from './trace.js';
 
 const DEFAULTS = { seed: 1, inits: 1_000_000, days: 30 };
 const QUICK = { inits: 20_000, days: 2 };
+/** Of long-lived processes. */
+const LONG_DAY = { processes: 24, requests: 4_320 };
+const QUICK_DAY = { processes: 6, requests: 288 };
 const DECISIONS = 50_000;
 const PICTURE = 'docs/clock-accuracy.svg';
 const DOCUMENT = 'docs/clock-accuracy.md';
@@ -75,7 +79,8 @@ async function main(): Promise<void> {
       },
     });
     out.progress(`${inits} of ${inits} inits`, 'end');
-    const figures = figuresOf(tally, decisionUs);
+    const longLived = await simulateLongLived({ seed, ...(values.quick ? QUICK_DAY : LONG_DAY) });
+    const figures = figuresOf(tally, decisionUs, longLived);
     if (picture !== undefined) {
       writeFileSync(picture, drawPicture(figures, tally.errors));
       out.message(`drawn: ${picture}`);

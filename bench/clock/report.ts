@@ -75,6 +75,7 @@ function notes({
   events,
   invalidFacts,
   uncertaintyMs,
+  longLived,
 }: Figures): string[] {
   const list = (counts: Readonly<Record<string, number>>, about = (_name: string) => '') =>
     Object.entries(counts)
@@ -87,6 +88,7 @@ function notes({
     `Held to the bound: ${inits - left} inits, uncertainty ${number(uncertaintyMs.p50)} ms (p50), ${number(uncertaintyMs.p99)} ms (p99); not held: ${reasons}.`,
     `Ours signed first with: ${list(contacts)}.`,
     `The lying host was off by ${number(lyingHost.p50Ms)} ms (p50) in its own ${lyingHost.inits} inits, which the errors above leave out.`,
+    `Long-lived: ${longLived.processes} processes signed ${longLived.signed} requests in ${longLived.hours} h between inits; ${longLived.refused} were refused (without a step ${longLived.refusedWithoutStep}, most a step and process ${longLived.refusedPerStepAndProcess}, in a suspend that nobody can see ${longLived.unseenSuspends}); timestamp() threw ${longLived.uncertain} times; ${number(longLived.syncsPerProcess)} syncs and ${number(longLived.lookupsPerProcess)} lookups a process.`,
     `Facts recorded: ${events}${invalidFacts > 0 ? `; ${invalidFacts} more failed their schema` : ''}.`,
   ];
 }

@@ -12,6 +12,7 @@ export interface Target {
 export function targetsOf(figures: Figures): Target[] {
   const estimator = (wanted: string) => found(figures.estimators, wanted);
   const policy = (wanted: string) => found(figures.policies, wanted);
+  const { longLived } = figures;
   const ours = estimator('ours');
   const adaptive = policy('adaptive');
   const fixed = policy('fixed-15min');
@@ -40,6 +41,9 @@ export function targetsOf(figures: Figures): Target[] {
     atLeast('hit rate', adaptive.hitRate, 0.999),
     atLeast('first contacts in one round trip', adaptive.firstContactOneTrip, 0.999),
     atMost('decision at init, µs (p50)', figures.decisionUs.p50, 20),
+    atMost('long-lived: refused without a step', longLived.refusedWithoutStep, 0),
+    atMost('long-lived: most refusals a step and process', longLived.refusedPerStepAndProcess, 1),
+    atMost('long-lived: now() without the truth', longLived.boundViolations, 0),
   ];
 }
 

@@ -168,6 +168,13 @@ export class ClockUpkeep {
     return clock.now() - state.link.atMs > LINK_LIFE_MS;
   }
 
+  /** After a failover: relative to a clock that nobody can read any more. */
+  #isLeftBehind(link: ReferenceLink | undefined): boolean {
+    const { state } = this.#process;
+    if (!state || !link || state.referenceClock === this.#cache.clock.id) return false;
+    return state.referenceClock !== link.clockId;
+  }
+
   #inBackground(keeper: Keeper): void {
     this.#cache.inBackground(this.#measureOnce(keeper).catch(() => undefined));
   }
@@ -207,7 +214,7 @@ export class ClockUpkeep {
       const known = lookup.hit ? lookup.state : lookup.exchangeClock;
       if (known) process.found(known);
     }
-    if (refusedAfter === undefined && this.#isGood(keeper)) return true;
+    if (refusedAfter === undefined && this.#isGood(keeper) && !this.#isLeftBehind(link)) return true;
     const isRefused = refusedAfter !== undefined;
     const trigger = isRefused ? 'auth-failure' : 'warm-up';
     const need = { trigger, link, ...(isRefused && { after: refusedAfter }) } as const;

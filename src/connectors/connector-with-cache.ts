@@ -176,7 +176,13 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     const { clock: process, upkeep } = this.#time;
     const isSound = this.#cache.isSound(offset.state);
     upkeep.used(this.#learner);
-    return exchangeTimeOf({ hostNowMs: this.#cache.clock.now(), offset, process, upkeep, isSound });
+    return exchangeTimeOf({
+      hostNowMs: this.#cache.clock.now(),
+      offset,
+      process,
+      hasFailed: upkeep.hasFailed,
+      isSound,
+    });
   }
 
   /**

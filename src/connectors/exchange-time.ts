@@ -3,7 +3,6 @@
  * and the status says whether it is being looked after.
  */
 import { ClockUncertainError } from '../errors.js';
-import type { ClockUpkeep } from './clock-upkeep.js';
 import type { OffsetInUse } from './offset-in-use.js';
 import type { ProcessClock } from './process-clock.js';
 
@@ -33,7 +32,8 @@ export interface ExchangeTimeParts {
   readonly hostNowMs: number;
   readonly offset: OffsetInUse;
   readonly process: ProcessClock;
-  readonly upkeep: ClockUpkeep;
+  /** The last attempt to measure. */
+  readonly hasFailed: boolean;
   readonly isSound: boolean;
 }
 
@@ -50,10 +50,10 @@ export function exchangeTimeOf(parts: ExchangeTimeParts): ExchangeTime {
   };
 }
 
-function statusOf({ offset, upkeep, isSound }: ExchangeTimeParts, boundMs: number): ClockStatus {
+function statusOf({ offset, hasFailed, isSound }: ExchangeTimeParts, boundMs: number): ClockStatus {
   if (boundMs > offset.toleranceMs) return 'unknown';
   const hasEnded = offset.state.expiresAtMs <= offset.referenceNowMs;
-  return hasEnded || !isSound || offset.isParted || upkeep.hasFailed ? 'holdover' : 'synchronized';
+  return hasEnded || !isSound || offset.isParted || hasFailed ? 'holdover' : 'synchronized';
 }
 
 export function uncertainError(boundMs: number, toleranceMs: number): ClockUncertainError {

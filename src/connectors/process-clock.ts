@@ -20,7 +20,7 @@ import { appliedOffset, type UsableState } from '../cache/lookup.js';
 import type { MeasuredOffset } from '../cache/measurement.js';
 import type { HostClock } from '../clock/host-clock.js';
 import { watchOf } from '../clock/host-watch.js';
-import { intersect, type OffsetEstimate } from '../clock/offset.js';
+import { ASSUMED_RATE, DRIFT_BOUND_PPM, intersect, type OffsetEstimate } from '../clock/offset.js';
 import type { ReferenceLink } from '../clock/reference.js';
 
 /**
@@ -76,7 +76,12 @@ export class ProcessClock {
   /** Exchange minus this host, now, bound included. */
   applied(state: UsableState): OffsetEstimate {
     const applied = appliedOffset(state, this.#parts.clock.now());
-    return { ...applied, uncertaintyMs: applied.uncertaintyMs + this.partedMs(state) };
+    const partedMs = this.partedMs(state);
+    if (partedMs === 0) return applied;
+    // A machine that slept does not know that the clocks drifted meanwhile.
+    const { ratePpm, boundPpm } = state.estimate.rate ?? ASSUMED_RATE;
+    const driftedMs = (partedMs * (Math.abs(ratePpm) + boundPpm + DRIFT_BOUND_PPM)) / 1e6;
+    return { ...applied, uncertaintyMs: applied.uncertaintyMs + partedMs + driftedMs };
   }
 
   /** How far this host's clocks have parted since the state was linked to them. */

@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { measureDecision } from '../../bench/clock/decision.js';
 import { type Figures, figuresOf } from '../../bench/clock/figures.js';
+import { simulateLongLived } from '../../bench/clock/long-lived.js';
 import { drawPicture } from '../../bench/clock/picture.js';
 import { showFigures } from '../../bench/clock/report.js';
 import { simulate } from '../../bench/clock/simulate.js';
@@ -13,7 +14,10 @@ const DECISION = { p50: 1, p99: 2 };
 const SMALL = { inits: 3_000, days: 1 };
 
 const run = (seed: number) => simulate({ seed, ...SMALL });
-const figuresFrom = async (tally: Promise<Tally>): Promise<Figures> => figuresOf(await tally, DECISION);
+const day = (seed: number) => simulateLongLived({ seed, processes: 6, requests: 300 });
+const longLived = day(1);
+const figuresFrom = async (tally: Promise<Tally>): Promise<Figures> =>
+  figuresOf(await tally, DECISION, await longLived);
 
 /** One run serves several tests. */
 const one = run(1);
@@ -102,7 +106,7 @@ describe('the proving ground', () => {
 
   it('is told in words and drawn', async () => {
     const tally = await one;
-    const figures = figuresOf(tally, DECISION);
+    const figures = figuresOf(tally, DECISION, await longLived);
     const text = showFigures(figures);
     for (const name of ['ours', 'hummingbot', 'fixed-15min', 'hit rate']) expect(text).toContain(name);
     const picture = drawPicture(figures, tally.errors);
@@ -118,6 +122,21 @@ describe('the proving ground', () => {
     expect(missed.map(({ name }) => name)).toEqual(
       expect.arrayContaining(['inits with |error| > uncertainty', 'decision at init, µs (p50)']),
     );
+  });
+});
+
+describe('long-lived processes', () => {
+  it.each([1, 2, 3])('pay at most one refusal a step, none without, in world %i', async seed => {
+    const figures = await (seed === 1 ? longLived : day(seed));
+    expect(figures.signed).toBeGreaterThan(1_500);
+    expect(figures).toMatchObject({ refusedWithoutStep: 0, boundViolations: 0, unsigned: 0 });
+    expect(figures.refusedPerStepAndProcess).toBeLessThanOrEqual(1);
+    // Something happened.
+    expect(figures.uncertain + figures.refused).toBeGreaterThan(0);
+  });
+
+  it('give the same figures for the same seed', async () => {
+    expect(await day(1)).toEqual(await longLived);
   });
 });
 

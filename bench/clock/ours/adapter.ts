@@ -33,7 +33,7 @@ export const KEEP_ALIVE_MS = 60_000;
 
 /** What happened to one request, in true time. */
 export interface Sent {
-  readonly kind: 'time' | 'signed';
+  readonly kind: 'time' | 'signed' | 'public';
   readonly askedAtMs: number;
   readonly sentAtMs: number;
   readonly stampedAtMs: number;
@@ -115,7 +115,7 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
       wallRoundTripMs: wall() - sentAtWall,
       isCold,
     };
-    if (kind === 'time') return { reply, request: undefined };
+    if (kind !== 'signed') return { reply, request: undefined };
     const { receivedAtMs: receivedAt, wallRoundTripMs } = reply;
     const times = { signedAtMs, sentAtMs: sentAt, receivedAtMs: receivedAt, wallRoundTripMs };
     return { reply, request: { timestampMs, ...DEFAULT_RANGE, ...times } };
@@ -153,7 +153,13 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
       return asked.request;
     },
 
-    fundingRate: (): Promise<FundingRate> => Promise.reject(new Error('not simulated')),
+    async fundingRate(symbol): Promise<FundingRate> {
+      const asked = await ask('public');
+      const { stamp } = open(asked);
+      intake.response(asked.reply, isBybit ? stamp : undefined);
+      return { symbol, rate: 0, nextFundingTimeMs: 0 };
+    },
+
     badSamples: () => intake.counts(),
     close() {},
   };

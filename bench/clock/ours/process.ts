@@ -8,6 +8,7 @@ import type { UsableState } from '../../../src/cache/lookup.js';
 import { type LookupAnswer, LookupTimeoutError } from '../../../src/cache/lookup-batcher.js';
 import type { Recorder } from '../../../src/cache/recorder.js';
 import type { OffsetEstimate } from '../../../src/clock/offset.js';
+import type { Timers } from '../../../src/clock/timers.js';
 import type { ClockPolicy } from '../../../src/clock/ttl.js';
 import { ConnectorWithCache } from '../../../src/connectors/connector-with-cache.js';
 import type { ConnectorRef } from '../../../src/events/connector.js';
@@ -35,6 +36,8 @@ export interface ProcessParts {
   readonly place: ProcessPlace;
   readonly dice: Dice;
   readonly clockPolicy: ClockPolicy;
+  /** Default: none ever goes off. Real ones know nothing of this time. */
+  readonly timers?: Timers;
   /** A reply of the database came, in true time. */
   readonly onLookup?: (lookup: {
     sentAtMs: number;
@@ -43,6 +46,8 @@ export interface ProcessParts {
     clockId: string;
   }) => void;
 }
+
+const NO_TIMERS: Timers = { after: () => () => undefined };
 
 export class SimulatedProcess {
   readonly #parts: ProcessParts;
@@ -76,8 +81,7 @@ export class SimulatedProcess {
       firstContact: 'verify-first',
       clockPolicy,
       random: () => parts.dice.unit(),
-      // Real ones know nothing of this time; long-lived.ts has some that do.
-      timers: { after: () => () => undefined },
+      timers: parts.timers ?? NO_TIMERS,
     });
   }
 

@@ -156,7 +156,7 @@ function freeRunningClock(fromMs: number, toMs: number, ppm: number, dice: Dice)
 }
 
 /** Twice a day: pauses of a fraction of a second, naps, two hours with the lid closed. */
-function freezesOf(startMs: number, endMs: number, dice: Dice): Freeze[] {
+export function freezesOf(startMs: number, endMs: number, dice: Dice): Freeze[] {
   const freezes: Freeze[] = [];
   let at = startMs + dice.exponential(DAY_MS / 2);
   while (at < endMs) {
@@ -168,7 +168,7 @@ function freezesOf(startMs: number, endMs: number, dice: Dice): Freeze[] {
 }
 
 /** Half of the thaws come back with the wall clock of before, set right a moment later. */
-function catchUps(freezes: readonly Freeze[], dice: Dice): Step[] {
+export function catchUps(freezes: readonly Freeze[], dice: Dice): Step[] {
   return freezes.flatMap(({ fromMs, toMs }) => {
     if (dice.chance(0.5)) return [];
     const lostMs = toMs - fromMs;
@@ -179,7 +179,7 @@ function catchUps(freezes: readonly Freeze[], dice: Dice): Step[] {
   });
 }
 
-function wallSteps(startMs: number, endMs: number, dice: Dice): Step[] {
+export function wallSteps(startMs: number, endMs: number, dice: Dice): Step[] {
   const steps: Step[] = [];
   for (let at = startMs + dice.exponential(DAY_MS); at < endMs; at += dice.exponential(DAY_MS)) {
     steps.push({ atMs: at, byMs: dice.sign() * dice.logBetween(20, 60_000) });
@@ -193,7 +193,7 @@ function brokenClock(dice: Dice): (trueMs: number) => number {
   return trueMs => sizeMs * Math.sin((2 * Math.PI * (trueMs % periodMs)) / periodMs);
 }
 
-const pathsOf = (dice: Dice, furthestDatabaseMs: number) => ({
+export const pathsOf = (dice: Dice, furthestDatabaseMs: number) => ({
   databasePath: databasePath(dice, furthestDatabaseMs),
   // Mainnet and testnet of one exchange stand in the same place.
   exchangePaths: (() => {
