@@ -22,7 +22,9 @@ class BareConnector extends ConnectorWithCache {
     createAdapter: (options: AdapterOptions) => ExchangeAdapter,
     cache: ConnectorStateCacheService,
   ) {
-    super('BYBIT', createAdapter, { ...REF, cache, credentials: { apiKey: 'key', apiSecret: 'secret' } });
+    const { userId, credentialId, environment } = REF;
+    const credentials = { apiKey: 'key', apiSecret: 'secret' };
+    super('BYBIT', createAdapter, { userId, credentialId, environment, cache, credentials });
   }
 }
 

@@ -165,8 +165,11 @@ export class SimulatedConnector extends ConnectorWithCache {
   isBusy = false;
 
   constructor(place: AdapterPlace, cache: ConnectorStateCacheService, ref: ConnectorRef) {
-    super(ref.exchange, options => createSimulatedAdapter(place, options), {
-      ...ref,
+    const { exchange, userId, credentialId, environment } = ref;
+    super(exchange, options => createSimulatedAdapter(place, options), {
+      userId,
+      credentialId,
+      environment,
       cache,
       credentials: { apiKey: 'key', apiSecret: 'secret' },
     });
