@@ -69,6 +69,8 @@ class ServerBoundedPool extends Base implements BoundedPool {
   override _remove(client: DriverClient, callback?: () => void): void {
     const place = {};
     this._clients.push(place);
+    // An idle connection keeps no process alive, but who waits for the pool's end waits for it to go.
+    if (this.ending) client.ref();
     super._remove(client, () => {
       this._clients = this._clients.filter(taken => taken !== place);
       // Without one it is the pool's end that removes, and waits for the last to go.

@@ -19,6 +19,7 @@ export interface DriverClient extends ClientBase {
   readonly readyForQuery: boolean;
   readonly _queryable: boolean;
   readonly _ended: boolean;
+  ref(): void;
 }
 
 interface DriverConnection {
