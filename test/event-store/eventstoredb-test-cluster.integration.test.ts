@@ -1,10 +1,10 @@
 /** The test server's cluster: it shows what a real one does when nodes freeze, lag, are cut off, die and are elected. */
 import { EventStoreDBClient, type JSONEventData, jsonEvent } from '@eventstore/db-client';
 import { describe, expect, it } from '@jest/globals';
-import { type ClusterOptions, startTestCluster, type TestCluster } from '../support/esdb-server/index.js';
+import { startTestCluster, type TestCluster, type TestClusterOptions } from '../support/esdb-server/index.js';
 import { closing, eventually } from './eventstoredb-support.js';
 
-const givenCluster = async (options?: ClusterOptions): Promise<TestCluster> =>
+const givenCluster = async (options?: TestClusterOptions): Promise<TestCluster> =>
   closing(await startTestCluster(options));
 const clientOf = (cluster: TestCluster, index: number): EventStoreDBClient => {
   const client = EventStoreDBClient.connectionString(

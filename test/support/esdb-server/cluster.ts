@@ -10,9 +10,13 @@
  * it, the other nodes do not: it leads nobody and knows nobody) and can lag (it answers, ever further behind). Gossip
  * tells of a lost leader as alive until there is another, as it does in a real cluster for some seconds.
  */
+import { rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Users } from './access.js';
-import type { ServerCertificate } from './certificates.js';
+import { createCertificate, type ServerCertificate } from './certificates.js';
 import { EventLog } from './event-log.js';
 import type { Member } from './introspection.js';
 import { HOST, Node } from './node.js';
@@ -261,15 +265,29 @@ export class Cluster {
   }
 }
 
-export async function startTestCluster(options: ClusterOptions | number = {}) {
-  const cluster = new Cluster(typeof options === 'number' ? { size: options } : options);
+export interface TestClusterOptions extends Omit<ClusterOptions, 'certificate'> {
+  /** Serves TLS, with a certificate that only its own authority vouches for. */
+  readonly tls?: boolean;
+}
+
+export async function startTestCluster({ tls = false, ...options }: TestClusterOptions = {}) {
+  const certificate = tls ? await createCertificate() : undefined;
+  const directory = certificate && (await mkdtemp(join(tmpdir(), 'esdb-test-')));
+  const authorityFile = directory && join(directory, 'ca.pem');
+  if (certificate && authorityFile) await writeFile(authorityFile, certificate.authority);
+  const cluster = new Cluster({ ...options, certificate });
   await cluster.start();
-  const tls = 'tls=false';
+  const query = authorityFile ? `tlsCAFile=${encodeURIComponent(authorityFile)}` : 'tls=false';
+  const closeNodes = cluster.close.bind(cluster);
   return Object.assign(cluster, {
     /** `esdb://host:port,host:port,…` */
-    url: `esdb://${cluster.nodes.map(({ port }) => `${HOST}:${port}`).join(',')}?${tls}`,
+    url: `esdb://${cluster.nodes.map(({ port }) => `${HOST}:${port}`).join(',')}?${query}`,
     /** `esdb+discover://` by way of one of its nodes. */
-    discoverUrl: `esdb+discover://${HOST}:${cluster.nodes[0]?.port}?${tls}`,
+    discoverUrl: `esdb+discover://${HOST}:${cluster.nodes[0]?.port}?${query}`,
+    close() {
+      closeNodes();
+      if (directory) rmSync(directory, { recursive: true, force: true });
+    },
   });
 }
 

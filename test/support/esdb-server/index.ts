@@ -13,7 +13,7 @@ import type { Injection } from './faults.js';
 import { HOST, Node } from './node.js';
 import type { ServerVersion } from './versions.js';
 
-export { type ClusterOptions, startTestCluster, type TestCluster } from './cluster.js';
+export { startTestCluster, type TestCluster, type TestClusterOptions } from './cluster.js';
 export type { Proposal } from './event-log.js';
 export type { Fault, Injection, Rpc } from './faults.js';
 export type { ServerVersion } from './versions.js';
