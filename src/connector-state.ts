@@ -12,7 +12,6 @@
  */
 import { ConnectorStateCacheService } from './cache/connector-state-cache-service.js';
 import { createGuardedLookup } from './cache/guarded-lookup.js';
-import type { LookupBatcher } from './cache/lookup-batcher.js';
 import { type FlushResult, Recorder } from './cache/recorder.js';
 import { type HostClock, systemClock } from './clock/host-clock.js';
 import type { Timers } from './clock/timers.js';
@@ -27,7 +26,7 @@ import { createLogger, type Logger } from './logging.js';
 import { destroyPool, isAnswering } from './postgres/bounded-pool.js';
 import { createPool, toDatabaseError } from './postgres/pool.js';
 import type { Projector } from './projector/projector.js';
-import { isMigrated } from './read-model/schema-version.js';
+import { openFirstConnection } from './read-model/first-connection.js';
 import { runRehearsals } from './rehearsals.js';
 import { createRemoteEvents } from './remote-events.js';
 import { readSettings, SETTING_NAMES, type Settings, type SettingsInput } from './settings.js';
@@ -103,7 +102,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const pool = isOff ? noPool() : createPool({ connectionString: databaseUrl, max: settings.poolSize, log });
   const check = async () => {
     try {
-      return await isMigrated(pool);
+      return await openFirstConnection(pool, { clock, namedStatements: settings.namedStatements });
     } catch (error) {
       throw toDatabaseError(error);
     }
@@ -113,6 +112,8 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     // Somebody may have made since what was missing at the start.
     if ((await checked.get()) || (await check())) return;
     await makeTables(databaseUrl, settings, log);
+    // What was rehearsed failed for want of them.
+    await check();
   });
   const project = async (until: Position, expecting: readonly NewEvent[] = []) => {
     await (await projector.get()).catchUp({ until, expecting, timeoutMs: PROJECT_TIMEOUT_MS });
@@ -212,13 +213,9 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     },
   });
 
-  const makeReady = async () => {
-    await migrated.get();
-    await rehearse(batcher);
-  };
   try {
     if (!isOff) {
-      await Promise.all([prepare(checked.get, makeReady, database.isEmbedded, log), runRehearsals()]);
+      await Promise.all([prepare(checked.get, migrated.get, database.isEmbedded, log), runRehearsals()]);
     }
   } catch (error) {
     await cache.close();
@@ -262,17 +259,6 @@ async function prepare(
       'starting without the database: connectors initialise, more slowly, and facts wait',
     );
   }
-}
-
-/**
- * A lookup that finds nothing. The first of a process and connection takes several times as long as any other
- * (the server reads its catalogues and plans the statement, this process compiles the code), so it happens
- * here, where platforms allow a function most time, and not when a connector waits for it.
- */
-async function rehearse(batcher: LookupBatcher): Promise<void> {
-  const nobody = { cacheKey: '', exchange: 'BYBIT', environment: 'MAINNET' } as const;
-  // Whatever is wrong, the first true lookup meets it too, and says so.
-  await batcher.lookup(nobody).catch(() => undefined);
 }
 
 async function makeTables(url: string, settings: Settings, log: Logger): Promise<void> {

@@ -13,12 +13,12 @@
  * The shape. LATERAL with LIMIT keeps the planner on the index for each key: a plan made while the tables
  * were empty would otherwise join by scanning them, and a named statement keeps its plan.
  */
-import type { Pool, PoolClient } from 'pg';
+import type { ClientBase, Pool, PoolClient } from 'pg';
 import { isContinuous } from '../clock/host-clock.js';
 import type { ClockSample } from '../clock/offset.js';
 import { type Environment, type Exchange, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
-import { statementNames } from '../postgres/statement-names.js';
+import { type StatementNames, statementNames } from '../postgres/statement-names.js';
 
 export interface LookupKey {
   readonly cacheKey: string;
@@ -155,42 +155,13 @@ export async function lookup(
   keys: readonly LookupKey[],
   options: LookupOptions,
 ): Promise<LookupReply> {
-  const { signal } = options;
-  const names = statementNames(pool, options.namedStatements);
-  const client = await connect(pool, signal);
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  aborted.catch(() => undefined);
+  const client = await connect(pool, options.signal);
   // A connection that breaks rejects its query and emits `error` too, which would end the process unheard.
   const heard = () => undefined;
   client.on('error', heard);
   let failure: Error | undefined;
   try {
-    // Who does not ask for it does not pay for it.
-    const withCheckpoint = keys.some(key => key.withCheckpoint);
-    const text = withCheckpoint ? LOOKUP_WITH_CHECKPOINT_SQL : LOOKUP_SQL;
-    for (let attempt = 1; ; attempt++) {
-      const name = names.nameOf(withCheckpoint ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME, text);
-      const query = {
-        ...(name !== undefined && { name }),
-        text,
-        values: lookupParameters(keys),
-        rowMode: 'array' as const,
-      };
-      const [sentAtMs, wallBeforeMs] = [options.now(), options.wall()];
-      const result = await Promise.race([client.query<unknown[]>(query), aborted]).catch(error => {
-        if (name !== undefined && names.lost(error)) return undefined;
-        throw error;
-      });
-      const [receivedAtMs, wallAfterMs] = [options.now(), options.wall()];
-      if (result === undefined) continue;
-      // Timed by a clock that stood or was set meanwhile, the database's time would be placed wrongly on ours.
-      if (isContinuous(receivedAtMs - sentAtMs, wallAfterMs - wallBeforeMs)) {
-        return toReply(result.rows, sentAtMs, receivedAtMs);
-      }
-      if (attempt >= ATTEMPTS) throw new Error("this host's clock was set or stood during the lookup");
-    }
+    return await lookupOver(client, keys, statementNames(pool, options.namedStatements), options);
   } catch (error) {
     failure = error as Error;
     throw failure;
@@ -199,6 +170,44 @@ export async function lookup(
     // before its place is given to another: see postgres/bounded-pool.ts.
     client.release(failure !== undefined && !isServerError(failure));
     client.off('error', heard);
+  }
+}
+
+/** The same over a connection that the caller has borrowed. */
+export async function lookupOver(
+  client: ClientBase,
+  keys: readonly LookupKey[],
+  names: StatementNames,
+  options: Omit<LookupOptions, 'namedStatements'>,
+): Promise<LookupReply> {
+  const { signal } = options;
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  aborted.catch(() => undefined);
+  // Who does not ask for it does not pay for it.
+  const withCheckpoint = keys.some(key => key.withCheckpoint);
+  const text = withCheckpoint ? LOOKUP_WITH_CHECKPOINT_SQL : LOOKUP_SQL;
+  for (let attempt = 1; ; attempt++) {
+    const name = names.nameOf(withCheckpoint ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME, text);
+    const query = {
+      ...(name !== undefined && { name }),
+      text,
+      values: lookupParameters(keys),
+      rowMode: 'array' as const,
+    };
+    const [sentAtMs, wallBeforeMs] = [options.now(), options.wall()];
+    const result = await Promise.race([client.query<unknown[]>(query), aborted]).catch(error => {
+      if (name !== undefined && names.lost(error)) return undefined;
+      throw error;
+    });
+    const [receivedAtMs, wallAfterMs] = [options.now(), options.wall()];
+    if (result === undefined) continue;
+    // Timed by a clock that stood or was set meanwhile, the database's time would be placed wrongly on ours.
+    if (isContinuous(receivedAtMs - sentAtMs, wallAfterMs - wallBeforeMs)) {
+      return toReply(result.rows, sentAtMs, receivedAtMs);
+    }
+    if (attempt >= ATTEMPTS) throw new Error("this host's clock was set or stood during the lookup");
   }
 }
 

@@ -2,7 +2,7 @@
  * Whether the database's tables are those this code was written for, in one query and without TypeORM, whose
  * import alone would triple a cold start.
  */
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
 export const LATEST_MIGRATION = 'AppendTogether1764000000017';
@@ -10,9 +10,9 @@ export const LATEST_MIGRATION = 'AppendTogether1764000000017';
 const MISSING_TABLE = '42P01';
 
 /** @throws whatever `pg` throws when the database cannot be asked */
-export async function isMigrated(pool: Pool): Promise<boolean> {
+export async function isMigrated(database: Pool | ClientBase): Promise<boolean> {
   try {
-    const { rowCount } = await pool.query('SELECT FROM connector_state_migration WHERE name = $1', [
+    const { rowCount } = await database.query('SELECT FROM connector_state_migration WHERE name = $1', [
       LATEST_MIGRATION,
     ]);
     return rowCount === 1;

@@ -4,11 +4,15 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import type { ConnectorStateOptions } from '../../src/connector-state.js';
+import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
+import { silentLogger } from '../../src/logging.js';
+import { createPool } from '../../src/postgres/pool.js';
+import { createProjector } from '../../src/projector/index.js';
 import { startCountingProxy } from '../support/counting-proxy.js';
 import { createTestDatabase } from '../support/database.js';
-import { closing, givenWorld, type World } from '../support/world.js';
+import { closing, eventually, givenWorld, type World } from '../support/world.js';
 import { documentedCounts } from './documented.js';
-import { OPERATIONS } from './operations.js';
+import { OPERATIONS, REF, syncFailure } from './operations.js';
 
 async function countAll(world: World, options: ConnectorStateOptions, tls = false) {
   const counts: Record<string, number> = {};
@@ -24,6 +28,67 @@ async function countAll(world: World, options: ConnectorStateOptions, tls = fals
 const documented = documentedCounts();
 
 describe('round trips to the database', () => {
+  it('are three for a page of one event of a live projector', async () => {
+    const world = await givenWorld();
+    const proxy = closing(await startCountingProxy(world.databaseUrl));
+    const pool = createPool({ connectionString: proxy.url, max: 2, log: silentLogger });
+    closing({ close: () => pool.end() });
+    const listen = { connectionString: proxy.url };
+    // Longer than any test: it reads when it is told to.
+    const store = closing(createPostgresEventStore({ pool, listen, pollIntervalMs: 2 ** 31 - 1 }));
+    const projector = createProjector({ store, pool });
+    const stop = new AbortController();
+    const running = projector.run({ signal: stop.signal });
+    closing({
+      close() {
+        stop.abort();
+        return running;
+      },
+    });
+    const elsewhere = await world.process({ projection: 'worker' });
+    const recordAndWait = async () => {
+      elsewhere.cache.recordSyncFailure(REF, syncFailure);
+      const { position } = await elsewhere.flush();
+      await eventually(async () => {
+        const [row] = await world.sql('SELECT min(position) AS position FROM projection_checkpoint');
+        return row?.position === position;
+      });
+    };
+    await recordAndWait();
+    await recordAndWait();
+
+    expect(await proxy.count(recordAndWait)).toBe(3);
+  });
+
+  it('are one for a warm init', async () => {
+    const world = await givenWorld();
+    const first = await world.process();
+    await world.connector(first, 'BYBIT').initialize();
+    await first.flush();
+    const proxy = closing(await startCountingProxy(world.databaseUrl));
+    const second = await world.process({ databaseUrl: proxy.url });
+    const connector = world.connector(second, 'BYBIT');
+
+    expect(await proxy.count(() => connector.initialize())).toBe(1);
+  });
+
+  it('hold the lock of the projector for one of them', async () => {
+    const world = await givenWorld();
+    const proxy = closing(await startCountingProxy(world.databaseUrl));
+    const state = await world.process({ databaseUrl: proxy.url, projection: 'inline' });
+    state.cache.recordSyncFailure(REF, syncFailure);
+    await state.flush();
+    state.cache.recordSyncFailure(REF, syncFailure);
+    proxy.messages();
+
+    await state.flush();
+
+    // Behind the answers to what took the lock, everything up to COMMIT is sent before the next answer.
+    const messages = proxy.messages().join(' ');
+    const afterAppend = messages.slice(messages.indexOf('>Q'));
+    expect(afterAppend.match(/Z(?= >)/g)).toHaveLength(1);
+  });
+
   it.each(['inline', 'worker'] as const)('are those documented, PROJECTION=%s', async projection => {
     const world = await givenWorld();
     expect(await countAll(world, { projection })).toEqual(documented[projection]);
