@@ -41,13 +41,12 @@ export const esdbAppend: Benchmark = {
           unit: '/s' as const,
           peer: { name: 'bare client', value: bare.perSecond },
           ratio: ratio.perSecond,
-          // A stream's first append in a process looks at what is there, which the bare client does not.
-          ...(shape.streams !== 'new' && { limit: { on: 'ratio', kind: 'at least', value: 0.9 } as const }),
+          limit: { on: 'ratio', kind: 'at least', value: 0.9 } as const,
         })),
         notes: [
           `Events a second. ${description}`,
           'The bare client appends the same events to streams of its own, at any revision, one call a stream.',
-          'A new stream costs the store a read, which finds what a lost answer may have left there.',
+          'A new stream costs the store no look at it: the ids were made in this process and given to nobody before.',
         ],
       };
     }),

@@ -1,6 +1,7 @@
 /** An append or an import as a member of a group, and what became of it as the port tells it. */
 import type { RawEvent } from '../../events/decode.js';
 import type { NewEvent, Position } from '../../events/event.js';
+import { handOn } from '../../events/ids.js';
 import type { AppendQueue } from '../append-queue.js';
 import type { AppendedEvent, AppendOptions, AppendResult } from '../event-store.js';
 import { readExpectedVersions } from '../expected-versions.js';
@@ -25,8 +26,10 @@ export async function appendEvents(
   longestMs: number,
 ): Promise<AppendResult> {
   const timeoutMs = Math.min(callersMs, longestMs);
+  let isFirst = true;
   const items = events.map((event): Item => {
     const serialised = serialiseEvent(event);
+    isFirst = handOn(event.id) && isFirst;
     return { stream: serialised.stream, proposal: toProposal(serialised) };
   });
   const streams = new Set(items.map(({ stream }) => stream));
@@ -40,6 +43,7 @@ export async function appendEvents(
     streams,
     order: 'by-stream',
     goesAlone: expected.size > 0,
+    isFirst: isFirst && expected.size === 0,
     expected,
     named: expectedVersions,
     toBounds: boundsOfNew,
@@ -62,6 +66,7 @@ export async function importEvents(
     streams: new Set(events.map(({ stream }) => stream)),
     order: 'given',
     goesAlone: true,
+    isFirst: false,
     expected: new Map(),
     named: {},
     toBounds: () => boundsOfImport(events),

@@ -6,7 +6,7 @@
  */
 import type { Tail } from './stream-tail.js';
 
-/** To hear of the conflict, to read, to append. */
+/** To hear of the conflict, to read (not where the events were just made), to append. */
 const ROUND_TRIPS = 3;
 /** A read can take longer than the append whose round trip was measured. */
 const MIN_PAUSE_MS = 10;

@@ -22,6 +22,8 @@ export interface Append extends Queued {
   readonly action: string;
   readonly interruption: Interruption;
   readonly items: readonly Item[];
+  /** The events were made in this process and have been given to nobody: they can be nowhere yet. */
+  readonly isFirst: boolean;
   /** `given`: the log is to have the events in the order given, and nobody asks where; else stream by stream. */
   readonly order: 'given' | 'by-stream';
   readonly expected: ReadonlyMap<string, number>;
@@ -46,7 +48,7 @@ export async function storeGroup(
   const ours = new Set<string>();
   if (group.length > 1) {
     try {
-      await storeTogether(context, group, ours, release);
+      await storeTogether(context, group, ours, true, release);
       return;
     } catch (failure) {
       if (isTransient(failure)) {
@@ -57,7 +59,7 @@ export async function storeGroup(
   }
   for (const append of group) {
     try {
-      if (!append.interruption.isOver) await storeTogether(context, [append], ours);
+      if (!append.interruption.isOver) await storeTogether(context, [append], ours, group.length === 1);
     } catch (failure) {
       append.onFailure(failure);
     }
@@ -68,13 +70,14 @@ async function storeTogether(
   context: TailContext,
   group: readonly Append[],
   ours: Set<string>,
+  isFirstTime: boolean,
   release?: () => boolean,
 ): Promise<void> {
   const [first] = group as readonly [Append, ...Append[]];
   const isSingle = group.length === 1;
   const action = isSingle ? first.action : `append ${group.length} groups of events`;
   const interruption = isSingle ? first.interruption : whenAllAre(group.map(append => append.interruption));
-  const storing = new Storing(context, toBatch(group), ours);
+  const storing = new Storing(context, toBatch(group, isFirstTime), ours);
   let isDone = false;
   try {
     await interruption.race(
@@ -92,9 +95,15 @@ async function storeTogether(
   if (pauseMs > 0) await sleep(pauseMs, context.closing);
 }
 
-function toBatch(group: readonly Append[]): Batch {
+function toBatch(group: readonly Append[], isFirstTime: boolean): Batch {
   const [{ order, expected, named, toBounds, items }] = group as readonly [Append, ...Append[]];
   const all = group.length === 1 ? items : group.flatMap(append => append.items);
   const writes = order === 'given' ? inOrder(all) : byStream(group.map(append => append.items));
-  return { writes, bounds: toBounds(all), expected, named, tellsResult: order === 'by-stream' };
+  const newTo = new Set<string>();
+  if (isFirstTime) {
+    for (const { isFirst, streams } of group) if (isFirst) for (const stream of streams) newTo.add(stream);
+    for (const { isFirst, streams } of group)
+      if (!isFirst) for (const stream of streams) newTo.delete(stream);
+  }
+  return { writes, bounds: toBounds(all), newTo, expected, named, tellsResult: order === 'by-stream' };
 }

@@ -4,15 +4,17 @@
  * Round by round: look at the tails of the streams (or remember them), leave out what is there, send in order what
  * can come next, each write at the version at which its stream must be, and wait for all answers.
  *   stored     that write is done
- *   conflict   another process was faster: read what it appended, and go another round with what is missing still
+ *   conflict   another process was faster, and nothing of this write is stored: read what it appended, for it may have
+ *              been the same events, and go another round with what is missing still. Of events that only this process can
+ *              have, nothing need be read: the conflict tells the version, and that is named next
  *   unknown    the answer was lost, or never came: go another round. The same events at the same version are the
  *              same write to the server, so whether the first arrived, or arrives late, they are stored once;
  *              and should others have appended behind them, they are found in the tail
  *   refused    for good: the caller hears of it, and of what was stored all the same
  * A late write of ours can never land twice, because it names a version that the stream has only once.
  *
- * What this trades: a stream's first append in a process costs a read, and an append of several writes is not one
- * transaction: a failure in the middle leaves what came before. Streams with an expected version go first, so that
+ * What this trades: a stream's first append in a process costs a read, unless its events were just made here: then the
+ * stream is taken to be new, and a conflict tells if it is not. An append of several writes is not one transaction: a failure in the middle leaves what came before. Streams with an expected version go first, so that
  * a conflict leaves nothing behind as long as only one stream has one.
  */
 import type { ExpectedVersion } from '../event-store.js';
@@ -26,7 +28,7 @@ import { giveWayMs } from './give-way.js';
 import type { Interruption } from './interruption.js';
 import { streamRead } from './read-requests.js';
 import { BatchProgress, type StoredEvents } from './stored-events.js';
-import type { SearchBound } from './stream-tail.js';
+import { type SearchBound, skipTo } from './stream-tail.js';
 import { type TailContext, TailsInUse } from './tails-in-use.js';
 import type { Write } from './writes.js';
 
@@ -34,6 +36,8 @@ export interface Batch {
   readonly writes: readonly Write[];
   /** Of every stream. */
   readonly bounds: ReadonlyMap<string, SearchBound>;
+  /** Streams all of whose events were made here and given to nobody before. */
+  readonly newTo: ReadonlySet<string>;
   readonly expected: ReadonlyMap<string, number>;
   /** What the caller named, for the error. */
   readonly named: Readonly<Record<string, ExpectedVersion>>;
@@ -49,11 +53,14 @@ export class Storing {
   readonly #tails: TailsInUse;
   readonly #progress: BatchProgress;
   #roundTripMs = 0;
+  /** As {@link Batch.newTo}; empty once something was sent whose outcome is not known. */
+  #newTo: ReadonlySet<string>;
 
   /** @param ours events this process has sent before: should they be there, it stored them. Added to */
   constructor(context: TailContext, batch: Batch, ours: Set<string>) {
     this.#context = context;
     this.#batch = batch;
+    this.#newTo = batch.newTo;
     this.#tails = new TailsInUse(context, batch.bounds, batch.tellsResult);
     this.#progress = new BatchProgress(batch.bounds.keys(), ours);
   }
@@ -65,7 +72,9 @@ export class Storing {
   /** One attempt; it may be made again on another node. */
   async run(node: Node, interruption: Interruption): Promise<void> {
     const { expected, tellsResult } = this.#batch;
-    await this.#tails.look(node, interruption);
+    await this.#tails.look(node, interruption, this.#newTo);
+    const newTo = this.#newTo;
+    this.#newTo = new Set();
     this.#context.connection.noteReached();
     for (;;) {
       this.#noteWhatIsThere();
@@ -74,14 +83,18 @@ export class Storing {
       if (next.length === 0) break;
       const conflicts = await this.#send(node, next, interruption);
       if (conflicts.size === 0) continue;
+      const toRead = [...conflicts].filter(([stream, actual]) => {
+        this.#tails.of(stream).contendedMs = Date.now();
+        if (!newTo.has(stream)) return true;
+        skipTo(this.#tails.of(stream), actual);
+        return false;
+      });
+      if (toRead.length === 0) continue;
       // Two who conflict again and again part ways by chance.
       await sleep(Math.random() * this.#roundTripMs, interruption.signal);
       interruption.throwIfOver();
       await Promise.all(
-        [...conflicts].map(([stream, actual]) => {
-          this.#tails.of(stream).contendedMs = Date.now();
-          return this.#tails.refresh(node, stream, actual, interruption);
-        }),
+        toRead.map(([stream, actual]) => this.#tails.refresh(node, stream, actual, interruption)),
       );
     }
     if (tellsResult) await this.#locate(node, interruption);

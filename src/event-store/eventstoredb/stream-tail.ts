@@ -38,7 +38,7 @@ export interface Tail {
   version: number;
   /** By lower-case id: every event recorded at `knownFrom` or later. */
   readonly known: Map<string, Known>;
-  readonly knownFrom: { readonly createdMs: number; readonly recordedMs: number };
+  knownFrom: { readonly createdMs: number; readonly recordedMs: number };
   /** The latest time in an id that was known and let go, milliseconds; −∞ when none was. */
   forgottenIdMs: number;
   looksAtNothing: number;
@@ -88,6 +88,28 @@ export function boundOfImported(
   };
 }
 
+const NOTHING_KNOWN = { createdMs: Number.POSITIVE_INFINITY, recordedMs: Number.POSITIVE_INFINITY };
+
+/** Of a stream that is taken to be new; if it is not, an append conflicts. */
+export const tailOfNew = (): Tail => ({
+  version: 0,
+  known: new Map(),
+  knownFrom: WHOLE_STREAM,
+  forgottenIdMs: Number.NEGATIVE_INFINITY,
+  looksAtNothing: 0,
+  contendedMs: Number.NEGATIVE_INFINITY,
+  heldSinceMs: Date.now(),
+  giveWayMs: 0,
+  confirmedMs: Date.now(),
+});
+
+/** The stream is at `version`, by a conflict's word; what others appended on the way there is not known. */
+export function skipTo(tail: Tail, version: number): void {
+  tail.version = version;
+  tail.knownFrom = NOTHING_KNOWN;
+  tail.confirmedMs = Date.now();
+}
+
 /** Whether whatever lies in the stream since `bound` is known. */
 export function reaches({ knownFrom, forgottenIdMs }: Tail, bound: SearchBound): boolean {
   const reachesBack = knownFrom.createdMs <= bound.createdMs || knownFrom.recordedMs <= bound.recordedMs;
@@ -128,18 +150,7 @@ export async function readTail(
   }
   const known = new Map<string, Known>();
   for (const event of events.reverse()) learn(known, event);
-  const newest = events.at(-1);
-  return {
-    version: newest?.version ?? 0,
-    known,
-    knownFrom,
-    forgottenIdMs: Number.NEGATIVE_INFINITY,
-    looksAtNothing: 0,
-    contendedMs: Number.NEGATIVE_INFINITY,
-    heldSinceMs: Date.now(),
-    giveWayMs: 0,
-    confirmedMs: Date.now(),
-  };
+  return { ...tailOfNew(), version: events.at(-1)?.version ?? 0, known, knownFrom };
 }
 
 /**

@@ -3,12 +3,13 @@
  * While the batch is under way nobody else appends to these streams from this process.
  */
 import type { LimitFunction } from 'p-limit';
+import { isForgettable } from '../../events/streams.js';
 import type { CallContext } from './calls.js';
 import type { Node } from './connection.js';
 import { toFailure } from './failure.js';
 import { noteUse } from './give-way.js';
 import type { Interruption } from './interruption.js';
-import { reaches, readTail, refreshTail, type SearchBound, type Tail } from './stream-tail.js';
+import { reaches, readTail, refreshTail, type SearchBound, type Tail, tailOfNew } from './stream-tail.js';
 import type { TailCache } from './tail-cache.js';
 
 export interface TailContext extends CallContext {
@@ -46,15 +47,30 @@ export class TailsInUse {
     return this.#fresh.has(stream);
   }
 
-  /** Reads the tails that are not remembered, and again all whose last appends had no answer. */
-  async look(node: Node, interruption: Interruption): Promise<void> {
+  /**
+   * Reads the tails that are not remembered, and again all whose last appends had no answer.
+   * @param newTo streams none of whose events can be there: they are not read
+   */
+  async look(node: Node, interruption: Interruption, newTo: ReadonlySet<string>): Promise<void> {
     const looks: (() => Promise<void>)[] = [];
     for (const [stream, bound] of this.#bounds) {
-      if (this.#tails.has(stream)) {
-        looks.push(() => this.refresh(node, stream, undefined, interruption));
+      const inUse = this.#tails.get(stream);
+      if (inUse) {
+        looks.push(
+          reaches(inUse, bound)
+            ? () => this.refresh(node, stream, undefined, interruption)
+            : () => this.#read(node, stream, bound, false, interruption),
+        );
         continue;
       }
       const remembered = this.#context.tails.get(stream);
+      // Of several streams one that is not new after all would come behind the others in the log.
+      if (newTo.has(stream) && (remembered || this.#bounds.size === 1)) {
+        if (remembered) noteUse(remembered);
+        else if (isForgettable(stream)) looks.push(() => this.#context.prepare(node, stream, interruption));
+        this.#tails.set(stream, remembered ?? tailOfNew());
+        continue;
+      }
       if (!remembered || !reaches(remembered, bound)) {
         looks.push(() => this.#read(node, stream, bound, remembered === undefined, interruption));
         continue;

@@ -10,6 +10,7 @@
  */
 import type { Pool } from 'pg';
 import { ConnectorStateError, isConnectorStateError } from '../../errors.js';
+import { handOn } from '../../events/ids.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { toStoreError } from '../postgres/failure.js';
 import { createRunner, type TextRow } from '../postgres/query.js';
@@ -108,6 +109,8 @@ export function createOutboxTable(pool: Pool, namedStatements: boolean): OutboxT
       };
     },
     async add(events, { onlyBehind }) {
+      // From here on any process's relay may have them.
+      for (const { id } of events) handOn(id);
       const envelopes = `[${events.map(toEnvelope).join(',')}]`;
       const [row] = await run(ADD, [envelopes, onlyBehind, WRITE_TIMEOUT_MS], WRITE_TIMEOUT_MS);
       return row?.[0] === 't';
