@@ -7,6 +7,7 @@ import { withDeadline } from './deadline.js';
 import { InvalidSettingsError } from './errors.js';
 import type { EventStore, TransferableEventStore } from './event-store/event-store.js';
 import type { EventStoreFailure } from './event-store/eventstoredb/failure.js';
+import type { Rehearsal } from './event-store/eventstoredb/index.js';
 import type { Logger } from './logging.js';
 import { reasonOf } from './postgres/database-error.js';
 import { isPostgresUrl } from './postgres/database-url.js';
@@ -35,6 +36,8 @@ export interface OpenedEventStore {
   identify(): Promise<string>;
   /** Whether its tables are those of this release; always true where there are none. @throws what `pg` throws */
   isMigrated(): Promise<boolean>;
+  /** Tries reading and writing and leaves nothing behind, where a store can. */
+  rehearse?(): Promise<Rehearsal>;
   close(): Promise<void>;
 }
 
@@ -57,6 +60,7 @@ export async function openEventStore(url: string, use: EventStoreUse): Promise<O
     return {
       store,
       isMigrated: async () => true,
+      rehearse: () => store.rehearse(),
       async identify() {
         await store.head().catch(async error => {
           throw (await missingHosts(seeds)) ?? error;

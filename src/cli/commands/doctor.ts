@@ -8,10 +8,18 @@ import { EXIT } from '../exit-codes.js';
 import { table } from '../output.js';
 import { runSession, type Session } from '../session.js';
 
+interface Options {
+  readonly json?: boolean;
+  readonly storeRights?: boolean;
+  readonly user: string;
+}
+
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
     .description('check everything this deployment stands on, and say what to do')
+    .option('--store-rights', 'print what a user of EventStoreDB must be granted, and how; contacts nothing')
+    .option('--user <name>', 'whom --store-rights grants it to', 'connector-state')
     .addHelpText(
       'after',
       `
@@ -21,8 +29,9 @@ Changes nothing. Exit 0: nothing failed (warnings may be), 1: something is not r
 Example:
   connector-state doctor --json | jq '.checks[] | select(.status != "ok")'`,
     )
-    .action((options: { json?: boolean }) =>
+    .action((options: Options) =>
       runSession(options.json === true, async session => {
+        if (options.storeRights) return printStoreRights(session, options.user);
         const checks = await examine(session);
         const healthy = checks.every(({ status }) => status !== 'fail');
         const said = checks.map(({ cause: _, ...check }) => check);
@@ -30,6 +39,27 @@ Example:
         if (!healthy) process.exitCode = exitCodeOf(checks);
       }),
     );
+}
+
+async function printStoreRights({ out }: Session, user: string): Promise<void> {
+  const { grantsFor, rightsNeeded } = await import('../../event-store/eventstoredb/rights.js');
+  const rights = rightsNeeded(true);
+  const grants = grantsFor(user);
+  out.data({ rights, grants }, () =>
+    [
+      table(
+        ['to', 'of', 'roles'],
+        rights.map(({ purpose, stream, roles }) => [purpose, stream, roles.join(' ')]),
+        ['left', 'left', 'left'],
+      ),
+      '',
+      'Members of $admins have all of it. Without $settings every user has all of it but $all.',
+      'One of these, written by an administrator, grants $all:',
+      `  metadata of the stream $all:            ${JSON.stringify(grants.all)}`,
+      '  an event update-default-acl in $settings (it replaces what is there; name other users too):',
+      `    ${JSON.stringify(grants.settings)}`,
+    ].join('\n'),
+  );
 }
 
 /** What must be mended first. */

@@ -1,5 +1,6 @@
 /** The way of the facts: the event store, the outbox before it, the projector behind it. */
 import type { EventStore } from '../../event-store/event-store.js';
+import type { Rehearsal } from '../../event-store/eventstoredb/index.js';
 import type { OutboxTable } from '../../event-store/outbox/index.js';
 import type { OpenedEventStore } from '../../event-stores.js';
 import { edgeStreamOf } from '../../events/streams.js';
@@ -12,11 +13,25 @@ import { type Check, fail, ok, warn } from './check.js';
 /** Behind by more than this is no longer the time a page takes. */
 const LONG_LAG_SECONDS = 60;
 
-export async function checkEventStore({ store, identify }: OpenedEventStore): Promise<Check> {
+/** What this release was tried against; others are taken at their word. */
+const MEASURED = ['23.10.8', '24.2.0'];
+
+export async function checkEventStore({ store, identify, rehearse }: OpenedEventStore): Promise<Check> {
   try {
+    const rehearsal = await rehearse?.();
+    if (rehearsal && rehearsal.problems.length > 0) {
+      return fail(
+        'event store',
+        `${versionOf(rehearsal)} at ${rehearsal.node} answers, but: ${rehearsal.problems.join('; ')}`,
+        'grant what `connector-state doctor --store-rights` prints',
+      );
+    }
     await identify();
     const head = await store.head();
-    return ok('event store', head ? `answers; its last event is ${head}` : 'answers; it is empty');
+    const who = rehearsal
+      ? `${versionOf(rehearsal)} at ${rehearsal.node} answers, and may be read and written`
+      : 'answers';
+    return ok('event store', head ? `${who}; its last event is ${head}` : `${who}; it is empty`);
   } catch (error) {
     const isWrong = (error as { transient?: boolean }).transient === false;
     return {
@@ -49,6 +64,13 @@ export async function checkEdges(
     'edges',
     found.length === 0 ? "none is known to differ from its exchange's clock" : found.join('; '),
   );
+}
+
+function versionOf({ version }: Rehearsal): string {
+  if (!version) return 'a server that does not tell its version';
+  return MEASURED.includes(version)
+    ? `EventStoreDB ${version}`
+    : `version ${version} (not measured: ${MEASURED.join(' and ')} are)`;
 }
 
 export async function checkProjector(projector: Projector): Promise<Check> {

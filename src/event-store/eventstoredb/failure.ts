@@ -23,6 +23,10 @@ export class EventStoreFailure extends ConnectorStateError {
   }
 }
 
+/** The server takes less at once than was sent. */
+export const isTooLarge = (error: unknown): boolean =>
+  error instanceof EventStoreFailure && error.message.includes(TOO_LARGE.reason);
+
 export const isTransient = (error: unknown): boolean => error instanceof EventStoreFailure && error.transient;
 
 export interface Reason {
@@ -35,7 +39,7 @@ export interface Reason {
 
 const ACCESS_DENIED: Reason = {
   reason: 'access denied',
-  remedy: `give the user the right to read $all and to write streams that start with ${STREAM_PREFIX}`,
+  remedy: `give the user the right to read $all and to read and write streams that start with ${STREAM_PREFIX}; \`connector-state doctor --store-rights\` says how`,
   transient: false,
   isOfStream: true,
 };

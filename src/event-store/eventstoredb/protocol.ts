@@ -13,6 +13,7 @@
  */
 import gossipGrpc from '@eventstore/db-client/generated/gossip_grpc_pb.js';
 import gossip from '@eventstore/db-client/generated/gossip_pb.js';
+import serverFeaturesGrpc from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streamsGrpc from '@eventstore/db-client/generated/streams_grpc_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
@@ -22,5 +23,6 @@ export type { ReadReq as ReadRequest } from '@eventstore/db-client/generated/str
 export const { GossipClient } = gossipGrpc;
 export const { MemberInfo } = gossip;
 export const { Empty, StreamIdentifier, WrongExpectedVersion } = shared;
+export const { ServerFeaturesService } = serverFeaturesGrpc;
 export const { StreamsService } = streamsGrpc;
 export const { BatchAppendResp, ReadReq } = streams;

@@ -31,7 +31,7 @@ export function toImport(event: RawEvent): Proposal {
   return {
     id: event.id,
     type: event.type,
-    data: Buffer.from(JSON.stringify(event.data) ?? 'null'),
+    data: toBytes(event.data),
     metadata: toMetadata(event, event.recordedAt),
   };
 }
@@ -71,7 +71,7 @@ export function toRawEvent(recorded: Recorded): RawEvent {
     host: text(metadata.host) ?? 'unknown',
     correlationId: text(metadata.$correlationId),
     causationId: text(metadata.$causationId),
-    data: parse(recorded.data),
+    data: toData(recorded.data),
   };
 }
 
@@ -86,6 +86,27 @@ function parse(json: Buffer): unknown {
     return null;
   }
 }
+
+/**
+ * Content that is no JSON, which only somebody else can have written, is kept as what it is: copied to another store it
+ * must not become `null`.
+ */
+function toData(bytes: Buffer): unknown {
+  if (bytes.length === 0) return null;
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return { [BINARY]: bytes.toString('base64') };
+  }
+}
+
+function toBytes(data: unknown): Buffer {
+  const binary = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)[BINARY] : null;
+  if (typeof binary === 'string') return Buffer.from(binary, 'base64');
+  return Buffer.from(JSON.stringify(data) ?? 'null');
+}
+
+const BINARY = 'notJsonBase64';
 
 const whole = (value: unknown): number | undefined =>
   Number.isSafeInteger(value) ? (value as number) : undefined;

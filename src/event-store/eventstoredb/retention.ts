@@ -33,7 +33,7 @@ export function createRetention({ hitsMaxAgeSeconds, onFailure }: RetentionOptio
       await collect(node, request, operation, event => {
         last = event;
       });
-      const metadata = last ? (JSON.parse(last.data.toString()) as object) : {};
+      const metadata = last ? ((JSON.parse(last.data.toString()) as object | null) ?? {}) : {};
       const { $maxAge, $tb = 0 } = metadata as { $maxAge?: unknown; $tb?: unknown };
       // A deleted stream has a `$tb` no number here can hold; its next append brings it back, and the next look.
       if ($maxAge === hitsMaxAgeSeconds || !Number.isSafeInteger($tb)) return;

@@ -23,14 +23,14 @@ import { sleep } from '../waiting.js';
 import type { PinnedWrite, Receipt } from './append-call.js';
 import { collect } from './calls.js';
 import type { Node } from './connection.js';
-import { isTransient } from './failure.js';
+import { isTooLarge, isTransient } from './failure.js';
 import { giveWayMs } from './give-way.js';
 import type { Interruption } from './interruption.js';
 import { streamRead } from './read-requests.js';
 import { BatchProgress, type StoredEvents } from './stored-events.js';
 import { type SearchBound, skipTo } from './stream-tail.js';
 import { type TailContext, TailsInUse } from './tails-in-use.js';
-import type { Write } from './writes.js';
+import { fitting, sizeOf, type Write } from './writes.js';
 
 export interface Batch {
   readonly writes: readonly Write[];
@@ -148,10 +148,13 @@ export class Storing {
     const writes = new Map<string, PinnedWrite>();
     for (const write of this.#batch.writes) {
       const { stream } = write;
-      const events = this.#progress.missingOf(write);
-      if (events.length === 0) continue;
+      const missing = this.#progress.missingOf(write);
+      if (missing.length === 0) continue;
       if (writes.has(stream)) break;
+      const events = fitting(missing, this.#context.limit.bytes);
       writes.set(stream, { stream, version: this.#tails.of(stream).version, events });
+      // The rest of it comes next, before what is behind it.
+      if (events.length < missing.length) break;
     }
     return [...writes.values()];
   }
@@ -199,6 +202,7 @@ export class Storing {
       const write = writes[index] as PinnedWrite;
       if (receipt.outcome === 'stored') this.#noteStored(write, receipt);
       else if (receipt.outcome === 'conflict') conflicts.set(write.stream, receipt.actual);
+      else if (isTooLarge(receipt.failure) && write.events.length > 1) this.#noteLimit(write);
       else {
         this.#progress.noteUncertain(write);
         // One that is for good says more than one that may pass.
@@ -206,6 +210,12 @@ export class Storing {
       }
     }
     if (failure !== undefined) throw failure;
+  }
+
+  /** A server may be set to take less at once than it does by itself; nothing of the write is stored. */
+  #noteLimit({ events }: PinnedWrite): void {
+    const bytes = events.reduce((sum, event) => sum + sizeOf(event), 0);
+    this.#context.limit.bytes = Math.min(this.#context.limit.bytes, Math.ceil(bytes / 2));
   }
 
   #noteStored({ stream, events }: PinnedWrite, last: Extract<Receipt, { outcome: 'stored' }>): void {

@@ -1,10 +1,12 @@
-/** The two calls that this store makes of the `Streams` service, with messages in our terms. */
+/** The calls that this store makes of the server, with messages in our terms. */
 import { Client, type ClientDuplexStream, type ClientReadableStream, type Metadata } from '@grpc/grpc-js';
 import { type AppendAnswer, decodeAppendAnswer } from './append-message.js';
-import { type ReadRequest, StreamsService } from './protocol.js';
+import { Empty, type ReadRequest, ServerFeaturesService, StreamsService } from './protocol.js';
 import { decodeReadMessage, type ReadMessage } from './read-message.js';
 
 const { read, batchAppend } = StreamsService;
+const { getSupportedMethods } = ServerFeaturesService;
+const VERSION_TIMEOUT_MS = 3_000;
 const asItIs = (encoded: Buffer): Buffer => encoded;
 
 export class StreamsStub extends Client {
@@ -16,6 +18,21 @@ export class StreamsStub extends Client {
       request,
       metadata,
     );
+  }
+
+  /** What the server calls its version, such as `24.2.0`. */
+  serverVersion(metadata: Metadata): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.makeUnaryRequest(
+        getSupportedMethods.path,
+        getSupportedMethods.requestSerialize,
+        getSupportedMethods.responseDeserialize,
+        new Empty(),
+        metadata,
+        { deadline: Date.now() + VERSION_TIMEOUT_MS },
+        (error, answer) => (error || !answer ? reject(error) : resolve(answer.getEventStoreServerVersion())),
+      );
+    });
   }
 
   /** Takes what {@link encodeAppend} makes. */

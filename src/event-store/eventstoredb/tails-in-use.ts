@@ -16,6 +16,8 @@ export interface TailContext extends CallContext {
   readonly tails: TailCache;
   /** Called before a stream is appended to for the first time in this process. Never rejects. */
   prepare(node: Node, stream: string, operation: Interruption): Promise<void>;
+  /** What the server takes at once, as it turned out, in bytes of {@link sizeOf}. */
+  readonly limit: { bytes: number };
   /** Of all appends of the process: reads of the ends of streams. */
   readonly looks: LimitFunction;
 }

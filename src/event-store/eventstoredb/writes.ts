@@ -75,4 +75,16 @@ function pack(stream: string, parts: readonly (readonly Proposal[])[]): Write[] 
   return writes;
 }
 
-const sizeOf = ({ type, data, metadata }: Proposal): number => type.length + data.length + metadata.length;
+/** As many of the first as the server takes at once, and one at least. */
+export function fitting(events: readonly Proposal[], limitBytes: number): readonly Proposal[] {
+  if (limitBytes === Number.POSITIVE_INFINITY) return events;
+  let bytes = 0;
+  const end = events.findIndex((event, index) => {
+    bytes += sizeOf(event);
+    return index > 0 && bytes > limitBytes;
+  });
+  return end === -1 ? events : events.slice(0, end);
+}
+
+export const sizeOf = ({ type, data, metadata }: Proposal): number =>
+  type.length + data.length + metadata.length;

@@ -1,0 +1,143 @@
+/** What a user may not do is told before it is needed, and what is told is what must be granted. */
+import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
+import { describe, expect, it } from '@jest/globals';
+import { checkEventStore } from '../../src/cli/doctor/event-checks.js';
+import { grantsFor, rightsNeeded } from '../../src/event-store/eventstoredb/index.js';
+import { openEventStore } from '../../src/event-stores.js';
+import { silentLogger } from '../../src/logging.js';
+import { many, sampleConnector } from '../contract/sample-events.js';
+import { closing, givenServer, givenStore } from './eventstoredb-support.js';
+
+const USERS = { admin: 'secret', app: { password: 'pw' } };
+const withUser = (url: string, user: string) => url.replace('://', `://${user}@`);
+
+async function givenSecuredServer() {
+  const server = await givenServer({ tls: true, users: USERS });
+  const admin = EventStoreDBClient.connectionString(withUser(server.url, 'admin:secret'));
+  closing({ close: () => admin.dispose() });
+  const open = async () =>
+    closing(
+      await openEventStore(withUser(server.url, 'app:pw'), {
+        poolSize: 1,
+        namedStatements: true,
+        log: silentLogger,
+        hitsMaxAgeMs: 500,
+      }),
+    );
+  const settings = (acl: unknown) =>
+    admin.appendToStream('$settings', jsonEvent({ type: 'update-default-acl', data: acl as never }));
+  return { server, admin, open, settings };
+}
+
+describe('the doctor', () => {
+  it('rehearses reading and writing, names the server, and leaves nothing behind', async () => {
+    const server = await givenServer();
+    const before = server.log.events.length;
+    const opened = closing(
+      await openEventStore(server.url, {
+        poolSize: 1,
+        namedStatements: true,
+        log: silentLogger,
+        hitsMaxAgeMs: 0,
+      }),
+    );
+
+    const { status, message } = await checkEventStore(opened);
+
+    expect(status).toBe('ok');
+    expect(message).toMatch(
+      /^EventStoreDB 24\.2\.0 at localhost:\d+ answers, and may be read and written; it is empty$/,
+    );
+    expect(server.log.events).toHaveLength(before);
+  });
+
+  it('says what a user may not do, until what it prints is granted', async () => {
+    const { server, open, settings } = await givenSecuredServer();
+    const before = await checkEventStore(await open());
+    expect(before).toMatchObject({ status: 'fail', remedy: expect.stringContaining('--store-rights') });
+    expect(before.message).toMatch(/read \$all \(access denied/);
+
+    // Reads everything, and may write to nobody's stream.
+    await settings({
+      $userStreamAcl: { $r: '$all', $w: '$admins', $d: '$admins', $mr: '$all', $mw: '$admins' },
+      $systemStreamAcl: { $r: ['$admins', 'app'], $w: '$admins' },
+    });
+    const readOnly = await checkEventStore(await open());
+    expect(readOnly.status).toBe('fail');
+    expect(readOnly.message).toMatch(/append to connector_state-.*access denied/);
+    expect(readOnly.message).not.toMatch(/read \$all \(access/);
+
+    await settings(grantsFor('app').settings);
+    expect(await checkEventStore(await open())).toMatchObject({ status: 'ok' });
+    const store = givenStore({ url: withUser(server.url, 'app:pw') }, { hitsMaxAgeMs: 500 });
+    const connector = sampleConnector();
+    await store.append([connector.fact(), connector.hit()]);
+    expect(await store.readAll({ limit: 9 })).toHaveLength(2);
+    expect(store.warnings).toEqual([]);
+  });
+
+  it('prints rights for each thing that is done', () => {
+    expect(rightsNeeded(false).map(({ stream }) => stream)).toHaveLength(2);
+    expect(rightsNeeded(true).flatMap(({ roles }) => roles)).toEqual(['$r', '$w', '$r', '$mr', '$mw']);
+  });
+});
+
+describe('a server that takes less at once than it does by itself', () => {
+  it('is sent less at once, and every event is stored once and in order', async () => {
+    const server = await givenServer();
+    server.log.maxAppendBytes = 1_000;
+    const store = givenStore(server);
+    const [a, b] = [sampleConnector(), sampleConnector()];
+    const events = many(40, index => (index % 3 === 0 ? b : a).fact());
+
+    await store.append(events);
+
+    for (const { stateStream } of [a, b]) {
+      const stored = (await store.readStream(stateStream)).map(({ id }) => id);
+      expect(stored).toEqual(events.filter(({ stream }) => stream === stateStream).map(({ id }) => id));
+    }
+    server.log.maxAppendBytes = 10;
+    await expect(store.append([a.fact()])).rejects.toMatchObject({
+      message: expect.stringContaining('larger than the server takes'),
+      stream: a.stateStream,
+    });
+  });
+});
+
+describe('what somebody else wrote', () => {
+  it('is retention metadata that says nothing, and hits are kept all the same', async () => {
+    const server = await givenServer();
+    const client = EventStoreDBClient.connectionString(server.url);
+    closing({ close: () => client.dispose() });
+    const connector = sampleConnector();
+    await client.appendToStream(
+      `$$${connector.hitsStream}`,
+      jsonEvent({ type: '$metadata', data: null as never }),
+    );
+    const store = givenStore(server, { hitsMaxAgeMs: 500 });
+
+    await store.append([connector.hit()]);
+
+    expect(store.warnings).toEqual([]);
+    expect((await client.getStreamMetadata(connector.hitsStream)).metadata).toMatchObject({ maxAge: 1 });
+  });
+
+  it('is copied as it is when it is no JSON', async () => {
+    const [from, to] = [await givenServer(), await givenServer()];
+    const data = Buffer.from([0, 255, 1, 254]);
+    const { stateStream } = sampleConnector();
+    from.log.append(stateStream, 'any', [
+      {
+        id: crypto.randomUUID(),
+        type: 'Foreign',
+        contentType: 'application/octet-stream',
+        data,
+        metadata: Buffer.alloc(0),
+      },
+    ]);
+
+    await givenStore(to).importRaw(await givenStore(from).readRaw({ limit: 9 }));
+
+    expect(to.log.recorded.map(event => Buffer.from(event.data))).toEqual([data]);
+  });
+});
