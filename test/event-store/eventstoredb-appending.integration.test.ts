@@ -10,7 +10,7 @@ import type { Injection, TestServer } from '../support/esdb-server/index.js';
 import { closing, eventually, givenConnectedStore, givenServer, givenStore } from './eventstoredb-support.js';
 
 /** An attempt has a third of it. */
-const CALL_TIMEOUT_MS = 900;
+const CALL_TIMEOUT_MS = 4_500;
 const flags = (result: { events: readonly { isNew: boolean }[] }) => result.events.map(({ isNew }) => isNew);
 const metadataOf = (server: TestServer, stream: string) =>
   server.log.events
@@ -112,7 +112,7 @@ describe('a deadline', () => {
     await expect(store.append(events)).rejects.toMatchObject({
       code: 'EVENT_STORE_FAILED',
       transient: true,
-      message: expect.stringMatching(/within 900 ms( \(.*\))?: retry with the same event ids/),
+      message: expect.stringMatching(/within 4500 ms( \(.*\))?: retry with the same event ids/),
     });
     heal();
 
