@@ -8,7 +8,7 @@
  *
  * A contested clock (shared-clock.ts) is not decided here. Every row is in doubt then; if
  * both sides are close together a timestamp in the middle satisfies either, and how close is close enough only the
- * connector knows. This machine's own contradiction is no contest to itself: it was there.
+ * connector knows. This machine's own contradiction, once a second measurement confirmed it, is no contest to itself: it was there.
  *
  * Pure: rows and the clocks' times in, knowledge out.
  */
@@ -85,10 +85,10 @@ const hasEnded = (state: OffsetState, a: Assessment): boolean => state.expiresAt
 const isBeforeEpoch = (own: OffsetState, clock: SharedClock | undefined, a: Assessment): boolean =>
   clock !== undefined && own.referenceClock === a.clockId && own.estimate.atMs < clock.epochStartedAtMs;
 
-/** Who measured the contradiction itself need not wait for others to believe it. */
+/** Who measured the contradiction itself, twice, need not wait for others to believe it. */
 function asThisMachineSeesIt(clock: SharedClock, machine: string): SharedClock {
   const { rival } = clock;
-  if (rival?.host !== machine || !rival.estimate) return clock;
+  if (rival?.host !== machine || !rival.estimate || !rival.isConfirmed) return clock;
   return {
     ...clock,
     syncId: rival.syncId,

@@ -87,6 +87,13 @@ export function boundsOf({ lows, highs }: Evidence, hosts: number): Interval {
   return { low: Math.min(low.ms, high.ms), high: Math.max(low.ms, high.ms) };
 }
 
+/** Everything that is allowed besides, taken in on both sides. */
+export const opened = (evidence: Evidence, { low, high }: Interval): Evidence => ({
+  ...evidence,
+  lows: evidence.lows.map(bound => ({ ...bound, ms: Math.min(bound.ms, low) })),
+  highs: evidence.highs.map(bound => ({ ...bound, ms: Math.max(bound.ms, high) })),
+});
+
 export function estimateFromEvidence(evidence: Evidence, hosts: number, rate?: RateBound): OffsetEstimate {
   const { low, high } = boundsOf(evidence, hosts);
   const [bestLow, bestHigh] = [evidence.lows[0], evidence.highs[0]] as [Vouched, Vouched];

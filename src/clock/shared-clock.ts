@@ -21,14 +21,20 @@
  * liar, who agreed with the aged rival as anybody would, and so began the next epoch.)
  *
  * A host that nobody else has supported the clock besides for an hour decides alone: what it contradicts is its own
- * word, and a deployment of one machine must heal too.
+ * word, and a deployment of one machine must heal too. But one answer may be wrong by any amount (a proxy, a cache, a
+ * server behind a balancer), so its first contradiction makes it a rival as well, and only a second measurement that
+ * agrees with the first opens the epoch. A refusal for the timestamp is none that could be wrong in that way: the
+ * exchange itself judged.
+ *
+ * Steps that no sample excludes are told by where the samples lie; see residuals.ts.
  *
  * A refusal for the timestamp is a contradiction as well, even when it tells no time. What went before an epoch
  * must not be used any more, by any connector.
  */
 import { addToDrift, type Drift, type DriftSums, driftOf } from './drift.js';
-import { addEvidence, type Evidence, estimateFromEvidence, firstEvidence } from './evidence.js';
-import { inflate, intersect, type OffsetEstimate } from './offset.js';
+import { addEvidence, type Evidence, estimateFromEvidence, firstEvidence, opened } from './evidence.js';
+import { estimateOf, inflate, intersect, type OffsetEstimate } from './offset.js';
+import { honest, type Residuals, stepSuggestedBy, watch } from './residuals.js';
 
 export interface Measurement {
   readonly syncId: string;
@@ -51,6 +57,8 @@ export interface Rival {
   /** What it says instead; `undefined` after a refusal that told no time. */
   readonly estimate?: OffsetEstimate | undefined;
   readonly ttlMs: number;
+  /** Its host has measured it twice. Known only where it was folded just now, and asked only there. */
+  readonly isConfirmed?: true;
 }
 
 interface Supporter {
@@ -67,6 +75,8 @@ export interface ClockMemory {
   readonly supporters: readonly Supporter[];
   /** Whose contradiction others have refuted in this epoch. */
   readonly distrusted: readonly string[];
+  /** How far the samples lie to one side of the claim; see residuals.ts. */
+  readonly residuals?: Residuals | undefined;
 }
 
 export interface SharedClock {
@@ -169,23 +179,30 @@ export const agrees = (clock: SharedClock, estimate: OffsetEstimate): boolean =>
 function supported(clock: SharedClock, m: Measurement): SharedClock {
   const { rival } = clock;
   const verdict = rival && verdictOn(rival, clock.estimate, m.estimate);
-  if (verdict === 'undecided') return clock;
+  if (verdict === 'undecided') return undecided(clock, m);
   const { atMs } = m.estimate;
   const host = witnessOf(m.host);
-  const { evidence, drift, supporters, distrusted } = clock.memory ?? memoryFrom(clock);
+  const { evidence, drift, supporters, distrusted, residuals } = clock.memory ?? memoryFrom(clock);
   const isLatest = atMs >= clock.estimate.atMs;
   const isBent = intersect(clock.estimate, m.estimate) === undefined;
   const before = isBent ? undefined : drift;
   const sums = m.isDerived ? before : addToDrift(before, m.estimate);
   const knownRate = isBent ? undefined : clock.estimate.rate;
   const heard = [{ host, atMs }, ...supporters.filter(s => s.host !== host)].slice(0, MAX_HOSTS);
-  const all = addEvidence(evidence, host, m.estimate, knownRate);
+  const seen = isLatest && !m.isDerived ? watch(residuals, clock.estimate, m.estimate) : residuals;
+  const suggested = stepSuggestedBy(seen, atMs);
+  const added = addEvidence(evidence, host, m.estimate, knownRate);
+  const all = suggested ? opened(added, suggested) : added;
   const { isMeasured, rate } = driftOf(sums);
   const isLiar = rival?.estimate !== undefined && verdict === 'refuted' && rival.host !== host;
   return {
     ...clock,
     syncId: isLatest ? m.syncId : clock.syncId,
-    estimate: estimateFromEvidence(all, heard.length, isMeasured ? rate : undefined),
+    estimate: honest(
+      estimateFromEvidence(all, heard.length, isMeasured ? rate : undefined),
+      clock.estimate,
+      m.estimate,
+    ),
     expiresAtMs: Math.max(clock.expiresAtMs, atMs + m.ttlMs),
     sampleCount: clock.sampleCount + 1,
     rival: verdict === 'open' ? rival : undefined,
@@ -194,8 +211,24 @@ function supported(clock: SharedClock, m: Measurement): SharedClock {
       drift: sums,
       supporters: heard,
       distrusted: isLiar ? [rival.host, ...distrusted].slice(0, MAX_HOSTS) : distrusted,
+      residuals: suggested ? undefined : seen,
     },
   };
+}
+
+/** Set aside, but for where it lies: a host that decides alone is shown a step by it as well (residuals.ts). */
+function undecided(clock: SharedClock, m: Measurement): SharedClock {
+  const { memory, rival } = clock;
+  const { atMs } = m.estimate;
+  if (!memory || atMs < clock.estimate.atMs) return clock;
+  const residuals = watch(memory.residuals, clock.estimate, m.estimate);
+  if (residuals === memory.residuals) return clock;
+  const suggested = stepSuggestedBy(residuals, atMs);
+  const host = witnessOf(m.host);
+  if (!suggested || rival?.host !== host || !decidesAlone(clock, host, atMs)) {
+    return { ...clock, memory: { ...memory, residuals } };
+  }
+  return startClock({ ...m, estimate: estimateOf(suggested, atMs) }, clock.epoch + 1, rival.sinceMs);
 }
 
 /**
@@ -226,11 +259,14 @@ function contradicted(clock: SharedClock, m: Measurement): SharedClock {
       return supported(startClock({ ...rival, estimate: rival.estimate }, clock.epoch + 1, rival.sinceMs), m);
     }
   }
-  const isForgotten = clock.expiresAtMs <= atMs;
-  if (isForgotten || decidesAlone(clock, host, atMs))
-    return startClock(m, clock.epoch + 1, rival?.sinceMs ?? atMs);
+  if (clock.expiresAtMs <= atMs) return startClock(m, clock.epoch + 1, rival?.sinceMs ?? atMs);
+  const saysItAgain = rival?.host === host && rival.estimate && intersect(rival.estimate, m.estimate);
+  if (saysItAgain && rival.estimate && decidesAlone(clock, host, atMs)) {
+    return supported(startClock({ ...rival, estimate: rival.estimate }, clock.epoch + 1, rival.sinceMs), m);
+  }
   const sinceMs = rival ? Math.min(rival.sinceMs, atMs) : atMs;
-  return { ...clock, rival: { host, syncId: m.syncId, sinceMs, estimate: m.estimate, ttlMs: m.ttlMs } };
+  const says: Rival = { host, syncId: m.syncId, sinceMs, estimate: m.estimate, ttlMs: m.ttlMs };
+  return { ...clock, rival: saysItAgain ? { ...says, isConfirmed: true } : says };
 }
 
 function decidesAlone(clock: SharedClock, host: string, atMs: number): boolean {

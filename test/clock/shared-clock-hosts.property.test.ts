@@ -77,12 +77,48 @@ describe('a host that contradicts the clock of a fleet', () => {
   it('decides alone when nobody else has been heard for an hour, but only if it is known', () => {
     const quiet = [...fleet(), says('a', 2 * HOUR_MS, 100)];
 
-    expect(fold([...quiet, says('a', 2 * HOUR_MS + 1_000, 3_100)])).toMatchObject({ epoch: 2 });
-    expect(fold([...quiet, says('new', 2 * HOUR_MS + 1_000, 3_100)])).toMatchObject({ epoch: 1 });
+    const twice = (host: string) => [
+      says(host, 2 * HOUR_MS + 1_000, 3_100),
+      says(host, 2 * HOUR_MS + 2_000, 3_100),
+    ];
+    expect(fold([...quiet, ...twice('a')])).toMatchObject({ epoch: 2 });
+    expect(fold([...quiet, ...twice('new')])).toMatchObject({ epoch: 1 });
   });
 
   it('is believed at once when the clock had ended: nobody uses it any more', () => {
     expect(fold([...fleet(), says('new', TTL_MS + 3_000, 9_100)])).toMatchObject({ epoch: 2 });
+  });
+});
+
+describe('a host that decides alone', () => {
+  const alone = () => [says('a', 0, 100), says('a', 1_000, 101)];
+
+  it('is not believed for one answer, however far off', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 50, max: 30_000, noNaN: true }), fc.boolean(), (byMs, isBack) => {
+        const wrong = says('a', 2_000, 100 + (isBack ? -byMs : byMs));
+        const clock = fold([...alone(), wrong]);
+        expect(clock).toMatchObject({ epoch: 1, rival: { syncId: wrong.syncId } });
+
+        const settled = addMeasurement(clock, says('a', 3_000, 100));
+
+        expect(settled).toMatchObject({ epoch: 1, rival: undefined });
+        expect(Math.abs(clockAt(settled, START_MS + 3_000).offsetMs - 100)).toBeLessThan(20);
+      }),
+    );
+  });
+
+  it('is believed for two that agree, and not for two that do not', () => {
+    const stepped = fold([...alone(), says('a', 2_000, 3_100), says('a', 3_000, 3_101)]);
+    expect(stepped).toMatchObject({ epoch: 2, epochStartedAtMs: START_MS + 2_000, rival: undefined });
+
+    const confused = fold([...alone(), says('a', 2_000, 3_100), says('a', 3_000, -9_000)]);
+    expect(confused).toMatchObject({ epoch: 1, rival: { estimate: { offsetMs: -9_000 } } });
+  });
+
+  it('is not believed twice for one measurement that two connectors report', () => {
+    const wrong = says('a', 2_000, 3_100);
+    expect(fold([...alone(), wrong, wrong])).toMatchObject({ epoch: 1 });
   });
 });
 

@@ -16,13 +16,14 @@ import { createHarness } from '../projector/harness.js';
 import { createTestDatabase } from '../support/database.js';
 import { type Injection, startTestServer } from '../support/esdb-server/index.js';
 import { cleaned, hit, id, invalidated, synced } from '../support/facts.js';
-import { closing, eventually, givenWorld } from '../support/world.js';
+import { closing, eventually, givenWorld, SIMULATOR_SCOPE } from '../support/world.js';
 
 const REF = {
   userId: 'user123',
   credentialId: 'cred456',
   exchange: 'BYBIT',
   environment: 'TESTNET',
+  scope: SIMULATOR_SCOPE,
 } as const;
 
 const givenServer = async () => closing(await startTestServer());

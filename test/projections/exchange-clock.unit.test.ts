@@ -33,16 +33,26 @@ describe('the clock that connectors of one exchange share', () => {
       synced({ ...of(2), offsetMs: 130, uncertaintyMs: 20 }),
     );
 
-    expect(row).toMatchObject({ timeOffset: 115, uncertaintyMs: 5, sampleCount: 2, epoch: 1 });
+    // Together they allow 110 to 120; no sample vouches for less than half of its own uncertainty.
+    expect(row).toMatchObject({ timeOffset: 115, uncertaintyMs: 10, sampleCount: 2, epoch: 1 });
   });
 
-  it('begins a new epoch when a measurement excludes what was believed', () => {
-    const row = rowAfter(
-      synced({ offsetMs: 100, uncertaintyMs: 20 }),
-      synced({ offsetMs: 3_100, uncertaintyMs: 20, measuredAt: T0 + 1 }),
-    );
+  it('begins a new epoch when two measurements exclude what was believed', () => {
+    const first = synced({ offsetMs: 100, uncertaintyMs: 20 });
+    const wrongOrStepped = synced({ offsetMs: 3_100, uncertaintyMs: 20, measuredAt: T0 + 1 });
+    const again = synced({ offsetMs: 3_105, uncertaintyMs: 20, measuredAt: T0 + 2 });
 
-    expect(row).toMatchObject({ timeOffset: 3_100, epoch: 2, epochStartedAt: T0 + 1 });
+    expect(rowAfter(first, wrongOrStepped)).toMatchObject({
+      timeOffset: 100,
+      epoch: 1,
+      contestedSince: T0 + 1,
+    });
+    expect(rowAfter(first, wrongOrStepped, again)).toMatchObject({
+      timeOffset: expect.closeTo(3_102.5, 3),
+      epoch: 2,
+      epochStartedAt: T0 + 1,
+      contestedSince: null,
+    });
   });
 
   it('is not confirmed by states that were taken over from it', () => {
