@@ -2,6 +2,7 @@
  * The figures of a run, in the shape that `--json` prints. What the issue names comes first in each object; what follows
  * helps to read it. Times are milliseconds, but for `decisionUs`.
  */
+import { type BadDayFigures, latenessAcceptedMs } from './bad-days.js';
 import type { Decision } from './decision.js';
 import type { LongLivedFigures } from './long-lived.js';
 import type { Sample } from './statistics.js';
@@ -68,9 +69,24 @@ export interface Figures {
   readonly decisionUs: Decision;
   /** A day of processes that sign thousands of requests between inits; see long-lived.ts. */
   readonly longLived: LongLivedFigures;
+  /** Worlds of their own; see bad-days.ts. */
+  readonly badDays: readonly BadDayFigures[];
+  /** Of all bad days: syncs condemned though they contained the truth. */
+  readonly falseCondemnations: number;
+  /** Of all bad days: inits that failed by a request no later than the whole window. */
+  readonly initsFailedByLateness: number;
+  /** Inits refused in the world whose edge's clock is off. */
+  readonly refusedByEdge: number;
+  /** How late a request may be that is signed by a clock known to ±10 ms. */
+  readonly latenessAcceptedMs: number;
 }
 
-export function figuresOf(tally: Tally, decisionUs: Decision, longLived: LongLivedFigures): Figures {
+export interface OtherWorlds {
+  readonly longLived: LongLivedFigures;
+  readonly badDays: readonly BadDayFigures[];
+}
+
+export function figuresOf(tally: Tally, decisionUs: Decision, { longLived, badDays }: OtherWorlds): Figures {
   const { world, errors, totals } = tally;
   const stepped = world.exchanges.flatMap(({ clock }) =>
     clock.steps.filter(({ atMs }) => atMs < world.endMs),
@@ -128,5 +144,13 @@ export function figuresOf(tally: Tally, decisionUs: Decision, longLived: LongLiv
     invalidFacts: totals.invalidFacts,
     decisionUs,
     longLived,
+    badDays,
+    falseCondemnations: sumOf(badDays, day => day.falseCondemnations),
+    initsFailedByLateness: sumOf(badDays, day => day.initsFailedByLateness),
+    refusedByEdge: sumOf(badDays, day => (day.world === 'edge' ? day.refused : 0)),
+    latenessAcceptedMs: latenessAcceptedMs(),
   };
 }
+
+const sumOf = (days: readonly BadDayFigures[], figure: (day: BadDayFigures) => number): number =>
+  days.reduce((sum, day) => sum + figure(day), 0);

@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { EXIT, exitCodeOf, InterruptedError } from '../../src/cli/exit-codes.js';
 import { explain, runSession } from '../../src/cli/session.js';
 import { InvalidInputError } from '../../src/errors.js';
+import { BAD_DAYS, type BadDayFigures, simulateBadDay } from './bad-days.js';
 import { measureDecision } from './decision.js';
 import { figuresOf } from './figures.js';
 import { simulateLongLived } from './long-lived.js';
@@ -80,7 +81,9 @@ async function main(): Promise<void> {
     });
     out.progress(`${inits} of ${inits} inits`, 'end');
     const longLived = await simulateLongLived({ seed, ...(values.quick ? QUICK_DAY : LONG_DAY) });
-    const figures = figuresOf(tally, decisionUs, longLived);
+    const badDays: BadDayFigures[] = [];
+    for (const day of BAD_DAYS) badDays.push(await simulateBadDay(seed, day));
+    const figures = figuresOf(tally, decisionUs, { longLived, badDays });
     if (picture !== undefined) {
       writeFileSync(picture, drawPicture(figures, tally.errors));
       out.message(`drawn: ${picture}`);

@@ -76,6 +76,7 @@ function notes({
   invalidFacts,
   uncertaintyMs,
   longLived,
+  badDays,
 }: Figures): string[] {
   const list = (counts: Readonly<Record<string, number>>, about = (_name: string) => '') =>
     Object.entries(counts)
@@ -89,6 +90,10 @@ function notes({
     `Ours signed first with: ${list(contacts)}.`,
     `The lying host was off by ${number(lyingHost.p50Ms)} ms (p50) in its own ${lyingHost.inits} inits, which the errors above leave out.`,
     `Long-lived: ${longLived.processes} processes signed ${longLived.signed} requests in ${longLived.hours} h between inits; ${longLived.refused} were refused (without a step ${longLived.refusedWithoutStep}, most a step and process ${longLived.refusedPerStepAndProcess}, in a suspend that nobody can see ${longLived.unseenSuspends}); timestamp() threw ${longLived.uncertain} times; ${number(longLived.syncsPerProcess)} syncs and ${number(longLived.lookupsPerProcess)} lookups a process.`,
+    ...badDays.map(
+      day =>
+        `Bad day ${day.world}: of ${day.inits} inits ${day.refused} were refused, ${day.failed} failed (by lateness ${day.initsFailedByLateness}); ${day.falseCondemnations} false condemnations, ${day.boundViolations} beyond the bound.`,
+    ),
     `Facts recorded: ${events}${invalidFacts > 0 ? `; ${invalidFacts} more failed their schema` : ''}.`,
   ];
 }

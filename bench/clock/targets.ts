@@ -13,6 +13,7 @@ export function targetsOf(figures: Figures): Target[] {
   const estimator = (wanted: string) => found(figures.estimators, wanted);
   const policy = (wanted: string) => found(figures.policies, wanted);
   const { longLived } = figures;
+  const badBounds = figures.badDays.reduce((sum, { boundViolations }) => sum + boundViolations, 0);
   const ours = estimator('ours');
   const adaptive = policy('adaptive');
   const fixed = policy('fixed-15min');
@@ -41,6 +42,11 @@ export function targetsOf(figures: Figures): Target[] {
     atLeast('hit rate', adaptive.hitRate, 0.999),
     atLeast('first contacts in one round trip', adaptive.firstContactOneTrip, 0.999),
     atMost('decision at init, µs (p50)', figures.decisionUs.p50, 20),
+    atMost('bad days: false condemnations', figures.falseCondemnations, 0),
+    atMost('bad days: inits failed by lateness', figures.initsFailedByLateness, 0),
+    atMost('bad days: inits refused because of an edge', figures.refusedByEdge, 0),
+    atMost('bad days: |error| > uncertainty', badBounds, 0),
+    atLeast('lateness accepted, known to ±10 ms, ms', figures.latenessAcceptedMs, 5_700),
     atMost('long-lived: refused without a step', longLived.refusedWithoutStep, 0),
     atMost('long-lived: most refusals a step and process', longLived.refusedPerStepAndProcess, 1),
     atMost('long-lived: now() without the truth', longLived.boundViolations, 0),

@@ -1,5 +1,6 @@
 /** A small run of the proving ground: everybody plays, the JSON has its shape, and a seed gives one world only. */
 import { describe, expect, it } from '@jest/globals';
+import { BAD_DAYS, simulateBadDay } from '../../bench/clock/bad-days.js';
 import { measureDecision } from '../../bench/clock/decision.js';
 import { type Figures, figuresOf } from '../../bench/clock/figures.js';
 import { simulateLongLived } from '../../bench/clock/long-lived.js';
@@ -17,7 +18,7 @@ const run = (seed: number) => simulate({ seed, ...SMALL });
 const day = (seed: number) => simulateLongLived({ seed, processes: 6, requests: 300 });
 const longLived = day(1);
 const figuresFrom = async (tally: Promise<Tally>): Promise<Figures> =>
-  figuresOf(await tally, DECISION, await longLived);
+  figuresOf(await tally, DECISION, { longLived: await longLived, badDays: [] });
 
 /** One run serves several tests. */
 const one = run(1);
@@ -106,7 +107,7 @@ describe('the proving ground', () => {
 
   it('is told in words and drawn', async () => {
     const tally = await one;
-    const figures = figuresOf(tally, DECISION, await longLived);
+    const figures = figuresOf(tally, DECISION, { longLived: await longLived, badDays: [] });
     const text = showFigures(figures);
     for (const name of ['ours', 'hummingbot', 'fixed-15min', 'hit rate']) expect(text).toContain(name);
     const picture = drawPicture(figures, tally.errors);
@@ -138,6 +139,20 @@ describe('long-lived processes', () => {
   it('give the same figures for the same seed', async () => {
     expect(await day(1)).toEqual(await longLived);
   });
+});
+
+describe('a bad day', () => {
+  it.each(BAD_DAYS)(
+    '%s: nothing true is condemned, no bound is false, no init fails for being late',
+    async day => {
+      const figures = await simulateBadDay(1, day);
+      expect(figures.inits).toBeGreaterThan(400);
+      expect(figures).toMatchObject({ falseCondemnations: 0, initsFailedByLateness: 0, boundViolations: 0 });
+      // What is bad about it is there to be met, and an edge or another host is none of a connector's business.
+      if (day === 'storm' || day === 'wrong-answer') expect(figures.refused).toBeGreaterThan(0);
+      if (day === 'edge' || day === 'hosts') expect(figures.refused).toBeLessThanOrEqual(4);
+    },
+  );
 });
 
 describe('the decision at init', () => {

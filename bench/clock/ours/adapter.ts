@@ -106,10 +106,11 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
       kind === 'time' || isRefused ? exchange.stamp(stampedAtMs) : exchange.stampOfSuccess(stampedAtMs);
     const receivedAtMs = time.now();
     line.watch.answered({ kind, askedAtMs, sentAtMs, stampedAtMs, receivedAtMs, isRefused, ...says });
+    const shownMs = exchange.clock.read(stampedAtMs);
     const reply: HttpReply = {
       status: 200,
-      headers: { date: new Date(exchange.clock.read(stampedAtMs)).toUTCString() },
-      body: (isBybit ? bybitBody : bingxBody)(kind, isRefused, exchange.clock.read(stampedAtMs)),
+      headers: { date: new Date(shownMs + exchange.edgeAheadMs(stampedAtMs)).toUTCString() },
+      body: (isBybit ? bybitBody : bingxBody)(kind, isRefused, shownMs + exchange.toldAheadMs(stampedAtMs)),
       sentAtMs: sentAt,
       receivedAtMs: now(),
       wallRoundTripMs: wall() - sentAtWall,

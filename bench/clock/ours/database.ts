@@ -10,7 +10,7 @@ import { exchangeClock } from '../../../projections/exchange-clock.js';
 import type { ConnectorStateRow, ExchangeClockRow } from '../../../projections/index.js';
 import type { LookupAnswer } from '../../../src/cache/lookup-batcher.js';
 import { EVENT_SCHEMAS } from '../../../src/events/catalogue.js';
-import { cacheKeyOf } from '../../../src/events/connector.js';
+import { cacheKeyOf, scopeOf } from '../../../src/events/connector.js';
 import type { Fact, KnownEvent, Position } from '../../../src/events/event.js';
 import type { LookupKey, RawClock, RawState } from '../../../src/read-model/lookup.js';
 import type { Reference, World } from '../world/world.js';
@@ -77,7 +77,7 @@ export class SimulatedDatabase {
   find(key: LookupKey, trueMs: number): Omit<LookupAnswer, 'sample'> & { readonly serverTimeMs: number } {
     const primary = this.primaryAt(trueMs);
     const state = this.#states.get(key.cacheKey);
-    const clock = this.#clocks.get(`${key.exchange} ${key.environment} ${primary.id}`);
+    const clock = this.#clocks.get(clockKeyOf(key, primary.id));
     return {
       state: state && rawState(state),
       clock: clock && rawClock(clock),
@@ -93,7 +93,9 @@ export class SimulatedDatabase {
    * The row says less: its epoch may be told to begin with the last sample that was condemned.
    */
   epochSince(exchange: string, environment: string, referenceClock: string): number {
-    return this.#epochsSince.get(`${exchange} ${environment} ${referenceClock}`) ?? Number.NEGATIVE_INFINITY;
+    return (
+      this.#epochsSince.get(clockKeyOf({ exchange, environment }, referenceClock)) ?? Number.NEGATIVE_INFINITY
+    );
   }
 
   #project(fact: Fact, by: RecordedBy, recordedAt: number): void {
@@ -114,7 +116,7 @@ export class SimulatedDatabase {
     }
     const of = exchangeClock.keyOf(event);
     if (of) {
-      const key = `${of.exchange} ${of.environment} ${of.referenceClock}`;
+      const key = clockKeyOf(of, of.referenceClock);
       const before = this.#clocks.get(key);
       const after = exchangeClock.evolve(before, event);
       store(this.#clocks, key, after);
@@ -126,6 +128,11 @@ export class SimulatedDatabase {
     }
   }
 }
+
+const clockKeyOf = (
+  of: { readonly exchange?: string; readonly environment?: string; readonly scope?: string | undefined },
+  referenceClock: string | undefined,
+): string => `${of.exchange} ${of.environment} ${scopeOf(of)} ${referenceClock}`;
 
 function store<Row>(rows: Map<string, Row>, key: string, row: Row | undefined): void {
   if (row) rows.set(key, row);

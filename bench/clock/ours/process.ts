@@ -165,11 +165,12 @@ export class SimulatedConnector extends ConnectorWithCache {
   isBusy = false;
 
   constructor(place: AdapterPlace, cache: ConnectorStateCacheService, ref: ConnectorRef) {
-    const { exchange, userId, credentialId, environment } = ref;
+    const { exchange, userId, credentialId, environment, scope } = ref;
     super(exchange, options => createSimulatedAdapter(place, options), {
       userId,
       credentialId,
       environment,
+      clockScope: scope,
       cache,
       credentials: { apiKey: 'key', apiSecret: 'secret' },
     });

@@ -20,6 +20,10 @@ export class SimulatedExchange {
   readonly exchange: Exchange;
   readonly environment: Environment;
   readonly clock: TrueClock;
+  /** What the machine in front adds to the exchange's time in the `Date` header, at a true time. */
+  edgeAheadMs: (trueMs: number) => number = () => 0;
+  /** What an answer adds to the exchange's time in its body, at a true time. */
+  toldAheadMs: (trueMs: number) => number = () => 0;
 
   constructor(index: number, exchange: Exchange, environment: Environment, clock: TrueClock) {
     this.index = index;
