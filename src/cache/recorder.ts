@@ -238,10 +238,15 @@ export class Recorder {
       await this.#options.afterAppend?.(position, this.#lastStored);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      this.#options.log.warn(
-        { error: message },
-        'stored facts could not be projected now; the next flush tries again',
-      );
+      // What must be decided or upgraded first does not pass by itself, and nobody else may be looking.
+      if (isConnectorStateError(error, 'PROJECTION_FAILED')) {
+        this.#options.log.error({ error: message }, 'facts are stored, and are not projected');
+      } else {
+        this.#options.log.warn(
+          { error: message },
+          'stored facts could not be projected now; the next flush tries again',
+        );
+      }
     } finally {
       this.#lastStored = [];
     }

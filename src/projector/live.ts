@@ -79,13 +79,20 @@ async function asGuest(context: ProjectorContext, signal: AbortSignal): Promise<
   const { store, log, sleep, pageSize } = context;
   log.info({}, 'projecting through a transaction pooler: the lock is taken for each page');
   const { position } = await catchUp(context, { signal });
-  for await (const page of store.subscribe({ after: position, signal, pageSize })) {
-    let isBehind = page.position !== undefined;
-    while (isBehind && !signal.aborted) {
-      isBehind = !(await catchUp(context, { signal, ...(page.position && { until: page.position }) }))
-        .caughtUp;
-      if (isBehind) await sleep(FIRST_BACKOFF_MS, signal);
+  const from = position === undefined ? undefined : await store.readFrom({ after: position, limit: 1 });
+  try {
+    for await (const page of store.subscribe({ after: position, expecting: from?.at, signal, pageSize })) {
+      let isBehind = page.position !== undefined;
+      while (isBehind && !signal.aborted) {
+        isBehind = !(await catchUp(context, { signal, ...(page.position && { until: page.position }) }))
+          .caughtUp;
+        if (isBehind) await sleep(FIRST_BACKOFF_MS, signal);
+      }
     }
+  } catch (error) {
+    // Says what happened to the log.
+    if (error instanceof LogChangedError) await catchUp(context, { signal });
+    throw error;
   }
 }
 

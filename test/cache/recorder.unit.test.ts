@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { RecordedFact } from '../../src/cache/pending-facts.js';
 import { Recorder, type RecorderOptions } from '../../src/cache/recorder.js';
+import { ConnectorStateError } from '../../src/errors.js';
 import { InvalidEventError } from '../../src/events/decode.js';
 import type { Fact, NewEvent, Position } from '../../src/events/event.js';
 import { newEventId } from '../../src/events/ids.js';
@@ -194,6 +195,14 @@ describe('when the store fails', () => {
     recorder.record(failure());
     expect(await recorder.flush()).toMatchObject({ ok: true, pending: 0 });
     expect(log.messages('warn')).toEqual([expect.stringContaining('could not be projected')]);
+  });
+
+  it('is an error where it will not pass by itself: another log, another release', async () => {
+    const stopped = new ConnectorStateError('PROJECTION_FAILED', 'the event log is not the one …');
+    const { recorder, log } = givenRecorder({ afterAppend: () => Promise.reject(stopped) });
+    recorder.record(failure());
+    expect(await recorder.flush()).toMatchObject({ ok: true, pending: 0 });
+    expect(log.messages('error')).toEqual(['facts are stored, and are not projected']);
   });
 });
 
