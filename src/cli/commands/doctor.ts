@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { withDeadline } from '../../deadline.js';
 import { createLogger } from '../../logging.js';
 import { createPool } from '../../postgres/pool.js';
 import type { Settings } from '../../settings.js';
@@ -13,6 +14,9 @@ interface Options {
   readonly storeRights?: boolean;
   readonly user: string;
 }
+
+/** How long a server may take to close its connections before they are cut. */
+const GOODBYE_MS = 1_000;
 
 export function addDoctor(program: Command): void {
   program
@@ -77,8 +81,8 @@ async function examine(session: Session): Promise<Check[]> {
   const eventsUrl = settings.eventStoreUrl ?? url;
   await checkEventStoreUrl(eventsUrl);
   const log = await createLogger('silent', 'json');
-  const pool = createPool({ connectionString: url, max: settings.poolSize, log });
-  session.onEnd(() => pool.end());
+  const pool = createPool({ connectionString: url, max: Math.max(2, settings.poolSize), log });
+  session.onEnd(() => withDeadline(pool.end(), GOODBYE_MS, () => pool.destroy()));
   const database = await import('../doctor/database-checks.js');
   const events = await import('../doctor/event-checks.js');
 
@@ -102,17 +106,24 @@ async function examine(session: Session): Promise<Check[]> {
   const { sharedClocks } = await import('../../read-model/clock-queries.js');
   const { createOutboxTable } = await import('../../event-store/outbox/index.js');
   const projector = createProjector({ store, pool, namedStatements: settings.namedStatements, log });
+  const server = await import('../doctor/server-checks.js');
+  const { guarded } = server;
+  const hasRemoteEvents = remote !== undefined;
+  const { projection, namedStatements } = settings;
   checks.push(
-    await database.checkRole(pool, {
-      projection: settings.projection,
-      hasRemoteEvents: remote !== undefined,
-    }),
-    await database.checkClock(pool, settings.namedStatements),
-    await database.checkSharedClocks(pool),
-    await events.checkEdges(store, await sharedClocks(pool)),
-    await events.checkOutbox(createOutboxTable(pool, settings.namedStatements)),
-    await events.checkDeadLetters(projector),
+    await guarded('role', () => database.checkRole(pool, { projection, hasRemoteEvents })),
+    await guarded('pooler', () => server.checkPooler(pool)),
+    ...(await server.checkDefaults(pool)),
+    await guarded('locks', () => server.checkLocks(pool)),
+    await guarded('rehearsal', () => server.checkRehearsal(pool, { hasRemoteEvents })),
+    await guarded('clock', () => database.checkClock(pool, namedStatements)),
+    await guarded('shared clocks', () => database.checkSharedClocks(pool)),
+    await guarded('outbox', () => events.checkOutbox(createOutboxTable(pool, namedStatements))),
+    await guarded('dead letters', () => events.checkDeadLetters(projector)),
   );
+  if (checks.every(({ name, status }) => name !== 'event store' || status !== 'fail')) {
+    checks.push(await guarded('edges', async () => events.checkEdges(store, await sharedClocks(pool))));
+  }
   // Without an event store nobody knows how far behind it is.
   if (checks.every(({ cause }) => cause === undefined)) checks.push(await events.checkProjector(projector));
   return checks;

@@ -8,11 +8,11 @@ import { describeDatabase, describeFaultOfUrl } from '../../read-model/connectio
 import { APPEND_FUNCTIONS } from '../../read-model/grants.js';
 import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
+import { versionProblem } from '../../read-model/server-version.js';
 import type { ProjectionMode } from '../../settings.js';
 import { describeContest, nameOfClock } from '../shared-clock-text.js';
 import { type Check, fail, ok, warn } from './check.js';
 
-const OLDEST_SERVER = 130_000;
 const CLOCK_DEADLINE_MS = 5_000;
 /** Harmless to us, who measure it, and a sign that nobody keeps this host's time. */
 const LARGE_OFFSET_MS = 1_000;
@@ -26,9 +26,11 @@ export async function checkDatabase(url: string, pool: Pool): Promise<Check> {
     const { version = '', number = 0 } = rows[0] ?? {};
     const tookMs = Math.round(performance.now() - startedMs);
     const said = `${describeDatabase(url)} answers in ${tookMs} ms, PostgreSQL ${version}`;
-    return number >= OLDEST_SERVER
-      ? ok('database', said)
-      : fail('database', said, 'upgrade the server to PostgreSQL 13 or newer');
+    const problem = versionProblem(number);
+    if (!problem) return ok('database', said);
+    return problem.tooOld
+      ? fail('database', `${said}, which ${problem.text}`, 'upgrade the server')
+      : warn('database', `${said}, which ${problem.text}`, 'look whether there is a newer connector-state');
   } catch (error) {
     const fault = describeFaultOfUrl(error, url, 'DATABASE_URL');
     return {

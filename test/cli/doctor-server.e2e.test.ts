@@ -1,0 +1,67 @@
+/** What doctor says of a server that is not as servers are by default: each finding with its remedy. */
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import { closing, givenWorld, type World } from '../support/world.js';
+import { cli, json } from './support.js';
+
+interface Found {
+  readonly checks: readonly { name: string; status: string; message: string; remedy?: string }[];
+}
+
+async function examine(url: string) {
+  const result = await cli(['doctor', '--json'], { env: { DATABASE_URL: url } });
+  const { checks } = json(result) as unknown as Found;
+  return { code: result.code, of: (name: string) => checks.find(check => check.name === name) };
+}
+
+const nameOf = (world: World) => new URL(world.databaseUrl).pathname.slice(1);
+
+describe('doctor', () => {
+  it('names the defaults that we override, and what they cost', async () => {
+    const world = await givenWorld();
+    for (const setting of [
+      "default_transaction_isolation = 'serializable'",
+      'default_transaction_read_only = on',
+      'extra_float_digits = 0',
+      "statement_timeout = '1s'",
+    ]) {
+      await world.sql(`ALTER DATABASE ${nameOf(world)} SET ${setting}`);
+    }
+
+    const { code, of } = await examine(world.databaseUrl);
+
+    expect(code).toBe(0);
+    for (const name of ['isolation', 'read-only', 'float digits', 'timeouts']) {
+      expect(of(name)).toMatchObject({ status: 'warn', remedy: expect.stringContaining('ALTER ROLE') });
+    }
+    expect(of('rehearsal')).toMatchObject({ status: 'ok' });
+    expect(await world.sql('SELECT FROM connector_event')).toEqual([]);
+  });
+
+  it('rehearses as the role it is given, and says what that may not', async () => {
+    const world = await givenWorld();
+    const role = `reader_${randomBytes(4).toString('hex')}`;
+    await world.sql(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
+    closing({
+      close: async () => {
+        await world.sql(`DROP OWNED BY ${role}`);
+        await world.sql(`DROP ROLE ${role}`);
+      },
+    });
+    await world.sql(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`);
+    const url = new URL(world.databaseUrl);
+    url.username = role;
+    url.password = 'x';
+
+    const { code, of } = await examine(url.href);
+
+    expect(code).toBe(1);
+    expect(of('rehearsal')).toMatchObject({
+      status: 'fail',
+      message: expect.stringMatching(/could not append a fact \(42501: permission denied/),
+      remedy: expect.stringContaining('migrate --functions-role'),
+    });
+    expect(of('role')).toMatchObject({ status: 'fail' });
+    expect(of('dead letters')).toMatchObject({ status: 'ok' });
+  });
+});
