@@ -2,6 +2,7 @@
  * Why a connector has the offset it has, why it is kept for as long as it is, and when that ends: the figures, from
  * the read tables and from the event that chose them. Putting them into words is the command line's business.
  */
+import type { Lateness } from '../clock/answers.js';
 import { type Drift, driftOf } from '../clock/drift.js';
 import { ASSUMED_RATE, inflate, intersect, type OffsetEstimate } from '../clock/offset.js';
 import { DEFAULT_RANGE, toleranceOf } from '../clock/request-window.js';
@@ -42,6 +43,12 @@ export interface Explanation {
   /** Until then it is good enough for the default request window, and used although it has ended. */
   readonly goodUntilMs: number;
   readonly toleranceMs: number;
+  /** Requests of this connector that were refused for lateness alone, the clock being right. */
+  readonly late: {
+    readonly requests: number;
+    /** The latest: when it was recorded, how late it was, and within what the clock was known. */
+    readonly last: (Lateness & { readonly atMs: number; readonly uncertaintyMs: number }) | undefined;
+  };
   readonly clock: (Omit<ClockInDetail, 'memory'> & { readonly drift: Omit<Drift, 'rate'> }) | undefined;
 }
 
@@ -73,8 +80,21 @@ export function explanationOf(row: StateInDetail, history: readonly HistoryEntry
     expiresAtMs,
     goodUntilMs,
     toleranceMs,
+    late: lateIn(history),
     clock: clock && withDrift(clock),
   };
+}
+
+function lateIn(history: readonly HistoryEntry[]): Explanation['late'] {
+  let requests = 0;
+  let last: Explanation['late']['last'];
+  for (const event of history) {
+    if (event.decoded !== 'known' || event.type !== 'ConnectorRequestLate') continue;
+    const { lateAtLeastMs: atLeastMs, lateAtMostMs: atMostMs, uncertaintyMs } = event.data;
+    requests++;
+    last = { atMs: event.recordedAt, atLeastMs, atMostMs, uncertaintyMs };
+  }
+  return { requests, last };
 }
 
 function statusOf(s: {

@@ -1,6 +1,6 @@
 /** The read model's cold queries: statistics, the current sync of a connector, what a clean-up would remove. */
 import type { Pool } from 'pg';
-import type { Exchange } from '../events/connector.js';
+import type { Environment, Exchange } from '../events/connector.js';
 import { epochMs } from './lookup.js';
 
 export interface StateCounts {
@@ -73,6 +73,24 @@ export async function countUsage(pool: Pool): Promise<UsageCounts> {
     unreachable: sum('unreachable'),
     invalidations: sum('invalidations'),
   };
+}
+
+export interface LateRequests {
+  readonly exchange: Exchange;
+  readonly environment: Environment;
+  /** Refused for lateness alone: the clock was right. */
+  readonly requests: number;
+}
+
+/** Since the hour in which `fromMs` (the database's clock) lies; exchanges without any are left out. */
+export async function lateRequestsSince(pool: Pool, fromMs: number): Promise<LateRequests[]> {
+  const { rows } = await pool.query<LateRequests>(
+    `SELECT exchange, environment, sum(auth_failures)::float8 AS requests FROM cache_usage
+      WHERE failure_class = 'late' AND hour >= date_trunc('hour', to_timestamp($1::float8 / 1000))
+      GROUP BY exchange, environment ORDER BY exchange, environment`,
+    [fromMs],
+  );
+  return rows;
 }
 
 export interface CurrentSync {

@@ -103,6 +103,14 @@ describe.each(BOTH)('with %s', exchange => {
     expect(fact?.data).toMatchObject({ exchangeCode: `${code}`, recvWindowMs: 5_000 });
     expect(fact?.data.lateAtLeastMs).toBeLessThanOrEqual(6_400);
     expect(fact?.data.lateAtMostMs).toBeGreaterThanOrEqual(6_400);
+    expect(await process.cache.getStats()).toMatchObject({
+      authFailures: 0,
+      lateRequests: 1,
+      invalidations: 0,
+    });
+    expect(await process.cache.explain('user123', 'a')).toMatchObject({
+      late: { requests: 1, last: { atMostMs: fact?.data.lateAtMostMs, uncertaintyMs: expect.any(Number) } },
+    });
   });
 
   it('one that is late twice is an error that says so, and condemns nothing either', async () => {

@@ -10,6 +10,7 @@ import { ENVIRONMENTS, type Environment, EXCHANGES, type Exchange } from '../../
 import { createLogger } from '../../logging.js';
 import { createPool, toDatabaseError } from '../../postgres/pool.js';
 import { type DriftCells, type DriftQuery, readDrift } from '../../read-model/drift-queries.js';
+import { type LateRequests, lateRequestsSince } from '../../read-model/queries.js';
 import { MIN_WIDTH, renderPlot } from '../drift/plot.js';
 import { speaksUtf8, widthOf } from '../drift/terminal.js';
 import { csv, nameOf, report, showTable } from '../drift/text.js';
@@ -66,6 +67,7 @@ Examples:
         const found = await read(session, options);
         const lines = driftLines(found.cells, options.by);
         explain(session.out, found, lines, options);
+        tellOfLate(session.out, found.late, options);
         show(session.out, found, lines, options);
       }),
     );
@@ -99,7 +101,11 @@ function complete(given: Partial<Options>): Options {
   return { ...given, by, since: given.since ?? DEFAULT_SINCE };
 }
 
-async function read({ open, out, onEnd }: Session, options: Options): Promise<DriftCells> {
+interface Found extends DriftCells {
+  readonly late: readonly LateRequests[];
+}
+
+async function read({ open, out, onEnd }: Session, options: Options): Promise<Found> {
   const state = await open();
   const pool = createPool({
     connectionString: state.databaseUrl,
@@ -124,7 +130,8 @@ async function read({ open, out, onEnd }: Session, options: Options): Promise<Dr
     out.message(`These figures may be behind: ${(error as Error).message}`);
   }
   try {
-    return await readDrift(pool, query);
+    const cells = await readDrift(pool, query);
+    return { ...cells, late: await lateRequestsSince(pool, cells.fromMs) };
   } catch (error) {
     throw toDatabaseError(error);
   }
@@ -159,16 +166,27 @@ function explain(out: Output, found: DriftCells, lines: readonly DriftLine[], op
   if (hidden > 0) out.message(ownClocks);
 }
 
+/** What looks like a wrong clock to whoever was refused, and was none. */
+function tellOfLate(out: Output, late: readonly LateRequests[], options: Options): void {
+  for (const { exchange, environment, requests } of late) {
+    if ((options.exchange ?? exchange) !== exchange || (options.environment ?? environment) !== environment)
+      continue;
+    out.message(
+      `${requests} requests to ${exchange} ${environment} were refused because they were late; the clock was right. How late, says \`connector-state history\`.`,
+    );
+  }
+}
+
 /** Points further apart than this many cells are not connected. */
 const GAP_CELLS = 6;
 const PLOT_HEIGHT = 12;
 
-function show(out: Output, found: DriftCells, lines: readonly DriftLine[], options: Options): void {
+function show(out: Output, found: Found, lines: readonly DriftLine[], options: Options): void {
   if (options.csv) {
     out.data(undefined, () => csv(lines));
     return;
   }
-  out.data(report(found, lines), () =>
+  out.data({ ...report(found, lines), late: found.late }, () =>
     [showTable(lines), ...(options.plot ? lines.map(line => plotOf(line, found)) : [])].join('\n\n'),
   );
 }

@@ -1,5 +1,6 @@
 /** The figures of an explanation, in words. */
 import type { Explanation } from '../../cache/explanation.js';
+import { inSeconds } from '../../clock/answers.js';
 import type { OffsetEstimate } from '../../clock/offset.js';
 import { MAX_TTL_MS, MIN_ADAPTIVE_TTL_MS } from '../../clock/ttl.js';
 import { DEFAULT_SCOPE } from '../../events/connector.js';
@@ -18,6 +19,7 @@ export function inWords(userId: string, credentialId: string, e: Explanation): s
     '',
     'When it ends',
     ...whenItEnds(e),
+    ...(e.late.last ? ['', 'What was late', ...whatWasLate(e.late.requests, e.late.last)] : []),
     ...(e.clock ? ['', 'The clock that all connectors share', ...sharedClock(e.clock)] : []),
   ].join('\n');
 }
@@ -97,6 +99,12 @@ function whenItEnds(e: Explanation): string[] {
   return [
     `  ${iso(e.expiresAtMs)}, ${ends}. A response that carries a stamp can move that on.`,
     `  Past that it is used, marked stale, for as long as its error stays below ± ${ms(e.toleranceMs)}: ${good}.`,
+  ];
+}
+
+function whatWasLate(requests: number, last: NonNullable<Explanation['late']['last']>): string[] {
+  return [
+    `  ${requests === 1 ? 'One request was' : `${requests} requests were`} refused for lateness alone; nothing was condemned for it. On ${iso(last.atMs)}: refused because ${inSeconds(last)} late; the clock was right within ${Math.ceil(last.uncertaintyMs)} ms.`,
   ];
 }
 

@@ -59,6 +59,8 @@ function show(stats: CacheStats, lag: KnownLag, hasOutbox: boolean): string {
       ['stale hits', stats.staleHits],
       ['syncs', `${stats.syncs} (failed ${stats.syncFailures})`],
       ['auth failures', stats.authFailures],
+      ['late requests', stats.lateRequests],
+      ['unreachable', stats.unreachable],
       ['invalidations', stats.invalidations],
       ...stats.clocks.map(clock => [`clock of ${nameOfClock(clock)}`, describeSharedClock(clock)]),
       ...(hasOutbox
