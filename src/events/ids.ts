@@ -10,19 +10,19 @@
 import { v7 } from 'uuid';
 
 /** Enough for what is recorded between two flushes; an id forgotten is looked for, which only costs time. */
-const MAX_REMEMBERED = 10_000;
+const IDS_A_GENERATION = 5_000;
 
-const notHandedOn = new Set<string>();
+// Two generations, and the older is dropped whole: deleting the oldest of one set would pass over all deleted before.
+let young = new Set<string>();
+let old = new Set<string>();
 
 export function newEventId(): string {
   const id = v7();
-  notHandedOn.add(id);
-  if (notHandedOn.size > MAX_REMEMBERED) {
-    for (const oldest of notHandedOn) {
-      notHandedOn.delete(oldest);
-      break;
-    }
+  if (young.size >= IDS_A_GENERATION) {
+    old = young;
+    young = new Set();
   }
+  young.add(id);
   return id;
 }
 
@@ -30,4 +30,4 @@ export function newEventId(): string {
  * To be called by whatever hands an event on, a store or an outbox, before it does.
  * @returns whether the id was made in this process and this is the first to hand it on
  */
-export const handOn = (id: string): boolean => notHandedOn.delete(id);
+export const handOn = (id: string): boolean => young.delete(id) || old.delete(id);
