@@ -13,7 +13,7 @@
 import { ConnectorStateCacheService } from './cache/connector-state-cache-service.js';
 import { createGuardedLookup } from './cache/guarded-lookup.js';
 import { type FlushResult, Recorder } from './cache/recorder.js';
-import { type HostClock, systemClock } from './clock/host-clock.js';
+import { type HostClock, systemClockOf } from './clock/host-clock.js';
 import type { Timers } from './clock/timers.js';
 import { noDatabase, noPool, openDatabase } from './database.js';
 import { withDeadline } from './deadline.js';
@@ -93,7 +93,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     await checkEventStoreUrl(settings.eventStoreUrl);
   }
   const log = options.logger ?? (await createLogger(settings.logLevel, settings.logFormat));
-  const clock = options.clock ?? systemClock;
+  const clock = options.clock ?? systemClockOf(settings.machineName);
   const isOff = settings.cacheMode === 'off';
   const database = isOff ? noDatabase(settings) : await openDatabase(settings, log);
   const databaseUrl = database.url;

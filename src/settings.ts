@@ -24,6 +24,11 @@ export interface Settings {
   readonly eventStoreUrl: string | undefined;
   /** `CONNECTOR_STATE_DATA_DIR`: where the embedded PostgreSQL keeps its data. Default `.data`. */
   readonly dataDir: string;
+  /**
+   * `MACHINE_NAME`. What this machine is called in facts, where its word on an exchange's clock counts once: 1 to 100 letters,
+   * digits, `.`, `_` and `-`. Containers of one machine have host names of their own and one clock. Undefined: the host name.
+   */
+  readonly machineName: string | undefined;
   /** `AUTO_MIGRATE`: create or upgrade the tables at start when they are missing or old. Default true. */
   readonly autoMigrate: boolean;
   /** `PROJECTION`: `inline` (who flushes also projects) or `worker` (`connector-state project` runs). */
@@ -74,6 +79,7 @@ const NAMES: Readonly<Record<keyof Settings, true>> = {
   databaseUrl: true,
   eventStoreUrl: true,
   dataDir: true,
+  machineName: true,
   autoMigrate: true,
   projection: true,
   poolSize: true,
@@ -179,6 +185,15 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     return undefined;
   }
 
+  function word(key: 'machineName', variable: string): string | undefined {
+    const raw = pick(key, variable);
+    if (raw === undefined || (typeof raw === 'string' && /^[A-Za-z0-9._-]{1,100}$/.test(raw))) return raw;
+    problems.push(
+      `${name(key, variable)} must be 1 to 100 letters, digits, ".", "_" or "-", got ${JSON.stringify(raw)}`,
+    );
+    return undefined;
+  }
+
   function path(key: 'dataDir', variable: string, fallback: string): string {
     const raw = pick(key, variable);
     if (raw === undefined) return fallback;
@@ -190,6 +205,7 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
   const settings: Settings = {
     databaseUrl: url('databaseUrl', 'DATABASE_URL', parsePostgresUrl, POSTGRES_EXAMPLE),
     eventStoreUrl: url('eventStoreUrl', 'EVENT_STORE_URL', parseEventStoreUrl, EVENT_STORE_EXAMPLE),
+    machineName: word('machineName', 'MACHINE_NAME'),
     dataDir: path('dataDir', 'CONNECTOR_STATE_DATA_DIR', '.data'),
     autoMigrate: flag('autoMigrate', 'AUTO_MIGRATE', true),
     projection: choice('projection', 'PROJECTION', 'inline', PROJECTION_MODES),

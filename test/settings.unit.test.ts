@@ -47,6 +47,7 @@ describe('readSettings', () => {
       DATABASE_URL: URL_WITH_PASSWORD,
       EVENT_STORE_URL: 'postgresql://other/db',
       CONNECTOR_STATE_DATA_DIR: '/var/lib/cs',
+      MACHINE_NAME: 'node-7.eu',
       AUTO_MIGRATE: 'false',
       PROJECTION: 'worker',
       POOL_SIZE: '10',
@@ -69,6 +70,7 @@ describe('readSettings', () => {
       databaseUrl: URL_WITH_PASSWORD,
       eventStoreUrl: 'postgresql://other/db',
       dataDir: '/var/lib/cs',
+      machineName: 'node-7.eu',
       autoMigrate: false,
       projection: 'worker',
       poolSize: 10,
@@ -87,6 +89,10 @@ describe('readSettings', () => {
       logLevel: 'debug',
       logFormat: 'pretty',
     });
+  });
+
+  it.each(['a b', 'a/b', 'x'.repeat(101), 'ü'])('refuses the machine name %p', machineName => {
+    expect(() => readSettings({ machineName }, {})).toThrow(/machineName must be 1 to 100 letters/);
   });
 
   it('takes a TTL that is set for the wish to have it fixed', () => {

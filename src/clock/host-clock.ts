@@ -18,11 +18,17 @@ export interface HostClock {
 
 const anchor = performance.timeOrigin;
 
+const idOf = (machine: string) => `host:${machine}/${process.pid}-${Math.round(anchor).toString(36)}`;
+
 export const systemClock: HostClock = {
   now: () => anchor + performance.now(),
   wall: () => Date.now(),
-  id: `host:${hostname()}/${process.pid}-${Math.round(anchor).toString(36)}`,
+  id: idOf(hostname()),
 };
+
+/** The same clock by the name that a setting fixes: containers of one machine have host names of their own. */
+export const systemClockOf = (machineName: string | undefined): HostClock =>
+  machineName === undefined ? systemClock : { ...systemClock, id: idOf(machineName) };
 
 /** Beyond the larger of these, wall and monotonic clock no longer tell the same time. */
 export const STEP_FLOOR_MS = 50;
