@@ -8,6 +8,8 @@ export interface Bench {
   readonly signal: AbortSignal;
   /** Sizes that show whether a benchmark runs, in seconds; its figures then say little. */
   readonly isQuick: boolean;
+  /** Of the link to the database, for the benchmarks that put one between, milliseconds. */
+  readonly rttMs: number;
   progress(text: string): void;
 }
 

@@ -6,6 +6,7 @@
  *   npm run bench -- --quick         whether they run, in a minute or two; the figures then say little
  *   npm run bench -- --json          one JSON object on stdout
  *   npm run bench -- --check         exit code 1 when a figure is missed
+ *   npm run bench -- round-trips --rtt 5   the link to the database, milliseconds there and back
  *
  * Close other programs first: on two cores a busy neighbour is half the machine.
  */
@@ -23,6 +24,7 @@ import { esdbVisibility } from './benchmarks/esdb-visibility.js';
 import { footprint } from './benchmarks/footprint.js';
 import { lookup } from './benchmarks/lookup.js';
 import { projector } from './benchmarks/projector.js';
+import { roundTrips } from './benchmarks/round-trips.js';
 import { visibility } from './benchmarks/visibility.js';
 import { warmInit } from './benchmarks/warm-init.js';
 import { describeMachine, machineLine, othersShare } from './machine.js';
@@ -36,6 +38,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   append,
   projector,
   visibility,
+  roundTrips,
   esdbAppend,
   esdbCatchUp,
   esdbMemory,
@@ -57,12 +60,19 @@ async function main(): Promise<void> {
       json: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
+      rtt: { type: 'string', default: '5' },
     },
   });
   const unknown = positionals.filter(wanted => !BENCHMARKS.some(({ name }) => name === wanted));
   if (unknown.length > 0) {
     const known = BENCHMARKS.map(({ name }) => name).join(', ');
     process.stderr.write(`bench: there is no benchmark ${unknown.join(', ')}; known are ${known}\n`);
+    process.exitCode = EXIT.usage;
+    return;
+  }
+  const rttMs = Number(values.rtt);
+  if (!(rttMs >= 0 && rttMs <= 1_000)) {
+    process.stderr.write(`bench: --rtt must be 0 to 1000 milliseconds, got ${values.rtt}\n`);
     process.exitCode = EXIT.usage;
     return;
   }
@@ -79,7 +89,7 @@ async function main(): Promise<void> {
       const busy = await othersShare();
       signal.throwIfAborted();
       const progress = (text: string) => out.progress(`${name}: ${text}`);
-      const finding = await run({ server, signal, isQuick: values.quick, progress });
+      const finding = await run({ server, signal, isQuick: values.quick, rttMs, progress });
       out.progress(`${name}: done`, 'end');
       if (!out.json) process.stdout.write(`${showFinding(title, finding)}\n`);
       const figures = finding.figures.map(figure => ({ ...figure, met: isMet(figure) ?? null }));

@@ -3,6 +3,7 @@
  * two take turns in short rounds. The bare one checks nothing: no schema, no stream versions, no duplicates,
  * and no order of commits, for which the store holds a lock.
  */
+import { createRequire } from 'node:module';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
 import type { NewEvent } from '../../src/events/event.js';
 import { pg } from '../../src/postgres/driver.js';
@@ -31,6 +32,8 @@ export interface AppendAnswer {
     readonly bare: number;
     /** Median of the rounds' ratios. */
     readonly ratio: number;
+    /** Emmett's store, where it is installed. */
+    readonly emmett: { readonly rate: number; readonly ratio: number } | undefined;
   }[];
 }
 
@@ -71,6 +74,37 @@ const bareInsert: Append = events =>
     ],
   });
 
+/** All of a batch into one stream, as Emmett has it; ours then too. */
+const ofOneStream = (events: readonly NewEvent[]): readonly NewEvent[] =>
+  events.map(event => ({ ...event, stream: events[0]?.stream ?? event.stream }));
+
+interface Emmett {
+  append: Append;
+  close(): Promise<void>;
+}
+
+/** A peer of bench/'s own: `npm ci --prefix bench` installs it. */
+async function openEmmett(): Promise<Emmett | undefined> {
+  const require = createRequire(`${process.cwd()}/bench/package.json`);
+  let path: string;
+  try {
+    path = require.resolve('@event-driven-io/emmett-postgresql');
+  } catch {
+    return undefined;
+  }
+  const { getPostgreSQLEventStore } = require(path);
+  const emmett = getPostgreSQLEventStore(task.databaseUrl);
+  await emmett.schema.migrate();
+  return {
+    append: events =>
+      emmett.appendToStream(
+        events[0]?.stream,
+        events.map(({ type, data, id }) => ({ type, data, metadata: { id } })),
+      ),
+    close: () => emmett.close(),
+  };
+}
+
 async function eventsPerSecond(append: Append, { callers, batch }: AppendShape): Promise<number> {
   let events = 0;
   const startedMs = performance.now();
@@ -85,24 +119,33 @@ async function eventsPerSecond(append: Append, { callers, batch }: AppendShape):
   return (events * 1_000) / (performance.now() - startedMs);
 }
 
+const emmett = await openEmmett();
+const throughStoreInOneStream: Append = events => store.append(ofOneStream(events));
 const shapes = [];
 for (const shape of task.shapes) {
-  await eventsPerSecond(throughStore, shape);
-  await eventsPerSecond(bareInsert, shape);
-  const rounds: { store: number; bare: number }[] = [];
-  for (let i = 0; i < task.rounds; i++) {
-    rounds.push({
-      store: await eventsPerSecond(throughStore, shape),
-      bare: await eventsPerSecond(bareInsert, shape),
-    });
+  const appends = {
+    store: throughStore,
+    bare: bareInsert,
+    ...(emmett && { emmett: emmett.append, one: throughStoreInOneStream }),
+  };
+  const rounds: Record<string, number>[] = [];
+  // The first round warms up.
+  for (let i = 0; i <= task.rounds; i++) {
+    const round: Record<string, number> = {};
+    for (const [name, append] of Object.entries(appends)) round[name] = await eventsPerSecond(append, shape);
+    if (i > 0) rounds.push(round);
   }
+  const of = (figure: (round: Record<string, number>) => number) => median(rounds.map(figure));
+  const ratio = (a: string, b: string) => of(round => (round[a] as number) / (round[b] as number));
   shapes.push({
     shape,
-    store: median(rounds.map(round => round.store)),
-    bare: median(rounds.map(round => round.bare)),
-    ratio: median(rounds.map(round => round.store / round.bare)),
+    store: of(round => round.store as number),
+    bare: of(round => round.bare as number),
+    ratio: ratio('store', 'bare'),
+    emmett: emmett && { rate: of(round => round.emmett as number), ratio: ratio('one', 'emmett') },
   });
 }
+await emmett?.close();
 await store.close();
 await pool.end();
 answer({ shapes } satisfies AppendAnswer);

@@ -127,8 +127,9 @@ export async function startCountingProxy(
     const far = track(connect(Number(target.port || 5432), target.hostname));
     const expected: number[] = [];
     let isStalled = false;
-    const toServer = conveyor(far);
-    const toClient = conveyor(near);
+    // Timers know whole milliseconds: one way takes what the other does not.
+    const toServer = conveyor(far, Math.floor);
+    const toClient = conveyor(near, Math.ceil);
     const cut = () => {
       near.destroy();
       far.destroy();
@@ -179,7 +180,7 @@ export async function startCountingProxy(
   }
 
   /** Keeps the order, whatever the delay does. */
-  function conveyor(socket: Socket): (bytes: Buffer) => void {
+  function conveyor(socket: Socket, toWholeMs: (ms: number) => number): (bytes: Buffer) => void {
     const write = (bytes: Buffer) => {
       if (socket.destroyed) return;
       if (!byteByByte) socket.write(bytes);
@@ -187,7 +188,7 @@ export async function startCountingProxy(
     };
     return bytes => {
       if (delayMs === 0) write(bytes);
-      else setTimeout(() => write(bytes), delayMs);
+      else setTimeout(() => write(bytes), toWholeMs(delayMs));
     };
   }
 

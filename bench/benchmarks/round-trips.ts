@@ -1,0 +1,47 @@
+/** What operations take over a link between a process and its database: the counts of docs/benchmarks.md as time. */
+import type { Benchmark } from '../benchmark.js';
+import type { RoundTripsAnswer, RoundTripsTask } from '../programs/round-trips.js';
+import { against, type Figure } from '../report.js';
+import { runProgram } from '../run-program.js';
+
+/** In round trips, what is waited for at most; a little of each is work. */
+const GOALS: Readonly<Record<string, number>> = {
+  'create + first get': 6.2,
+  get: 1.2,
+  history: 1.2,
+  getStats: 1.2,
+  'one fact + flush': 3.5,
+  'get + sync + flush': 4.5,
+  '20 syncs + one flush': 5,
+  invalidate: 4.5,
+  'close with one fact waiting': 5,
+};
+
+export const roundTrips: Benchmark = {
+  name: 'round-trips',
+  title: 'Round trips: the database is one link away (--rtt, milliseconds)',
+  run: ({ server, signal, isQuick, progress, rttMs }) =>
+    server.withDatabase('round_trips', async databaseUrl => {
+      progress(`operations over a link of ${rttMs} ms`);
+      const task: RoundTripsTask = { databaseUrl, rttMs, rounds: isQuick ? 2 : 7 };
+      const { operations, bare } = await runProgram<RoundTripsAnswer>('round-trips', task, { signal });
+      const figures = operations.map(({ name, projection, ms }): Figure => {
+        const goal = projection === 'inline' ? GOALS[name] : undefined;
+        return {
+          name: `${name}, ${projection}`,
+          value: ms,
+          unit: 'ms',
+          ...(name === 'get' && against('bare SELECT', bare.selectMs, ms)),
+          ...(name === 'create + first get' && against('bare connect + SELECT', bare.connectMs, ms)),
+          limit: goal === undefined ? undefined : { on: 'value', kind: 'at most', value: goal * rttMs },
+        };
+      });
+      return {
+        figures,
+        notes: [
+          `Medians, over a proxy that holds each message for half of ${rttMs} ms. A wanted figure is so many round trips of`,
+          'that length as test/round-trips/ counts, and a little for the work of both ends.',
+        ],
+      };
+    }),
+};
