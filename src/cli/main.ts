@@ -21,7 +21,7 @@ import { addStats } from './commands/stats.js';
 import { exitCodeOf, InterruptedError } from './exit-codes.js';
 import { createOutput } from './output.js';
 import { explain } from './session.js';
-import { visibleLines } from './visible.js';
+import { visibleJson, visibleLines } from './visible.js';
 import { paragraphs, wrap } from './wrap.js';
 
 const HELP = `
@@ -99,7 +99,10 @@ try {
 } catch (error) {
   // Commander has printed its own; an interruption was the user's wish.
   if (!(error instanceof CommanderError || error instanceof InterruptedError)) {
-    createOutput(false).message(`connector-state: ${explain(error)}`);
+    const json = process.argv.includes('--json');
+    const { code = null } = error as { code?: unknown };
+    if (json) process.stderr.write(`${visibleJson({ error: { code, message: explain(error) } })}\n`);
+    else createOutput(false).message(`connector-state: ${explain(error)}`);
   }
   process.exitCode = exitCodeOf(error);
 }

@@ -5,12 +5,14 @@
  * The first Ctrl-C (or SIGTERM) asks: the command stops at its next safe point and everything it opened is
  * closed, the embedded database included. The second does not wait.
  */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type ConnectorState, createConnectorState } from '../connector-state.js';
 import { openDatabase } from '../database.js';
 import { InvalidSettingsError } from '../errors.js';
 import { createLogger } from '../logging.js';
 import { readSettings, type Settings, type SettingsInput } from '../settings.js';
-import { EXIT, InterruptedError } from './exit-codes.js';
+import { EXIT, InterruptedError, NotFoundError } from './exit-codes.js';
 import { makeFirstContact } from './first-contact.js';
 import { createOutput, type Output } from './output.js';
 
@@ -20,13 +22,18 @@ export interface Session {
   readonly signal: AbortSignal;
   /**
    * Opens connector-state from the environment; closed when the command ends.
-   * @throws WrongSettingError when the database or the event store cannot be the one that was meant
+   * @throws NotFoundError where there is no database yet, unless the command `mayCreate` one; WrongSettingError when the database or the event store cannot be the one that was meant
    */
-  open(settings?: SettingsInput): Promise<ConnectorState>;
+  open(settings?: SettingsInput, options?: Creation): Promise<ConnectorState>;
   /** Only the database, not contacted, with nothing made in it; given back when the command ends. */
-  openDatabase(): Promise<{ url: string; settings: Settings }>;
+  openDatabase(options?: Creation): Promise<{ url: string; settings: Settings }>;
   /** To be called when the command ends, last registered first. */
   onEnd(release: () => Promise<void> | void): void;
+}
+
+interface Creation {
+  /** Whether the embedded database may be made. Who looks into a place where nothing is hears that, and makes nothing. */
+  readonly mayCreate?: boolean;
 }
 
 /** Commands talk to people; the library's own log lines start at warnings unless asked for. */
@@ -46,8 +53,9 @@ export async function runSession(json: boolean, command: (session: Session) => P
     out,
     signal: interruption.signal,
     onEnd: release => releases.push(release),
-    async openDatabase() {
+    async openDatabase(options) {
       const settings = readSettings({ logLevel: logLevel(), logFormat: logFormat() });
+      requireDatabase(settings, options);
       const database = await openDatabase(
         settings,
         await createLogger(settings.logLevel, settings.logFormat),
@@ -56,11 +64,13 @@ export async function runSession(json: boolean, command: (session: Session) => P
       interruption.signal.throwIfAborted();
       return { url: database.url, settings };
     },
-    async open(input) {
+    async open(input, options) {
       // What connectors do with the cache is no reason not to look into it.
       const cacheMode = 'on';
       const settings: SettingsInput = { logLevel: logLevel(), logFormat: logFormat(), cacheMode, ...input };
-      await makeFirstContact(readSettings(settings));
+      const checked = readSettings(settings);
+      requireDatabase(checked, options);
+      await makeFirstContact(checked);
       interruption.signal.throwIfAborted();
       const state = await createConnectorState(settings);
       releases.push(() => state.close());
@@ -74,6 +84,14 @@ export async function runSession(json: boolean, command: (session: Session) => P
     for (const release of releases.reverse()) await release();
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
+}
+
+function requireDatabase({ databaseUrl, dataDir }: Settings, { mayCreate = false }: Creation = {}): void {
+  const place = join(dataDir, 'postgres');
+  if (mayCreate || databaseUrl !== undefined || existsSync(place)) return;
+  throw new NotFoundError(
+    `no database here: DATABASE_URL is unset, and there is no ${place}. Set DATABASE_URL, go to where the embedded database is (or name it in CONNECTOR_STATE_DATA_DIR), or make one with \`connector-state migrate\`.`,
+  );
 }
 
 // Undefined where the environment says something, so that it is read, and checked, there.

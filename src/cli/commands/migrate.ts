@@ -30,7 +30,7 @@ export function addMigrate(program: Command): void {
     )
     .action((options: Options) =>
       runSession(options.json === true, async ({ openDatabase, out, signal }) => {
-        const { url, settings } = await openDatabase();
+        const { url, settings } = await openDatabase({ mayCreate: true });
         await makeFirstContact(settings);
         // An EventStoreDB has no tables.
         const urls = [...new Set([url, settings.eventStoreUrl ?? url])].filter(isPostgresUrl);

@@ -30,7 +30,7 @@ export function addProject(program: Command): void {
 }
 
 async function run({ open, out, signal }: Session): Promise<void> {
-  const state = await open();
+  const state = await open({}, { mayCreate: true });
   const projector = await state.projector();
   // With an event store of its own the worker is also who empties the outbox.
   (await state.relay())?.start();

@@ -1,0 +1,38 @@
+/** Commands in a place where there is no database: they say so, and make none. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { cli } from './support.js';
+
+let directory: string;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'connector-state-nowhere-'));
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+test.each([
+  [['stats']],
+  [['doctor']],
+  [['history', 'alice', 'main']],
+  [['drift']],
+  [['shadow-report']],
+  [['rebuild', '--check']],
+  [['project', '--once']],
+])('%j is exit 4, with what to do', async args => {
+  const result = await cli(args, { cwd: directory });
+  expect(result).toMatchObject({ code: 4, stdout: '' });
+  expect(result.stderr).toMatch(/no database here: DATABASE_URL is unset.*connector-state migrate/s);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test('an error is JSON, with its code, where JSON was asked for', async () => {
+  const nothing = await cli(['stats', '--json'], { cwd: directory });
+  expect(nothing.stdout).toBe('');
+  expect(JSON.parse(nothing.stderr)).toEqual({
+    error: { code: null, message: expect.stringContaining('no database here') },
+  });
+  const wrong = await cli(['stats', '--json'], { cwd: directory, env: { POOL_SIZE: '0' } });
+  expect(JSON.parse(wrong.stderr)).toMatchObject({ error: { code: 'INVALID_SETTINGS' } });
+});
