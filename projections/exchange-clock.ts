@@ -161,7 +161,7 @@ const clockColumns = ({ estimate, rival, memory, ...clock }: SharedClock) => ({
 });
 
 /** The measurement by itself where it is told: what its connector knew besides came from this very clock. */
-const measurementOf = ({ data, host }: SyncedEvent): Measurement => ({
+const measurementOf = ({ data, host, login }: SyncedEvent): Measurement => ({
   syncId: uuid(data.syncId),
   estimate: {
     offsetMs: data.sampleOffsetMs ?? data.offsetMs,
@@ -171,6 +171,7 @@ const measurementOf = ({ data, host }: SyncedEvent): Measurement => ({
   isDerived: data.sampleOffsetMs === undefined,
   ttlMs: data.ttlMs,
   host,
+  login,
 });
 
 /**
@@ -208,12 +209,13 @@ function afterMeasurement(clock: SharedClock | undefined, event: SyncedEvent): S
   return addMeasurement(clock, measurement);
 }
 
-const afterCondemnation = (clock: SharedClock, { data, host }: InvalidatedEvent): SharedClock =>
+const afterCondemnation = (clock: SharedClock, { data, host, login }: InvalidatedEvent): SharedClock =>
   condemn(clock, {
     syncId: uuid(data.condemnedSyncId),
     measuredAtMs: data.condemnedMeasuredAt,
     voidsOlder: data.reason === 'timestamp-refused',
     host,
+    login,
   });
 
 export const exchangeClock: Projection<ExchangeClockRow> = {

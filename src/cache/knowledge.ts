@@ -13,7 +13,8 @@
  * Pure: rows and the clocks' times in, knowledge out.
  */
 import { estimateOf, intersect, intervalAt } from '../clock/offset.js';
-import { type SharedClock, witnessOf } from '../clock/shared-clock.js';
+import type { SharedClock } from '../clock/shared-clock.js';
+import { machineIn, witnessOf } from '../clock/witness.js';
 import { scopeOf } from '../events/connector.js';
 import type { RawState } from '../read-model/lookup.js';
 import {
@@ -88,7 +89,7 @@ const isBeforeEpoch = (own: OffsetState, clock: SharedClock | undefined, a: Asse
 /** Who measured the contradiction itself, twice, need not wait for others to believe it. */
 function asThisMachineSeesIt(clock: SharedClock, machine: string): SharedClock {
   const { rival } = clock;
-  if (rival?.host !== machine || !rival.estimate || !rival.isConfirmed) return clock;
+  if (!rival || machineIn(rival.host) !== machine || !rival.estimate || !rival.isConfirmed) return clock;
   return {
     ...clock,
     syncId: rival.syncId,

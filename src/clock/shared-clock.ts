@@ -26,6 +26,10 @@
  * agrees with the first opens the epoch. A refusal for the timestamp is none that could be wrong in that way: the
  * exchange itself judged.
  *
+ * A login of the database can claim to be any machine. So where several logins are heard, those of one settle nothing
+ * against the others': two machines that agree open an epoch only if a machine of another login does too, or none has been
+ * heard for an hour.
+ *
  * Steps that no sample excludes are told by where the samples lie; see residuals.ts.
  *
  * A refusal for the timestamp is a contradiction as well, even when it tells no time. What went before an epoch
@@ -35,6 +39,7 @@ import { addToDrift, type Drift, type DriftSums, driftOf } from './drift.js';
 import { addEvidence, type Evidence, estimateFromEvidence, firstEvidence, opened } from './evidence.js';
 import { estimateOf, inflate, intersect, type OffsetEstimate } from './offset.js';
 import { honest, type Residuals, stepSuggestedBy, watch } from './residuals.js';
+import { loginIn, machineIn, witnessOf } from './witness.js';
 
 export interface Measurement {
   readonly syncId: string;
@@ -43,8 +48,10 @@ export interface Measurement {
   /** It rests on earlier ones too (events of version 1): no point for a regression. */
   readonly isDerived?: boolean;
   readonly ttlMs: number;
-  /** Who measured; the processes of one machine share its clock and are one host, see {@link witnessOf}. */
+  /** Who measured, as the event says it; the processes of one machine share its clock and are one host (witness.ts). */
   readonly host: string;
+  /** Who told it, as the event store says it. */
+  readonly login?: string | undefined;
 }
 
 /** A host that contradicts the clock. */
@@ -106,15 +113,10 @@ const LONE_AFTER_MS = 3_600_000;
 /** Stands for all who made a clock whose memory was not read. */
 const FORMER_HOSTS = ['(former 1)', '(former 2)'] as const;
 
-/**
- * `host:name/process` → `host:name`: the processes of one machine read one clock, and are one witness. A sandbox with a
- * name of its own is one too (unlike in machine.ts, which names machines for people to look at).
- */
-export const witnessOf = (host: string): string => host.split('/', 1)[0] as string;
-
 export const driftOfClock = (clock: SharedClock): Drift => driftOf(clock.memory?.drift);
 
-export function addMeasurement(clock: SharedClock | undefined, m: Measurement): SharedClock {
+export function addMeasurement(clock: SharedClock | undefined, measured: Measurement): SharedClock {
+  const m = { ...measured, host: witnessOf(measured.host, measured.login) };
   if (!clock) return startClock(m, 1, OPEN_START);
   const { atMs } = m.estimate;
   // What arrives late from before the epoch was condemned, or read off a clock that has stepped since: even
@@ -132,6 +134,7 @@ export interface Condemnation {
   /** The exchange refused the timestamp: the clock stepped, so what is older than the sync is void too. */
   readonly voidsOlder: boolean;
   readonly host: string;
+  readonly login?: string | undefined;
 }
 
 /** Never touches a clock whose latest measurement is newer than the condemned one (promise 4). */
@@ -139,7 +142,7 @@ export function condemn(clock: SharedClock, c: Condemnation): SharedClock {
   const rests = clock.syncId === c.syncId || (c.voidsOlder && clock.estimate.atMs <= c.measuredAtMs);
   if (!rests || !clock.isValid) return clock;
   if (!c.voidsOlder) return { ...clock, isValid: false, rival: undefined };
-  const host = witnessOf(c.host);
+  const host = witnessOf(c.host, c.login);
   if (isDistrusted(clock, host) || clock.rival) return clock;
   const sinceMs = Math.max(clock.epochStartedAtMs, c.measuredAtMs + 1);
   if (decidesAlone(clock, host, c.measuredAtMs)) {
@@ -152,7 +155,7 @@ export const clockAt = (clock: SharedClock, referenceTimeMs: number): OffsetEsti
   inflate(clock.estimate, referenceTimeMs);
 
 function startClock(m: Measurement, epoch: number, epochStartedAtMs: number): SharedClock {
-  const host = witnessOf(m.host);
+  const { host } = m;
   return {
     syncId: m.syncId,
     estimate: { ...m.estimate, rate: undefined },
@@ -181,14 +184,16 @@ function supported(clock: SharedClock, m: Measurement): SharedClock {
   const verdict = rival && verdictOn(rival, clock.estimate, m.estimate);
   if (verdict === 'undecided') return undecided(clock, m);
   const { atMs } = m.estimate;
-  const host = witnessOf(m.host);
+  const { host } = m;
   const { evidence, drift, supporters, distrusted, residuals } = clock.memory ?? memoryFrom(clock);
   const isLatest = atMs >= clock.estimate.atMs;
   const isBent = intersect(clock.estimate, m.estimate) === undefined;
   const before = isBent ? undefined : drift;
   const sums = m.isDerived ? before : addToDrift(before, m.estimate);
   const knownRate = isBent ? undefined : clock.estimate.rate;
-  const heard = [{ host, atMs }, ...supporters.filter(s => s.host !== host)].slice(0, MAX_HOSTS);
+  // Known without its login before, it is not one more.
+  const others = supporters.filter(s => s.host !== host && s.host !== machineIn(host));
+  const heard = [{ host, atMs }, ...others].slice(0, MAX_HOSTS);
   const seen = isLatest && !m.isDerived ? watch(residuals, clock.estimate, m.estimate) : residuals;
   const suggested = stepSuggestedBy(seen, atMs);
   const added = addEvidence(evidence, host, m.estimate, knownRate);
@@ -224,7 +229,7 @@ function undecided(clock: SharedClock, m: Measurement): SharedClock {
   const residuals = watch(memory.residuals, clock.estimate, m.estimate);
   if (residuals === memory.residuals) return clock;
   const suggested = stepSuggestedBy(residuals, atMs);
-  const host = witnessOf(m.host);
+  const { host } = m;
   if (!suggested || rival?.host !== host || !decidesAlone(clock, host, atMs)) {
     return { ...clock, memory: { ...memory, residuals } };
   }
@@ -250,12 +255,13 @@ function verdictOn(
 
 function contradicted(clock: SharedClock, m: Measurement): SharedClock {
   const { atMs } = m.estimate;
-  const host = witnessOf(m.host);
+  const { host } = m;
   if (atMs <= clock.estimate.atMs || isDistrusted(clock, host)) return clock;
   const { rival } = clock;
   if (rival && rival.host !== host) {
-    if (!rival.estimate) return startClock(m, clock.epoch + 1, rival.sinceMs);
-    if (intersect(rival.estimate, m.estimate)) {
+    const isSettled = maySettle(clock, rival.host, host, atMs);
+    if (!rival.estimate && isSettled) return startClock(m, clock.epoch + 1, rival.sinceMs);
+    if (rival.estimate && intersect(rival.estimate, m.estimate) && isSettled) {
       return supported(startClock({ ...rival, estimate: rival.estimate }, clock.epoch + 1, rival.sinceMs), m);
     }
   }
@@ -275,6 +281,14 @@ function decidesAlone(clock: SharedClock, host: string, atMs: number): boolean {
   if (!supporters) return true;
   const isKnown = supporters.some(s => s.host === host);
   return isKnown && supporters.every(s => s.host === host || s.atMs < atMs - LONE_AFTER_MS);
+}
+
+/** Whether two hosts that contradict the clock together end its epoch. Two of one login do not, where another is heard. */
+function maySettle(clock: SharedClock, rival: string, host: string, atMs: number): boolean {
+  const login = loginIn(host);
+  if (loginIn(rival) !== login) return true;
+  const supporters = clock.memory?.supporters ?? [];
+  return supporters.every(s => [login, ''].includes(loginIn(s.host)) || s.atMs < atMs - LONE_AFTER_MS);
 }
 
 const isDistrusted = (clock: SharedClock, host: string): boolean =>

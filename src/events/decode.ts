@@ -100,6 +100,7 @@ export interface RawEvent {
   readonly host: string;
   readonly correlationId?: string | undefined;
   readonly causationId?: string | undefined;
+  readonly login?: string | undefined;
   readonly data: unknown;
 }
 
@@ -142,6 +143,7 @@ export function decodeEvent(raw: RawEvent, upcasters: typeof UPCASTERS = UPCASTE
     host: raw.host,
     correlationId: raw.correlationId,
     causationId: raw.causationId,
+    login: raw.login,
     data: result.data,
   } as StoredEvent;
 }

@@ -38,6 +38,8 @@ interface Placement {
   readonly position: Position;
   /** When the store took it, epoch milliseconds by the store's clock. */
   readonly recordedAt: number;
+  /** Who appended it, as the store itself knows: the database login. Not known of old events, nor by EventStoreDB. */
+  readonly login?: string | undefined;
 }
 
 /** An event of a known type whose data passed its schema (after upcasting). */

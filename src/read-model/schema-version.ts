@@ -5,7 +5,7 @@
 import type { ClientBase, Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
-export const LATEST_MIGRATION = 'AppendTogether1764000000017';
+export const LATEST_MIGRATION = 'WitnessLogin1764000000019';
 
 const MISSING_TABLE = '42P01';
 

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { systemClock, systemClockOf } from '../../src/clock/host-clock.js';
-import { witnessOf } from '../../src/clock/shared-clock.js';
+import { witnessOf } from '../../src/clock/witness.js';
 
 it('the processes of a machine that a setting names are one witness, and each a timeline of its own', () => {
   const clock = systemClockOf('node-7');

@@ -90,6 +90,51 @@ describe('a host that contradicts the clock of a fleet', () => {
   });
 });
 
+describe('hosts of several logins', () => {
+  const by = (login: string, m: Measurement): Measurement => ({ ...m, login });
+
+  it('of one login settle nothing against another that is heard, however many they call themselves', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string(), { minLength: 2, maxLength: 30 }), names => {
+        const agreed = fold(fleet().map(m => by('functions', m)));
+        const lies = names.map((name, i) => by('rogue', { ...says('', 3_000 + i, 5_000), host: name }));
+
+        const clock = lies.reduce(addMeasurement, agreed);
+
+        expect(clock).toMatchObject({ epoch: 1, isValid: true, estimate: agreed.estimate });
+        const refuted = addMeasurement(clock, by('functions', says('a', 4_000, 100)));
+        expect(refuted).toMatchObject({ epoch: 1, rival: undefined });
+      }),
+    );
+  });
+
+  it('open an epoch together, and as soon as no other login has been heard for an hour', () => {
+    const agreed = fold(fleet().map(m => by('functions', m)));
+    const stepped = (login: string, host: string, atMs: number) => by(login, says(host, atMs, 3_100));
+
+    const one = addMeasurement(agreed, stepped('worker', 'w', 3_000));
+    expect(addMeasurement(one, stepped('functions', 'a', 4_000))).toMatchObject({ epoch: 2 });
+
+    const late = [stepped('worker', 'w', 2 * HOUR_MS), stepped('worker', 'v', 2 * HOUR_MS + 1)];
+    expect(late.reduce(addMeasurement, agreed)).toMatchObject({ epoch: 2 });
+  });
+
+  it('are known by both names: a claimed host is nobody of another login', () => {
+    const clock = fold([
+      by('functions', says('a', 0, 100)),
+      by('rogue', { ...says('', 1, 100), host: 'functions/host:a' }),
+    ]);
+    const hosts = clock.memory?.supporters.map(({ host }) => host);
+    expect(hosts).toEqual(['rogue/functions', 'functions/host:a']);
+  });
+
+  it('are what they were while their login was not known', () => {
+    const alone = [says('a', 0, 100), says('a', 1_000, 101), by('functions', says('a', 2_000, 100))];
+    const twice = [3_000, 4_000].map(atMs => by('functions', says('a', atMs, 3_100)));
+    expect(fold([...alone, ...twice])).toMatchObject({ epoch: 2 });
+  });
+});
+
 describe('a host that decides alone', () => {
   const alone = () => [says('a', 0, 100), says('a', 1_000, 101)];
 

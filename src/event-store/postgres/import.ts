@@ -42,6 +42,7 @@ export async function importEvents(run: RunStatement, events: readonly RawEvent[
     host: event.host,
     correlation_id: event.correlationId,
     causation_id: event.causationId,
+    login: event.login,
     ...(keepPositions && { position: String(parsePosition(event.position)) }),
   }));
   await run(IMPORT, [JSON.stringify(rows), IMPORT_TIMEOUT_MS], {

@@ -18,7 +18,7 @@ const READ_TIMEOUT_MS = 30_000;
 // date_part and not extract, whose numeric costs several times as much; a double holds microseconds until 2255.
 const COLUMNS = `event_id, type, schema_version, stream, version, position,
   (date_part('epoch', occurred_at) * 1000)::bigint, (date_part('epoch', recorded_at) * 1000)::bigint,
-  host, correlation_id, causation_id, data`;
+  host, correlation_id, causation_id, data, login`;
 
 // `forgettable` tells the planner which partition holds the stream.
 const FORWARDS = {
@@ -157,6 +157,7 @@ type EventRow = readonly [
   correlationId: string | null,
   causationId: string | null,
   data: string,
+  login: string | null,
 ];
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -165,6 +166,7 @@ function toRaw(row: TextRow): RawEvent {
   const event = row as EventRow;
   const correlationId = event[9];
   const causationId = event[10];
+  const login = event[12];
   const raw: Mutable<RawEvent> = {
     id: event[0],
     type: event[1],
@@ -180,5 +182,6 @@ function toRaw(row: TextRow): RawEvent {
   // Left out where there is none; set afterwards, for spreading a maybe costs more than all the rest.
   if (correlationId !== null) raw.correlationId = correlationId;
   if (causationId !== null) raw.causationId = causationId;
+  if (login !== null) raw.login = login;
   return raw;
 }

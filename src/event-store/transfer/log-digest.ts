@@ -5,7 +5,7 @@
  * A digest is a chain, sha256(digest so far, event), over id, type, place in the stream, schema version, the times, host,
  * correlation, causation and data (canonical JSON). The place is counted from the first event there is: a store
  * that has forgotten old hits numbers the rest from where it began, another from 1. Positions are each store's own
- * and no part of it. The order of streams among each other has a chain of its own, for a clean-up means all that came
+ * and no part of it, nor is the login that appended, which not every store knows. The order of streams among each other has a chain of its own, for a clean-up means all that came
  * before it.
  */
 import { createHash } from 'node:crypto';

@@ -48,4 +48,8 @@ export class ConnectorEvent {
 
   @PrimaryColumn({ name: 'forgettable', type: 'boolean', primaryKeyConstraintName: 'connector_event_pkey' })
   forgettable!: boolean;
+
+  /** Who appended it; null in events of before. */
+  @Column({ name: 'login', type: 'text', nullable: true, default: () => 'SESSION_USER' })
+  login!: string | null;
 }

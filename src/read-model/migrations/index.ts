@@ -14,6 +14,7 @@ import { LogMark1764000000010 } from './1764000000010-log-mark.js';
 import { ReadTablesHealed1764000000011 } from './1764000000011-read-tables-healed.js';
 import { AnyPostgres1764000000012 } from './1764000000012-any-postgres.js';
 import { AppendTogether1764000000017 } from './1764000000017-append-together.js';
+import { WitnessLogin1764000000019 } from './1764000000019-witness-login.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -28,4 +29,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   ReadTablesHealed1764000000011,
   AnyPostgres1764000000012,
   AppendTogether1764000000017,
+  WitnessLogin1764000000019,
 ];
