@@ -79,7 +79,7 @@ const placeOf = ({ data }: SyncedEvent | InvalidatedEvent) => ({
   referenceClock: data.referenceClock,
 });
 
-type Remembered = ClockMemory & { readonly rivalTtlMs?: number };
+type Remembered = ClockMemory & { readonly rival?: { readonly ttlMs?: number } };
 
 /** Parsing what was just written as text would cost more than all the rest of the fold. */
 const clocks = new WeakMap<ExchangeClockRow, SharedClock>();
@@ -88,7 +88,7 @@ function clockOf(row: ExchangeClockRow): SharedClock {
   const known = clocks.get(row);
   if (known) return known;
   const { ratePpm, rateBoundPpm } = row;
-  const { rivalTtlMs, ...memory } = parseMemory(row.memory) ?? {};
+  const { rival, ...memory } = parseMemory(row.memory) ?? {};
   const isRateKnown = ratePpm !== ASSUMED_RATE.ratePpm || rateBoundPpm !== ASSUMED_RATE.boundPpm;
   return {
     syncId: row.syncId,
@@ -103,7 +103,7 @@ function clockOf(row: ExchangeClockRow): SharedClock {
     epoch: row.epoch,
     epochStartedAtMs: row.epochStartedAt,
     sampleCount: row.sampleCount,
-    rival: rivalOf(row, rivalTtlMs),
+    rival: rivalOf(row, rival?.ttlMs),
     memory: 'evidence' in memory ? memory : undefined,
   };
 }

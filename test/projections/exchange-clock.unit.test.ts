@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { exchangeClock } from '../../projections/index.js';
+import { type ExchangeClockRow, exchangeClock } from '../../projections/index.js';
 import type { NewEvent } from '../../src/events/event.js';
 import { HOST_CLOCK, id, invalidated, MINUTE_MS, stored, synced, T0 } from '../support/facts.js';
 import { plainFold } from '../support/plain-fold.js';
@@ -53,6 +53,19 @@ describe('the clock that connectors of one exchange share', () => {
       epochStartedAt: T0 + 1,
       contestedSince: null,
     });
+  });
+
+  it('goes on from its row as from what was in memory, a rival included', () => {
+    const events = stored([
+      synced({ offsetMs: 100, uncertaintyMs: 20 }),
+      synced({ offsetMs: 3_100, uncertaintyMs: 20, measuredAt: T0 + 1, ttlMs: 20 * MINUTE_MS }),
+      synced({ offsetMs: 3_105, uncertaintyMs: 20, measuredAt: T0 + 2 }),
+    ]);
+    let row: ExchangeClockRow | undefined;
+    for (const event of events) row = exchangeClock.evolve(row && { ...row }, event);
+
+    expect(row).toMatchObject({ epoch: 2, expiresAt: T0 + 1 + 20 * MINUTE_MS });
+    expect([row]).toEqual(plainFold(exchangeClock, events));
   });
 
   it('is not confirmed by states that were taken over from it', () => {
