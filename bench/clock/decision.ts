@@ -86,6 +86,7 @@ export async function measureDecision(inits: number): Promise<Decision> {
   const connector = new BareConnector(
     ({ timestamp, onSample }) => ({
       exchange: 'BYBIT',
+      baseUrl: 'https://model.invalid',
       range: DEFAULT_RANGE,
       openConnection() {},
       async verifyAccount() {
@@ -98,6 +99,7 @@ export async function measureDecision(inits: number): Promise<Decision> {
       },
       serverTime: () => Promise.reject(new Error('not used')),
       fundingRate: () => Promise.reject(new Error('not used')),
+      timestampRefused() {},
       badSamples: () => ({}) as never,
       close() {},
     }),

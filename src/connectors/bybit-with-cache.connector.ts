@@ -1,5 +1,12 @@
-import { createBybitAdapter, rehearseBybit } from '../exchanges/bybit/index.js';
+import {
+  attachedBybitClient,
+  type BybitRestClientClass,
+  classifyBybit,
+  createBybitAdapter,
+  rehearseBybit,
+} from '../exchanges/bybit/index.js';
 import { rehearseAtStart } from '../rehearsals.js';
+import { attachOnce } from './attach-once.js';
 import { ConnectorWithCache } from './connector-with-cache.js';
 import type { ConnectorOptions } from './options.js';
 
@@ -10,5 +17,39 @@ export class BybitConnectorWithCache extends ConnectorWithCache {
   /** @throws InvalidInputError for anything malformed, before any network call */
   constructor(options: ConnectorOptions) {
     super('BYBIT', createBybitAdapter, options);
+  }
+
+  /**
+   * A subclass of the client that goes by this connector's clock: your own class of `bybit-api`, with its own keys,
+   * options and sockets. Each signed request bears the current timestamp, measured first where that is needed (see
+   * {@link timestampSafe}); each answer is evidence of the exchange's clock; a request that was refused for its
+   * timestamp is signed and sent once more. Nothing else is sent again, for it may have been executed.
+   *
+   * Results and errors are the SDK's, with `retryAfterMs` (milliseconds, from the answer on) where the exchange says
+   * when it takes requests again. It speaks to the connector's host; its `recv_window` is the connector's
+   * `recvWindowMs` unless given. There is nothing to detach: forget the client. Once the connector is closed its signed
+   * requests reject with `CLOSED`.
+   *
+   * The same class attached twice to one connector is the same subclass.
+   *
+   * @example
+   * ```ts
+   * import { RestClientV5 } from 'bybit-api';
+   *
+   * await connector.initialize();
+   * const Client = connector.attach(RestClientV5);
+   * const client = new Client({ key, secret });
+   * await client.submitOrder({ category: 'linear', symbol: 'BTCUSDT', side: 'Buy', orderType: 'Market', qty: '0.01' });
+   * ```
+   * @param Client `RestClientV5`, or a subclass of your own
+   * @throws InvalidInputError for anything else, and for a class that is attached to another connector; the subclass's
+   *   constructor for `baseUrl`, `testnet`, `demoTrading` or `apiRegion` of another host than the connector's
+   */
+  attach<C extends BybitRestClientClass>(Client: C): C {
+    return attachOnce(this, Client, {
+      what: 'RestClientV5 of bybit-api',
+      needs: ['fetchTimeOffset', 'getPrivate', 'postPrivate', 'postPrivateFile', 'deletePrivate'],
+      extend: () => attachedBybitClient(Client, this.clientClock(classifyBybit)),
+    });
   }
 }

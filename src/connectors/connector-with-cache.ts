@@ -12,6 +12,7 @@ import type { RequestWindow } from '../clock/request-window.js';
 import { type ConnectorRef, type Exchange, parseConnectorRef } from '../events/connector.js';
 import { clockScopeOf } from '../exchanges/clock-scope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchanges/exchange-adapter.js';
+import { AttachedClock, type AttachedClockParts } from './attached-clock.js';
 import { type ClockOfProcess, clockOfProcess } from './clocks-of-process.js';
 import { type ExchangeTime, exchangeTimeOf, uncertainError } from './exchange-time.js';
 import { type InitCourse, initialise } from './init.js';
@@ -37,6 +38,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   readonly #offset: OffsetInUse;
   readonly #learner: OffsetLearner;
   #initialising: Promise<InitResult> | undefined;
+  #clientClock: AttachedClock | undefined;
   #isClosed = false;
 
   /** @throws InvalidInputError for anything malformed, before any network call */
@@ -156,6 +158,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
    */
   async timestampRefused(): Promise<void> {
     void this.#offset.state;
+    this.adapter.timestampRefused(this.#cache.clock.now());
     await this.#time.upkeep.refused(this.#learner);
   }
 
@@ -193,6 +196,23 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   exchangeNow(): number {
     this.#checkBound();
     return Math.floor(this.#cache.clock.now() + this.#offset.applied.offsetMs);
+  }
+
+  /** For clients of the user's own; see attach() of each exchange's connector. */
+  protected clientClock(classify: AttachedClockParts['classify']): AttachedClock {
+    this.#clientClock ??= new AttachedClock({
+      name: this.constructor.name,
+      ref: this.ref,
+      cache: this.#cache,
+      adapter: this.adapter,
+      offset: this.#offset,
+      learner: this.#learner,
+      time: this.#time,
+      classify,
+      isClosed: () => this.#isClosed,
+      timestampSafe: () => this.timestampSafe(),
+    });
+    return this.#clientClock;
   }
 
   /** @throws ExchangeError */

@@ -108,6 +108,19 @@ export class OffsetLearner implements Keeper {
     });
   }
 
+  /** As {@link sampled}, of an answer to somebody else's request: it is neither a sync's nor a verification's. */
+  overheard(sample: ClockSample): void {
+    if (this.#phase === 'ready') this.sampled(sample);
+  }
+
+  edgeOverheard(edge: ClockSample, stamp: ClockSample | undefined): void {
+    if (this.#phase === 'ready') this.edgeShown(edge, stamp);
+  }
+
+  overheardAcceptance(request: AnsweredRequest | undefined): void {
+    if (this.#phase === 'ready') this.accepted(request);
+  }
+
   /** The clock in front of the exchange, as an answer showed it; with the exchange's, where that was in it too. */
   edgeShown(edge: ClockSample, stamp: ClockSample | undefined): void {
     if (stamp) this.#parts.edge.compared(this.ref, stamp, edge);

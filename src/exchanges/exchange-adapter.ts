@@ -74,6 +74,8 @@ export interface FundingRate {
 
 export interface ExchangeAdapter {
   readonly exchange: Exchange;
+  /** Without a slash at the end. */
+  readonly baseUrl: string;
   /** Which timestamps the exchange takes. */
   readonly range: AcceptedRange;
   /** Opens a connection for a call that is about to follow; sends nothing, never fails. */
@@ -92,6 +94,12 @@ export interface ExchangeAdapter {
   verifyAccount(again?: 'late'): Promise<AnsweredRequest | undefined>;
   /** Linear perpetuals, e.g. `BTCUSDT` (Bybit) or `BTC-USDT` (BingX); unsigned. @throws ExchangeError */
   fundingRate(symbol: string): Promise<FundingRate>;
+  /**
+   * A request that this adapter did not make was refused for its timestamp: a server time that is behind an earlier one
+   * is then a step of the exchange's clock, and no mistake.
+   * @param sentAtMs by the local clock
+   */
+  timestampRefused(sentAtMs: number): void;
   /** How many samples were dropped so far, by what was wrong with them. */
   badSamples(): ProblemCounts;
   /** Closes kept-alive connections. */

@@ -27,6 +27,8 @@ export interface SampleIntake {
    *   none that can be believed
    */
   refusal(reply: HttpReply, stamp: unknown, isTimestamp: boolean): ClockSample | undefined;
+  /** A request of somebody else's, sent at `sentAtMs`, was refused for its timestamp: a step of the clock is likely. */
+  timestampRefused(sentAtMs: number): void;
   /**
    * A sample that was asked for. Where the first is no good, but that may be this host's doing or a step of the
    * exchange's clock, it is asked once more: that shows which.
@@ -92,6 +94,8 @@ export function createSampleIntake(options: IntakeOptions): SampleIntake {
       if (isTimestamp) gate.refusedTimestamp(reply.sentAtMs);
       return take(reply, stamp, 'refusal');
     },
+
+    timestampRefused: sentAtMs => gate.refusedTimestamp(sentAtMs),
 
     async measure(ask) {
       for (let isSecond = false; ; isSecond = true) {

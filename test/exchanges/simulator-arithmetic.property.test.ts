@@ -165,7 +165,7 @@ describe('knobs', () => {
     { skew: 5 },
     { asymmetry: 2 },
     { latencyMs: { time: -1 } },
-    { latencyMs: { order: 1 } },
+    { latencyMs: { orders: 1 } },
     { outage: 'partial' },
     { rateLimit: { requests: 1 } },
     { driftPpm: Number.NaN },

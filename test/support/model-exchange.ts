@@ -97,6 +97,7 @@ export function modelAdapter(
 
   return {
     exchange,
+    baseUrl: 'https://model.invalid',
     range: DEFAULT_RANGE,
     openConnection() {},
     serverTime: () =>
@@ -112,6 +113,7 @@ export function modelAdapter(
       return asked.request;
     },
     fundingRate: () => Promise.reject(new Error('not modelled')),
+    timestampRefused() {},
     badSamples: () => intake.counts(),
     close() {},
   };

@@ -127,6 +127,7 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
 
   return {
     exchange: exchange.exchange,
+    baseUrl: 'https://model.invalid',
     range: DEFAULT_RANGE,
 
     openConnection() {},
@@ -160,6 +161,8 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
       intake.response(asked.reply, isBybit ? stamp : undefined);
       return { symbol, rate: 0, nextFundingTimeMs: 0 };
     },
+
+    timestampRefused() {},
 
     badSamples: () => intake.counts(),
     close() {},

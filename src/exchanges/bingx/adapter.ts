@@ -69,6 +69,7 @@ export function createBingxAdapter(
 
   return {
     exchange: 'BINGX',
+    baseUrl: settings.baseUrl,
     range: { recvWindowMs, earlyLimitMs },
 
     openConnection() {
@@ -107,6 +108,7 @@ export function createBingxAdapter(
       return rate;
     },
 
+    timestampRefused: sentAtMs => intake.timestampRefused(sentAtMs),
     badSamples: () => intake.counts(),
 
     close() {

@@ -74,6 +74,7 @@ export function createBybitAdapter(
 
   return {
     exchange: 'BYBIT',
+    baseUrl: settings.baseUrl,
     range: { recvWindowMs, earlyLimitMs },
 
     openConnection() {
@@ -108,6 +109,7 @@ export function createBybitAdapter(
       return rate;
     },
 
+    timestampRefused: sentAtMs => intake.timestampRefused(sentAtMs),
     badSamples: () => intake.counts(),
 
     close() {

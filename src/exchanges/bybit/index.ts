@@ -1,3 +1,4 @@
 export { createBybitAdapter } from './adapter.js';
+export { attachedBybitClient, type BybitRestClient, type BybitRestClientClass } from './attached-client.js';
 export { classifyBybit } from './error-classes.js';
 export { rehearseBybit } from './rehearsal.js';

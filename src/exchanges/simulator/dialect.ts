@@ -11,6 +11,8 @@ export interface ReceivedRequest {
   /** Exactly as it was sent, without the question mark. */
   readonly rawQuery: string;
   readonly headers: IncomingHttpHeaders;
+  /** Exactly as it was sent; empty for a GET. */
+  readonly body: string;
 }
 
 export interface World {
@@ -30,16 +32,27 @@ export interface Answer {
   /** Serialised as JSON, a string as it is. */
   readonly body: Readonly<Record<string, unknown>> | string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The order that was executed, whatever becomes of the answer. */
+  readonly executed?: ExecutedOrder | undefined;
+}
+
+export interface ExecutedOrder {
+  readonly symbol: string;
+  readonly side: string;
+  /** The client's own name for it; empty where it gave none. */
+  readonly clientOrderId: string;
 }
 
 export interface Endpoint {
   readonly route: Exclude<Route, 'other'>;
+  /** Default `GET`. */
+  readonly method?: 'POST';
   answer(request: ReceivedRequest, world: World): Answer;
 }
 
 export interface Dialect {
   readonly exchange: Exchange;
-  /** What there is to GET, by path; anything else is a page that was not found. */
+  /** By path; anything else, and another method, is a page that was not found. */
   readonly endpoints: Readonly<Record<string, Endpoint>>;
   /** A refusal in the exchange's envelope. `message` defaults to what the exchange says with that code. */
   refuse(code: number, message: string | undefined, world: World): Answer;

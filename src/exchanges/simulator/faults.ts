@@ -38,6 +38,8 @@ const faultSchema = z.discriminatedUnion('kind', [
   z.strictObject({ ...target, kind: z.literal('hang') }),
   /** The connection is reset instead of an answer. */
   z.strictObject({ ...target, kind: z.literal('reset') }),
+  /** Judged, and executed if it is an order; then the connection is reset in place of the answer. */
+  z.strictObject({ ...target, kind: z.literal('lost') }),
   /** The connection ends in the middle of the answer's body. */
   z.strictObject({ ...target, kind: z.literal('cut') }),
 ]);

@@ -1,5 +1,6 @@
 /** The exchange simulator, as others import it. */
 export { DEMO_ACCOUNT_COUNT, demoAccount } from './accounts.js';
+export type { ExecutedOrder } from './dialect.js';
 export type { Fault } from './faults.js';
 export { COINS } from './funding.js';
 export { DEFAULT_KNOBS, type ExchangeKnobs, KNOB_DESCRIPTIONS, type KnobPatch } from './knobs.js';

@@ -7,7 +7,7 @@ import { InvalidInputError } from '../../errors.js';
 import { TOLD_TIMES, type ToldTime } from './told-time.js';
 
 /** The endpoints, by what they are for; `other` is any path that the exchange does not have. */
-export const ROUTES = ['time', 'verify', 'funding', 'other'] as const;
+export const ROUTES = ['time', 'verify', 'funding', 'order', 'other'] as const;
 export type Route = (typeof ROUTES)[number];
 
 const milliseconds = z.number().min(0).max(600_000);
@@ -16,7 +16,9 @@ const patchSchema = z
   .strictObject({
     skewMs: z.number().min(-1e10).max(1e10),
     driftPpm: z.number().min(-1e5).max(1e5),
-    latencyMs: z.strictObject({ time: milliseconds, verify: milliseconds, funding: milliseconds }).partial(),
+    latencyMs: z
+      .strictObject({ time: milliseconds, verify: milliseconds, funding: milliseconds, order: milliseconds })
+      .partial(),
     jitterMs: milliseconds,
     asymmetry: z.number().min(0).max(1),
     outage: z.enum(['none', 'refuse', 'hang', 'reset']),
@@ -63,7 +65,7 @@ export interface ExchangeKnobs {
 export const DEFAULT_KNOBS: ExchangeKnobs = {
   skewMs: 0,
   driftPpm: 0,
-  latencyMs: { time: 1500, verify: 200, funding: 50 },
+  latencyMs: { time: 1500, verify: 200, funding: 50, order: 50 },
   jitterMs: 0,
   asymmetry: 0.5,
   outage: 'none',
@@ -82,7 +84,7 @@ export const DEFAULT_KNOBS: ExchangeKnobs = {
 export const KNOB_DESCRIPTIONS: Readonly<Record<keyof ExchangeKnobs, string>> = {
   skewMs: "how far the exchange's clock is ahead of this machine's, ms; setting it moves the clock",
   driftPpm: 'how much faster its clock runs, parts per million; setting it does not move the clock',
-  latencyMs: 'time from request to answer, ms, by purpose: time, verify, funding',
+  latencyMs: 'time from request to answer, ms, by purpose: time, verify, funding, order',
   jitterMs: 'up to so much more latency, ms, evenly spread by the seed',
   asymmetry: "share of the latency that comes before the server's stamp, 0 to 1",
   outage: 'none; refuse connections; hang without an answer; reset each connection',

@@ -39,7 +39,7 @@ export interface RequestLog {
 
 export function createRequestLog(): RequestLog {
   const records: RequestRecord[] = [];
-  const byRoute: Record<Route, number> = { time: 0, verify: 0, funding: 0, other: 0 };
+  const byRoute: Record<Route, number> = { time: 0, verify: 0, funding: 0, order: 0, other: 0 };
   const byOutcome: Record<string, number> = {};
   const counts = { connections: 0, requests: 0, accepted: 0, refused: 0, faults: 0 };
   return {

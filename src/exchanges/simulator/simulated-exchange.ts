@@ -15,6 +15,7 @@ import {
   type Answer,
   type Dialect,
   type Endpoint,
+  type ExecutedOrder,
   httpAnswer,
   MAINTENANCE_PAGE,
   PAGE_NOT_FOUND,
@@ -31,6 +32,7 @@ import { createRequestLog, type RequestLog } from './request-log.js';
 import { toldTime } from './told-time.js';
 
 const UNSIGNED = 'unsigned';
+const MAX_BODY_BYTES = 100_000;
 
 export interface SimulatedExchangeOptions {
   readonly dialect: Dialect;
@@ -53,6 +55,8 @@ export interface SimulatedExchange {
   step(ms: number): void;
   fault(fault: Fault): void;
   clearFaults(): void;
+  /** In the order in which they were executed, answered or not. */
+  executed(): readonly ExecutedOrder[];
   close(): Promise<void>;
 }
 
@@ -68,6 +72,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
   let faults: readonly Fault[] = [];
   let limiter = createRateLimiter();
   let lastToldMs: number | undefined;
+  const executed: ExecutedOrder[] = [];
 
   const after = (ms: number, action: () => void) => {
     if (ms <= 0) return action();
@@ -79,8 +84,10 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
   };
 
   function serve(received: ReceivedRequest, response: ServerResponse): void {
-    const isKnown = received.method === 'GET' && Object.hasOwn(dialect.endpoints, received.path);
-    const endpoint = isKnown ? dialect.endpoints[received.path] : undefined;
+    const known = Object.hasOwn(dialect.endpoints, received.path)
+      ? dialect.endpoints[received.path]
+      : undefined;
+    const endpoint = received.method === (known?.method ?? 'GET') ? known : undefined;
     const route = endpoint?.route ?? 'other';
     const record = (outcome: string, isAccepted: boolean) => {
       log.add({
@@ -112,15 +119,14 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     const latency = drawLatency(knobs, route, random);
     after(latency.beforeStampMs + (fault?.kind === 'delay' ? fault.delayMs : 0), () => {
       const answer = tell(received, endpoint, fault);
-      record(
-        fault?.kind === 'cut'
-          ? 'cut'
-          : answer.code === undefined
-            ? `HTTP ${answer.status}`
-            : String(answer.code),
-        answer.code === 0 && fault?.kind !== 'cut',
-      );
-      after(latency.afterStampMs, () => send(response, answer, fault));
+      if (answer.executed) executed.push(answer.executed);
+      const isLost = fault?.kind === 'cut' || fault?.kind === 'lost';
+      const told = answer.code === undefined ? `HTTP ${answer.status}` : String(answer.code);
+      record(isLost ? fault.kind : told, answer.code === 0 && !isLost);
+      after(latency.afterStampMs, () => {
+        if (fault?.kind === 'lost') response.socket?.resetAndDestroy();
+        else send(response, answer, fault);
+      });
     });
   }
 
@@ -174,9 +180,20 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
   const server: LoopbackServer = await startLoopbackServer(
     options.port,
     (request, response) => {
-      // No endpoint here has a body; one that comes is let run out.
-      request.resume();
-      serve(receivedOf(request), response);
+      if (request.method === 'GET') {
+        // It should have no body; one that comes is let run out.
+        request.resume();
+        serve(receivedOf(request, ''), response);
+        return;
+      }
+      const chunks: Buffer[] = [];
+      let size = 0;
+      request.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > MAX_BODY_BYTES) request.destroy();
+        else chunks.push(chunk);
+      });
+      request.on('end', () => serve(receivedOf(request, Buffer.concat(chunks).toString()), response));
     },
     log.connected,
   );
@@ -207,6 +224,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     clearFaults() {
       faults = [];
     },
+    executed: () => [...executed],
     async close() {
       for (const timer of timers) clearTimeout(timer);
       timers.clear();
@@ -215,7 +233,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
   };
 }
 
-function receivedOf(request: IncomingMessage): ReceivedRequest {
+function receivedOf(request: IncomingMessage, body: string): ReceivedRequest {
   const url = request.url ?? '/';
   const question = url.indexOf('?');
   return {
@@ -223,6 +241,7 @@ function receivedOf(request: IncomingMessage): ReceivedRequest {
     path: question < 0 ? url : url.slice(0, question),
     rawQuery: question < 0 ? '' : url.slice(question + 1),
     headers: request.headers,
+    body,
   };
 }
 

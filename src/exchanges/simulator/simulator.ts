@@ -9,7 +9,7 @@ import { type Accounts, demoAccounts } from './accounts.js';
 import { bingxDialect } from './bingx-dialect.js';
 import { bybitDialect } from './bybit-dialect.js';
 import { startControlDoor } from './control-door.js';
-import type { Dialect } from './dialect.js';
+import type { Dialect, ExecutedOrder } from './dialect.js';
 import { type Fault, parseFault } from './faults.js';
 import { applyPatch, DEFAULT_KNOBS, type ExchangeKnobs, type KnobPatch, parseKnobPatch } from './knobs.js';
 import { hashOf, seededRandom } from './random.js';
@@ -66,6 +66,8 @@ export interface ExchangeSimulator {
   /** The last 10 000 requests of each exchange, oldest first, Bybit's before BingX's. */
   requests(exchange?: Exchange): readonly RequestRecord[];
   counters(exchange: Exchange): Counters;
+  /** The orders it executed, whether their senders ever learned of it or not. */
+  executed(exchange: Exchange): readonly ExecutedOrder[];
   state(): SimulatorState;
   /** Ends every connection at once, with what was still to be answered. */
   close(): Promise<void>;
@@ -148,6 +150,7 @@ function steer(
     serverTimeMs: exchange => exchanges[exchange].serverTimeMs(),
     requests: exchange => meant(exchange).flatMap(each => each.log.records()),
     counters: exchange => exchanges[exchange].log.counters(),
+    executed: exchange => exchanges[exchange].executed(),
     state: () => ({
       controlUrl: controlUrl(),
       seed,

@@ -1,0 +1,257 @@
+/**
+ * A class of bybit-api's REST client that goes by a connector's clock: the user's own class, from the user's own copy
+ * of the SDK, extended by what the SDK leaves open to be extended.
+ *
+ *   `fetchTimeOffset()`              the timestamp, minus `Date.now()`, to which the SDK adds it
+ *   `networkOptions.adapter`         times the request around the adapter that would have sent it
+ *   `getPrivate`, `postPrivate`, …   each call's last word: the retry is a second call of the SDK's own, which builds
+ *                                    and signs anew
+ *
+ * Nothing private is read or replaced, so nothing is patched that a release may move. Between these three a call has no
+ * name of its own: several run at once, and the SDK hands nothing through. So what the adapter learned of an answer
+ * travels in the answer, under a symbol, which the SDK copies with the rest of it (`Object.assign`); it is taken out
+ * before the caller sees it. And the signature is found again by the timestamp in the request's header.
+ *
+ * The parsed body is looked at where axios has parsed it (`transformResponse`), so that it is parsed once.
+ */
+import { createRequire } from 'node:module';
+import { InvalidInputError } from '../../errors.js';
+import type { ClientClock, ClientSignature } from '../client-clock.js';
+import type { ExchangeError } from '../exchange-adapter.js';
+import { asObject } from '../json.js';
+import { RecentSignatures } from '../recent-signatures.js';
+import { retryAfterMs } from '../retry-after.js';
+
+/** What is used of a `RestClientV5`, of whichever version and copy of the SDK. */
+export interface BybitRestClient {
+  fetchTimeOffset(): Promise<number>;
+  getPrivate(endpoint: string, params?: unknown): Promise<unknown>;
+  postPrivate(endpoint: string, params?: unknown): Promise<unknown>;
+  // biome-ignore lint/suspicious/noExplicitAny: the SDK has a type of its own for what it takes.
+  postPrivateFile(endpoint: string, params?: any): Promise<unknown>;
+  deletePrivate(endpoint: string, params?: unknown): Promise<unknown>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a mixin's base must be declared so.
+export type BybitRestClientClass = new (...args: any[]) => BybitRestClient;
+
+interface AxiosConfig {
+  readonly method?: string;
+  readonly url?: string;
+  readonly headers?: unknown;
+  transformResponse?: unknown;
+}
+interface AxiosResponse {
+  readonly status: number;
+}
+type AxiosAdapter = (config: AxiosConfig) => Promise<AxiosResponse>;
+type Transform = (this: unknown, data: unknown, headers: Headers, status: number) => unknown;
+type Headers = Readonly<Record<string, string | undefined>>;
+
+/** On an answer that refuses the timestamp, on its way from the adapter to the call. */
+const REFUSED = Symbol('connector-state: refused for the timestamp');
+type Marked = Record<string | symbol, unknown>;
+
+/**
+ * Of these the exchange has looked at nothing but the timestamp. -1 ("request expired") is known from users only: what
+ * it means for an order is not documented, so that only what changes nothing is sent again for it.
+ */
+const REFUSED_UNEXECUTED = 10002;
+
+/**
+ * @param Client a `RestClientV5`, or a subclass
+ * @returns a subclass of it
+ */
+export function attachedBybitClient<C extends BybitRestClientClass>(Client: C, clock: ClientClock): C {
+  class Attached extends Client {
+    readonly #calls: Calls;
+
+    // biome-ignore lint/suspicious/noExplicitAny: a mixin's constructor must be declared so.
+    constructor(...args: any[]) {
+      const [options = {}, network = {}, ...rest] = args;
+      const calls = new Calls(clock, network.adapter);
+      super(optionsOver(options, clock), { ...network, adapter: calls.adapter }, ...rest);
+      this.#calls = calls;
+    }
+
+    override fetchTimeOffset(): Promise<number> {
+      return this.#calls.offset();
+    }
+
+    override getPrivate(endpoint: string, params?: unknown): Promise<unknown> {
+      return this.#calls.call(() => super.getPrivate(endpoint, params));
+    }
+
+    override postPrivate(endpoint: string, params?: unknown): Promise<unknown> {
+      return this.#calls.call(() => super.postPrivate(endpoint, params));
+    }
+
+    override postPrivateFile(endpoint: string, params?: unknown): Promise<unknown> {
+      return this.#calls.call(() => super.postPrivateFile(endpoint, params));
+    }
+
+    override deletePrivate(endpoint: string, params?: unknown): Promise<unknown> {
+      return this.#calls.call(() => super.deletePrivate(endpoint, params));
+    }
+  }
+  Object.defineProperty(Attached, 'name', { value: Client.name });
+  return Attached;
+}
+
+/** @throws InvalidInputError when they are of another host, whose clock is another one */
+function optionsOver(options: Record<string, unknown>, clock: ClientClock): Record<string, unknown> {
+  const { baseUrl, testnet, demoTrading, apiRegion } = options;
+  const named = typeof baseUrl === 'string' ? baseUrl.replace(/\/+$/, '') : clock.baseUrl;
+  const isOther =
+    named !== clock.baseUrl ||
+    (testnet !== undefined && Boolean(testnet) !== (clock.environment === 'TESTNET')) ||
+    Boolean(demoTrading) ||
+    (apiRegion !== undefined && baseUrl === undefined);
+  if (isOther) {
+    throw new InvalidInputError(
+      `an attached RestClientV5 speaks to its connector's host, ${clock.baseUrl} (${clock.environment}), by whose clock it signs: leave out baseUrl, testnet, demoTrading and apiRegion, or attach to a connector with that baseUrl`,
+    );
+  }
+  return {
+    recv_window: clock.recvWindowMs,
+    ...options,
+    baseUrl: clock.baseUrl,
+    // The SDK asks for the offset before each signature, and never by a timer of its own.
+    enable_time_sync: false,
+    syncTimeBeforePrivateRequests: true,
+  };
+}
+
+/** The calls of one client. */
+class Calls {
+  readonly #clock: ClientClock;
+  readonly #send: unknown;
+  readonly #signatures = new RecentSignatures();
+
+  /** @param send axios's adapter for them, as the user gave it; undefined: axios's own */
+  constructor(clock: ClientClock, send: unknown) {
+    this.#clock = clock;
+    this.#send = send;
+  }
+
+  async offset(): Promise<number> {
+    const signature = await this.#clock.sign();
+    this.#signatures.add(signature);
+    return signature.timestampMs - Date.now();
+  }
+
+  async call(send: () => Promise<unknown>): Promise<unknown> {
+    const first = await settled(send());
+    const refusal = takeRefusal(first);
+    if (!refusal || !(await this.#clock.heal(refusal))) return unsettled(first);
+    const second = await settled(send());
+    takeRefusal(second);
+    return unsettled(second);
+  }
+
+  readonly adapter: AxiosAdapter = config => {
+    const clock = this.#clock;
+    const sentAtMs = clock.now();
+    const sentAtWallMs = clock.wall();
+    let receivedAtMs = Number.NaN;
+    let wallRoundTripMs = Number.NaN;
+    const received: Transform = data => {
+      receivedAtMs = clock.now();
+      wallRoundTripMs = clock.wall() - sentAtWallMs;
+      return data;
+    };
+    const parsed: Transform = (data, headers, status) => {
+      this.#answered(config, data, headers, status, { sentAtMs, receivedAtMs, wallRoundTripMs });
+      return data;
+    };
+    config.transformResponse = [received, ...([config.transformResponse ?? []].flat() as unknown[]), parsed];
+    return sendBy(this.#send, config);
+  };
+
+  #answered(
+    config: AxiosConfig,
+    data: unknown,
+    headers: Headers,
+    status: number,
+    times: { sentAtMs: number; receivedAtMs: number; wallRoundTripMs: number },
+  ): void {
+    const body = asObject(data) as Marked | undefined;
+    const { retCode, retMsg } = body ?? {};
+    const method = (config.method ?? 'get').toUpperCase();
+    const code = Number.isInteger(retCode) ? (retCode as number) : undefined;
+    const refusal = this.#clock.answered({
+      endpoint: `${method} ${pathOf(config.url ?? '')}`,
+      status,
+      headers,
+      code,
+      message: typeof retMsg === 'string' ? retMsg : typeof data === 'string' ? data.slice(0, 1000) : '',
+      stamp: body?.time,
+      ...times,
+      signed: this.#signedBy(config.headers as Headers | undefined),
+    });
+    if (!refusal || !body) return;
+    if (refusal.retryAfterMs !== undefined) body.retryAfterMs = refusal.retryAfterMs;
+    const isUnexecuted = code === REFUSED_UNEXECUTED || method === 'GET';
+    if (refusal.reason === 'timestamp' && refusal.request && isUnexecuted) body[REFUSED] = refusal;
+  }
+
+  #signedBy(headers: Headers | undefined): (ClientSignature & { readonly recvWindowMs: number }) | undefined {
+    const timestampMs = Number(headers?.['X-BAPI-TIMESTAMP'] ?? Number.NaN);
+    const recvWindowMs = Number(headers?.['X-BAPI-RECV-WINDOW'] ?? Number.NaN);
+    if (!Number.isFinite(timestampMs) || !Number.isFinite(recvWindowMs)) return undefined;
+    const signature = this.#signatures.take(timestampMs);
+    return signature && { timestampMs, signedAtMs: signature.signedAtMs, recvWindowMs };
+  }
+}
+
+type Settled = { readonly value: unknown } | { readonly error: unknown };
+
+const settled = (call: Promise<unknown>): Promise<Settled> =>
+  call.then(
+    value => ({ value }),
+    error => ({ error }),
+  );
+
+function unsettled(outcome: Settled): unknown {
+  if ('value' in outcome) return outcome.value;
+  const error = asObject(outcome.error) as Marked | undefined;
+  const waitMs = error && waitOf(error);
+  if (error && waitMs !== undefined) error.retryAfterMs = waitMs;
+  throw outcome.error;
+}
+
+/** How long to wait, of an error of the SDK's for an answer other than 2xx. */
+function waitOf({ body, headers }: Marked): number | undefined {
+  const told = (asObject(body) as Marked | undefined)?.retryAfterMs;
+  if (typeof told === 'number') return told;
+  return asObject(headers) ? retryAfterMs(headers as Headers, '', undefined) : undefined;
+}
+
+/** As the SDK hands the body on: as the result, as the error (`throwExceptions`), or in an error of its own or axios's. */
+function takeRefusal(outcome: Settled): ExchangeError | undefined {
+  const told = ('value' in outcome ? outcome.value : outcome.error) as Marked | undefined;
+  const response = asObject(asObject(told)?.response) as Marked | undefined;
+  for (const each of [told, asObject(told)?.body, response?.data]) {
+    const holder = asObject(each) as Marked | undefined;
+    const refusal = holder?.[REFUSED];
+    if (!holder || !refusal) continue;
+    delete holder[REFUSED];
+    return refusal as ExchangeError;
+  }
+  return undefined;
+}
+
+const pathOf = (url: string): string => url.replace(/^[a-z]+:\/\/[^/]+/i, '').replace(/\?.*$/s, '');
+
+interface Axios {
+  readonly defaults: { readonly adapter: unknown };
+  getAdapter(adapter: unknown, config: AxiosConfig): AxiosAdapter;
+}
+let axios: Axios | undefined;
+
+function sendBy(adapter: unknown, config: AxiosConfig): Promise<AxiosResponse> {
+  if (typeof adapter === 'function') return adapter(config);
+  // The one that the SDK uses, which need not be at the top of node_modules.
+  axios ??= createRequire(createRequire(import.meta.url).resolve('bybit-api'))('axios') as Axios;
+  return axios.getAdapter(adapter ?? axios.defaults.adapter, config)(config);
+}

@@ -1,0 +1,60 @@
+/**
+ * The connector's clock, as a client of the user's own goes by it: an SDK's client that builds, signs, sends and reads
+ * its requests itself, and only asks what time it is.
+ *
+ *   before it signs      {@link ClientClock.sign}: the timestamp, measured first where that is needed
+ *   with each answer     {@link ClientClock.answered}: stamp, acceptance and refusal are evidence
+ *   refused for time     {@link ClientClock.heal}, and then the request is signed and sent once more
+ *
+ * A request that was refused for its timestamp was refused before it was executed, so that sending it again cannot
+ * execute it twice. That holds for no other failure: no answer, half an answer, and an error of the exchange's own may
+ * each follow an order that was placed. Nothing else is ever sent again.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Environment } from '../events/connector.js';
+import type { ExchangeError } from './exchange-adapter.js';
+
+/** What one request is signed with. */
+export interface ClientSignature {
+  /** Whole epoch milliseconds by the exchange's clock. */
+  readonly timestampMs: number;
+  /** By this host's clock. */
+  readonly signedAtMs: number;
+}
+
+/** An answer of a client's, whole. Times are by {@link ClientClock.now}. */
+export interface ClientAnswer {
+  /** Method and path, without the query. */
+  readonly endpoint: string;
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** The exchange's own, 0 for yes; undefined when it is not the exchange that speaks. */
+  readonly code: number | undefined;
+  readonly message: string;
+  /** The exchange's clock in the answer, unlooked at. */
+  readonly stamp: unknown;
+  readonly sentAtMs: number;
+  readonly receivedAtMs: number;
+  readonly wallRoundTripMs: number;
+  /** Undefined for a public request. */
+  readonly signed?: (ClientSignature & { readonly recvWindowMs: number }) | undefined;
+}
+
+export interface ClientClock {
+  readonly environment: Environment;
+  /** The host whose clock this is, without a slash at the end. */
+  readonly baseUrl: string;
+  readonly recvWindowMs: number;
+  /** This host's clock, epoch milliseconds. */
+  now(): number;
+  wall(): number;
+  /** @throws ConnectorStateError `CLOSED`, ClockUncertainError `CLOCK_UNCERTAIN` */
+  sign(): Promise<ClientSignature>;
+  /** Never throws. @returns what the exchange said when it did not say yes */
+  answered(answer: ClientAnswer): ExchangeError | undefined;
+  /**
+   * @param refusal for the timestamp
+   * @returns whether the request is to be signed and sent once more; never rejects
+   */
+  heal(refusal: ExchangeError): Promise<boolean>;
+}
