@@ -5,7 +5,9 @@ import { projections as allProjections, type Projection, type TableRow } from '.
 import type { EventStore } from '../../src/event-store/event-store.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
 import type { KnownEvent, NewEvent, StoredEvent } from '../../src/events/event.js';
+import { silentLogger } from '../../src/logging.js';
 import { pg } from '../../src/postgres/driver.js';
+import { createPool } from '../../src/postgres/pool.js';
 import { createProjector, type Projector, type ProjectorOptions } from '../../src/projector/index.js';
 import { decodeRow } from '../../src/projector/row-codec.js';
 import { tableSql } from '../../src/projector/table-sql.js';
@@ -33,8 +35,8 @@ const HINTED_POLL_MS = 10;
 
 export async function createHarness(options: { migrated?: boolean } = {}): Promise<Harness> {
   const database = await createTestDatabase(options);
-  const pool = new pg.Pool({ connectionString: database.url, max: 8 });
-  pool.on('error', () => undefined);
+  // As everything gets it: a connection that breaks while it is lent out ends no process.
+  const pool = createPool({ connectionString: database.url, max: 8, log: silentLogger });
   const store = createPostgresEventStore({ pool, pollIntervalMs: HINTED_POLL_MS });
 
   const events = async () => {

@@ -18,6 +18,8 @@ const MEASURED = ['23.10.8', '24.2.0'];
 
 export async function checkEventStore({ store, identify, rehearse }: OpenedEventStore): Promise<Check> {
   try {
+    // First, because it knows a name that does not exist from a server that is away.
+    await identify();
     const rehearsal = await rehearse?.();
     if (rehearsal && rehearsal.problems.length > 0) {
       return fail(
@@ -26,7 +28,6 @@ export async function checkEventStore({ store, identify, rehearse }: OpenedEvent
         'grant what `connector-state doctor --store-rights` prints',
       );
     }
-    await identify();
     const head = await store.head();
     const who = rehearsal
       ? `${versionOf(rehearsal)} at ${rehearsal.node} answers, and may be read and written`
