@@ -12,6 +12,8 @@ import { statementNames } from '../postgres/statement-names.js';
 import { type LookupKey, lookupOver } from './lookup.js';
 import { isMigrated } from './schema-version.js';
 
+const REHEARSAL_DEADLINE_MS = 1_000;
+
 export const NOBODY: LookupKey = { cacheKey: '', exchange: 'BYBIT', environment: 'MAINNET' };
 
 /**
@@ -29,10 +31,12 @@ export async function openFirstConnection(
   let isSound = false;
   try {
     const migrated = isMigrated(client);
+    // A table that somebody has locked must not hold this connection: it may be the only one.
+    const signal = AbortSignal.timeout(REHEARSAL_DEADLINE_MS);
     const options = {
       now: () => clock.now(),
       wall: () => clock.wall(),
-      signal: new AbortController().signal,
+      signal,
     };
     // Whatever is wrong, the first true lookup meets it too, and says so.
     const rehearsed = lookupOver(client, [NOBODY], statementNames(pool, namedStatements), options).catch(
@@ -40,7 +44,7 @@ export async function openFirstConnection(
     );
     const answer = await migrated;
     await rehearsed;
-    isSound = true;
+    isSound = !signal.aborted;
     return answer;
   } finally {
     client.release(!isSound);
