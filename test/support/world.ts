@@ -16,6 +16,7 @@ import { BingxConnectorWithCache } from '../../src/connectors/bingx-with-cache.c
 import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import type { ConnectorOptions } from '../../src/connectors/options.js';
 import type { Exchange } from '../../src/events/connector.js';
+import '../../src/events/ids.js';
 import type { KnownEvent, StoredEvent } from '../../src/events/event.js';
 import {
   type ExchangeSimulator,
@@ -27,6 +28,9 @@ import { machine } from './clocks.js';
 import { createTestDatabase } from './database.js';
 import { type KeptLog, keptLog } from './log.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
+
+// Jest cannot link a module that two dynamic imports ask for at once ("request for 'uuid' is not in cache"), as the first
+// flush of a process does: so ids.js is loaded above, before either.
 
 export const BOTH: readonly Exchange[] = ['BYBIT', 'BINGX'];
 export const SYMBOL = { BYBIT: 'BTCUSDT', BINGX: 'BTC-USDT' } as const;
