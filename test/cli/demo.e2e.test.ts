@@ -73,7 +73,7 @@ describe('connector-state demo', () => {
     // One refusal an exchange finds the step out for all ten of its connectors.
     expect(named('clock-step')).toMatchObject({ authFailures: 2 });
     // Nobody is left who knows how the exchanges' clocks stand. A guess is signed in the middle of the window, which
-    // reaches three seconds either way: of the two clocks, 2.9 and 3.1 s off, one is met and the other tells its time.
+    // reaches three seconds either way: of the two clocks, 2.9 and 3.3 s off, one is met and the other tells its time.
     expect(named('database-down')).toMatchObject({ hits: 18, misses: 2, authFailures: 1 });
     // 20 times 1.5 s of clock measurement are what the cache saves: figures of one run, in proportion.
     expect(named('uncached').totalMs).toBeGreaterThan(20 * 1_700);

@@ -25,7 +25,11 @@ it('does not read the whole log again for a table that nothing in it concerns', 
 
     await migrate(database.url);
     await store.append([shadowed()]);
-    const { events } = await createProjector({ store, pool }).catchUp();
+    // The release that brought the table had it at version 1; a later one folds it anew for a reason of its own.
+    const ofThatRelease = projections.map(each =>
+      each.name === 'shadow_outcome' ? { ...each, version: 1 } : each,
+    );
+    const { events } = await createProjector({ store, pool, projections: ofThatRelease }).catchUp();
 
     expect(events).toBe(1);
     expect((await pool.query('SELECT inits FROM shadow_outcome')).rows).toEqual([{ inits: '1' }]);

@@ -110,7 +110,7 @@ describe('round trips to the database', () => {
     const events = await createTestDatabase();
     closing({ close: () => events.drop() });
     // The relay looks at the outbox beside the operation, whenever its time has come: the least of three is the operation.
-    const runs = [];
+    const runs: Record<string, number>[] = [];
     for (let run = 0; run < 3; run++) {
       runs.push(await countAll(world, { projection: 'inline', eventStoreUrl: events.url }));
     }
