@@ -28,6 +28,7 @@ export interface AttachedClockParts extends InitParts {
   readonly classify: (code: number | undefined, message: string, status: number) => RefusalReason;
   readonly isClosed: () => boolean;
   readonly timestampSafe: () => Promise<number>;
+  readonly exchangeNow: () => number;
 }
 
 /** The turns of who heals one clock. */
@@ -96,6 +97,11 @@ export class AttachedClock implements ClientClock {
     return { timestampMs, signedAtMs: this.now() };
   }
 
+  exchangeNow(): number {
+    if (this.#parts.isClosed()) throw closed();
+    return this.#parts.exchangeNow();
+  }
+
   answered(answer: ClientAnswer): ExchangeError | undefined {
     const { classify, adapter, learner, isClosed, ref } = this.#parts;
     const { code, message, status, headers, stamp, signed, sentAtMs, receivedAtMs, wallRoundTripMs } = answer;
@@ -157,6 +163,17 @@ export class AttachedClock implements ClientClock {
       // Recorded and logged by whoever measured. The client gets the exchange's refusal, as without us.
       return false;
     }
+  }
+
+  async measure(): Promise<boolean> {
+    const { adapter, time, learner, isClosed } = this.#parts;
+    adapter.timestampRefused(this.now());
+    // What it came to is recorded where it was measured.
+    const isMeasured = await time.upkeep.refused(learner).then(
+      () => true,
+      () => false,
+    );
+    return isMeasured && !isClosed();
   }
 
   async #healInTurn(refusal: ExchangeError, turns: Turns): Promise<void> {

@@ -1,14 +1,56 @@
-import { createBingxAdapter, rehearseBingx } from '../exchanges/bingx/index.js';
+import {
+  type AttachedBingxClient,
+  attachedBingxClient,
+  type BingxAdapter,
+  type BingxClientClass,
+  classifyBingx,
+  createBingxAdapter,
+  rehearseBingx,
+} from '../exchanges/bingx/index.js';
 import { rehearseAtStart } from '../rehearsals.js';
+import { attachOnce } from './attach-once.js';
 import { ConnectorWithCache } from './connector-with-cache.js';
 import type { ConnectorOptions } from './options.js';
 
 rehearseAtStart(rehearseBingx);
 
 /** A BingX swap V2 connector that starts from remembered state. See init.ts for how. */
-export class BingxConnectorWithCache extends ConnectorWithCache {
+export class BingxConnectorWithCache extends ConnectorWithCache<BingxAdapter> {
   /** @throws InvalidInputError for anything malformed, before any network call */
   constructor(options: ConnectorOptions) {
     super('BINGX', createBingxAdapter, options);
+  }
+
+  /**
+   * A subclass of `BingxApiClient` that goes by this connector's clock, and sends over its host and connections: the
+   * SDK's own executor knows only the production host and signs another timestamp than it sends, now and then. Each
+   * signed request bears the current timestamp, measured first where that is needed (see {@link timestampSafe}), and
+   * the connector's `recvWindowMs`; each answer is evidence of the exchange's clock; a request that was refused for its
+   * timestamp is signed and sent once more. Nothing else is, but for a GET on a dead connection.
+   *
+   * Results are the SDK's, also those with a `code` other than 0, with `retryAfterMs` (milliseconds, from the answer on)
+   * where the exchange says when it takes requests again. Ids beyond 2⁵³ are strings of their digits. What the SDK would
+   * reject with an error of axios's, with key and signature in it, rejects with an `ExchangeError`. There is nothing to
+   * detach: forget the client. Once the connector is closed its signed requests reject with `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { ApiAccount, BingxApiClient } from 'bingx-api';
+   *
+   * await connector.initialize();
+   * const Client = connector.attach(BingxApiClient);
+   * const client = new Client();
+   * await client.getAccountService().getPerpetualSwapAccountAssetInformation(new ApiAccount(key, secret));
+   * ```
+   * @param Client `BingxApiClient`, or a subclass of your own that takes an executor first
+   * @throws InvalidInputError for anything else, and for a class that is attached to another connector
+   */
+  attach<C extends BingxClientClass>(Client: C): AttachedBingxClient<C> {
+    const attached: C = attachOnce(this, Client, {
+      what: 'BingxApiClient of bingx-api',
+      needs: ['getAccountService', 'getTradeService'],
+      extend: () => attachedBingxClient(Client, this.adapter.executorBy(this.clientClock(classifyBingx))),
+    });
+    return attached as AttachedBingxClient<C>;
   }
 }

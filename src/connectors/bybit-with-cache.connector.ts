@@ -1,6 +1,8 @@
 import {
   attachedBybitClient,
+  attachedBybitSocket,
   type BybitRestClientClass,
+  type BybitSocketClass,
   classifyBybit,
   createBybitAdapter,
   rehearseBybit,
@@ -45,11 +47,40 @@ export class BybitConnectorWithCache extends ConnectorWithCache {
    * @throws InvalidInputError for anything else, and for a class that is attached to another connector; the subclass's
    *   constructor for `baseUrl`, `testnet`, `demoTrading` or `apiRegion` of another host than the connector's
    */
-  attach<C extends BybitRestClientClass>(Client: C): C {
+  attach<C extends BybitRestClientClass>(Client: C): C;
+  /**
+   * The same of `WebsocketClient` and `WebsocketAPIClient`: each login and each order bears the exchange's time, measured
+   * first where that is needed; an order that was refused for its timestamp (10002) is sent once more. A login that
+   * cannot be signed, because the connector was closed or has no clock to sign by, is emitted as `exception`.
+   *
+   * @example
+   * ```ts
+   * import { WebsocketClient } from 'bybit-api';
+   *
+   * const Socket = connector.attach(WebsocketClient);
+   * const socket = new Socket({ key, secret });
+   * socket.subscribeV5('order', 'linear');
+   * ```
+   * @throws InvalidInputError as above
+   */
+  attach<C extends BybitSocketClass>(Client: C): C;
+  attach(Client: BybitRestClientClass | BybitSocketClass): BybitRestClientClass | BybitSocketClass {
+    if (isSocket(Client)) {
+      return attachOnce(this, Client, {
+        what: 'WebsocketClient or WebsocketAPIClient of bybit-api',
+        needs: [],
+        extend: () => attachedBybitSocket(Client, this.clientClock(classifyBybit)),
+      });
+    }
     return attachOnce(this, Client, {
-      what: 'RestClientV5 of bybit-api',
+      what: 'RestClientV5, WebsocketClient or WebsocketAPIClient of bybit-api',
       needs: ['fetchTimeOffset', 'getPrivate', 'postPrivate', 'postPrivateFile', 'deletePrivate'],
       extend: () => attachedBybitClient(Client, this.clientClock(classifyBybit)),
     });
   }
+}
+
+function isSocket(Client: unknown): Client is BybitSocketClass {
+  const prototype = typeof Client === 'function' ? (Client.prototype as object | undefined) : undefined;
+  return prototype !== undefined && ('getTimeOffsetMs' in prototype || 'getWSClient' in prototype);
 }

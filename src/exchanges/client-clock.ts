@@ -50,6 +50,11 @@ export interface ClientClock {
   wall(): number;
   /** @throws ConnectorStateError `CLOSED`, ClockUncertainError `CLOCK_UNCERTAIN` */
   sign(): Promise<ClientSignature>;
+  /**
+   * The exchange's time without bias, for what is no timestamp of a request: whole epoch milliseconds.
+   * @throws ConnectorStateError `CLOSED`, ClockUncertainError `CLOCK_UNCERTAIN`
+   */
+  exchangeNow(): number;
   /** Never throws. @returns what the exchange said when it did not say yes */
   answered(answer: ClientAnswer): ExchangeError | undefined;
   /**
@@ -57,4 +62,6 @@ export interface ClientClock {
    * @returns whether the request is to be signed and sent once more; never rejects
    */
   heal(refusal: ExchangeError): Promise<boolean>;
+  /** As {@link heal}, of a refusal that no request over HTTP got: the exchange is asked for its time. Never rejects. */
+  measure(): Promise<boolean>;
 }

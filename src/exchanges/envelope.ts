@@ -77,7 +77,7 @@ export function openEnvelope(
 }
 
 /** A whole number, be it sent as a string. */
-function codeOf(told: unknown): number | undefined {
+export function codeOf(told: unknown): number | undefined {
   const code = typeof told === 'string' && /^-?\d{1,15}$/.test(told) ? Number(told) : told;
   return Number.isInteger(code) ? (code as number) : undefined;
 }

@@ -3,6 +3,7 @@ import type { AnsweredRequest } from '../../clock/answers.js';
 import type { ClockSample } from '../../clock/offset.js';
 import { EARLY_LIMIT_MS } from '../../clock/request-window.js';
 import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adapter-options.js';
+import type { ClientClock } from '../client-clock.js';
 import { type Answer, openEnvelope } from '../envelope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
 import { badResponse, type RequestContext } from '../failures.js';
@@ -14,10 +15,16 @@ import { createRedactor } from '../redact.js';
 import { createSampleIntake, type TimeAnswer } from '../sample-intake.js';
 import { isServerStamp, sampleOf, stampOf } from '../server-stamp.js';
 import { Signing } from '../signing.js';
+import { AttachedExecutor } from './attached-executor.js';
 import { BINGX_ENVELOPE } from './envelope.js';
 import { ANONYMOUS, OneCallExecutor } from './executor.js';
 import { PremiumIndexEndpoint } from './premium-index-endpoint.js';
-import { AccountService, ApiAccount, BingxGetServerTimeEndpoint } from './sdk.js';
+import {
+  AccountService,
+  ApiAccount,
+  BingxGetServerTimeEndpoint,
+  type RequestExecutorInterface,
+} from './sdk.js';
 
 const DEFAULTS: ExchangeDefaults = {
   exchange: 'BINGX',
@@ -25,11 +32,16 @@ const DEFAULTS: ExchangeDefaults = {
   earlyLimitMs: EARLY_LIMIT_MS,
 };
 
+export interface BingxAdapter extends ExchangeAdapter {
+  /** For an attached client: over this adapter's host and connections. */
+  executorBy(clock: ClientClock): RequestExecutorInterface;
+}
+
 /** @throws InvalidInputError for malformed options, before anything is sent */
 export function createBingxAdapter(
   options: AdapterOptions,
   createTransport: CreateTransport = createHttpTransport,
-): ExchangeAdapter {
+): BingxAdapter {
   const settings = parseAdapterOptions(options, DEFAULTS);
   const transport = createTransport(settings);
   const redact = createRedactor(Object.values(settings.credentials));
@@ -108,6 +120,7 @@ export function createBingxAdapter(
       return rate;
     },
 
+    executorBy: clock => new AttachedExecutor({ settings, transport, redact }, clock),
     timestampRefused: sentAtMs => intake.timestampRefused(sentAtMs),
     badSamples: () => intake.counts(),
 

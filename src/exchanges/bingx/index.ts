@@ -1,3 +1,4 @@
-export { createBingxAdapter } from './adapter.js';
+export { type BingxAdapter, createBingxAdapter } from './adapter.js';
+export { type AttachedBingxClient, attachedBingxClient, type BingxClientClass } from './attached-client.js';
 export { classifyBingx } from './error-classes.js';
 export { rehearseBingx } from './rehearsal.js';

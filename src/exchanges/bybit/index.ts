@@ -1,4 +1,10 @@
 export { createBybitAdapter } from './adapter.js';
 export { attachedBybitClient, type BybitRestClient, type BybitRestClientClass } from './attached-client.js';
+export {
+  attachedBybitSocket,
+  type BybitSocket,
+  type BybitSocketApi,
+  type BybitSocketClass,
+} from './attached-socket.js';
 export { classifyBybit } from './error-classes.js';
 export { rehearseBybit } from './rehearsal.js';

@@ -42,6 +42,11 @@ export const bingxDialect: Dialect = {
       route: 'verify',
       answer: (request, world) => authenticate(request, world) ?? accept({ balance: BALANCE }),
     },
+    '/openApi/swap/v2/trade/order': {
+      route: 'order',
+      method: 'POST',
+      answer: (request, world) => authenticate(request, world) ?? createOrder(request, world),
+    },
   },
 
   refuse,
@@ -133,4 +138,19 @@ function premiumIndex(request: ReceivedRequest, world: World): Answer {
     return refuse(109425, `this symbol is not exist: ${wanted.slice(0, 40)}`, world);
   }
   return accept(entryOf(wanted));
+}
+
+/** Executed at once; see Bybit's. */
+function createOrder(request: ReceivedRequest, world: World): Answer {
+  const query = new URLSearchParams(request.rawQuery);
+  for (const name of ['symbol', 'side', 'type']) {
+    if (!query.get(name)) return refuse(109400, `Invalid parameters, ${name} is required`, world);
+  }
+  const [symbol, side, type] = [query.get('symbol'), query.get('side'), query.get('type')].map(String);
+  const clientOrderID = query.get('clientOrderID') ?? '';
+  const orderId = Math.floor(world.serverTimeMs);
+  return {
+    ...accept({ order: { symbol, side, type, orderId, clientOrderID } }),
+    executed: { symbol: String(symbol), side: String(side), clientOrderId: clientOrderID },
+  };
 }

@@ -1,0 +1,116 @@
+/**
+ * What an attached `BingxApiClient` sends its requests by, in place of the SDK's own executor (see executor.ts for what
+ * is wrong with that): the connector's host and connections, the connector's clock, one reading of it a request.
+ *
+ * What the SDK's executor would resolve to this one resolves to as well: the body, also one that says no. Where it would
+ * reject with an error of axios's, which holds the API key and the signature, this one rejects with an `ExchangeError`.
+ */
+import type { AdapterSettings } from '../adapter-options.js';
+import type { ClientClock, ClientSignature } from '../client-clock.js';
+import { codeOf } from '../envelope.js';
+import type { ExchangeError } from '../exchange-adapter.js';
+import { badResponse, type RequestContext, unreachable } from '../failures.js';
+import { type HttpReply, type HttpTransport, isFailure } from '../http-transport.js';
+import { asObject } from '../json.js';
+import { onLivingConnection } from '../living-connection.js';
+import type { Redactor } from '../redact.js';
+import { OneCallExecutor } from './executor.js';
+import type { EndpointInterface, RequestExecutorInterface } from './sdk.js';
+
+/** The one code by which BingX says, of an order too, that it looked at no more than the timestamp. */
+const REFUSED_UNEXECUTED = 100421;
+
+export interface AttachedParts {
+  readonly settings: AdapterSettings;
+  readonly transport: HttpTransport;
+  readonly redact: Redactor;
+}
+
+interface Attempt {
+  readonly settle: () => unknown;
+  /** For its timestamp, and surely not executed. */
+  readonly refusal?: ExchangeError | undefined;
+}
+
+/** How each attempt came to its reply: the signature, and the body as it was parsed. */
+interface Made {
+  readonly signature: ClientSignature | undefined;
+  readonly body: unknown;
+}
+
+export class AttachedExecutor implements RequestExecutorInterface {
+  readonly #parts: AttachedParts;
+  readonly #clock: ClientClock;
+
+  constructor(parts: AttachedParts, clock: ClientClock) {
+    this.#parts = parts;
+    this.#clock = clock;
+  }
+
+  /** @throws ExchangeError; ConnectorStateError `CLOSED`, ClockUncertainError `CLOCK_UNCERTAIN` */
+  async execute<T>(endpoint: EndpointInterface<T>): Promise<T> {
+    const first = await this.#attempt(endpoint);
+    const isToBeRepeated = first.refusal !== undefined && (await this.#clock.heal(first.refusal));
+    const last = isToBeRepeated ? await this.#attempt(endpoint) : first;
+    return last.settle() as T;
+  }
+
+  async #attempt(endpoint: EndpointInterface): Promise<Attempt> {
+    const { settings, transport, redact } = this.#parts;
+    const method = endpoint.method().toUpperCase();
+    const name = `${method} ${endpoint.path()}`;
+    const isSigned = endpoint.apiKey().asHeader()['X-BX-APIKEY'] !== '';
+    const made = new WeakMap<HttpReply, Made>();
+    const outcome = await onLivingConnection(transport, async sender => {
+      const signature = isSigned ? await this.#clock.sign() : undefined;
+      const timestamp = () => (signature as ClientSignature).timestampMs;
+      const executor = new OneCallExecutor({ ...settings, timestamp }, sender);
+      const body: unknown = await executor.execute(endpoint);
+      if (!isFailure(executor.outcome)) made.set(executor.outcome, { signature, body });
+      return executor.outcome;
+    });
+    const context = { exchange: 'BINGX', endpoint: name, timeoutMs: settings.timeoutMs, redact } as const;
+    if (isFailure(outcome)) return failing(unreachable(context, outcome));
+    return this.#judge(context, method, outcome, made.get(outcome) as Made);
+  }
+
+  #judge(context: RequestContext, method: string, reply: HttpReply, { signature, body }: Made): Attempt {
+    const { recvWindowMs } = this.#parts.settings;
+    const envelope = asObject(body) as Record<string, unknown> | undefined;
+    const code = codeOf(envelope?.code);
+    const text = envelope?.msg;
+    const { status, headers, sentAtMs, receivedAtMs } = reply;
+    const refusal = this.#clock.answered({
+      endpoint: context.endpoint,
+      status,
+      headers,
+      code,
+      message: context.redact(typeof text === 'string' ? text : reply.body.slice(0, 1000)),
+      stamp: envelope?.timestamp,
+      sentAtMs,
+      receivedAtMs,
+      wallRoundTripMs: reply.wallRoundTripMs ?? receivedAtMs - sentAtMs,
+      signed: signature && { ...signature, recvWindowMs },
+    });
+    const isOk = status >= 200 && status < 300;
+    if (!envelope && isOk) {
+      return failing(badResponse(context, status, 'something that is not a BingX envelope'));
+    }
+    if (envelope && refusal?.retryAfterMs !== undefined) envelope.retryAfterMs = refusal.retryAfterMs;
+    const isUnexecuted = code === REFUSED_UNEXECUTED || method === 'GET';
+    const isToBeHealed = refusal?.reason === 'timestamp' && refusal.request !== undefined && isUnexecuted;
+    return {
+      settle: () => {
+        if (refusal && !isOk) throw refusal;
+        return body;
+      },
+      refusal: isToBeHealed ? refusal : undefined,
+    };
+  }
+}
+
+const failing = (error: ExchangeError): Attempt => ({
+  settle: () => {
+    throw error;
+  },
+});

@@ -1,0 +1,88 @@
+/**
+ * Classes of bybit-api's WebSocket clients that go by a connector's clock: the SDK signs logins and orders with
+ * `Date.now() + getTimeOffsetMs()`, where the offset is 0 whatever its REST client may have found.
+ *
+ * A login is valid until `expires`, by the exchange's clock, and an order bears the time it was sent at. Both get the
+ * exchange's time as it is, without the bias that REST timestamps are given: that would leave a login valid for less
+ * long the wider the window is, and from 20 s on none at all.
+ *
+ *   `getWsAuthRequestEvent`   before a login the clock is measured where that is needed
+ *   `getTimeOffsetMs`         asked at each login and each order
+ *   `sendWSAPIRequest`        an order that was refused for its timestamp is sent once more
+ *
+ * They are put on each client as it is made, and not on the class, because `WebsocketAPIClient` makes a
+ * `WebsocketClient` of its own.
+ */
+import type { ClientClock } from '../client-clock.js';
+import { asObject } from '../json.js';
+
+/** What is used of a `WebsocketClient`, of whichever version and copy of the SDK. */
+export interface BybitSocket {
+  getTimeOffsetMs(): number;
+  // biome-ignore lint/suspicious/noExplicitAny: the SDK has types of its own for what it takes.
+  sendWSAPIRequest(...args: any[]): Promise<any>;
+}
+
+/** And of a `WebsocketAPIClient`. */
+export interface BybitSocketApi {
+  getWSClient(): BybitSocket;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a mixin's base must be declared so.
+export type BybitSocketClass = new (...args: any[]) => BybitSocket | BybitSocketApi;
+
+/** Of these the exchange has looked at nothing but the timestamp. */
+const REFUSED_UNEXECUTED = 10002;
+
+interface Fitted extends BybitSocket {
+  emit?(event: string, content: unknown): unknown;
+  getWsAuthRequestEvent?(...args: unknown[]): Promise<unknown>;
+}
+
+/** @param Client `WebsocketClient` or `WebsocketAPIClient`, or a subclass */
+export function attachedBybitSocket<C extends BybitSocketClass>(Client: C, clock: ClientClock): C {
+  // A mixin's base must be one type: which of the two it is shows when it is made.
+  // biome-ignore lint/suspicious/noExplicitAny: a mixin's base must be declared so.
+  class Attached extends (Client as unknown as new (...args: any[]) => object) {
+    // biome-ignore lint/suspicious/noExplicitAny: a mixin's constructor must be declared so.
+    constructor(...args: any[]) {
+      super(...args);
+      const made = this as unknown as BybitSocket | BybitSocketApi;
+      putOn('getWSClient' in made ? made.getWSClient() : made, clock);
+    }
+  }
+  Object.defineProperty(Attached, 'name', { value: Client.name });
+  return Attached as unknown as C;
+}
+
+function putOn(socket: Fitted, clock: ClientClock): void {
+  const request = socket.sendWSAPIRequest.bind(socket);
+  const login = socket.getWsAuthRequestEvent?.bind(socket);
+  const fitted: Partial<Fitted> = {
+    getTimeOffsetMs: () => Math.round(clock.exchangeNow() - Date.now()),
+
+    async sendWSAPIRequest(...args) {
+      await clock.sign();
+      try {
+        return await request(...args);
+      } catch (refusal) {
+        if (asObject(refusal)?.retCode !== REFUSED_UNEXECUTED || !(await clock.measure())) throw refusal;
+        return request(...args);
+      }
+    },
+
+    ...(login && {
+      async getWsAuthRequestEvent(...args: unknown[]) {
+        try {
+          await clock.sign();
+        } catch (error) {
+          // The SDK would keep it to itself, and the login would be waited for forever.
+          socket.emit?.('exception', error);
+          throw error;
+        }
+        return login(...args);
+      },
+    }),
+  };
+  Object.assign(socket, fitted);
+}
