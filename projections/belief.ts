@@ -17,7 +17,13 @@
  */
 import { MAX_TTL_MS } from '../src/clock/ttl.js';
 import type { FactOf, KnownEvent } from '../src/events/event.js';
-import { CLEANUP_STREAM, edgeStreamOf, hitsStreamOf, stateStreamOf } from '../src/events/streams.js';
+import {
+  CLEANUP_STREAM,
+  edgeStreamOf,
+  hitsStreamOf,
+  stateStreamOf,
+  WITNESS_STREAM,
+} from '../src/events/streams.js';
 
 /** As lookups allow it to a row. */
 export const FUTURE_SLACK_MS = 60_000;
@@ -55,6 +61,8 @@ function streamOf(event: KnownEvent): string {
   switch (event.type) {
     case 'ExpiredStatesCleaned':
       return CLEANUP_STREAM;
+    case 'WitnessDistrusted':
+      return WITNESS_STREAM;
     case 'ExchangeEdgeMeasured':
       return edgeStreamOf(event.data);
     case 'ConnectorStateHit':

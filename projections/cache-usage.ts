@@ -38,7 +38,7 @@ const isMiss = (trigger: SyncTrigger) => MISSES.includes(trigger);
 
 type Counted = Exclude<
   KnownEvent,
-  { type: 'ExpiredStatesCleaned' | 'ConnectorShadowed' | 'ExchangeEdgeMeasured' }
+  { type: 'ExpiredStatesCleaned' | 'ConnectorShadowed' | 'ExchangeEdgeMeasured' | 'WitnessDistrusted' }
 >;
 
 /**
@@ -50,7 +50,8 @@ const isCounted = (event: KnownEvent): event is Counted =>
     ? event.data.basis === 'measured'
     : event.type !== 'ExpiredStatesCleaned' &&
       event.type !== 'ConnectorShadowed' &&
-      event.type !== 'ExchangeEdgeMeasured';
+      event.type !== 'ExchangeEdgeMeasured' &&
+      event.type !== 'WitnessDistrusted';
 
 function keyOf(event: Counted) {
   const { recordedAt, data } = event;

@@ -284,7 +284,9 @@ export const connectorStateCache: Projection<ConnectorStateRow> = {
   ],
 
   keyOf: event =>
-    event.type === 'ExpiredStatesCleaned' || event.type === 'ExchangeEdgeMeasured'
+    event.type === 'ExpiredStatesCleaned' ||
+    event.type === 'ExchangeEdgeMeasured' ||
+    event.type === 'WitnessDistrusted'
       ? undefined
       : { cacheKey: cacheKeyOf(event.data) },
 
@@ -303,6 +305,7 @@ export const connectorStateCache: Projection<ConnectorStateRow> = {
         return seen(row, event);
       case 'ExpiredStatesCleaned':
       case 'ExchangeEdgeMeasured':
+      case 'WitnessDistrusted':
         return row;
     }
   },

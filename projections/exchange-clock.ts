@@ -9,6 +9,7 @@
  * regression) is one text, `memory`: JSON, which keeps doubles exactly.
  */
 
+import { distrust, trust } from '../src/clock/distrust.js';
 import { ASSUMED_RATE, type RateBound } from '../src/clock/offset.js';
 import {
   addMeasurement,
@@ -65,14 +66,18 @@ export type ExchangeClockRow = {
 };
 
 type SyncedEvent = Extract<KnownEvent, { type: 'ConnectorSynced' }>;
+type DistrustedEvent = Extract<KnownEvent, { type: 'WitnessDistrusted' }>;
 type InvalidatedEvent = Extract<KnownEvent, { type: 'ConnectorStateInvalidated' }>;
 
+type ClockEvent = SyncedEvent | InvalidatedEvent | DistrustedEvent;
+
 /** A state that was taken over from this very clock measured nothing: it must not confirm itself. */
-const isAboutClock = (event: KnownEvent): event is SyncedEvent | InvalidatedEvent =>
+const isAboutClock = (event: KnownEvent): event is ClockEvent =>
   event.type === 'ConnectorStateInvalidated' ||
+  event.type === 'WitnessDistrusted' ||
   (event.type === 'ConnectorSynced' && event.data.basis === 'measured');
 
-const placeOf = ({ data }: SyncedEvent | InvalidatedEvent) => ({
+const placeOf = ({ data }: ClockEvent) => ({
   exchange: data.exchange,
   environment: data.environment,
   scope: scopeOf(data),
@@ -136,6 +141,16 @@ function parseMemory(text: string): Remembered | undefined {
   return isWhole ? (value as Remembered) : undefined;
 }
 
+/** One text for one memory, whichever part of it changed last, here or before it was read back. */
+const inOrder = (memory: ClockMemory | undefined): { readonly [K in keyof ClockMemory]: unknown } => ({
+  evidence: memory?.evidence,
+  drift: memory?.drift,
+  supporters: memory?.supporters,
+  distrusted: memory?.distrusted,
+  residuals: memory?.residuals,
+  refused: memory?.refused,
+});
+
 const clockColumns = ({ estimate, rival, memory, ...clock }: SharedClock) => ({
   timeOffset: estimate.offsetMs,
   uncertaintyMs: estimate.uncertaintyMs,
@@ -155,7 +170,7 @@ const clockColumns = ({ estimate, rival, memory, ...clock }: SharedClock) => ({
   rivalUncertaintyMs: rival?.estimate?.uncertaintyMs ?? null,
   rivalMeasuredAt: rival?.estimate?.atMs ?? null,
   memory: JSON.stringify({
-    ...memory,
+    ...inOrder(memory),
     ...(rival && { rival: { syncId: rival.syncId, ttlMs: rival.ttlMs } }),
   }),
 });
@@ -218,6 +233,18 @@ const afterCondemnation = (clock: SharedClock, { data, host, login }: Invalidate
     login,
   });
 
+/** A clock that nobody has measured yet has nobody to distrust. */
+function afterWord(clock: SharedClock, event: DistrustedEvent): SharedClock {
+  const { host, login, since, undo } = event.data;
+  return undo ? trust(clock, { host, login }) : distrust(clock, { host, login }, since);
+}
+
+function afterEvent(clock: SharedClock | undefined, event: ClockEvent): SharedClock | undefined {
+  if (event.type === 'ConnectorSynced') return afterMeasurement(clock, event);
+  if (!clock) return undefined;
+  return event.type === 'WitnessDistrusted' ? afterWord(clock, event) : afterCondemnation(clock, event);
+}
+
 export const exchangeClock: Projection<ExchangeClockRow> = {
   name: 'exchange_clock',
   // 3: what cannot have come about is not folded (belief.ts).
@@ -253,7 +280,7 @@ export const exchangeClock: Projection<ExchangeClockRow> = {
     },
     key: ['exchange', 'environment', 'scope', 'referenceClock'],
   },
-  handles: ['ConnectorSynced', 'ConnectorStateInvalidated'],
+  handles: ['ConnectorSynced', 'ConnectorStateInvalidated', 'WitnessDistrusted'],
 
   keyOf(event) {
     if (!isAboutClock(event)) return undefined;
@@ -263,10 +290,7 @@ export const exchangeClock: Projection<ExchangeClockRow> = {
   evolve(row, event) {
     if (!isAboutClock(event)) return row;
     const before = row && clockOf(row);
-    const after =
-      event.type === 'ConnectorSynced'
-        ? afterMeasurement(before, event)
-        : before && afterCondemnation(before, event);
+    const after = afterEvent(before, event);
     if (!after || after === before) return row;
     const changed: ExchangeClockRow = {
       ...placeOf(event),

@@ -28,6 +28,7 @@ import {
   type AuthFailure,
   authFailedFact,
   edgeFact,
+  type HostInDoubt,
   type HowMeasured,
   howAdopted,
   invalidatedFact,
@@ -54,6 +55,7 @@ import { StateLookup, type StateLookupParts } from './state-lookup.js';
 import {
   type CacheStats,
   cleanUpExpired,
+  distrustWitness,
   explainState,
   invalidateCurrent,
   parseCredential,
@@ -374,6 +376,17 @@ export class ConnectorStateCacheService {
    */
   async cleanupExpired(by = 'service'): Promise<number> {
     return cleanUpExpired(this.#deps, by);
+  }
+
+  /**
+   * Believes no more what one machine says of the exchanges' clocks, or does so again (`undo`): for every shared clock that
+   * is known now. With `sinceMs` (epoch milliseconds) whatever was measured from then on is measured anew, by whom it was.
+   * @returns of how many clocks
+   * @throws InvalidInputError; ConnectorStateError `DATABASE_UNAVAILABLE`, also when the event store did not take the
+   *   facts within 3 s
+   */
+  async distrust(host: HostInDoubt, by = 'operator'): Promise<number> {
+    return distrustWitness(this.#deps, host, by);
   }
 
   /**

@@ -17,6 +17,7 @@ import type {
 } from '../events/catalogue.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { FactOf } from '../events/event.js';
+import type { ClockPlace } from '../read-model/clock-queries.js';
 import type { UsableState } from './lookup.js';
 import type { MeasuredOffset } from './measurement.js';
 
@@ -202,6 +203,35 @@ export const invalidatedFact = (
 export const cleanedFact = (cutoffMs: number, by: string): FactOf<'ExpiredStatesCleaned'> => ({
   type: 'ExpiredStatesCleaned',
   data: { cutoff: cutoffMs, by: cut(by) },
+});
+
+/** A machine that an operator does not believe, or does again. */
+export interface HostInDoubt {
+  /** Its name, with `host:` before it or without; 1 to 200 characters without a slash. */
+  readonly host: string;
+  /** Only where it appends by this database login. */
+  readonly login?: string | undefined;
+  /** Since when it has lied, epoch milliseconds. */
+  readonly sinceMs?: number | undefined;
+  /** Believe it again. */
+  readonly undo?: boolean | undefined;
+}
+
+/** An operator's word on a host, about one shared clock. */
+export const distrustedFact = (
+  clock: ClockPlace,
+  { host, login, sinceMs, undo }: HostInDoubt,
+  by: string,
+): FactOf<'WitnessDistrusted'> => ({
+  type: 'WitnessDistrusted',
+  data: {
+    ...clock,
+    host,
+    ...(login !== undefined && { login }),
+    ...(sinceMs !== undefined && { since: Math.round(sinceMs) }),
+    ...(undo && { undo: true as const }),
+    by: cut(by),
+  },
 });
 
 /** Of a connector that knows more about itself, the names that a fact gives it. */

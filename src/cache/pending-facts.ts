@@ -11,7 +11,13 @@
 import type { Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { Fact } from '../events/event.js';
-import { CLEANUP_STREAM, edgeStreamOf, hitsStreamOf, stateStreamOf } from '../events/streams.js';
+import {
+  CLEANUP_STREAM,
+  edgeStreamOf,
+  hitsStreamOf,
+  stateStreamOf,
+  WITNESS_STREAM,
+} from '../events/streams.js';
 import { Fifo } from './fifo.js';
 import { HitCounts } from './hit-counts.js';
 
@@ -138,6 +144,8 @@ function streamOf(fact: Fact): string {
   switch (fact.type) {
     case 'ExpiredStatesCleaned':
       return CLEANUP_STREAM;
+    case 'WitnessDistrusted':
+      return WITNESS_STREAM;
     case 'ExchangeEdgeMeasured':
       return edgeStreamOf(fact.data);
     case 'ConnectorStateHit':

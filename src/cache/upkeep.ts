@@ -11,6 +11,7 @@ import type { Pool } from 'pg';
 import type { HostClock } from '../clock/host-clock.js';
 import { linkToSelf } from '../clock/reference.js';
 import type { SampleProblem } from '../clock/sample-check.js';
+import { InvalidInputError } from '../errors.js';
 import type { EventStore } from '../event-store/event-store.js';
 import {
   type ConnectorRef,
@@ -21,7 +22,7 @@ import {
 } from '../events/connector.js';
 import type { Logger } from '../logging.js';
 import { toDatabaseError } from '../postgres/pool.js';
-import { type SharedClockSummary, sharedClocks } from '../read-model/clock-queries.js';
+import { knownClocks, type SharedClockSummary, sharedClocks } from '../read-model/clock-queries.js';
 import {
   countExpired,
   countStates,
@@ -32,7 +33,7 @@ import {
   type UsageCounts,
 } from '../read-model/queries.js';
 import type { Explanation } from './explanation.js';
-import { cleanedFact } from './facts.js';
+import { cleanedFact, distrustedFact, type HostInDoubt } from './facts.js';
 import { type HistoryEntry, readHistory } from './history.js';
 import type { HistoryOptions, HistoryPage } from './history-page.js';
 import type { UsableState } from './lookup.js';
@@ -117,6 +118,40 @@ export async function cleanUpExpired(parts: UpkeepParts, by: string): Promise<nu
   await flushOrThrow(recorder);
   log.info({ removed: expired }, `[ConnectorStateCache] Removed ${expired} expired states`);
   return expired;
+}
+
+/** @throws InvalidInputError for a host or login that no witness can have */
+export async function distrustWitness(parts: UpkeepParts, host: HostInDoubt, by: string): Promise<number> {
+  checkHost(host);
+  const { pool, recorder, log } = parts;
+  await recorder.flush(FLUSH_MS);
+  const clocks = await asking(() => knownClocks(pool));
+  if (clocks.length === 0) return 0;
+  for (const clock of clocks) recorder.record(distrustedFact(clock, host, by));
+  await flushOrThrow(recorder);
+  const said = host.undo ? 'is believed again' : 'is not believed any more';
+  log.warn({ ...host, clocks: clocks.length }, `[ConnectorStateCache] ${host.host} ${said}`);
+  return clocks.length;
+}
+
+function checkHost({ host, login, sinceMs, undo }: HostInDoubt): void {
+  const show = (value: unknown) => JSON.stringify(value) ?? typeof value;
+  if (typeof host !== 'string' || !/^[^/]{1,200}$/.test(host)) {
+    throw new InvalidInputError(
+      `host must be a machine's name of 1 to 200 characters without a slash, got ${show(host)}: what stands before a slash is the login`,
+    );
+  }
+  if (login !== undefined && (typeof login !== 'string' || !/^.{1,200}$/s.test(login))) {
+    throw new InvalidInputError(
+      `login must have 1 to 200 characters, got ${show(login)}: leave it out for any login`,
+    );
+  }
+  if (sinceMs === undefined) return;
+  if (!(sinceMs >= Date.UTC(2000) && sinceMs < Date.UTC(2100)) || undo) {
+    throw new InvalidInputError(
+      `since must be a time between 2000 and 2100, and has no meaning with undo, got ${show(sinceMs)}: leave it out`,
+    );
+  }
 }
 
 export async function readStats({

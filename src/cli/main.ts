@@ -6,6 +6,7 @@ import { addAdoptLog } from './commands/adopt-log.js';
 import { addCleanup } from './commands/cleanup.js';
 import { addCopy } from './commands/copy.js';
 import { addDemo } from './commands/demo.js';
+import { addDistrust } from './commands/distrust.js';
 import { addDoctor } from './commands/doctor.js';
 import { addDrift } from './commands/drift.js';
 import { addExplain } from './commands/explain.js';
@@ -62,6 +63,7 @@ for (const add of [
   addExplain,
   addDrift,
   addInvalidate,
+  addDistrust,
   addCleanup,
   addMigrate,
   addProject,

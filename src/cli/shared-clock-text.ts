@@ -18,10 +18,15 @@ export function describeSharedClock(clock: SharedClockSummary): string {
     ...(isValid ? [] : ['condemned']),
     ...(isValid && hasEnded ? ['past its end'] : []),
     ...(contested ? [describeContest(contested)] : []),
+    ...(clock.distrusted.length > 0 ? [describeDistrust(clock)] : []),
   ];
   const known = `${plusMinus(offsetMs, uncertaintyMs)}, epoch ${epoch}, ${samples} samples`;
   return [known, ...matters].join('; ');
 }
+
+/** `not believed: host:node-7, host:node-8 of login batch` */
+export const describeDistrust = ({ distrusted }: Pick<SharedClockSummary, 'distrusted'>): string =>
+  `not believed: ${distrusted.map(({ host, login }) => (login === undefined ? host : `${host} of login ${login}`)).join(', ')}`;
 
 export function describeContest({ forMs, rivalHost, apartMs }: ContestSummary): string {
   const by = apartMs === null ? 'by a refusal' : `by ${apartMs.toFixed(1)} ms`;

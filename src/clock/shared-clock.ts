@@ -39,7 +39,7 @@ import { addToDrift, type Drift, type DriftSums, driftOf } from './drift.js';
 import { addEvidence, type Evidence, estimateFromEvidence, firstEvidence, opened } from './evidence.js';
 import { estimateOf, inflate, intersect, type OffsetEstimate } from './offset.js';
 import { honest, type Residuals, stepSuggestedBy, watch } from './residuals.js';
-import { loginIn, machineIn, witnessOf } from './witness.js';
+import { type Distrusted, isRefused, loginIn, machineIn, witnessOf } from './witness.js';
 
 export interface Measurement {
   readonly syncId: string;
@@ -84,6 +84,8 @@ export interface ClockMemory {
   readonly distrusted: readonly string[];
   /** How far the samples lie to one side of the claim; see residuals.ts. */
   readonly residuals?: Residuals | undefined;
+  /** Whom an operator does not believe, in any epoch; see distrust.ts. */
+  readonly refused?: readonly Distrusted[] | undefined;
 }
 
 export interface SharedClock {
@@ -117,6 +119,14 @@ export const driftOfClock = (clock: SharedClock): Drift => driftOf(clock.memory?
 
 export function addMeasurement(clock: SharedClock | undefined, measured: Measurement): SharedClock {
   const m = { ...measured, host: witnessOf(measured.host, measured.login) };
+  const refused = clock?.memory?.refused;
+  if (!clock || !refused) return judge(clock, m);
+  if (isRefused(refused, m.host)) return clock;
+  const after = judge(clock, m);
+  return after.memory && after !== clock ? { ...after, memory: { ...after.memory, refused } } : after;
+}
+
+function judge(clock: SharedClock | undefined, m: Measurement): SharedClock {
   if (!clock) return startClock(m, 1, OPEN_START);
   const { atMs } = m.estimate;
   // What arrives late from before the epoch was condemned, or read off a clock that has stepped since: even
@@ -143,13 +153,16 @@ export function condemn(clock: SharedClock, c: Condemnation): SharedClock {
   if (!rests || !clock.isValid) return clock;
   if (!c.voidsOlder) return { ...clock, isValid: false, rival: undefined };
   const host = witnessOf(c.host, c.login);
-  if (isDistrusted(clock, host) || clock.rival) return clock;
+  if (isDistrusted(clock, host) || isRefused(clock.memory?.refused, host) || clock.rival) return clock;
   const sinceMs = Math.max(clock.epochStartedAtMs, c.measuredAtMs + 1);
   if (decidesAlone(clock, host, c.measuredAtMs)) {
     return { ...clock, isValid: false, epochStartedAtMs: sinceMs };
   }
   return { ...clock, rival: { host, syncId: c.syncId, sinceMs, ttlMs: 0 } };
 }
+
+/** Where none was read, what can be said without. */
+export const memoryOf = (clock: SharedClock): ClockMemory => clock.memory ?? memoryFrom(clock);
 
 export const clockAt = (clock: SharedClock, referenceTimeMs: number): OffsetEstimate =>
   inflate(clock.estimate, referenceTimeMs);
@@ -185,7 +198,7 @@ function supported(clock: SharedClock, m: Measurement): SharedClock {
   if (verdict === 'undecided') return undecided(clock, m);
   const { atMs } = m.estimate;
   const { host } = m;
-  const { evidence, drift, supporters, distrusted, residuals } = clock.memory ?? memoryFrom(clock);
+  const { evidence, drift, supporters, distrusted, residuals } = memoryOf(clock);
   const isLatest = atMs >= clock.estimate.atMs;
   const isBent = intersect(clock.estimate, m.estimate) === undefined;
   const before = isBent ? undefined : drift;

@@ -22,3 +22,20 @@ export const machineIn = (witness: string): string => witness.slice(witness.last
 
 /** Empty where none is known. */
 export const loginIn = (witness: string): string => witness.slice(0, Math.max(0, witness.lastIndexOf('/')));
+
+/** Whom an operator does not believe; see distrust.ts. */
+export interface Distrusted {
+  /** The machine, with `host:` before it or without. */
+  readonly host: string;
+  /** Left out: under whatever login it speaks. */
+  readonly login?: string | undefined;
+}
+
+/** As people write it. */
+export const nameOf = (host: string): string => host.replace(/^host:/, '');
+
+export const isNamed = ({ host, login }: Distrusted, witness: string): boolean =>
+  nameOf(machineIn(witness)) === nameOf(host) && (login === undefined || loginIn(witness) === login);
+
+export const isRefused = (refused: readonly Distrusted[] | undefined, witness: string): boolean =>
+  refused?.some(one => isNamed(one, witness)) ?? false;

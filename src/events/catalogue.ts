@@ -268,6 +268,22 @@ const exchangeEdgeMeasured = z.strictObject({
   uncertaintyMs: durationMs,
 });
 
+/**
+ * An operator (`by`) does not believe what one machine says of one shared clock, under whatever `login` it speaks or under
+ * that one only; with `since` (by the reference clock), nothing that was measured from then on. `undo`: he does again.
+ */
+const witnessDistrusted = z.strictObject({
+  exchange: z.enum(EXCHANGES),
+  environment: z.enum(ENVIRONMENTS),
+  scope: z.string().regex(SCOPE_PATTERN).optional(),
+  referenceClock,
+  host: z.string().regex(/^[^/]{1,200}$/),
+  login: shortText.min(1).optional(),
+  since: timeMs.optional(),
+  undo: z.literal(true).optional(),
+  by: shortText,
+});
+
 /** States that had ended before `cutoff` (epoch ms, the database's clock) were removed from the read model. */
 const expiredStatesCleaned = z.strictObject({ cutoff: timeMs, by: shortText });
 
@@ -282,6 +298,7 @@ export const EVENT_SCHEMAS = {
   ExchangeEdgeMeasured: exchangeEdgeMeasured,
   ConnectorStateInvalidated: connectorStateInvalidated,
   ConnectorShadowed: connectorShadowed,
+  WitnessDistrusted: witnessDistrusted,
   ExpiredStatesCleaned: expiredStatesCleaned,
 } as const;
 
@@ -299,5 +316,6 @@ export const SCHEMA_VERSIONS: Readonly<Record<EventType, number>> = {
   ExchangeEdgeMeasured: 1,
   ConnectorStateInvalidated: 2,
   ConnectorShadowed: 2,
+  WitnessDistrusted: 1,
   ExpiredStatesCleaned: 1,
 };

@@ -8,10 +8,16 @@ import { type ConnectorRef, type CredentialRef, cacheKeyOf, scopeOf } from './co
 
 export const STREAM_PREFIX = 'connector_state';
 export const CLEANUP_STREAM = 'connector_state_cleanup-all';
+/** Whom operators believe. */
+export const WITNESS_STREAM = 'connector_state_witness-all';
 
 const HITS_PREFIX = 'connector_state_hits-';
 /** Of the streams that are kept for good. */
-export const KEPT_PREFIXES: readonly string[] = ['connector_state-', 'connector_state_cleanup-'];
+export const KEPT_PREFIXES: readonly string[] = [
+  'connector_state-',
+  'connector_state_cleanup-',
+  'connector_state_witness-',
+];
 
 export const stateStreamOf = (ref: CredentialRef): string => `connector_state-${cacheKeyOf(ref)}`;
 export const hitsStreamOf = (ref: CredentialRef): string => `${HITS_PREFIX}${cacheKeyOf(ref)}`;

@@ -5,6 +5,7 @@
  */
 import type { Pool } from 'pg';
 import { inflate, type OffsetEstimate } from '../clock/offset.js';
+import type { Distrusted } from '../clock/witness.js';
 import { DEFAULT_SCOPE, type Environment, type Exchange } from '../events/connector.js';
 import { CLOCK_ID, epochMs } from './lookup.js';
 
@@ -27,6 +28,8 @@ export interface SharedClockSummary {
   readonly hasEnded: boolean;
   /** A host contradicts it, and no other has decided yet. */
   readonly contested: ContestSummary | null;
+  /** Whom an operator does not believe about it. */
+  readonly distrusted: readonly Distrusted[];
 }
 
 export interface ContestSummary {
@@ -61,6 +64,7 @@ interface Row
   readonly rivalHost: string | null;
   readonly rivalOffsetMs: number | null;
   readonly rivalAtMs: number | null;
+  readonly memory: string;
 }
 
 const SQL = `
@@ -70,7 +74,7 @@ const SQL = `
          x.time_offset AS "offsetMs", x.uncertainty_ms AS "uncertaintyMs",
          ${epochMs('x.measured_at')} AS "measuredAtMs", x.rate_ppm AS "ratePpm", x.rate_bound_ppm AS "rateBoundPpm",
          x.rival_host AS "rivalHost", ${epochMs('x.contested_since')} AS "contestedSinceMs",
-         x.rival_offset AS "rivalOffsetMs", ${epochMs('x.rival_measured_at')} AS "rivalAtMs"
+         x.rival_offset AS "rivalOffsetMs", ${epochMs('x.rival_measured_at')} AS "rivalAtMs", x.memory
     FROM exchange_clock x JOIN reference r ON x.reference_clock = r.id
    WHERE x.scope = '${DEFAULT_SCOPE}' OR x.expires_at > clock_timestamp() - interval '1 day'
    ORDER BY x.exchange, x.environment, x.scope <> '${DEFAULT_SCOPE}', x.scope`;
@@ -84,8 +88,34 @@ export async function sharedClocks(pool: Pool): Promise<SharedClockSummary[]> {
     const hasEnded = row.expiresAtMs <= row.nowMs;
     const place = { exchange, environment, scope };
     const clock = { ...place, offsetMs, uncertaintyMs, epoch, samples, isValid, hasEnded };
-    return { ...clock, contested: contestOf(row, offsetMs) };
+    return { ...clock, contested: contestOf(row, offsetMs), distrusted: refusedIn(row.memory) };
   });
+}
+
+/** Written by anybody who may write the table: what is no list of names says nothing. */
+function refusedIn(memory: string): Distrusted[] {
+  try {
+    const { refused } = JSON.parse(memory) as { refused?: Distrusted[] };
+    return (refused ?? []).filter(({ host }) => typeof host === 'string');
+  } catch {
+    return [];
+  }
+}
+
+export interface ClockPlace {
+  readonly exchange: Exchange;
+  readonly environment: Environment;
+  readonly scope: string;
+  readonly referenceClock: string;
+}
+
+/** Every shared clock there is a row of, those of servers that were failed over from included. */
+export async function knownClocks(pool: Pool): Promise<ClockPlace[]> {
+  const { rows } = await pool.query<ClockPlace>(
+    `SELECT exchange, environment, scope, reference_clock AS "referenceClock" FROM exchange_clock
+     ORDER BY exchange, environment, scope, reference_clock`,
+  );
+  return rows;
 }
 
 function contestOf(row: Row, offsetMs: number): ContestSummary | null {

@@ -57,12 +57,22 @@ const EXAMPLES: Record<EventType, Record<string, unknown>> = {
     measured: { at: AT, offsetMs: 12.25, uncertaintyMs: 31, roundTripMs: 62 },
     comparison: { errorMs: -0.75, refusal: 'no' },
   },
+  WitnessDistrusted: {
+    exchange: 'BYBIT',
+    environment: 'MAINNET',
+    referenceClock: 'pg:1:1',
+    host: 'host:node-7',
+    login: 'functions',
+    since: AT,
+    by: 'cli:alice',
+  },
   ExpiredStatesCleaned: { cutoff: AT, by: 'service' },
 };
 /** Fields of those examples that may be left out. */
 const OPTIONAL: Partial<Record<EventType, readonly string[]>> = {
   ConnectorAuthFailed: ['offsetMs'],
   ConnectorShadowed: ['used', 'measured', 'comparison'],
+  WitnessDistrusted: ['login', 'since'],
 };
 const TYPES = Object.keys(EVENT_SCHEMAS) as EventType[];
 

@@ -1,12 +1,85 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ExchangeClockRow, exchangeClock } from '../../projections/index.js';
 import type { NewEvent } from '../../src/events/event.js';
-import { HOST_CLOCK, id, invalidated, MINUTE_MS, stored, synced, T0 } from '../support/facts.js';
+import { distrusted, HOST_CLOCK, id, invalidated, MINUTE_MS, stored, synced, T0 } from '../support/facts.js';
 import { plainFold } from '../support/plain-fold.js';
 
 const rowsAfter = (...events: NewEvent[]) => plainFold(exchangeClock, stored(events));
 const rowAfter = (...events: NewEvent[]) => rowsAfter(...events)[0];
 const of = (user: number) => ({ userId: `user${user}` });
+
+describe('a host that an operator does not believe', () => {
+  const from = (host: string, event: NewEvent): NewEvent => ({ ...event, host: `${host}/1` });
+  const says = (host: string, atMs: number, offsetMs: number) =>
+    from(host, synced({ offsetMs, uncertaintyMs: 20, measuredAt: T0 + atMs }));
+  const agreed = () => [says('host:a', 0, 100), says('host:b', 1, 101)];
+
+  it('is not heard from then on, neither what it measures nor what it was refused', () => {
+    const begun = [...agreed(), distrusted({ host: 'b' })];
+    const before = rowAfter(...begun);
+    const refused = from('host:b', invalidated({ condemnedMeasuredAt: T0 + 1 }));
+    const after = rowAfter(...begun, says('host:b', 2, 9_000), refused);
+
+    expect(after).toEqual(before);
+    expect(after).toMatchObject({
+      timeOffset: expect.closeTo(100.5, 3),
+      epoch: 1,
+      isValid: true,
+      contestedSince: null,
+    });
+  });
+
+  it('contests nothing any more', () => {
+    const contested = [...agreed(), says('host:b', 2, 9_000)];
+    expect(rowAfter(...contested)).toMatchObject({ rivalHost: 'host:b' });
+    expect(rowAfter(...contested, distrusted({ host: 'host:b' }))).toMatchObject({
+      rivalHost: null,
+      epoch: 1,
+      isValid: true,
+    });
+  });
+
+  it('is unbelieved through epochs, until that is undone', () => {
+    const stepped = [says('host:a', 3, 3_100), says('host:c', 4, 3_100)];
+    const events = [...agreed(), distrusted({ host: 'b' }), ...stepped, says('host:b', 5, 9_000)];
+    expect(rowAfter(...events)).toMatchObject({ epoch: 2, rivalHost: null });
+
+    const heard = rowAfter(...events, distrusted({ host: 'host:b', undo: true }), says('host:b', 6, 9_000));
+    expect(heard).toMatchObject({ epoch: 2, rivalHost: 'host:b' });
+    expect(heard?.memory).not.toContain('refused');
+  });
+
+  it('since a time voids what was measured from then on, by whomever, and is begun anew by another', () => {
+    const void_ = [...agreed(), distrusted({ host: 'b', since: T0 + 1 })];
+    expect(rowAfter(...void_)).toMatchObject({ isValid: false, epochStartedAt: T0 + 2 });
+    expect(rowAfter(...void_, says('host:b', 5, 9_000))).toMatchObject({ isValid: false });
+    expect(rowAfter(...void_, says('host:a', 5, 3_100))).toMatchObject({ isValid: true, epoch: 2 });
+    // Nothing was measured since.
+    expect(rowAfter(...agreed(), distrusted({ host: 'b', since: T0 + 2 }))).toMatchObject({ isValid: true });
+  });
+
+  it('leaves nothing of a clock that nobody else vouches for', () => {
+    const lone = [says('host:b', 0, 9_000), distrusted({ host: 'b' })];
+    expect(rowAfter(...lone)).toMatchObject({ isValid: false });
+    expect(rowAfter(...lone, says('host:a', 1, 100))).toMatchObject({ isValid: true, timeOffset: 100 });
+  });
+
+  it('may be one of a login only', () => {
+    const as = (login: string, events: NewEvent[]) => stored(events).map(event => ({ ...event, login }));
+    const row = (login: string) =>
+      plainFold(exchangeClock, [
+        ...stored(agreed()),
+        ...stored([distrusted({ host: 'b', login: 'batch' })], T0 + 5),
+        ...as(login, [says('host:b', 2, 9_000)]),
+      ])[0];
+    expect(row('batch')).toMatchObject({ rivalHost: null });
+    expect(row('functions')).toMatchObject({ rivalHost: 'functions/host:b' });
+  });
+
+  it('says nothing of a clock that nobody has measured', () => {
+    expect(rowsAfter(distrusted())).toEqual([]);
+  });
+});
 
 describe('the clock that connectors of one exchange share', () => {
   it('is what the first measurement says', () => {

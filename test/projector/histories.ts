@@ -19,6 +19,7 @@ import {
   authFailed,
   cleaned,
   DATABASE_CLOCK,
+  distrusted,
   HOST_CLOCK,
   hit,
   id,
@@ -112,6 +113,19 @@ const facts: fc.Arbitrary<NewEvent> = fc.oneof(
         }),
       })
       .map(({ connector, ...rest }) => shadowed({ ...connector, ...rest })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({
+        exchange: fc.constantFrom('BYBIT' as const, 'BINGX' as const),
+        host: fc.constantFrom('test-host', 'other'),
+        login: fc.constantFrom(undefined, undefined, 'nobody'),
+        since: fc.option(moments, { nil: undefined }),
+        undo: fc.constantFrom(undefined, true as const),
+        referenceClock: clocks,
+      })
+      .map(distrusted),
   },
   { weight: 2, arbitrary: moments.map(cutoff => cleaned({ cutoff })) },
   {

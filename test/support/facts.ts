@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { EventData } from '../../src/events/catalogue.js';
 import type { ConnectorRef } from '../../src/events/connector.js';
 import type { KnownEvent, NewEvent, Position } from '../../src/events/event.js';
-import { CLEANUP_STREAM, hitsStreamOf, stateStreamOf } from '../../src/events/streams.js';
+import { CLEANUP_STREAM, hitsStreamOf, stateStreamOf, WITNESS_STREAM } from '../../src/events/streams.js';
 
 export const DATABASE_CLOCK = 'pg:1:1';
 export const HOST_CLOCK = 'host:a/1';
@@ -119,6 +119,18 @@ export function shadowed(given: Of<'ConnectorShadowed'> = {}): NewEvent {
 export function cleaned(given: Of<'ExpiredStatesCleaned'> = {}): NewEvent {
   const data: EventData['ExpiredStatesCleaned'] = { cutoff: T0, by: 'test', ...split(given) };
   return { ...envelope(CLEANUP_STREAM, given), type: 'ExpiredStatesCleaned', data };
+}
+
+export function distrusted(given: Of<'WitnessDistrusted'> = {}): NewEvent {
+  const data: EventData['WitnessDistrusted'] = {
+    exchange: 'BYBIT',
+    environment: 'MAINNET',
+    referenceClock: DATABASE_CLOCK,
+    host: 'test-host',
+    by: 'test',
+    ...split(given),
+  };
+  return { ...envelope(WITNESS_STREAM, given), type: 'WitnessDistrusted', data };
 }
 
 /** As a store would give them back, one millisecond apart. */

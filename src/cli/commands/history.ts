@@ -161,6 +161,8 @@ function describe(event: HistoryEntry): string {
     }
     case 'ExchangeEdgeMeasured':
       return `the edge is ${event.data.aheadMs.toFixed(0)} ± ${event.data.uncertaintyMs.toFixed(0)} ms ahead of the exchange`;
+    case 'WitnessDistrusted':
+      return `${event.data.host} is ${event.data.undo ? 'believed again' : 'not believed'}, by ${event.data.by}`;
     case 'ExpiredStatesCleaned':
       return `ended before ${iso(event.data.cutoff)}`;
   }

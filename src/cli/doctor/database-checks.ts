@@ -10,7 +10,7 @@ import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
 import { versionProblem } from '../../read-model/server-version.js';
 import type { ProjectionMode } from '../../settings.js';
-import { describeContest, nameOfClock } from '../shared-clock-text.js';
+import { describeContest, describeDistrust, nameOfClock } from '../shared-clock-text.js';
 import { type Check, fail, ok, warn } from './check.js';
 
 const CLOCK_DEADLINE_MS = 5_000;
@@ -141,12 +141,15 @@ export async function checkSharedClocks(pool: Pool): Promise<Check> {
   const said = [
     `${clocks.length} known`,
     ...(contests.length === 0 ? ['none contested'] : contests.map(contest => contest.said)),
+    ...clocks
+      .filter(({ distrusted }) => distrusted.length > 0)
+      .map(clock => `${nameOfClock(clock)}: ${describeDistrust(clock)}`),
   ].join('; ');
   return contests.some(({ forMs }) => forMs > LONG_CONTEST_MS)
     ? warn(
         'shared clocks',
         said,
-        'see whether that host lies, `connector-state drift --since 24h --by host`; an init on another machine decides',
+        'see whether that host lies, `connector-state drift --since 24h --by host`; an init on another machine decides, or `connector-state distrust --host`',
       )
     : ok('shared clocks', said);
 }
