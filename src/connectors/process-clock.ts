@@ -9,6 +9,11 @@
  *   they agree                      what was found, unless its bound is much larger; until the later of both ends
  *   only one is sound               that one: the other was condemned, or is contradicted
  *
+ * After a failover the lookup's answer is relative to another clock than what all go by. Which of the two is better is told
+ * by what either says of this host's clock; what the process knew is then carried over to the clock that answers now. Left
+ * where it was it would still be right, but all that is measured by it would be told about a clock that nobody reads any more,
+ * and each init would begin with nothing.
+ *
  * A sample that was asked for before a step was noticed, and excludes what all go by since, was stamped before the step.
  * It is out of order, and no reason to go back: {@link ProcessClock.isOutOfOrder}.
  *
@@ -21,7 +26,7 @@ import type { MeasuredOffset } from '../cache/measurement.js';
 import type { HostClock } from '../clock/host-clock.js';
 import { watchOf } from '../clock/host-watch.js';
 import { ASSUMED_RATE, DRIFT_BOUND_PPM, intersect, type OffsetEstimate } from '../clock/offset.js';
-import type { ReferenceLink } from '../clock/reference.js';
+import { type ReferenceLink, toReference } from '../clock/reference.js';
 
 /**
  * What a lookup finds is what all hosts agree on, which withstands one that errs; the process's own word alone does
@@ -103,7 +108,8 @@ export class ProcessClock {
   /** What was found somewhere: taken where it is better than what all go by. */
   found(state: UsableState): void {
     const present = this.#state;
-    this.#set(present ? this.#better(present, state) : state);
+    const better = present ? this.#better(present, state) : state;
+    this.#set(better === present ? this.#carriedOver(present, state.link) : better);
   }
 
   /** The way to the reference clock as it was measured just now. */
@@ -138,6 +144,21 @@ export class ProcessClock {
     const better = isMuchWorse(after, before) ? present : found;
     const expiresAtMs = Math.max(present.expiresAtMs, found.expiresAtMs);
     return !isComparable || better.expiresAtMs === expiresAtMs ? better : { ...better, expiresAtMs };
+  }
+
+  /** The same, relative to the clock that a database answered with since; this host's own is no reason to leave one. */
+  #carriedOver(state: UsableState, link: ReferenceLink): UsableState {
+    const { clock } = this.#parts;
+    if (link.clockId === state.referenceClock || link.clockId === clock.id) return state;
+    const estimate = toReference(this.applied(state), link);
+    const leftMs = state.expiresAtMs - this.referenceNowMs(state);
+    return {
+      ...state,
+      estimate,
+      expiresAtMs: estimate.atMs + leftMs,
+      referenceClock: link.clockId,
+      link,
+    };
   }
 
   #agree(a: UsableState, b: UsableState): boolean {

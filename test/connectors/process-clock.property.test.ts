@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { UsableState } from '../../src/cache/lookup.js';
 import { type ClockSample, estimateFromSample } from '../../src/clock/offset.js';
-import { linkFromSample, linkToSelf, toReference } from '../../src/clock/reference.js';
+import { linkFromSample, linkToSelf, type ReferenceLink, toReference } from '../../src/clock/reference.js';
 import { DEFAULT_RANGE } from '../../src/clock/request-window.js';
 import { exchangeTimeOf } from '../../src/connectors/exchange-time.js';
 import { OffsetInUse } from '../../src/connectors/offset-in-use.js';
@@ -20,8 +20,11 @@ const happening = fc.oneof(
   fc.record({ kind: fc.constant('set-wall' as const), ms: double(-100_000, 100_000) }),
   fc.record({ kind: fc.constant('relink' as const), up: leg, down: leg }),
   fc.record({ kind: fc.constant('learn' as const), up: leg, down: leg }),
+  fc.record({ kind: fc.constant('fail-over' as const), ms: double(-60_000, 60_000), up: leg, down: leg }),
   fc.record({ kind: fc.constant('step' as const), ms: double(-20_000, 20_000), up: leg, down: leg }),
 );
+
+const ANY_ERROR_MS = 1_000_000_000;
 
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
 
@@ -37,6 +40,8 @@ function givenProcess({ exchange, database, host }: Clocks, isAlone: boolean) {
   let sleptMs = 0;
   let wallMs = 0;
   let steppedMs = 0;
+  let servers = 1;
+  let aheadMs = 0;
   const clock = {
     id: 'host:property/1',
     // The oscillator stands still with the machine.
@@ -58,16 +63,26 @@ function givenProcess({ exchange, database, host }: Clocks, isAlone: boolean) {
     isAlone
       ? linkToSelf(clock)
       : linkFromSample(
-          'pg:1:1',
-          sampled(() => read(database, trueMs), up, down),
+          `pg:1:${servers}`,
+          sampled(() => read(database, trueMs) + aheadMs, up, down),
         );
+
+  const name = { exchange: 'BYBIT', environment: 'MAINNET', scope: 'default' } as const;
+  const guessed = (link: ReferenceLink): UsableState => ({
+    ...name,
+    syncId: 'guess',
+    basis: 'measured',
+    estimate: { offsetMs: 0, uncertaintyMs: ANY_ERROR_MS, atMs: link.atMs },
+    expiresAtMs: link.atMs,
+    referenceClock: link.clockId,
+    link,
+  });
 
   let syncs = 0;
   function learn(up: number, down: number): void {
     process.state && process.partedMs(process.state);
     const link = relinked(up, down);
     const estimate = toReference(estimateFromSample(sampled(truth, up, down)), link);
-    const name = { exchange: 'BYBIT', environment: 'MAINNET', scope: 'default' } as const;
     const state: UsableState = {
       ...name,
       syncId: `sync-${++syncs}`,
@@ -99,6 +114,13 @@ function givenProcess({ exchange, database, host }: Clocks, isAlone: boolean) {
           // As whoever measures does first.
           process.state && process.partedMs(process.state);
           if (!isAlone) offset.linked(relinked(what.up, what.down));
+          break;
+        case 'fail-over':
+          // Another server answers, who has no row: an init begins with what it would guess.
+          aheadMs += what.ms;
+          servers++;
+          process.state && process.partedMs(process.state);
+          offset.found(guessed(relinked(what.up, what.down)));
           break;
         case 'step':
           steppedMs += what.ms;
@@ -158,4 +180,25 @@ it('an epoch begins with what excludes the one before, and with nothing else', (
   happen({ kind: 'step', ms: 500, up: 10, down: 10 });
   expect(now()).toMatchObject({ epoch: 2, status: 'synchronized' });
   expect(process.epoch).toBe(2);
+});
+
+it('what it knows is told of the server that answers, once the database has failed over', () => {
+  const still = { ratePpm: 0, startMs: 0 };
+  const { process, learn, happen, now, truth } = givenProcess(
+    { exchange: still, database: still, host: still },
+    false,
+  );
+  learn(10, 10);
+  happen({ kind: 'run', ms: 60_000 });
+  const { expiresAtMs } = process.state as UsableState;
+  happen({ kind: 'fail-over', ms: 5_000, up: 1, down: 1 });
+  const { latestMs, earliestMs } = now();
+  expect(latestMs - earliestMs).toBeLessThan(100);
+  expect(Math.abs((latestMs + earliestMs) / 2 - truth())).toBeLessThan(50);
+  // The next measurement is recorded by this link, and found by the next init.
+  expect(process.state).toMatchObject({ referenceClock: 'pg:1:2', link: { clockId: 'pg:1:2' } });
+  // It ends when it would have, by the clock of the new server.
+  expect(process.state?.expiresAtMs).toBeGreaterThan(expiresAtMs + 4_900);
+  expect(process.state?.expiresAtMs).toBeLessThan(expiresAtMs + 5_100);
+  expect(process.epoch).toBe(1);
 });
