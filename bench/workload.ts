@@ -11,6 +11,7 @@ import { newEventId } from '../src/events/ids.js';
 import {
   CLEANUP_STREAM,
   edgeStreamOf,
+  FORGOTTEN_STREAM,
   hitsStreamOf,
   stateStreamOf,
   WITNESS_STREAM,
@@ -120,6 +121,7 @@ const invalidationOf = (ref: ConnectorRef, { syncId, measuredAt }: Sync): Fact =
 function streamOf(fact: Fact): string {
   if (fact.type === 'ExpiredStatesCleaned') return CLEANUP_STREAM;
   if (fact.type === 'WitnessDistrusted') return WITNESS_STREAM;
+  if (fact.type === 'HitsForgotten') return FORGOTTEN_STREAM;
   if (fact.type === 'ExchangeEdgeMeasured') return edgeStreamOf(fact.data);
   return fact.type === 'ConnectorStateHit' ? hitsStreamOf(fact.data) : stateStreamOf(fact.data);
 }

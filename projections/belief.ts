@@ -20,6 +20,7 @@ import type { FactOf, KnownEvent } from '../src/events/event.js';
 import {
   CLEANUP_STREAM,
   edgeStreamOf,
+  FORGOTTEN_STREAM,
   hitsStreamOf,
   stateStreamOf,
   WITNESS_STREAM,
@@ -63,6 +64,8 @@ function streamOf(event: KnownEvent): string {
       return CLEANUP_STREAM;
     case 'WitnessDistrusted':
       return WITNESS_STREAM;
+    case 'HitsForgotten':
+      return FORGOTTEN_STREAM;
     case 'ExchangeEdgeMeasured':
       return edgeStreamOf(event.data);
     case 'ConnectorStateHit':

@@ -38,7 +38,14 @@ const isMiss = (trigger: SyncTrigger) => MISSES.includes(trigger);
 
 type Counted = Exclude<
   KnownEvent,
-  { type: 'ExpiredStatesCleaned' | 'ConnectorShadowed' | 'ExchangeEdgeMeasured' | 'WitnessDistrusted' }
+  {
+    type:
+      | 'ExpiredStatesCleaned'
+      | 'ConnectorShadowed'
+      | 'ExchangeEdgeMeasured'
+      | 'WitnessDistrusted'
+      | 'HitsForgotten';
+  }
 >;
 
 /**
@@ -51,7 +58,8 @@ const isCounted = (event: KnownEvent): event is Counted =>
     : event.type !== 'ExpiredStatesCleaned' &&
       event.type !== 'ConnectorShadowed' &&
       event.type !== 'ExchangeEdgeMeasured' &&
-      event.type !== 'WitnessDistrusted';
+      event.type !== 'WitnessDistrusted' &&
+      event.type !== 'HitsForgotten';
 
 function keyOf(event: Counted) {
   const { recordedAt, data } = event;

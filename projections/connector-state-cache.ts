@@ -286,7 +286,8 @@ export const connectorStateCache: Projection<ConnectorStateRow> = {
   keyOf: event =>
     event.type === 'ExpiredStatesCleaned' ||
     event.type === 'ExchangeEdgeMeasured' ||
-    event.type === 'WitnessDistrusted'
+    event.type === 'WitnessDistrusted' ||
+    event.type === 'HitsForgotten'
       ? undefined
       : { cacheKey: cacheKeyOf(event.data) },
 
@@ -306,6 +307,7 @@ export const connectorStateCache: Projection<ConnectorStateRow> = {
       case 'ExpiredStatesCleaned':
       case 'ExchangeEdgeMeasured':
       case 'WitnessDistrusted':
+      case 'HitsForgotten':
         return row;
     }
   },

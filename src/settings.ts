@@ -64,8 +64,8 @@ export interface Settings {
   /** `MAX_PENDING_EVENTS`: facts kept while the store cannot be reached, 1–10 000 000. Default 10 000. */
   readonly maxPendingEvents: number;
   /**
-   * `HITS_MAX_AGE_MS`: how long EventStoreDB keeps the events that count lookups, 0 (as the server says) – ten
-   * years. Syncs, failures and invalidations are kept for good. Default 0.
+   * `HITS_MAX_AGE_MS`: how long the events that count lookups are kept at least, 0 (for good) – ten years. A worker
+   * forgets older ones, `forget-hits` does when it is run. Syncs, failures and invalidations are kept for good. Default 0.
    */
   readonly hitsMaxAgeMs: number;
   /** `LOG_LEVEL`. Default `info`. */

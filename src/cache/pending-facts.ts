@@ -14,6 +14,7 @@ import type { Fact } from '../events/event.js';
 import {
   CLEANUP_STREAM,
   edgeStreamOf,
+  FORGOTTEN_STREAM,
   hitsStreamOf,
   stateStreamOf,
   WITNESS_STREAM,
@@ -146,6 +147,8 @@ function streamOf(fact: Fact): string {
       return CLEANUP_STREAM;
     case 'WitnessDistrusted':
       return WITNESS_STREAM;
+    case 'HitsForgotten':
+      return FORGOTTEN_STREAM;
     case 'ExchangeEdgeMeasured':
       return edgeStreamOf(fact.data);
     case 'ConnectorStateHit':

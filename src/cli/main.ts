@@ -10,6 +10,7 @@ import { addDistrust } from './commands/distrust.js';
 import { addDoctor } from './commands/doctor.js';
 import { addDrift } from './commands/drift.js';
 import { addExplain } from './commands/explain.js';
+import { addForgetHits } from './commands/forget-hits.js';
 import { addHistory } from './commands/history.js';
 import { addInvalidate } from './commands/invalidate.js';
 import { addMigrate } from './commands/migrate.js';
@@ -65,6 +66,7 @@ for (const add of [
   addInvalidate,
   addDistrust,
   addCleanup,
+  addForgetHits,
   addMigrate,
   addProject,
   addRebuild,

@@ -173,6 +173,17 @@ export interface EventStore {
   /** How many events lie after `position`: exact for as many as a reader of metrics can wait for, else an estimate. */
   countAfter(position: Position | undefined): Promise<number>;
 
+  /**
+   * Lets hits go that are recorded as forgotten, as soon and as far as the store can. Left out by a store that cannot.
+   * @param span hits recorded before `before` (epoch ms) that lie before the event at `until`
+   * @returns how many events will not be read again
+   * @throws ConnectorStateError `EVENT_STORE_FAILED`
+   */
+  dropForgotten?(
+    span: { readonly before: number; readonly until: Position },
+    signal?: AbortSignal,
+  ): Promise<number>;
+
   /** <0, 0, >0 as `a` is before, at or after `b`. `undefined` is before every event. */
   compare(a: Position | undefined, b: Position | undefined): number;
 

@@ -287,6 +287,47 @@ const witnessDistrusted = z.strictObject({
 /** States that had ended before `cutoff` (epoch ms, the database's clock) were removed from the read model. */
 const expiredStatesCleaned = z.strictObject({ cutoff: timeMs, by: shortText });
 
+/** A kept event's place in the log, wherever the log is moved: `<version>@<stream>`. */
+const keptEvent = z.string().regex(/^[1-9]\d{0,15}@connector_state[\s\S]{1,2000}$/);
+
+/**
+ * Hits that were recorded before `before` (epoch ms, the store's clock) and lie before the event `until` are forgotten: the
+ * log may lose them at any time, and whoever folds it from the start goes by `entries` instead. `next` is the event
+ * from which on hits have not been looked at. Told in `parts` that lie one behind the other; it holds when all are there.
+ * How an entry is made, and read: src/projector/forgotten/.
+ */
+const hitsForgotten = z.strictObject({
+  forgetting: z.uuid(),
+  part: z.int().min(1),
+  parts: z.int().min(1),
+  by: shortText,
+  before: timeMs,
+  until: keptEvent,
+  next: keptEvent.optional(),
+  entries: z.array(
+    z.strictObject({
+      /** The last event that is kept for good before it; left out: none. */
+      after: keptEvent.optional(),
+      id: z.uuid(),
+      schemaVersion: z.int().min(1),
+      occurredAt: z.int(),
+      recordedAt: z.int(),
+      data: z.unknown(),
+      /** Of what could not be summed up and is kept as it was; a sum has none of these. */
+      whole: z
+        .strictObject({
+          type: z.string(),
+          stream: z.string(),
+          version: z.int(),
+          host: z.string(),
+          correlationId: z.string().optional(),
+          causationId: z.string().optional(),
+        })
+        .optional(),
+    }),
+  ),
+});
+
 /** The schema of each event type's current version. */
 export const EVENT_SCHEMAS = {
   ConnectorSynced: connectorSynced,
@@ -300,6 +341,7 @@ export const EVENT_SCHEMAS = {
   ConnectorShadowed: connectorShadowed,
   WitnessDistrusted: witnessDistrusted,
   ExpiredStatesCleaned: expiredStatesCleaned,
+  HitsForgotten: hitsForgotten,
 } as const;
 
 export type EventType = keyof typeof EVENT_SCHEMAS;
@@ -318,4 +360,5 @@ export const SCHEMA_VERSIONS: Readonly<Record<EventType, number>> = {
   ConnectorShadowed: 2,
   WitnessDistrusted: 1,
   ExpiredStatesCleaned: 1,
+  HitsForgotten: 1,
 };

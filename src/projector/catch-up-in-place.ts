@@ -94,6 +94,8 @@ export async function catchUpInPlace(
     const read = (await found).map(row => log.toEvent(row));
     const positions = positionsOf(locked);
     const after = lowest(store.compare, positions);
+    // A log from which hits were forgotten cannot be folded from its beginning in this way.
+    if (after === undefined && !checks.hasCheckedForgotten) return abandon({ status: 'unclear' });
     if (!isSameLog(store, locked, read, readsTail)) return abandon({ status: 'unclear' });
     const events = read.filter(({ position }) => store.compare(position, after) > 0).slice(0, limit);
     const isFull = events.length === limit;

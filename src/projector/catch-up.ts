@@ -25,6 +25,7 @@ import {
 } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { isCheckedByItsPage, requireSameLog } from './continuity.js';
+import { requireNothingForgotten } from './forgotten/behind.js';
 import type { LogMark } from './log-mark.js';
 import { lowest } from './lowest.js';
 import { createPageReader } from './page-reader.js';
@@ -53,6 +54,7 @@ export interface CatchUpResult {
 const DEFAULT_TIMEOUT_MS = 2_000;
 const FIRST_WAIT_MS = 5;
 const LONGEST_WAIT_MS = 100;
+const TRIES_WHILE_CHANGING = 20;
 
 /** Where the projections stand, and what is known of the log there. */
 interface Standing {
@@ -127,7 +129,8 @@ async function byPages(
   sofar: SoFar = { events: 0 },
 ): Promise<CatchUpResult> {
   const { store } = context;
-  const readPage = createPageReader(context);
+  let readPage = createPageReader(context);
+  let changes = 0;
   const head = until === undefined ? await store.last() : undefined;
   const goal = until ?? head?.position;
   let { events, standing } = sofar;
@@ -142,8 +145,17 @@ async function byPages(
     }
 
     const page = await readPage(after, mark).catch(async error => {
-      throw mark && error instanceof LogChangedError ? await whatChanged(context, error) : error;
+      if (!mark || !(error instanceof LogChangedError) || ++changes > TRIES_WHILE_CHANGING) throw error;
+      // Says what happened to the log. If nothing: the checkpoints have been decided anew (a rebuild, `adopt-log`), or have
+      // moved on and the event that they stood at was a hit that is forgotten since.
+      await checkNow(context);
+      return error;
     });
+    if (page instanceof LogChangedError) {
+      standing = undefined;
+      readPage = createPageReader(context);
+      continue;
+    }
     if (!page) return { position: after, events, caughtUp: false };
     const outcome = await inSession(context, session =>
       applyLive(context, session, 'guest', page, positions),
@@ -185,6 +197,10 @@ async function readStanding(context: ProjectorContext): Promise<Standing> {
   const { store, projections } = context;
   const checkpoints = await inSession(context, session => ensureCheckpoints(session, projections));
   checkOrigin(projections, checkpoints, store.name);
+  if (!context.checks.hasCheckedForgotten) {
+    await requireNothingForgotten(store, checkpoints);
+    context.checks.hasCheckedForgotten = true;
+  }
   // A page shows only where the one that is furthest behind stands.
   const ridesAlong = isCheckedByItsPage(checkpoints);
   const checked = ridesAlong ? checkpoints : await requireContinuity(context, checkpoints);
@@ -213,13 +229,3 @@ const requireContinuity = (context: ProjectorContext, checkpoints: Checkpoints) 
 
 const inSession = <T>({ pool, namedStatements }: ProjectorContext, work: (session: Session) => Promise<T>) =>
   withPooledSession(pool, namedStatements, work);
-
-/** The checkpoints may have been decided anew meanwhile (a rebuild, `adopt-log`): then nothing is wrong now. */
-async function whatChanged(context: ProjectorContext, error: LogChangedError): Promise<Error> {
-  try {
-    await checkNow(context);
-    return error;
-  } catch (told) {
-    return told as Error;
-  }
-}

@@ -37,5 +37,5 @@ export interface ProjectorContext {
   readonly nowMs: () => number;
   readonly counters: ProjectorCounters;
   /** What this projector need not look at again. */
-  readonly checks: { hasCheckedTail: boolean };
+  readonly checks: { hasCheckedTail: boolean; hasCheckedForgotten: boolean };
 }

@@ -24,6 +24,7 @@ import type { EventAt, EventStore } from '../event-store/event-store.js';
 import type { Position } from '../events/event.js';
 import { type Checkpoint, type Checkpoints, checkOrigin, storeOf, writeMarks } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
+import { requireNothingForgotten } from './forgotten/behind.js';
 import { digestOf, LONGEST_TAIL, type LogMark } from './log-mark.js';
 import type { Session } from './session.js';
 
@@ -40,6 +41,8 @@ export async function requireSameLog(
   adopt?: <T>(work: (session: Session) => Promise<T>) => Promise<T>,
 ): Promise<Checkpoints> {
   checkOrigin(context.projections, checkpoints, context.store.name);
+  await requireNothingForgotten(context.store, checkpoints);
+  context.checks.hasCheckedForgotten = true;
   const checked = new Map<string, Promise<LogMark | undefined>>();
   const found = new Map<string, Checkpoint>();
   const adopted = new Map<string, LogMark>();

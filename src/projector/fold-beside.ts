@@ -8,6 +8,14 @@ import type { Position } from '../events/event.js';
 import { type Checkpoints, type Marks, type Positions, readCheckpoints } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { sameLogChecker } from './continuity.js';
+import { isBefore } from './forgotten/behind.js';
+import {
+  createReplay,
+  type Forgotten,
+  forgottenVersion,
+  readForgotten,
+  readForgottenSpan,
+} from './forgotten/forgotten.js';
 import { extendMark } from './log-mark.js';
 import { lowest } from './lowest.js';
 import { type Apply, applyNarrowing } from './narrow.js';
@@ -39,6 +47,18 @@ export interface FoldBeside {
   /** How far each has come. */
   positions(): Positions;
   marks(): Marks;
+  /** @throws ForgottenMeanwhile */
+  requireSameForgotten(): Promise<void>;
+}
+
+/** Hits were forgotten while they were being folded, and may have been gone before they were read: to be begun anew. */
+export class ForgottenMeanwhile extends ConnectorStateError {
+  constructor() {
+    super(
+      'PROJECTION_FAILED',
+      'hits were forgotten again and again while the log was being folded, so nothing was changed: try again when nobody runs forget-hits',
+    );
+  }
 }
 
 /** Folds into the shadow tables, at first as far as the live projector has come by now. */
@@ -49,6 +69,8 @@ export async function foldBeside(
   { fillsNew, signal, onProgress, strict = false }: FoldOptions,
 ): Promise<FoldBeside> {
   const { store } = context;
+  const forgotten: Forgotten = await readForgotten(store);
+  const replay = createReplay(store, forgotten);
   const readPage = createPageReader(context);
   const shadow = await createShadow(session, projections);
   let positions: Positions = new Map(projections.map(({ name }) => [name, undefined]));
@@ -68,7 +90,7 @@ export async function foldBeside(
       const nextMarks = new Map(marks);
       for (const { projection, position, events: read } of written.moves) {
         const from = at.get(projection);
-        const own = between(store.compare, batch, from, position);
+        const own = between(store.compare, { ...batch, events: batch.read ?? batch.events }, from, position);
         nextMarks.set(projection, extendMark(marks.get(projection), own, from === undefined));
         next.set(projection, position);
         eventsOf.set(projection, (eventsOf.get(projection) ?? 0) + read);
@@ -90,7 +112,7 @@ export async function foldBeside(
       if (!page) return;
       const outcome = await applyNarrowing(
         (...given) => atomically(session, () => apply(...given), scope),
-        page,
+        replay(page),
         positions,
       );
       if (outcome.status === 'applied') positions = outcome.positions;
@@ -102,7 +124,16 @@ export async function foldBeside(
 
   const checkpoints = await readCheckpoints(session, projections);
   await upTo(await limitsOf(context, checkpoints, { fillsNew }), 'transaction');
-  return { upTo, events: () => events, eventsOf, positions: () => positions, marks: () => marks };
+  return {
+    upTo,
+    events: () => events,
+    eventsOf,
+    positions: () => positions,
+    marks: () => marks,
+    async requireSameForgotten() {
+      if ((await forgottenVersion(store)) !== forgotten.version) throw new ForgottenMeanwhile();
+    },
+  };
 }
 
 const strictFailure = (failure: string) =>
@@ -112,7 +143,8 @@ const strictFailure = (failure: string) =>
   );
 
 /**
- * As far as the live rows have come. Rows that came from another log go to the head of this one, and so do, for
+ * As far as the live rows have come. Rows that came from another log, or that stop before hits that are forgotten, go to
+ * the head of this one, and so do, for
  * who fills them, tables that have none yet (of a release that knows more projections than the last): left to the
  * projector, a new table would make it read the whole log again, while all others wait.
  *
@@ -127,11 +159,13 @@ export async function limitsOf(
 ): Promise<Positions> {
   const { compare } = context.store;
   const isSameLog = sameLogChecker(context);
+  const span = await readForgottenSpan(context.store);
   const limits = new Map<string, Position | undefined>();
   let head: Promise<Position | undefined> | undefined;
   for (const [name, checkpoint] of checkpoints) {
     const { position } = checkpoint;
-    const isAsFar = position === undefined ? !fillsNew : await isSameLog(checkpoint);
+    const canGoOn = position === undefined ? !fillsNew : await isSameLog(checkpoint);
+    const isAsFar = canGoOn && (position === undefined || !isBefore(compare, position, span));
     head ??= isAsFar ? undefined : context.store.head();
     const limit = isAsFar ? position : await head;
     const at = reached?.get(name);

@@ -29,6 +29,8 @@ import { type AdoptedLog, type AdoptLogOptions, adoptLog } from './adopt-log.js'
 import { type CatchUpOptions, type CatchUpResult, catchUp } from './catch-up.js';
 import type { ProjectorContext, ProjectorCounters } from './context.js';
 import { type DeadLetter, readDeadLetters } from './dead-letters.js';
+import { type ForgetOptions, type ForgetResult, forgetHits } from './forgotten/forget.js';
+import { keepForgetting } from './forgotten/keep-forgetting.js';
 import { type Lag, lag } from './lag.js';
 import { run } from './live.js';
 import {
@@ -62,6 +64,12 @@ export interface ProjectorOptions {
   readonly nowMs?: () => number;
 }
 
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  /** Hits older than this are forgotten, in milliseconds; 0 (default): none. See forgotten/keep-forgetting.ts. */
+  readonly hitsMaxAgeMs?: number;
+}
+
 export interface ReplayResult {
   /** Dead letters before. */
   readonly replayed: number;
@@ -77,11 +85,13 @@ export interface ReplayResult {
 export interface Projector {
   catchUp(options?: CatchUpOptions): Promise<CatchUpResult>;
   /** Resolves when the signal is aborted, rejects when it cannot go on; survives lost connections. */
-  run(options: { readonly signal: AbortSignal }): Promise<void>;
+  run(options: RunOptions): Promise<void>;
   rebuild(options?: RebuildOptions): Promise<RebuildResult>;
   verify(options?: VerifyOptions): Promise<VerifyResult>;
   /** Goes on from the end of a log that is not the one of the checkpoints, and keeps the rows. See adopt-log.ts. */
   adoptLog(options?: AdoptLogOptions): Promise<AdoptedLog>;
+  /** Lets old hits go, and keeps what a rebuild needs of them. See forgotten/forget.ts. */
+  forgetHits(options: ForgetOptions): Promise<ForgetResult>;
   lag(): Promise<Lag>;
   /** The oldest first. */
   deadLetters(): Promise<readonly DeadLetter[]>;
@@ -126,17 +136,28 @@ export function createProjector(options: ProjectorOptions): Projector {
       reconnects: 0,
       leading: 0,
     },
-    checks: { hasCheckedTail: false },
+    checks: { hasCheckedTail: false, hasCheckedForgotten: false },
   };
 
   const deadLetters = () => inOurTerms(withPooledSession(pool, namedStatements, readDeadLetters));
 
   return {
     catchUp: options => inOurTerms(catchUp(context, options)),
-    run: ({ signal }) => inOurTerms(run(context, signal)),
+    async run({ signal, hitsMaxAgeMs = 0 }) {
+      const ended = new AbortController();
+      const either = AbortSignal.any([signal, ended.signal]);
+      const forgetting = hitsMaxAgeMs > 0 ? keepForgetting(context, hitsMaxAgeMs, either) : undefined;
+      try {
+        await inOurTerms(run(context, signal));
+      } finally {
+        ended.abort();
+        await forgetting;
+      }
+    },
     rebuild: options => inOurTerms(rebuild(context, options)),
     verify: options => inOurTerms(verify(context, options)),
     adoptLog: options => inOurTerms(adoptLog(context, options)),
+    forgetHits: options => inOurTerms(forgetHits(context, options)),
     lag: () => inOurTerms(lag(context)),
     deadLetters,
     async replayDeadLetters(options = {}) {

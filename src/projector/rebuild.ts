@@ -21,6 +21,7 @@
  */
 import type { Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../errors.js';
+import { LogChangedError } from '../event-store/log-changed-error.js';
 import { catchUp } from './catch-up.js';
 import {
   ensureCheckpoints,
@@ -32,7 +33,15 @@ import {
 import type { ProjectorContext } from './context.js';
 import { requireSameLog, sameLogChecker } from './continuity.js';
 import { withDedicatedSession } from './dedicated-session.js';
-import { type FoldBeside, type FoldOptions, foldBeside, limitsOf } from './fold-beside.js';
+import {
+  type FoldBeside,
+  type FoldOptions,
+  ForgottenMeanwhile,
+  foldBeside,
+  limitsOf,
+} from './fold-beside.js';
+import { isBefore } from './forgotten/behind.js';
+import { readForgottenSpan } from './forgotten/forgotten.js';
 import { LOCK_FOR_REBUILD } from './lock.js';
 import { encodeMark } from './log-mark.js';
 import { atomically, type Session, withPooledSession } from './session.js';
@@ -81,29 +90,32 @@ export async function rebuild(
   const wasCurrent = await isCurrent(context);
   if (wasCurrent) await catchUp(context, signal && { signal });
 
-  const result = await withDedicatedSession(context, signal, async session => {
-    await session.query(LOCK_FOR_REBUILD);
-    if (options.isNeeded && !(await options.isNeeded())) return NOTHING_DONE;
-    const fold = await foldBeside(context, session, projections, { ...options, fillsNew: true });
-    return atomically(session, async () => {
-      const checkpoints = await lockCheckpoints(session, projections, 'leader');
-      const limits = await limitsOf(context, checkpoints, { fillsNew: true, reached: fold.positions() });
-      await fold.upTo(limits, 'savepoint');
-      const differences = await compareAll(session, projections, signal);
-      for (const [index, projection] of projections.entries()) {
-        if (differences[index]?.differing) await switchRows(session, projection);
-      }
-      const deadLetters = await switchDeadLetters(session, projections);
-      await resetCheckpoints(session, projections, limits, fold);
-      signal?.throwIfAborted();
-      return {
-        events: fold.events(),
-        rows: Object.fromEntries(differences.map(({ name, rows }) => [name, rows])),
-        differing: Object.fromEntries(differences.map(({ name, differing }) => [name, differing])),
-        deadLetters,
-      };
-    });
-  });
+  const result = await untilNothingIsForgotten(() =>
+    withDedicatedSession(context, signal, async session => {
+      await session.query(LOCK_FOR_REBUILD);
+      if (options.isNeeded && !(await options.isNeeded())) return NOTHING_DONE;
+      const fold = await foldBeside(context, session, projections, { ...options, fillsNew: true });
+      return atomically(session, async () => {
+        const checkpoints = await lockCheckpoints(session, projections, 'leader');
+        const limits = await limitsOf(context, checkpoints, { fillsNew: true, reached: fold.positions() });
+        await fold.upTo(limits, 'savepoint');
+        await fold.requireSameForgotten();
+        const differences = await compareAll(session, projections, signal);
+        for (const [index, projection] of projections.entries()) {
+          if (differences[index]?.differing) await switchRows(session, projection);
+        }
+        const deadLetters = await switchDeadLetters(session, projections);
+        await resetCheckpoints(session, projections, limits, fold);
+        signal?.throwIfAborted();
+        return {
+          events: fold.events(),
+          rows: Object.fromEntries(differences.map(({ name, rows }) => [name, rows])),
+          differing: Object.fromEntries(differences.map(({ name, differing }) => [name, differing])),
+          deadLetters,
+        };
+      });
+    }),
+  );
   if (!wasCurrent && (await isCurrent(context))) await catchUp(context, signal && { signal });
   return result;
 }
@@ -113,17 +125,35 @@ const NOTHING_DONE: RebuildResult = { events: 0, rows: {}, differing: {}, deadLe
 /** Compares, and writes nothing. */
 export async function verify(context: ProjectorContext, options: VerifyOptions = {}): Promise<VerifyResult> {
   const projections = chosen(context, options.projections);
-  return withDedicatedSession(context, options.signal, async session => {
-    const fold = await foldBeside(context, session, projections, options);
-    return atomically(session, async () => {
-      await session.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-      const checkpoints = await readCheckpoints(session, projections);
-      await requireSameLog(context, checkpoints);
-      await fold.upTo(positionsOf(checkpoints), 'savepoint');
-      const tables = await compareAll(session, projections, options.signal);
-      return { equal: tables.every(({ differing }) => differing === 0), events: fold.events(), tables };
-    });
-  });
+  return untilNothingIsForgotten(() =>
+    withDedicatedSession(context, options.signal, async session => {
+      const fold = await foldBeside(context, session, projections, options);
+      return atomically(session, async () => {
+        await session.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+        const checkpoints = await readCheckpoints(session, projections);
+        await requireSameLog(context, checkpoints);
+        await fold.upTo(positionsOf(checkpoints), 'savepoint');
+        await fold.requireSameForgotten();
+        const tables = await compareAll(session, projections, options.signal);
+        return { equal: tables.every(({ differing }) => differing === 0), events: fold.events(), tables };
+      });
+    }),
+  );
+}
+
+const TRIES_WHILE_FORGETTING = 20;
+
+/** A fold that read the log while some of it was forgotten is thrown away; nobody forgets so often that it matters. */
+async function untilNothingIsForgotten<T>(fold: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await fold();
+    } catch (error) {
+      // The event that the next page was to begin with may have been such a hit.
+      const isForgotten = error instanceof ForgottenMeanwhile || error instanceof LogChangedError;
+      if (!isForgotten || tries >= TRIES_WHILE_FORGETTING) throw error;
+    }
+  }
 }
 
 async function compareAll(
@@ -161,9 +191,11 @@ async function isCurrent(context: ProjectorContext): Promise<boolean> {
     ensureCheckpoints(session, projections),
   );
   const isSameLog = sameLogChecker(context);
+  const span = await readForgottenSpan(context.store);
   for (const { name, version } of projections) {
     const checkpoint = checkpoints.get(name);
     if (checkpoint?.version !== version || !(await isSameLog(checkpoint))) return false;
+    if (isBefore(context.store.compare, checkpoint.position, span)) return false;
   }
   return true;
 }

@@ -26,6 +26,8 @@ export interface Batch {
   readonly events: readonly StoredEvent[];
   /** Inclusive; behind the last event when the events after it do not concern the subscription. */
   readonly position: Position | undefined;
+  /** As they were read, where that is not what is folded: hits that are forgotten, and no sums. Default: `events`. */
+  readonly read?: readonly StoredEvent[];
 }
 
 /** By projection, then by event id: why the database would not take what came of the event. */

@@ -5,7 +5,7 @@
  * - A *functions role* appends and looks up: it may call the functions that append to the log and to the outbox
  *   (which run as their owner, so that nobody else writes there) and read everything.
  * - A *worker role* projects and relays: it may write the read tables, checkpoints and dead letters as well, make
- *   partitions through the function that does so as their owner, and take from the outbox what it forwarded.
+ *   partitions and let forgotten hits go through the functions that do so as their owner, and take from the outbox what it forwarded.
  *   Functions that catch up the projections themselves, without a worker, need this role.
  *
  * Neither may import events, for who imports says when something was recorded.
@@ -46,6 +46,8 @@ export const APPEND_FUNCTIONS = [
   'connector_event_append_together(uuid[], text[], text[], integer[], text, bigint[], text[], text[], text[], integer)',
   'connector_outbox_add(jsonb, boolean, integer)',
 ];
+/** Drops only what is recorded as forgotten. */
+const FORGET_FUNCTION = 'connector_event_forget_hits(integer)';
 const PARTITION_FUNCTION = 'connector_state_ensure_drift_partition(timestamptz)';
 
 /**
@@ -74,6 +76,7 @@ const WORKER_GRANTS = [
   `GRANT INSERT, UPDATE, DELETE ON ${READ_TABLES.join(', ')} TO`,
   `GRANT UPDATE, DELETE ON ${OUTBOX} TO`,
   `GRANT EXECUTE ON FUNCTION ${PARTITION_FUNCTION} TO`,
+  `GRANT EXECUTE ON FUNCTION ${FORGET_FUNCTION} TO`,
 ];
 
 async function grant(client: Client, role: string, more: readonly string[]): Promise<void> {

@@ -213,6 +213,13 @@ describe('wrong usage', () => {
     expect(result.stderr).not.toContain('hunter2');
   });
 
+  test('forget-hits says what it would forget, and wants to know how old', async () => {
+    expect((await cli(['forget-hits'], { env })).code).toBe(2);
+    const planned = await cli(['forget-hits', '--before', '90d', '--dry-run', '--json'], { env });
+    expect(json(planned)).toEqual({ forgotten: 0, sums: 0, before: null, dropped: 0, dryRun: true });
+    expect((await cli(['forget-hits', '--before', '90d'], { env })).stdout).toMatch(/^No hits from before /);
+  });
+
   test('help lists the commands, examples and exit codes', async () => {
     const { code, stdout } = await cli(['--help']);
     expect(code).toBe(0);

@@ -67,10 +67,21 @@ const EXAMPLES: Record<EventType, Record<string, unknown>> = {
     by: 'cli:alice',
   },
   ExpiredStatesCleaned: { cutoff: AT, by: 'service' },
+  HitsForgotten: {
+    forgetting: SYNC_ID,
+    part: 1,
+    parts: 1,
+    by: 'cli',
+    before: AT,
+    until: '12@connector_state-u_c',
+    next: '12@connector_state-u_c',
+    entries: [],
+  },
 };
 /** Fields of those examples that may be left out. */
 const OPTIONAL: Partial<Record<EventType, readonly string[]>> = {
   ConnectorAuthFailed: ['offsetMs'],
+  HitsForgotten: ['next'],
   ConnectorShadowed: ['used', 'measured', 'comparison'],
   WitnessDistrusted: ['login', 'since'],
 };

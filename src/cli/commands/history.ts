@@ -163,6 +163,8 @@ function describe(event: HistoryEntry): string {
       return `the edge is ${event.data.aheadMs.toFixed(0)} ± ${event.data.uncertaintyMs.toFixed(0)} ms ahead of the exchange`;
     case 'WitnessDistrusted':
       return `${event.data.host} is ${event.data.undo ? 'believed again' : 'not believed'}, by ${event.data.by}`;
+    case 'HitsForgotten':
+      return `hits from before ${iso(event.data.before)} were forgotten`;
     case 'ExpiredStatesCleaned':
       return `ended before ${iso(event.data.cutoff)}`;
   }

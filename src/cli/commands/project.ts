@@ -35,7 +35,7 @@ async function run({ open, out, signal }: Session): Promise<void> {
   // With an event store of its own the worker is also who empties the outbox.
   (await state.relay())?.start();
   out.message('projecting until Ctrl-C');
-  await projector.run({ signal });
+  await projector.run({ signal, hitsMaxAgeMs: state.settings.hitsMaxAgeMs });
   out.data(projector.counters, () => `Projected ${projector.counters.events} events.`);
 }
 

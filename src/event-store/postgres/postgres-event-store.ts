@@ -11,6 +11,7 @@ import { ConnectorStateError, InvalidInputError } from '../../errors.js';
 import { lazy } from '../../lazy.js';
 import type { Page, TransferableEventStore } from '../event-store.js';
 import { createAppender } from './append.js';
+import { dropForgotten } from './drop-forgotten.js';
 import { importEvents } from './import.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
 import { createRunner } from './query.js';
@@ -127,6 +128,11 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
       const from = parsePosition(position);
       const head = parsePosition((await readHead(run))?.position);
       return head > from ? Number(head - from) : 0;
+    },
+
+    async dropForgotten(_span, signal) {
+      requireOpen();
+      return dropForgotten(run, signal);
     },
 
     compare: comparePositions,

@@ -15,6 +15,7 @@ import { ReadTablesHealed1764000000011 } from './1764000000011-read-tables-heale
 import { AnyPostgres1764000000012 } from './1764000000012-any-postgres.js';
 import { AppendTogether1764000000017 } from './1764000000017-append-together.js';
 import { WitnessLogin1764000000019 } from './1764000000019-witness-login.js';
+import { ForgetHits1764000000021 } from './1764000000021-forget-hits.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -30,4 +31,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   AnyPostgres1764000000012,
   AppendTogether1764000000017,
   WitnessLogin1764000000019,
+  ForgetHits1764000000021,
 ];

@@ -1,0 +1,198 @@
+/** Letting old hits go from PostgreSQL, step by step, and with everything else going on. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { isConnectorStateError } from '../../src/errors.js';
+import { FORGOTTEN_STREAM } from '../../src/events/streams.js';
+import { cleaned, hit, shadowed, synced } from '../support/facts.js';
+import { createHarness, type Harness, liveAndExpected, until } from './harness.js';
+
+let harness: Harness;
+beforeEach(async () => {
+  harness = await createHarness();
+});
+afterEach(() => harness.close());
+
+const HOUR_MS = 3_600_000;
+const everything = () => Date.now() + HOUR_MS;
+
+const types = async () =>
+  (await harness.store.readAll({ after: undefined, limit: 100 })).map(({ type }) => type);
+
+describe('forgetting hits', () => {
+  it('keeps their sums in their places, and drops them', async () => {
+    await harness.append(synced(), hit({ count: 3 }), hit({ count: 4 }), hit({ tier: 'memory' }), shadowed());
+    await harness.append(synced(), hit({ count: 5 }));
+    const projector = harness.projector();
+    await projector.catchUp();
+    const { live } = await liveAndExpected(harness);
+
+    const planned = await projector.forgetHits({ before: everything(), by: 'test', dryRun: true });
+    expect(planned).toMatchObject({ forgotten: 4, sums: 3, dropped: 0 });
+    expect(await types()).toHaveLength(7);
+    const result = await projector.forgetHits({ before: everything(), by: 'test' });
+
+    expect(result).toMatchObject({ forgotten: 4, sums: 3, dropped: 4 });
+    // What lies behind the last event that is kept waits for the next.
+    expect(await types()).toEqual([
+      'ConnectorSynced',
+      'ConnectorSynced',
+      'ConnectorStateHit',
+      'HitsForgotten',
+    ]);
+    expect(await projector.verify()).toMatchObject({ equal: true });
+    expect(Object.values((await projector.rebuild()).differing)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect((await liveAndExpected(harness)).live).toEqual(live);
+    expect(await projector.forgetHits({ before: everything(), by: 'test' })).toMatchObject({
+      forgotten: 1,
+      dropped: 1,
+    });
+    expect(await projector.forgetHits({ before: everything(), by: 'test' })).toMatchObject({
+      forgotten: 0,
+      dropped: 0,
+    });
+    expect(await projector.verify()).toMatchObject({ equal: true });
+  });
+
+  it('goes on from a checkpoint whose tail held nothing but hits that were forgotten', async () => {
+    await harness.append(synced());
+    for (let n = 0; n < 3; n++) await harness.append(...Array.from({ length: 60 }, () => hit()));
+    await harness.projector().catchUp();
+    await harness.append(cleaned());
+    await harness.projector().catchUp();
+
+    await harness.projector().forgetHits({ before: everything(), by: 'test' });
+
+    await harness.append(hit(), synced());
+    const another = harness.projector();
+    expect(await another.catchUp()).toMatchObject({ caughtUp: true });
+    expect((await another.lag()).events).toBe(0);
+    expect(await another.verify()).toMatchObject({ equal: true });
+  });
+
+  it('refuses to go on from a checkpoint before what is forgotten, until the tables are made anew', async () => {
+    await harness.append(synced(), hit(), synced());
+    const projector = harness.projector();
+    await projector.catchUp();
+    const { live } = await liveAndExpected(harness);
+    await projector.forgetHits({ before: everything(), by: 'test' });
+    await harness.pool.query(`UPDATE projection_checkpoint SET position = 'pg/1', log_mark = NULL`);
+
+    const failure = await harness
+      .projector()
+      .catchUp()
+      .catch((error: unknown) => error);
+
+    expect(isConnectorStateError(failure, 'PROJECTION_FAILED')).toBe(true);
+    expect((failure as Error).message).toContain('connector-state rebuild');
+    await harness.projector().rebuild();
+    expect(await harness.projector().verify()).toMatchObject({ equal: true });
+    const after = (await liveAndExpected(harness)).live;
+    expect(after).toEqual(live);
+  });
+
+  it('a worker over a new database takes the sums into account by itself', async () => {
+    await harness.append(synced(), hit({ count: 7 }), synced());
+    const projector = harness.projector();
+    await projector.forgetHits({ before: everything(), by: 'test' });
+    const { live } = await liveAndExpected(harness);
+    await harness.pool.query(
+      'TRUNCATE projection_checkpoint, connector_state_cache, exchange_clock, cache_usage',
+    );
+    await harness.pool.query('TRUNCATE drift_sample, drift_hourly, shadow_outcome');
+
+    const stop = new AbortController();
+    const running = harness.projector().run({ signal: stop.signal });
+    await until('the rows are there', async () => {
+      const { rows } = await harness.pool.query('SELECT hit_count FROM connector_state_cache');
+      return rows[0]?.hit_count === '7';
+    });
+    stop.abort();
+    await running;
+    expect((await liveAndExpected(harness)).live).toEqual(live);
+  });
+
+  it('does nothing while the read tables have not applied what would go', async () => {
+    await harness.append(synced(), hit(), synced());
+    const stuck = {
+      ...harness.store,
+      logTable: undefined,
+      readFrom: async () => ({ at: undefined, events: [] }),
+    };
+
+    const failure = await harness
+      .projector({ store: stuck })
+      .forgetHits({ before: everything(), by: 'test' })
+      .catch((error: unknown) => error);
+
+    expect(isConnectorStateError(failure, 'PROJECTION_FAILED')).toBe(true);
+    expect(await types()).toEqual(['ConnectorSynced', 'ConnectorStateHit', 'ConnectorSynced']);
+  });
+
+  it('is exact with writers, rebuilds and other forgetters at it', async () => {
+    const projector = () => harness.projector({ pageSize: 7 });
+    let isOver = false;
+    const write = async (userId: string) => {
+      for (let n = 0; n < 60; n++) {
+        await harness.append(
+          hit({ userId }),
+          hit({ userId, tier: 'memory' }),
+          ...(n % 3 ? [] : [synced({ userId })]),
+        );
+        await projector().catchUp();
+        await pause(2);
+      }
+    };
+    const again = async (work: () => Promise<unknown>) => {
+      while (!isOver) await work();
+    };
+    // A rebuild begins anew whenever something is forgotten, and must come to its end some time.
+    const forget = async () => {
+      await projector().forgetHits({ before: Date.now(), by: 'test' });
+      await pause(300);
+    };
+    const others = Promise.all([
+      again(forget),
+      again(forget),
+      again(() => projector().rebuild()),
+      again(async () => expect(await projector().verify()).toMatchObject({ equal: true })),
+    ]);
+    await Promise.race([Promise.all([write('a'), write('b')]), others]);
+    isOver = true;
+    await others;
+
+    await projector().catchUp();
+    const { rows } = await harness.pool.query(
+      'SELECT sum(hits)::int AS hits, (SELECT sum(hit_count)::int FROM connector_state_cache) AS counted FROM cache_usage',
+    );
+    // The first hits of a connector come before its first row.
+    expect(rows).toEqual([{ hits: 240, counted: 240 - 4 }]);
+    expect(await projector().verify()).toMatchObject({ equal: true });
+    expect((await harness.store.readStream(FORGOTTEN_STREAM)).length).toBeGreaterThan(0);
+  }, 60_000);
+
+  it('leaves the partition as it was: immutable, unique, and to be written to', async () => {
+    await harness.append(synced(), hit(), synced());
+    for (let n = 0; n < 3; n++) {
+      await harness.projector().forgetHits({ before: everything(), by: 'test' });
+      const fact = hit();
+      await harness.append(fact, synced());
+      await harness.append(fact);
+    }
+    const { rows } = await harness.pool.query('SELECT count(*)::int AS count FROM connector_event_hits');
+    expect(rows).toEqual([{ count: 1 }]);
+    for (const statement of ['DELETE FROM', 'TRUNCATE']) {
+      await expect(harness.pool.query(`${statement} connector_event_hits`)).rejects.toMatchObject({
+        code: '23001',
+      });
+    }
+    const { rows: constraints } = await harness.pool.query(
+      `SELECT contype, count(*)::int AS count FROM pg_constraint
+        WHERE conrelid = 'connector_event_hits'::regclass AND contype IN ('p', 'u', 'c') GROUP BY 1 ORDER BY 1`,
+    );
+    expect(constraints).toEqual([
+      { contype: 'c', count: 2 },
+      { contype: 'p', count: 1 },
+      { contype: 'u', count: 2 },
+    ]);
+  });
+});
