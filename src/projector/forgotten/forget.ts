@@ -11,9 +11,8 @@
  * among the last of them, so that old hits lie behind newer ones, less is forgotten: up to the first of those.
  */
 import { hostname } from 'node:os';
-import { ConnectorStateError, InvalidInputError } from '../../errors.js';
+import { ConnectorStateError, InvalidInputError, isConnectorStateError } from '../../errors.js';
 import type { EventStore } from '../../event-store/event-store.js';
-import { VersionConflictError } from '../../event-store/version-conflict-error.js';
 import type { NewEvent, Position, StoredEvent } from '../../events/event.js';
 import { newEventId } from '../../events/ids.js';
 import { FORGOTTEN_STREAM } from '../../events/streams.js';
@@ -85,7 +84,7 @@ export async function forgetHits(context: ProjectorContext, options: ForgetOptio
         await record(store, survey, known.version, options.by);
       } catch (error) {
         // Somebody else forgets at the same time: what was surveyed may be his by now.
-        if (error instanceof VersionConflictError && tries < TRIES) continue;
+        if (isConnectorStateError(error, 'VERSION_CONFLICT') && tries < TRIES) continue;
         throw error;
       }
     }
