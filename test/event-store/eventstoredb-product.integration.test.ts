@@ -104,6 +104,12 @@ function createCopyTarget(url: string) {
   return closing(createEventStoreDbStore({ url }));
 }
 
+/** A copy has positions of its own, and EventStoreDB keeps no login: a witness is a machine there (decision 34). */
+const asCopied = (row: object) => ({
+  ...JSON.parse(JSON.stringify(row).replaceAll('postgres/test-host', 'test-host')),
+  position: undefined,
+});
+
 describe('a copy', () => {
   it('to EventStoreDB and back to PostgreSQL keeps every fact, and the rows that follow from them', async () => {
     const server = await givenServer();
@@ -142,8 +148,7 @@ describe('a copy', () => {
     await target.projector().rebuild();
     for (const projection of projections) {
       const [a, b] = [await source.rows(projection), await target.rows(projection)];
-      const withoutPosition = (row: object) => ({ ...row, position: undefined });
-      expect(b.map(withoutPosition)).toEqual(a.map(withoutPosition));
+      expect(b.map(asCopied)).toEqual(a.map(asCopied));
     }
   });
 });
