@@ -28,6 +28,7 @@ export interface AttachedClockParts extends InitParts {
   readonly classify: (code: number | undefined, message: string, status: number) => RefusalReason;
   readonly isClosed: () => boolean;
   readonly timestampSafe: () => Promise<number>;
+  readonly timestamp: () => number;
   readonly exchangeNow: () => number;
 }
 
@@ -94,7 +95,25 @@ export class AttachedClock implements ClientClock {
     const timestampMs = await timestampSafe();
     // It may have been closed while the clock was measured.
     if (isClosed()) throw closed();
-    return { timestampMs, signedAtMs: this.now() };
+    return this.#signed(timestampMs);
+  }
+
+  signNow(): ClientSignature {
+    if (this.#parts.isClosed()) throw closed();
+    return this.#signed(this.#parts.timestamp());
+  }
+
+  #signed(timestampMs: number): ClientSignature {
+    return { timestampMs, signedAtMs: this.now(), signedAtWallMs: this.wall() };
+  }
+
+  knownNow(): number | undefined {
+    try {
+      return this.exchangeNow();
+    } catch {
+      // Not initialised yet, closed, or not known well enough.
+      return undefined;
+    }
   }
 
   exchangeNow(): number {
@@ -116,7 +135,15 @@ export class AttachedClock implements ClientClock {
       isCold: false,
     };
     const { earlyLimitMs } = adapter.range;
-    const request = signed && { ...signed, earlyLimitMs, sentAtMs, receivedAtMs, wallRoundTripMs };
+    const request = signed && {
+      timestampMs: signed.timestampMs,
+      signedAtMs: signed.signedAtMs,
+      recvWindowMs: signed.recvWindowMs,
+      earlyLimitMs,
+      sentAtMs,
+      receivedAtMs,
+      wallRoundTripMs,
+    };
     if (code === 0 && status < 300) {
       if (isListening) {
         this.#intake.response(reply, stamp);

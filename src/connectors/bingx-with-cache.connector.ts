@@ -1,6 +1,8 @@
+import type { CcxtClass } from '../exchanges/attached-ccxt.js';
 import {
   type AttachedBingxClient,
   attachedBingxClient,
+  BINGX_CCXT,
   type BingxAdapter,
   type BingxClientClass,
   classifyBingx,
@@ -8,6 +10,7 @@ import {
   rehearseBingx,
 } from '../exchanges/bingx/index.js';
 import { rehearseAtStart } from '../rehearsals.js';
+import { attachCcxt, isCcxt } from './attach-ccxt.js';
 import { attachOnce } from './attach-once.js';
 import { ConnectorWithCache } from './connector-with-cache.js';
 import type { ConnectorOptions } from './options.js';
@@ -45,12 +48,28 @@ export class BingxConnectorWithCache extends ConnectorWithCache<BingxAdapter> {
    * @param Client `BingxApiClient`, or a subclass of your own that takes an executor first
    * @throws InvalidInputError for anything else, and for a class that is attached to another connector
    */
-  attach<C extends BingxClientClass>(Client: C): AttachedBingxClient<C> {
-    const attached: C = attachOnce(this, Client, {
-      what: 'BingxApiClient of bingx-api',
+  attach<C extends BingxClientClass>(Client: C): AttachedBingxClient<C>;
+  /**
+   * The same of ccxt's class `bingx`, of `ccxt` or `ccxt.pro`. A refusal is known by the exchange's own code, whatever
+   * class of error ccxt makes of it. `enableRateLimit` and the other options are ccxt's; `milliseconds()` is the
+   * exchange's time, by which ccxt.pro signs.
+   *
+   * @example
+   * ```ts
+   * import ccxt from 'ccxt';
+   *
+   * const exchange = new (connector.attach(ccxt.bingx))({ apiKey, secret });
+   * await exchange.fetchBalance();
+   * ```
+   * @throws InvalidInputError as above; of another host than the connector's, before anything is sent
+   */
+  attach<C extends CcxtClass>(Client: C): C;
+  attach(Client: BingxClientClass | CcxtClass): BingxClientClass | CcxtClass {
+    if (isCcxt(Client)) return attachCcxt(this, Client, this.clientClock(classifyBingx), BINGX_CCXT);
+    return attachOnce(this, Client, {
+      what: "BingxApiClient of bingx-api, or ccxt's bingx",
       needs: ['getAccountService', 'getTradeService'],
       extend: () => attachedBingxClient(Client, this.adapter.executorBy(this.clientClock(classifyBingx))),
     });
-    return attached as AttachedBingxClient<C>;
   }
 }

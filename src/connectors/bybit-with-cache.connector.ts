@@ -1,6 +1,8 @@
+import type { CcxtClass } from '../exchanges/attached-ccxt.js';
 import {
   attachedBybitClient,
   attachedBybitSocket,
+  BYBIT_CCXT,
   type BybitRestClientClass,
   type BybitSocketClass,
   classifyBybit,
@@ -8,6 +10,7 @@ import {
   rehearseBybit,
 } from '../exchanges/bybit/index.js';
 import { rehearseAtStart } from '../rehearsals.js';
+import { attachCcxt, isCcxt } from './attach-ccxt.js';
 import { attachOnce } from './attach-once.js';
 import { ConnectorWithCache } from './connector-with-cache.js';
 import type { ConnectorOptions } from './options.js';
@@ -64,7 +67,25 @@ export class BybitConnectorWithCache extends ConnectorWithCache {
    * @throws InvalidInputError as above
    */
   attach<C extends BybitSocketClass>(Client: C): C;
-  attach(Client: BybitRestClientClass | BybitSocketClass): BybitRestClientClass | BybitSocketClass {
+  /**
+   * The same of ccxt's class `bybit`, of `ccxt` or `ccxt.pro`. A refusal is known by the exchange's own code, whatever
+   * class of error ccxt makes of it. `enableRateLimit` and the other options are ccxt's; `milliseconds()` is the
+   * exchange's time, by which ccxt.pro signs.
+   *
+   * @example
+   * ```ts
+   * import ccxt from 'ccxt';
+   *
+   * const exchange = new (connector.attach(ccxt.bybit))({ apiKey, secret });
+   * await exchange.fetchBalance();
+   * ```
+   * @throws InvalidInputError as above; of another host than the connector's, before anything is sent
+   */
+  attach<C extends CcxtClass>(Client: C): C;
+  attach(
+    Client: BybitRestClientClass | BybitSocketClass | CcxtClass,
+  ): BybitRestClientClass | BybitSocketClass | CcxtClass {
+    if (isCcxt(Client)) return attachCcxt(this, Client, this.clientClock(classifyBybit), BYBIT_CCXT);
     if (isSocket(Client)) {
       return attachOnce(this, Client, {
         what: 'WebsocketClient or WebsocketAPIClient of bybit-api',
@@ -73,7 +94,7 @@ export class BybitConnectorWithCache extends ConnectorWithCache {
       });
     }
     return attachOnce(this, Client, {
-      what: 'RestClientV5, WebsocketClient or WebsocketAPIClient of bybit-api',
+      what: "RestClientV5, WebsocketClient or WebsocketAPIClient of bybit-api, or ccxt's bybit",
       needs: ['fetchTimeOffset', 'getPrivate', 'postPrivate', 'postPrivateFile', 'deletePrivate'],
       extend: () => attachedBybitClient(Client, this.clientClock(classifyBybit)),
     });

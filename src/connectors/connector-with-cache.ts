@@ -211,6 +211,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       classify,
       isClosed: () => this.#isClosed,
       timestampSafe: () => this.timestampSafe(),
+      timestamp: () => this.timestamp(),
       exchangeNow: () => this.exchangeNow(),
     });
     return this.#clientClock;

@@ -18,8 +18,9 @@ import type { ExchangeError } from './exchange-adapter.js';
 export interface ClientSignature {
   /** Whole epoch milliseconds by the exchange's clock. */
   readonly timestampMs: number;
-  /** By this host's clock. */
+  /** By this host's clock, and by its wall clock. */
   readonly signedAtMs: number;
+  readonly signedAtWallMs: number;
 }
 
 /** An answer of a client's, whole. Times are by {@link ClientClock.now}. */
@@ -50,6 +51,10 @@ export interface ClientClock {
   wall(): number;
   /** @throws ConnectorStateError `CLOSED`, ClockUncertainError `CLOCK_UNCERTAIN` */
   sign(): Promise<ClientSignature>;
+  /** At once, for who has awaited {@link sign} and cannot wait any more. @throws as it */
+  signNow(): ClientSignature;
+  /** As {@link exchangeNow}; undefined where that throws. */
+  knownNow(): number | undefined;
   /**
    * The exchange's time without bias, for what is no timestamp of a request: whole epoch milliseconds.
    * @throws ConnectorStateError `CLOSED`, ClockUncertainError `CLOCK_UNCERTAIN`

@@ -200,7 +200,7 @@ class Calls {
     const recvWindowMs = Number(headers?.['X-BAPI-RECV-WINDOW'] ?? Number.NaN);
     if (!Number.isFinite(timestampMs) || !Number.isFinite(recvWindowMs)) return undefined;
     const signature = this.#signatures.take(timestampMs);
-    return signature && { timestampMs, signedAtMs: signature.signedAtMs, recvWindowMs };
+    return signature && { ...signature, timestampMs, recvWindowMs };
   }
 }
 

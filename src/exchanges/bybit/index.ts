@@ -6,5 +6,6 @@ export {
   type BybitSocketApi,
   type BybitSocketClass,
 } from './attached-socket.js';
+export { BYBIT_CCXT } from './ccxt-profile.js';
 export { classifyBybit } from './error-classes.js';
 export { rehearseBybit } from './rehearsal.js';

@@ -1,0 +1,24 @@
+/** ccxt's classes, which both exchanges' connectors take. */
+import { attachedCcxt, type CcxtClass, type CcxtProfile } from '../exchanges/attached-ccxt.js';
+import type { ClientClock } from '../exchanges/client-clock.js';
+import { attachOnce } from './attach-once.js';
+
+const NEEDS = ['nonce', 'sign', 'fetch2', 'handleErrors'] as const;
+
+export function isCcxt(Client: unknown): Client is CcxtClass {
+  const prototype = typeof Client === 'function' ? (Client.prototype as object | undefined) : undefined;
+  return prototype !== undefined && NEEDS.every(name => name in prototype);
+}
+
+/** @throws InvalidInputError */
+export const attachCcxt = (
+  connector: object,
+  Exchange: CcxtClass,
+  clock: ClientClock,
+  profile: CcxtProfile,
+): CcxtClass =>
+  attachOnce(connector, Exchange, {
+    what: `${profile.id} of ccxt`,
+    needs: NEEDS,
+    extend: () => attachedCcxt(Exchange, clock, profile),
+  });

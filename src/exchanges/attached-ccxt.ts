@@ -1,0 +1,186 @@
+/**
+ * A class of ccxt's (`ccxt.bybit`, `ccxt.bingx`, of `ccxt` or `ccxt.pro`) that goes by a connector's clock.
+ *
+ *   `fetch2`         before a private request the clock is measured where that is needed; one that was refused for its
+ *                    timestamp is signed and sent once more
+ *   `sign`, `nonce`  the timestamp, made as the request is signed, behind ccxt's own queue
+ *   `handleErrors`   every answer passes here, parsed: it is evidence
+ *   `milliseconds`   the exchange's time, which ccxt.pro signs its logins and orders by
+ *
+ * What a refusal means is told by the exchange's own code. ccxt's class of error does not tell it: BingX's refused
+ * timestamp is a `BadSymbol` there. ccxt's own offset (`timeDifference`) is not used; it is taken once, ignores the
+ * way of the answer, and BingX's requests ignore it.
+ *
+ * ccxt hands nothing through from a signature to its answer but the request, so the signature is found again by the
+ * timestamp in that; and the refusal from the error that it became. As the moment at which a request was sent counts
+ * that at which it was signed: there is nothing to wait for between the two.
+ */
+import { InvalidInputError } from '../errors.js';
+import type { ClientClock, ClientSignature } from './client-clock.js';
+import { codeOf, type EnvelopeFormat } from './envelope.js';
+import type { ExchangeError } from './exchange-adapter.js';
+import { asObject } from './json.js';
+import { RecentSignatures } from './recent-signatures.js';
+
+interface SignedRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly body?: unknown;
+  readonly headers?: unknown;
+}
+
+/** What is used of an exchange of ccxt's, of whichever version and copy. */
+export interface CcxtExchange {
+  readonly id: string;
+  nonce(): number;
+  milliseconds(): number;
+  // biome-ignore-start lint/suspicious/noExplicitAny: ccxt has types of its own for what these take.
+  sign(...args: any[]): any;
+  fetch2(...args: any[]): Promise<any>;
+  handleErrors(...args: any[]): any;
+  // biome-ignore-end lint/suspicious/noExplicitAny: see above
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a mixin's base must be declared so.
+export type CcxtClass = new (...args: any[]) => CcxtExchange;
+
+export interface CcxtProfile {
+  /** ccxt's name for the exchange. */
+  readonly id: string;
+  readonly format: EnvelopeFormat;
+  /** The code by which the exchange says, of an order too, that it looked at no more than the timestamp. */
+  readonly refusedUnexecuted: number;
+}
+
+/** In a query, a JSON body or a header's value. */
+const TIMESTAMP = /(?:[?&]|"|^)timestamp(?:=|":"?)(\d{13})/;
+const RECV_WINDOW = /(?:[?&]|"|^)recv_?window(?:=|":"?)(\d{1,5})/i;
+
+/** @param Exchange a class of ccxt's, or a subclass */
+export function attachedCcxt<C extends CcxtClass>(
+  Exchange: C,
+  clock: ClientClock,
+  { id, format, refusedUnexecuted }: CcxtProfile,
+): C {
+  const signatures = new RecentSignatures();
+  const refusals = new WeakMap<object, ExchangeError>();
+  // `sign` waits for nothing, so one for the class is enough.
+  let isSigning = false;
+
+  class Attached extends Exchange {
+    // biome-ignore lint/suspicious/noExplicitAny: a mixin's constructor must be declared so.
+    constructor(...args: any[]) {
+      super(...args);
+      // It is a field there, no method.
+      const { milliseconds } = this;
+      this.milliseconds = () => clock.knownNow() ?? milliseconds.call(this);
+      if (this.id !== id) {
+        throw new InvalidInputError(
+          `attach() of this connector needs ccxt's class ${id}, got that of ${String(this.id)}`,
+        );
+      }
+    }
+
+    override nonce(): number {
+      if (!isSigning) return super.nonce();
+      const signature = clock.signNow();
+      signatures.add(signature);
+      return signature.timestampMs;
+    }
+
+    override sign(...args: unknown[]): SignedRequest {
+      isSigning = isPrivate(args[1]);
+      try {
+        const request: SignedRequest = super.sign(...args);
+        if (isSigning) checkHost(request.url, clock);
+        return request;
+      } finally {
+        isSigning = false;
+      }
+    }
+
+    override async fetch2(...args: unknown[]): Promise<unknown> {
+      if (!isPrivate(args[1])) return super.fetch2(...args);
+      await clock.sign();
+      try {
+        return await super.fetch2(...args);
+      } catch (error) {
+        const refusal = asObject(error) && refusals.get(error as object);
+        if (!refusal || !(await clock.heal(refusal))) throw error;
+        return super.fetch2(...args);
+      }
+    }
+
+    override handleErrors(...args: unknown[]): unknown {
+      const refusal = answered(args);
+      const method = String(args[3]);
+      try {
+        return super.handleErrors(...args);
+      } catch (error) {
+        if (refusal && typeof error === 'object' && error !== null) {
+          const { exchangeCode, reason, request, retryAfterMs } = refusal;
+          const isUnexecuted = exchangeCode === String(refusedUnexecuted) || method === 'GET';
+          if (reason === 'timestamp' && request && isUnexecuted) refusals.set(error, refusal);
+          if (retryAfterMs !== undefined) Object.assign(error, { retryAfterMs });
+        }
+        throw error;
+      }
+    }
+  }
+  Object.defineProperty(Attached, 'name', { value: Exchange.name });
+  return Attached;
+
+  function answered(args: readonly unknown[]): ExchangeError | undefined {
+    const [status, , url, method, headers, text, parsed, requestHeaders, requestBody] = args;
+    const body = asObject(parsed);
+    const signed = signedBy(String(url), requestHeaders, requestBody);
+    // Of a public request it is not known when it was sent.
+    if (!signed) return undefined;
+    const receivedAtMs = clock.now();
+    const message = body?.[format.message];
+    return clock.answered({
+      endpoint: `${method} ${String(url)
+        .replace(/^[a-z]+:\/\/[^/]+/i, '')
+        .replace(/\?.*$/s, '')}`,
+      status: Number(status),
+      headers: lowerCased(headers),
+      code: codeOf(body?.[format.code]),
+      message: typeof message === 'string' ? message : String(text ?? '').slice(0, 1000),
+      stamp: body?.[format.stamp],
+      sentAtMs: signed.signedAtMs,
+      receivedAtMs,
+      wallRoundTripMs: clock.wall() - signed.signedAtWallMs,
+      signed,
+    });
+  }
+
+  function signedBy(
+    url: string,
+    requestHeaders: unknown,
+    requestBody: unknown,
+  ): (ClientSignature & { readonly recvWindowMs: number }) | undefined {
+    const headers = asObject(requestHeaders);
+    const texts = [url, typeof requestBody === 'string' ? requestBody : ''];
+    const find = (pattern: RegExp) => texts.map(text => pattern.exec(text)?.[1]).find(Boolean);
+    const timestampMs = Number(headers?.['X-BAPI-TIMESTAMP'] ?? find(TIMESTAMP) ?? Number.NaN);
+    const signature = signatures.take(timestampMs);
+    const recvWindowMs = Number(headers?.['X-BAPI-RECV-WINDOW'] ?? find(RECV_WINDOW) ?? clock.recvWindowMs);
+    return signature && { ...signature, timestampMs, recvWindowMs };
+  }
+}
+
+/** ccxt's section of an endpoint: `private`, or `['swap', 'v2', 'private']`. */
+const isPrivate = (api: unknown): boolean => [api].flat().includes('private');
+
+/** @throws InvalidInputError before anything is sent */
+function checkHost(url: string, clock: ClientClock): void {
+  if (url.startsWith(`${clock.baseUrl}/`)) return;
+  throw new InvalidInputError(
+    `an attached exchange of ccxt's speaks to its connector's host, ${clock.baseUrl}, by whose clock it signs, and not to ${new URL(url).origin}: set urls.api, hostname or the sandbox mode, or attach to a connector with that baseUrl`,
+  );
+}
+
+function lowerCased(headers: unknown): Record<string, string> {
+  const entries = Object.entries(asObject(headers) ?? {});
+  return Object.fromEntries(entries.map(([name, value]) => [name.toLowerCase(), String(value)]));
+}

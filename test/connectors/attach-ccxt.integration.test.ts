@@ -1,0 +1,157 @@
+/**
+ * ccxt's own classes, attached to a connector's clock. ccxt (70 MB) is no dependency: `npm install --no-save ccxt@4.5.84`
+ * brings it here, or CCXT_FROM names a folder that has it in its node_modules. Without it these tests are skipped.
+ */
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import type { BingxConnectorWithCache } from '../../src/connectors/bingx-with-cache.connector.js';
+import type { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
+import type { Exchange } from '../../src/events/connector.js';
+import type { CcxtClass, CcxtExchange } from '../../src/exchanges/attached-ccxt.js';
+import { steerableMachine } from '../support/clocks.js';
+import { projectDirectory } from '../support/run.js';
+import { ACCOUNT, BOTH, givenWorld, type World } from '../support/world.js';
+
+const source = `${process.env.CCXT_FROM ?? projectDirectory}/node_modules/ccxt/js/src`;
+
+type Ccxt = Record<'bybit' | 'bingx', CcxtClass>;
+/** Exchange by exchange: the package's root loads more than a hundred. */
+async function loaded(): Promise<Ccxt | undefined> {
+  if (!existsSync(source)) return undefined;
+  // One after the other: jest's loader mixes up what two imports at once have in common.
+  const bybit = await import(`${source}/bybit.js`);
+  const bingx = await import(`${source}/bingx.js`);
+  return { bybit: bybit.default, bingx: bingx.default };
+}
+const ccxt = await loaded();
+const withCcxt = ccxt ? describe : describe.skip;
+
+type Method = (params: object) => Promise<Record<string, unknown>>;
+interface Client {
+  balance(): Promise<Record<string, unknown>>;
+  order(id: string): Promise<Record<string, unknown>>;
+  readonly exchange: CcxtExchange;
+}
+
+function clientOf(Class: CcxtClass, url: string): Client {
+  const exchange = new Class({ apiKey: ACCOUNT.apiKey, secret: ACCOUNT.apiSecret, enableRateLimit: false });
+  const open = exchange as unknown as Record<string, Method> & { urls: { api: Record<string, string> } };
+  const isBybit = exchange.id === 'bybit';
+  for (const name of Object.keys(open.urls.api)) open.urls.api[name] = isBybit ? url : `${url}/openApi`;
+  return {
+    exchange,
+    balance: () =>
+      isBybit
+        ? (open.privateGetV5AccountWalletBalance as Method)({ accountType: 'UNIFIED' })
+        : (open.swapV2PrivateGetUserBalance as Method)({}),
+    order: id =>
+      isBybit
+        ? (open.privatePostV5OrderCreate as Method)({
+            category: 'linear',
+            symbol: 'BTCUSDT',
+            side: 'Buy',
+            orderType: 'Market',
+            qty: '1',
+            orderLinkId: id,
+          })
+        : (open.swapV2PrivatePostTradeOrder as Method)({
+            symbol: 'BTC-USDT',
+            side: 'BUY',
+            type: 'MARKET',
+            quantity: '1',
+            clientOrderID: id,
+          }),
+  };
+}
+
+async function given(exchange: Exchange, skewMs = 0) {
+  const world = await givenWorld({ knobs: { skewMs } });
+  const clock = steerableMachine();
+  const process = await world.process({ clock });
+  const connector = world.connector(process, exchange) as BybitConnectorWithCache & BingxConnectorWithCache;
+  await connector.initialize();
+  const url = exchange === 'BYBIT' ? world.simulator.bybitUrl : world.simulator.bingxUrl;
+  const Class = (ccxt as Ccxt)[exchange === 'BYBIT' ? 'bybit' : 'bingx'];
+  const before = world.simulator.requests(exchange).length;
+  const outcomes = () =>
+    world.simulator
+      .requests(exchange)
+      .slice(before)
+      .filter(({ route }) => route === 'verify' || route === 'order')
+      .map(({ outcome }) => outcome);
+  const Attached: CcxtClass = connector.attach(Class);
+  return { world, clock, connector, Class, url, outcomes, client: clientOf(Attached, url) };
+}
+const executed = (world: World, exchange: Exchange) => world.simulator.executed(exchange).length;
+
+withCcxt.each(BOTH)("ccxt's class of %s, attached", exchange => {
+  const refusedWith = exchange === 'BYBIT' ? '10002' : '100421';
+
+  it('signs by the exchange clock where a bare one is refused', async () => {
+    const { client, Class, url, world, outcomes } = await given(exchange, 61_000);
+    await expect(clientOf(Class, url).balance()).rejects.toThrow();
+    await client.balance();
+    await client.order('a');
+    expect(outcomes()).toEqual([refusedWith, '0', '0']);
+    expect(executed(world, exchange)).toBe(1);
+    expect(Math.abs(client.exchange.milliseconds() - world.simulator.serverTimeMs(exchange))).toBeLessThan(
+      500,
+    );
+  });
+
+  it.each([-7_000, 9_000])('heals a step of %i ms with one refusal', async ms => {
+    const { client, world, outcomes, connector } = await given(exchange);
+    world.simulator.step(ms, exchange);
+    await client.order('a');
+    await client.balance();
+    expect(outcomes()).toEqual([refusedWith, '0', '0']);
+    expect(executed(world, exchange)).toBe(1);
+    expect(connector.now()).toMatchObject({ epoch: 2 });
+  });
+
+  it('measures first after a suspend', async () => {
+    const { client, clock, outcomes } = await given(exchange);
+    clock.freeze(8_000);
+    await client.balance();
+    expect(outcomes()).toEqual(['0']);
+  });
+
+  it.each(['lost', 'cut', 'reset'] as const)(
+    'does not send an order again whose answer was %s',
+    async kind => {
+      const { client, world, outcomes } = await given(exchange);
+      world.simulator.fault({ kind, route: 'order' }, exchange);
+      await expect(client.order('a')).rejects.toThrow();
+      expect(outcomes()).toEqual([kind]);
+    },
+  );
+
+  it('is refused twice at most; other refusals are told as ccxt tells them', async () => {
+    const { client, world, outcomes } = await given(exchange);
+    const message = 'Null timestamp or timestamp mismatch';
+    world.simulator.fault({ kind: 'code', code: Number(refusedWith), message, times: 3 }, exchange);
+    await expect(client.order('a')).rejects.toThrow(refusedWith);
+    expect(outcomes()).toHaveLength(2);
+    world.simulator.clearFaults(exchange);
+    await world.simulator.set({ rateLimit: { requests: 0, perMs: 60_000 } }, exchange);
+    const error = await client.balance().catch(thrown => thrown);
+    expect(error.retryAfterMs).toBeGreaterThan(0);
+  });
+
+  it('refuses another host before anything is sent, and the class of another exchange', async () => {
+    const { connector, Class, outcomes } = await given(exchange);
+    const Attached: CcxtClass = connector.attach(Class);
+    await expect(clientOf(Attached, 'http://127.0.0.1:1').balance()).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    expect(outcomes()).toEqual([]);
+    const Other: CcxtClass = connector.attach((ccxt as Ccxt)[exchange === 'BYBIT' ? 'bingx' : 'bybit']);
+    expect(() => new Other({})).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+  });
+
+  it('rejects with CLOSED when its connector is', async () => {
+    const { connector, client } = await given(exchange);
+    connector.close();
+    await expect(client.balance()).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+});
