@@ -23,7 +23,7 @@ export interface EventStoreUse {
   readonly poolSize: number;
   readonly namedStatements: boolean;
   readonly log: Logger;
-  /** EventStoreDB: how long hits are kept; 0 leaves it to the server. */
+  /** How long hits are kept; 0: for good. */
   readonly hitsMaxAgeMs: number;
 }
 
@@ -54,7 +54,7 @@ export async function openEventStore(url: string, use: EventStoreUse): Promise<O
     const store = createEventStoreDbStore({
       url: withItsOldName(url),
       log,
-      ...(hitsMaxAgeMs > 0 && { hitsMaxAgeMs }),
+      dropsHits: hitsMaxAgeMs > 0,
     });
     const { seeds } = parseConnectionString(withItsOldName(url));
     return {

@@ -345,31 +345,48 @@ describe('what only this store’s streams can do', () => {
     });
   });
 
-  it('sets how long hits are kept, and nothing else', async () => {
+  it('lets forgotten hits go, and nothing else', async () => {
     const server = await givenServer();
     const [connector, kept] = [sampleConnector(), sampleConnector()];
-    setMetadata(server, connector.hitsStream, '{"$maxCount":100,"note":"keep me"}');
-    const store = givenStore(server, { hitsMaxAgeMs: 90 * 86_400_000 });
+    // As an older release set it: what it hides is recorded nowhere.
+    setMetadata(server, connector.hitsStream, '{"$maxCount":100,"note":"keep me","$maxAge":7776000}');
+    const store = givenStore(server);
+    await store.append(many(5, () => connector.hit()));
+    await store.append([connector.fact()]);
+    const until = (await store.last())?.position as Position;
+    await store.append([connector.hit(), kept.hit(), connector.fact()]);
+    const before = Date.now() + 3_600_000;
 
-    await store.append([connector.hit(), connector.fact(), kept.hit()]);
-    await store.append([connector.hit()]);
-    await givenStore(server, { hitsMaxAgeMs: 90 * 86_400_000 }).append([connector.hit()]);
+    expect(await store.dropForgotten?.({ before, until })).toBe(4);
+    expect(await store.dropForgotten?.({ before, until })).toBe(0);
 
-    expect(metadataOf(server, connector.hitsStream)).toEqual([
-      { $maxCount: 100, note: 'keep me' },
-      { $maxCount: 100, note: 'keep me', $maxAge: 7_776_000 },
-    ]);
-    expect(metadataOf(server, kept.hitsStream)).toEqual([{ $maxAge: 7_776_000 }]);
+    expect(metadataOf(server, connector.hitsStream).at(-1)).toEqual({
+      $maxCount: 100,
+      note: 'keep me',
+      $tb: 4,
+    });
+    expect(metadataOf(server, kept.hitsStream)).toEqual([]);
     expect(metadataOf(server, connector.stateStream)).toEqual([]);
+    expect(await store.readStream(connector.hitsStream)).toMatchObject([{ version: 5 }, { version: 6 }]);
+    server.log.scavenge();
+    expect(await store.readAll({ limit: 20 })).toHaveLength(5);
+    expect((await store.append([connector.hit()])).events).toMatchObject([{ version: 7 }]);
+    expect(await store.dropForgotten?.({ before: 0, until })).toBe(0);
   });
 
-  it('appends although it may not say how long hits are kept', async () => {
+  it('says that it may not let hits go', async () => {
     const server = await givenServer();
-    const store = await givenConnectedStore(server, { hitsMaxAgeMs: 86_400_000 });
+    const store = await givenConnectedStore(server);
+    const connector = sampleConnector();
+    await store.append([connector.hit(), connector.hit(), connector.hit()]);
+    await store.append([connector.fact()]);
+    const until = (await store.last())?.position as Position;
     server.inject({ rpc: 'batchAppend', kind: 'deny', times: 1 });
 
-    expect(flags(await store.append([sampleConnector().hit()]))).toEqual([true]);
-    expect(store.warnings).toEqual([expect.stringContaining('access denied')]);
+    await expect(store.dropForgotten?.({ before: Date.now() + 3_600_000, until })).rejects.toMatchObject({
+      code: 'EVENT_STORE_FAILED',
+      message: expect.stringContaining('access denied'),
+    });
   });
 
   it('says whose right is missing, and stores nothing', async () => {

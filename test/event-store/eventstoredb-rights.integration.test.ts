@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { checkEventStore } from '../../src/cli/doctor/event-checks.js';
 import { grantsFor, rightsNeeded } from '../../src/event-store/eventstoredb/index.js';
 import { openEventStore } from '../../src/event-stores.js';
+import type { Position } from '../../src/events/event.js';
 import { silentLogger } from '../../src/logging.js';
 import { many, sampleConnector } from '../contract/sample-events.js';
 import { closing, givenServer, givenStore } from './eventstoredb-support.js';
@@ -69,7 +70,7 @@ describe('the doctor', () => {
 
     await settings(grantsFor('app').settings);
     expect(await checkEventStore(await open())).toMatchObject({ status: 'ok' });
-    const store = givenStore({ url: withUser(server.url, 'app:pw') }, { hitsMaxAgeMs: 500 });
+    const store = givenStore({ url: withUser(server.url, 'app:pw') });
     const connector = sampleConnector();
     await store.append([connector.fact(), connector.hit()]);
     expect(await store.readAll({ limit: 9 })).toHaveLength(2);
@@ -105,7 +106,7 @@ describe('a server that takes less at once than it does by itself', () => {
 });
 
 describe('what somebody else wrote', () => {
-  it('is retention metadata that says nothing, and hits are kept all the same', async () => {
+  it('is retention metadata that says nothing, and hits are let go all the same', async () => {
     const server = await givenServer();
     const client = EventStoreDBClient.connectionString(server.url);
     closing({ close: () => client.dispose() });
@@ -114,12 +115,16 @@ describe('what somebody else wrote', () => {
       `$$${connector.hitsStream}`,
       jsonEvent({ type: '$metadata', data: null as never }),
     );
-    const store = givenStore(server, { hitsMaxAgeMs: 500 });
+    const store = givenStore(server);
+    await store.append([connector.hit(), connector.hit(), connector.hit()]);
+    await store.append([connector.fact()]);
+    const until = (await store.last())?.position as Position;
 
-    await store.append([connector.hit()]);
+    expect(await store.dropForgotten?.({ before: Date.now() + 3_600_000, until })).toBe(2);
 
-    expect(store.warnings).toEqual([]);
-    expect((await client.getStreamMetadata(connector.hitsStream)).metadata).toMatchObject({ maxAge: 1 });
+    expect((await client.getStreamMetadata(connector.hitsStream)).metadata).toMatchObject({
+      truncateBefore: 2,
+    });
   });
 
   it('is copied as it is when it is no JSON', async () => {

@@ -2,7 +2,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { isConnectorStateError } from '../../src/errors.js';
+import type { TransferableEventStore } from '../../src/event-store/event-store.js';
+import { createEventStoreDbStore } from '../../src/event-store/eventstoredb/index.js';
+import { copyLog } from '../../src/event-store/transfer/copy.js';
 import { FORGOTTEN_STREAM } from '../../src/events/streams.js';
+import { startTestServer } from '../support/esdb-server/index.js';
 import { cleaned, hit, shadowed, synced } from '../support/facts.js';
 import { createHarness, type Harness, liveAndExpected, until } from './harness.js';
 
@@ -194,5 +198,67 @@ describe('forgetting hits', () => {
       { contype: 'p', count: 1 },
       { contype: 'u', count: 2 },
     ]);
+  });
+});
+
+describe('forgetting hits of EventStoreDB', () => {
+  it('is exact before and after a scavenge, whatever was forgotten, and however often', async () => {
+    const server = await startTestServer();
+    const store = createEventStoreDbStore({ url: server.url });
+    try {
+      const projector = () => harness.projector({ store, pageSize: 7 });
+      const dropped: number[] = [];
+      for (let round = 0; round < 4; round++) {
+        for (const userId of ['a', 'b']) {
+          for (let n = 0; n < 9; n++) {
+            await store.append([hit({ userId, count: n + 1 }), hit({ userId, tier: 'memory' })]);
+            if (n % 4 === 0) await store.append([synced({ userId }), shadowed({ userId })]);
+          }
+        }
+        await store.append([cleaned()]);
+        await projector().catchUp();
+        const { live } = await liveAndExpected(harness);
+        const result = await projector().forgetHits({ before: everything(), by: 'test' });
+        dropped.push(result.dropped);
+        expect(await projector().verify()).toMatchObject({ equal: true });
+        server.log.scavenge();
+
+        expect(await projector().verify()).toMatchObject({ equal: true });
+        expect(Object.values((await projector().rebuild()).differing)).toEqual([0, 0, 0, 0, 0, 0]);
+        expect((await liveAndExpected(harness)).live).toEqual(live);
+        expect(await projector().catchUp()).toMatchObject({ caughtUp: true });
+      }
+      expect(dropped.every(count => count > 0)).toBe(true);
+      const { rows } = await harness.pool.query('SELECT sum(hits)::int AS hits FROM cache_usage');
+      expect(rows).toEqual([{ hits: 4 * 2 * (45 + 9) }]);
+      const left = await store.readAll({ after: undefined, limit: 1_000 });
+      expect(left.filter(({ type }) => type === 'ConnectorStateHit').length).toBeLessThan(12);
+    } finally {
+      await store.close();
+      await server.close();
+    }
+  }, 60_000);
+
+  it('copies to another store with what was forgotten, and folds to the same rows there', async () => {
+    await harness.append(synced(), hit({ count: 3 }), hit({ count: 4 }), synced(), hit({ count: 5 }));
+    await harness.projector().forgetHits({ before: everything(), by: 'test' });
+    await harness.append(hit({ count: 6 }));
+    await harness.projector().catchUp();
+    const { live } = await liveAndExpected(harness);
+    const server = await startTestServer();
+    const store = createEventStoreDbStore({ url: server.url });
+    try {
+      await copyLog({ from: harness.store as TransferableEventStore, to: store });
+      await harness.projector({ store }).rebuild();
+
+      const usage = (tables: object) => (tables as { cache_usage: unknown }).cache_usage;
+      expect(usage((await liveAndExpected(harness)).live)).toEqual(usage(live));
+      const { rows } = await harness.pool.query('SELECT hit_count::int FROM connector_state_cache');
+      expect(rows).toEqual([{ hit_count: 18 }]);
+      expect(await harness.projector({ store }).verify()).toMatchObject({ equal: true });
+    } finally {
+      await store.close();
+      await server.close();
+    }
   });
 });

@@ -35,7 +35,7 @@ import {
 } from './read.js';
 import { toRawEvent } from './recorded-event.js';
 import { type Rehearsal, rehearse } from './rehearsal.js';
-import { createRetention } from './retention.js';
+import { dropForgotten } from './retention.js';
 import { followPages } from './subscription.js';
 import { TailCache } from './tail-cache.js';
 import type { TailContext } from './tails-in-use.js';
@@ -51,8 +51,8 @@ export interface EventStoreDbStoreOptions {
    * the URL's `defaultDeadline`, or 10 000.
    */
   readonly callTimeoutMs?: number | undefined;
-  /** Sets `$maxAge` on the streams of hits, 1 ms and up, in whole seconds, rounded up. Default: the store's own retention is left as it is. */
-  readonly hitsMaxAgeMs?: number | undefined;
+  /** Whether it will be asked to let forgotten hits go: {@link EventStoreDbStore.rehearse} then tries that too. */
+  readonly dropsHits?: boolean | undefined;
   /** Hears of every failure that is retried here instead of thrown. */
   readonly log?: Logger | undefined;
 }
@@ -79,7 +79,7 @@ const DEFAULT_PAGE_SIZE = 500;
  * @throws InvalidInputError when a time is out of its range
  */
 export function createEventStoreDbStore(options: EventStoreDbStoreOptions): EventStoreDbStore {
-  const { url, log = silentLogger, hitsMaxAgeMs } = options;
+  const { url, log = silentLogger, dropsHits = false } = options;
   const settings = parseConnectionString(url);
   const callTimeoutMs = requireWithin(
     'callTimeoutMs',
@@ -117,7 +117,6 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
     tails: new TailCache(),
     limit: { bytes: Number.POSITIVE_INFINITY },
     looks: pLimit(LOOKS_AT_ONCE),
-    prepare: toPrepare(hitsMaxAgeMs, log),
   };
   const queue = new AppendQueue<Append>((group, release) => storeGroup(storing, group, release));
   const writing: AppendContext = { ...storing, queue };
@@ -193,6 +192,11 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
       return countAfter(reading, position);
     },
 
+    async dropForgotten(span, signal) {
+      requireOpen();
+      return dropForgotten(reading, span, signal);
+    },
+
     compare: comparePositions,
 
     async readRaw(readOptions) {
@@ -214,7 +218,7 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
 
     async rehearse() {
       requireOpen();
-      return rehearse(reading, hitsMaxAgeMs !== undefined);
+      return rehearse(reading, dropsHits);
     },
 
     async close() {
@@ -223,17 +227,6 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
       await Promise.all(connections.map(connection => connection.close()));
     },
   };
-}
-
-function toPrepare(hitsMaxAgeMs: number | undefined, log: Logger): TailContext['prepare'] {
-  if (hitsMaxAgeMs === undefined) return async () => undefined;
-  return createRetention({
-    hitsMaxAgeSeconds: Math.ceil(
-      requireWithin('hitsMaxAgeMs', hitsMaxAgeMs, [1, Number.MAX_SAFE_INTEGER]) / 1_000,
-    ),
-    onFailure: failure =>
-      log.warn({ problem: failure.message }, 'hits are kept for longer than they need be'),
-  });
 }
 
 function requireWithin(name: string, value: number, [smallest, largest]: readonly [number, number]): number {

@@ -69,7 +69,7 @@ export async function readForwards(
 const isAfter = ({ position }: Recorded, after: Position | undefined): boolean =>
   after === undefined || comparePositions(position, after) > 0;
 
-const ofLeader = (context: ReadContext): ReadContext => ({
+export const ofLeader = (context: ReadContext): ReadContext => ({
   ...context,
   connection: context.leader ?? context.connection,
   leader: undefined,

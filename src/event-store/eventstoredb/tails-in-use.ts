@@ -3,7 +3,6 @@
  * While the batch is under way nobody else appends to these streams from this process.
  */
 import type { LimitFunction } from 'p-limit';
-import { isForgettable } from '../../events/streams.js';
 import type { CallContext } from './calls.js';
 import type { Node } from './connection.js';
 import { toFailure } from './failure.js';
@@ -14,8 +13,6 @@ import type { TailCache } from './tail-cache.js';
 
 export interface TailContext extends CallContext {
   readonly tails: TailCache;
-  /** Called before a stream is appended to for the first time in this process. Never rejects. */
-  prepare(node: Node, stream: string, operation: Interruption): Promise<void>;
   /** What the server takes at once, as it turned out, in bytes of {@link sizeOf}. */
   readonly limit: { bytes: number };
   /** Of all appends of the process: reads of the ends of streams. */
@@ -61,7 +58,7 @@ export class TailsInUse {
         looks.push(
           reaches(inUse, bound)
             ? () => this.refresh(node, stream, undefined, interruption)
-            : () => this.#read(node, stream, bound, false, interruption),
+            : () => this.#read(node, stream, bound, interruption),
         );
         continue;
       }
@@ -69,12 +66,11 @@ export class TailsInUse {
       // Of several streams one that is not new after all would come behind the others in the log.
       if (newTo.has(stream) && (remembered || this.#bounds.size === 1)) {
         if (remembered) noteUse(remembered);
-        else if (isForgettable(stream)) looks.push(() => this.#context.prepare(node, stream, interruption));
         this.#tails.set(stream, remembered ?? tailOfNew());
         continue;
       }
       if (!remembered || !reaches(remembered, bound)) {
-        looks.push(() => this.#read(node, stream, bound, remembered === undefined, interruption));
+        looks.push(() => this.#read(node, stream, bound, interruption));
         continue;
       }
       noteUse(remembered);
@@ -96,7 +92,7 @@ export class TailsInUse {
   ): Promise<void> {
     // Shorter than it was: another log is served now, from a backup for instance, and what is remembered is not of it.
     if (actual !== undefined && actual < this.of(stream).version) {
-      await this.#read(node, stream, this.#bounds.get(stream) as SearchBound, false, operation);
+      await this.#read(node, stream, this.#bounds.get(stream) as SearchBound, operation);
       return;
     }
     await refreshTail(node, stream, this.of(stream), actual, operation).catch(error => {
@@ -117,13 +113,10 @@ export class TailsInUse {
     return latestIdMs < confirmedMs;
   }
 
-  async #read(node: Node, stream: string, bound: SearchBound, isFirst: boolean, operation: Interruption) {
-    const [tail] = await Promise.all([
-      readTail(node, stream, bound, operation).catch(error => {
-        throw toFailure(error, 'append', stream);
-      }),
-      isFirst ? this.#context.prepare(node, stream, operation) : undefined,
-    ]);
+  async #read(node: Node, stream: string, bound: SearchBound, operation: Interruption) {
+    const tail = await readTail(node, stream, bound, operation).catch(error => {
+      throw toFailure(error, 'append', stream);
+    });
     this.#tails.set(stream, tail);
     this.#fresh.add(stream);
   }

@@ -160,6 +160,9 @@ export function withOutbox(store: EventStore, options: OutboxOptions): EventStor
     head: () => store.head(),
     last: () => store.last(),
     identity: () => store.identity(),
+    ...(store.dropForgotten && {
+      dropForgotten: (span, signal) => store.dropForgotten?.(span, signal) ?? Promise.resolve(0),
+    }),
     countAfter: position => store.countAfter(position),
     compare,
     async close() {
