@@ -88,6 +88,7 @@ export async function measureDecision(inits: number): Promise<Decision> {
       exchange: 'BYBIT',
       baseUrl: 'https://model.invalid',
       range: DEFAULT_RANGE,
+      dropIdle: () => undefined,
       openConnection() {},
       async verifyAccount() {
         timestamp();

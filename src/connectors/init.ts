@@ -141,13 +141,13 @@ class Init {
   }
 
   async #learn(start: Start, isAsBegun: boolean, isContested: boolean): Promise<void> {
-    const { learner, offset } = this.#parts;
+    const { learner } = this.#parts;
     const { contact, isGuess, isStale, trigger } = start;
     const { answer } = learner;
     if (isAsBegun && (isGuess || isStale)) {
       const learned = await learner.judge(answer);
       // What was found stale was found: it is no miss that it is replaced.
-      if (learned) offset.state = learner.keep(learned, isGuess ? trigger : 'passive', this.#trace);
+      if (learned) learner.take(learned, isGuess ? trigger : 'passive', this.#trace);
       // A contest is decided by who measures finely enough, and nobody is refused while it lasts: so this one does.
       if (!learned || !isHandedOn(learned) || (isContested && !isFine(answer)))
         learner.refreshLater(isGuess ? trigger : 'warm-up');
@@ -165,7 +165,7 @@ class Init {
     // A row that could not be believed gives way only to a state that says so.
     if (!learned || !isHandedOn(learned) || trigger === 'corrupt')
       cache.adopt(ref, offset.state, trigger, this.#trace);
-    if (learned) offset.state = learner.keep(learned, 'passive', this.#trace);
+    if (learned) learner.take(learned, 'passive', this.#trace);
   }
 }
 

@@ -9,6 +9,10 @@
  *   verifying  the sample is kept until the init has seen whether the exchange says yes or no (init.ts)
  *   ready      each sample is judged as it comes, one at a time: the next response brings another
  *
+ * A sample that excludes the state in use shows a step, or is one wrong answer of a proxy, a cache, a server behind a
+ * balancer. So it is recorded, which makes it a rival (clock/shared-clock.ts), and not signed by: the connector goes
+ * on with what was accepted last, and asks once more, over a fresh connection, with nobody waiting. What that says decides.
+ *
  * Judging one may mean asking the database first (sample-learning.ts), so it never happens on the way of a request.
  */
 import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
@@ -55,6 +59,7 @@ export class OffsetLearner implements Keeper {
   #edgeAlone: ClockSample | undefined;
   #learning: Promise<void> | undefined;
   #refreshing: Promise<void> | undefined;
+  #isAskingAgain = false;
 
   constructor(parts: OffsetLearnerParts) {
     this.#parts = parts;
@@ -102,7 +107,7 @@ export class OffsetLearner implements Keeper {
     // A sync's sample is its own result, also when it is one that nobody waits for.
     if (this.#phase !== 'ready' || sample.source === 'time-endpoint') return;
     upkeep.used(this);
-    if (this.#learning) return;
+    if (this.#learning || this.#isAskingAgain) return;
     this.#learning = this.learnFrom(sample, {}).finally(() => {
       this.#learning = undefined;
     });
@@ -155,9 +160,10 @@ export class OffsetLearner implements Keeper {
   }
 
   /** A sync that no init waits for. */
-  refreshLater(trigger: SyncTrigger): void {
+  refreshLater(trigger: SyncTrigger, after?: number): void {
     const { cache, offset } = this.#parts;
-    const refreshed = this.sync({ trigger, link: offset.state.link }, {}).then(
+    const need = { trigger, link: offset.state.link, ...(after !== undefined && { after }) };
+    const refreshed = this.sync(need, {}).then(
       state => {
         offset.found(state);
       },
@@ -191,7 +197,34 @@ export class OffsetLearner implements Keeper {
     const { offset } = this.#parts;
     const learned = await this.judge(sample);
     if (!learned || offset.isOutOfOrder(learned)) return;
-    if (isWorthKeeping(learned, offset.state)) offset.state = this.keep(learned, 'passive', trace);
+    if (isWorthKeeping(learned, offset.state)) this.take(learned, 'passive', trace);
+  }
+
+  /** Keeps it, and signs by it from now on, unless it is the first to exclude what the connector signs by. */
+  take(learned: MeasuredOffset, trigger: SyncTrigger, trace: Trace): void {
+    const { offset } = this.#parts;
+    const isFirst = this.#contradicts(learned);
+    const kept = this.keep(learned, trigger, trace);
+    if (isFirst) this.#askAgain();
+    else offset.state = kept;
+  }
+
+  #contradicts({ estimate, link }: MeasuredOffset): boolean {
+    const { cache, offset } = this.#parts;
+    const { state } = offset;
+    if (state.referenceClock !== link.clockId || intersect(state.estimate, estimate)) return false;
+    // Contradicted before: then this is the second to say so.
+    return cache.isSound(state);
+  }
+
+  #askAgain(): void {
+    const { adapter, cache } = this.#parts;
+    this.#isAskingAgain = true;
+    adapter.dropIdle();
+    this.refreshLater('warm-up', sharingOver(cache).begun);
+    this.whenRefreshed(() => {
+      this.#isAskingAgain = false;
+    });
   }
 
   /** @returns what the sample and the state allow together */

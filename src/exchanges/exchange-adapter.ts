@@ -80,6 +80,8 @@ export interface ExchangeAdapter {
   readonly range: AcceptedRange;
   /** Opens a connection for a call that is about to follow; sends nothing, never fails. */
   openConnection(): void;
+  /** What is sent next goes over a connection of its own, for it may be the one in use that answers falsely. */
+  dropIdle(): void;
   /**
    * The time endpoint, unsigned, one request; a second one where the first was no good sample but a second may be.
    * @throws ExchangeError `EXCHANGE_BAD_RESPONSE` that names the problem, for a time that cannot be believed

@@ -148,9 +148,10 @@ describe('a bad day', () => {
       const figures = await simulateBadDay(1, day);
       expect(figures.inits).toBeGreaterThan(400);
       expect(figures).toMatchObject({ falseCondemnations: 0, initsFailedByLateness: 0, boundViolations: 0 });
-      // What is bad about it is there to be met, and an edge or another host is none of a connector's business.
-      if (day === 'storm' || day === 'wrong-answer') expect(figures.refused).toBeGreaterThan(0);
-      if (day === 'edge' || day === 'hosts') expect(figures.refused).toBeLessThanOrEqual(4);
+      // What is bad about it is there to be met. An edge, another host and one wrong answer are none of a connector's business.
+      if (day === 'storm') expect(figures.refused).toBeGreaterThan(0);
+      if (day === 'edge' || day === 'hosts' || day === 'wrong-answer')
+        expect(figures.refused).toBeLessThanOrEqual(4);
     },
   );
 });

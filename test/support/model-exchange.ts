@@ -99,6 +99,7 @@ export function modelAdapter(
     exchange,
     baseUrl: 'https://model.invalid',
     range: DEFAULT_RANGE,
+    dropIdle: () => undefined,
     openConnection() {},
     serverTime: () =>
       intake.measure(async () => {

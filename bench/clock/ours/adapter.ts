@@ -129,6 +129,7 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
     exchange: exchange.exchange,
     baseUrl: 'https://model.invalid',
     range: DEFAULT_RANGE,
+    dropIdle: () => undefined,
 
     openConnection() {},
 

@@ -88,6 +88,8 @@ export function createBingxAdapter(
       transport.open(settings.baseUrl);
     },
 
+    dropIdle: () => transport.dropIdle(),
+
     serverTime: (): Promise<ClockSample> => intake.measure(askTime),
 
     async verifyAccount(again): Promise<AnsweredRequest | undefined> {

@@ -81,6 +81,8 @@ export function createBybitAdapter(
       transport.open(settings.baseUrl);
     },
 
+    dropIdle: () => transport.dropIdle(),
+
     serverTime: (): Promise<ClockSample> => intake.measure(askTime),
 
     async verifyAccount(again): Promise<AnsweredRequest | undefined> {
