@@ -150,12 +150,16 @@ export class ProcessClock {
   #carriedOver(state: UsableState, link: ReferenceLink): UsableState {
     const { clock } = this.#parts;
     if (link.clockId === state.referenceClock || link.clockId === clock.id) return state;
-    const estimate = toReference(this.applied(state), link);
+    const now = toReference(this.applied(state), link);
+    // It is as old as it was, or it would pass for measured after a step that came since.
+    const atMs = measuredAtMs(state) + link.offsetMs;
+    const agedMs = ((now.atMs - atMs) * DRIFT_BOUND_PPM) / 1e6;
+    const uncertaintyMs = Math.max(state.estimate.uncertaintyMs, now.uncertaintyMs - agedMs);
     const leftMs = state.expiresAtMs - this.referenceNowMs(state);
     return {
       ...state,
-      estimate,
-      expiresAtMs: estimate.atMs + leftMs,
+      estimate: { offsetMs: now.offsetMs, uncertaintyMs, atMs },
+      expiresAtMs: now.atMs + leftMs,
       referenceClock: link.clockId,
       link,
     };

@@ -190,13 +190,15 @@ it('what it knows is told of the server that answers, once the database has fail
   );
   learn(10, 10);
   happen({ kind: 'run', ms: 60_000 });
-  const { expiresAtMs } = process.state as UsableState;
+  const { expiresAtMs, estimate } = process.state as UsableState;
   happen({ kind: 'fail-over', ms: 5_000, up: 1, down: 1 });
   const { latestMs, earliestMs } = now();
   expect(latestMs - earliestMs).toBeLessThan(100);
   expect(Math.abs((latestMs + earliestMs) / 2 - truth())).toBeLessThan(50);
   // The next measurement is recorded by this link, and found by the next init.
   expect(process.state).toMatchObject({ referenceClock: 'pg:1:2', link: { clockId: 'pg:1:2' } });
+  // It is no younger for it: a step may lie between.
+  expect(process.state?.estimate.atMs).toBeCloseTo(estimate.atMs + 5_000, -2);
   // It ends when it would have, by the clock of the new server.
   expect(process.state?.expiresAtMs).toBeGreaterThan(expiresAtMs + 4_900);
   expect(process.state?.expiresAtMs).toBeLessThan(expiresAtMs + 5_100);
