@@ -15,6 +15,7 @@ import { EXIT, exitCodeOf, InterruptedError } from '../src/cli/exit-codes.js';
 import { explain, runSession } from '../src/cli/session.js';
 import type { Benchmark } from './benchmark.js';
 import { append } from './benchmarks/append.js';
+import { attached } from './benchmarks/attached.js';
 import { demo } from './benchmarks/demo.js';
 import { drift } from './benchmarks/drift.js';
 import { esdbAppend } from './benchmarks/esdb-append.js';
@@ -39,6 +40,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   projector,
   visibility,
   roundTrips,
+  attached,
   esdbAppend,
   esdbCatchUp,
   esdbMemory,
