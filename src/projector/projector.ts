@@ -30,6 +30,7 @@ import { type CatchUpOptions, type CatchUpResult, catchUp } from './catch-up.js'
 import type { ProjectorContext, ProjectorCounters } from './context.js';
 import { type DeadLetter, readDeadLetters } from './dead-letters.js';
 import { type ForgetOptions, type ForgetResult, forgetHits } from './forgotten/forget.js';
+import { readForgottenSpan } from './forgotten/forgotten.js';
 import { keepForgetting } from './forgotten/keep-forgetting.js';
 import { type Lag, lag } from './lag.js';
 import { run } from './live.js';
@@ -92,6 +93,8 @@ export interface Projector {
   adoptLog(options?: AdoptLogOptions): Promise<AdoptedLog>;
   /** Lets old hits go, and keeps what a rebuild needs of them. See forgotten/forget.ts. */
   forgetHits(options: ForgetOptions): Promise<ForgetResult>;
+  /** Hits from before this are forgotten, epoch milliseconds; `undefined`: none are. */
+  forgottenBefore(): Promise<number | undefined>;
   lag(): Promise<Lag>;
   /** The oldest first. */
   deadLetters(): Promise<readonly DeadLetter[]>;
@@ -158,6 +161,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     verify: options => inOurTerms(verify(context, options)),
     adoptLog: options => inOurTerms(adoptLog(context, options)),
     forgetHits: options => inOurTerms(forgetHits(context, options)),
+    forgottenBefore: async () => (await inOurTerms(readForgottenSpan(store)))?.before,
     lag: () => inOurTerms(lag(context)),
     deadLetters,
     async replayDeadLetters(options = {}) {

@@ -132,6 +132,29 @@ describe('forgetting hits', () => {
     expect(await types()).toEqual(['ConnectorSynced', 'ConnectorStateHit', 'ConnectorSynced']);
   });
 
+  it('is what a worker does by itself, once the oldest is half as old again', async () => {
+    await harness.append(synced(), hit(), synced());
+    const projectorOf = (ends: AbortController, looks: number[]) =>
+      harness.projector({
+        async sleep(ms, signal) {
+          if (ms >= 60_000) looks.push(ms);
+          // Each look is made at once; behind the second the worker is stopped.
+          if (looks.length === 3) ends.abort();
+          signal?.throwIfAborted();
+        },
+      });
+    const [first, young] = [new AbortController(), [] as number[]];
+    await projectorOf(first, young).run({ signal: first.signal, hitsMaxAgeMs: HOUR_MS });
+    expect(young).toEqual([60_000, HOUR_MS, HOUR_MS]);
+    expect(await types()).toEqual(['ConnectorSynced', 'ConnectorStateHit', 'ConnectorSynced']);
+
+    const second = new AbortController();
+    await projectorOf(second, []).run({ signal: second.signal, hitsMaxAgeMs: 1 });
+    expect(await types()).toEqual(['ConnectorSynced', 'ConnectorSynced', 'HitsForgotten']);
+    expect(await harness.projector().forgottenBefore()).toBeGreaterThan(Date.now() - HOUR_MS);
+    expect(await harness.projector().verify()).toMatchObject({ equal: true });
+  });
+
   it('is exact with writers, rebuilds and other forgetters at it', async () => {
     const projector = () => harness.projector({ pageSize: 7 });
     let isOver = false;

@@ -125,7 +125,12 @@ async function examine(session: Session): Promise<Check[]> {
     checks.push(await guarded('edges', async () => events.checkEdges(store, await sharedClocks(pool))));
   }
   // Without an event store nobody knows how far behind it is.
-  if (checks.every(({ cause }) => cause === undefined)) checks.push(await events.checkProjector(projector));
+  if (checks.every(({ cause }) => cause === undefined)) {
+    checks.push(
+      await guarded('retention', () => events.checkRetention(projector, settings)),
+      await events.checkProjector(projector),
+    );
+  }
   return checks;
 }
 

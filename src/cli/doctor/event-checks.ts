@@ -6,7 +6,8 @@ import type { OpenedEventStore } from '../../event-stores.js';
 import { edgeStreamOf } from '../../events/streams.js';
 import type { Projector } from '../../projector/index.js';
 import type { SharedClockSummary } from '../../read-model/clock-queries.js';
-import { iso, plusMinus } from '../quantities.js';
+import type { Settings } from '../../settings.js';
+import { iso, plusMinus, span } from '../quantities.js';
 import { nameOfClock } from '../shared-clock-text.js';
 import { type Check, fail, ok, warn } from './check.js';
 
@@ -85,6 +86,23 @@ export async function checkProjector(projector: Projector): Promise<Check> {
   } catch (error) {
     return fail('projector', (error as Error).message, 'do what the message says');
   }
+}
+
+/** What is forgotten, and who will forget more. */
+export async function checkRetention(
+  projector: Projector,
+  { hitsMaxAgeMs, projection }: Pick<Settings, 'hitsMaxAgeMs' | 'projection'>,
+): Promise<Check> {
+  const before = await projector.forgottenBefore();
+  const past =
+    before === undefined ? 'no hits are forgotten' : `hits from before ${iso(before)} are forgotten`;
+  const who =
+    projection === 'worker' ? 'the worker' : '`connector-state forget-hits`, or a worker where one runs,';
+  const future =
+    hitsMaxAgeMs === 0
+      ? 'the others are kept for good (HITS_MAX_AGE_MS is 0)'
+      : `${who} forgets those older than ${span(hitsMaxAgeMs)}`;
+  return ok('retention', `${past}; ${future}`);
 }
 
 export async function checkDeadLetters(projector: Projector): Promise<Check> {
