@@ -27,6 +27,7 @@ import type { HostClock } from '../clock/host-clock.js';
 import { watchOf } from '../clock/host-watch.js';
 import { ASSUMED_RATE, DRIFT_BOUND_PPM, intersect, type OffsetEstimate } from '../clock/offset.js';
 import { type ReferenceLink, toReference } from '../clock/reference.js';
+import { DEFAULT_RANGE, toleranceOf } from '../clock/request-window.js';
 
 /**
  * What a lookup finds is what all hosts agree on, which withstands one that errs; the process's own word alone does
@@ -141,7 +142,9 @@ export class ProcessClock {
       return isComparable && !isDoubtful && !isSurelyLater(found, present) ? present : found;
     }
     const [before, after] = [this.applied(present), this.applied(found)];
-    const better = isMuchWorse(after, before) ? present : found;
+    // Too wide to sign by, as after a suspend, it is no better than a guess by the clock that answers.
+    const isWorthless = !isComparable && before.uncertaintyMs > toleranceOf(DEFAULT_RANGE);
+    const better = isMuchWorse(after, before) && !isWorthless ? present : found;
     const expiresAtMs = Math.max(present.expiresAtMs, found.expiresAtMs);
     return !isComparable || better.expiresAtMs === expiresAtMs ? better : { ...better, expiresAtMs };
   }

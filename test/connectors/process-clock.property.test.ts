@@ -204,3 +204,12 @@ it('what it knows is told of the server that answers, once the database has fail
   expect(process.state?.expiresAtMs).toBeLessThan(expiresAtMs + 5_100);
   expect(process.epoch).toBe(1);
 });
+
+it('what a suspend made worthless is not carried over to the server that answers', () => {
+  const still = { ratePpm: 0, startMs: 0 };
+  const { process, learn, happen } = givenProcess({ exchange: still, database: still, host: still }, false);
+  learn(10, 10);
+  happen({ kind: 'suspend', ms: 26 * 60_000 });
+  happen({ kind: 'fail-over', ms: 5_000, up: 1, down: 1 });
+  expect(process.state?.syncId).toBe('guess');
+});
