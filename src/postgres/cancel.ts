@@ -94,7 +94,7 @@ export async function hearsFrom(config: ClientConfig, timeoutMs: number): Promis
     await client.query('SELECT');
     return true;
   } catch (error) {
-    return /^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
+    return /^(?=.*\d)[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
   } finally {
     clearTimeout(timer);
     (client as unknown as DriverClient).connection.stream.destroy();

@@ -85,7 +85,8 @@ const BY_CLASS: Readonly<Record<string, DatabaseReason>> = {
   XX: 'unreachable',
 };
 
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** Each has a digit; EPIPE, of a connection that was cut, is no such thing. */
+const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
 /** What a standby says to BEGIN … READ WRITE: 0A000. */
 const IN_RECOVERY = /during recovery/i;
 /** PgBouncer's words; it has only 08P01 for them. */

@@ -28,7 +28,7 @@ export class QueryFailure extends Error {
     const { code, message } = describeDatabaseError(cause);
     super(message, { cause });
     this.name = 'QueryFailure';
-    this.sqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+    this.sqlState = code !== undefined && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
   }
 
   /** A value the database would not take (class 22), or a constraint (class 23): the fault of an event. */

@@ -232,7 +232,7 @@ function connect(pool: Pool, signal: AbortSignal): Promise<PoolClient> {
 }
 
 const isServerError = (error: Error): boolean =>
-  /^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
+  /^(?=.*\d)[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
 
 function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: number): LookupReply {
   const [first = []] = rows;

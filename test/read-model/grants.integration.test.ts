@@ -123,6 +123,10 @@ describe('a functions role', () => {
     await expect(as(FUNCTIONS, `DELETE FROM ${table}`)).rejects.toMatchObject(denied);
   });
 
+  it('cannot drop hits, forgotten or not', async () => {
+    await expect(as(FUNCTIONS, 'SELECT connector_event_forget_hits(1000)')).rejects.toMatchObject(denied);
+  });
+
   it('cannot make partitions', async () => {
     const make = `SELECT connector_state_ensure_drift_partition('2026-03-05Z')`;
 
@@ -140,6 +144,10 @@ describe('a worker role', () => {
     expect(written).toEqual([{ projection: 'p' }]);
     await as(WORKER, `UPDATE projection_checkpoint SET events = 2 WHERE projection = 'p'`);
     for (const table of READ_TABLES) await as(WORKER, `DELETE FROM ${table}`);
+  });
+
+  it('drops what is recorded as forgotten, which is nothing here', async () => {
+    expect(await as(WORKER, 'SELECT connector_event_forget_hits(1000)::int AS gone')).toEqual([{ gone: 0 }]);
   });
 
   it('makes the partition that a new month’s samples need, and fills it', async () => {
