@@ -19,9 +19,11 @@ const MEASURED = ['23.10.8', '24.2.0'];
 
 export async function checkEventStore({ store, identify, rehearse }: OpenedEventStore): Promise<Check> {
   try {
-    // First, because it knows a name that does not exist from a server that is away.
-    await identify();
-    const rehearsal = await rehearse?.();
+    const rehearsal = await rehearse?.().catch(async error => {
+      // It knows a name that does not exist from a server that is away, and says so instead.
+      await identify();
+      throw error;
+    });
     if (rehearsal && rehearsal.problems.length > 0) {
       return fail(
         'event store',
@@ -29,6 +31,7 @@ export async function checkEventStore({ store, identify, rehearse }: OpenedEvent
         'grant what `connector-state doctor --store-rights` prints',
       );
     }
+    await identify();
     const head = await store.head();
     const who = rehearsal
       ? `${versionOf(rehearsal)} at ${rehearsal.node} answers, and may be read and written`
