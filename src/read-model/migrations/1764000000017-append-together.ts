@@ -5,7 +5,8 @@
  * event is there already shows in the unique key; then what was done is undone, and the function of the first migration
  * does it again, which looks for each event. That is a retry after a lost answer, and rare. Columns come as arrays, the
  * data as one text: JSON escapes control characters, so U+001E can stand between two, and nothing has to be quoted twice.
- * (Measured with 500 events: 0.98 of a bare INSERT of the same rows, where the first function reaches 0.67.)
+ * (The function alone, with 500 events at load 6: 0.98 of a bare INSERT of the same rows, where the first one reaches
+ * 0.67. The store around it: docs/benchmarks.md.)
  *
  * One row, since rows that were returned before a failure would stay in the result: the versions in the order given, the
  * position of the last, and which are new, null for all.
