@@ -81,6 +81,7 @@ describe('doctor', () => {
       outbox: 'ok',
       'dead letters': 'ok',
       projector: 'ok',
+      retention: 'ok',
     });
     expect(found).toMatchObject({ healthy: true });
     expect(result.code).toBe(0);
