@@ -13,7 +13,7 @@ export const DEFAULT_BASE_URLS: Readonly<Record<Exchange, Readonly<Record<Enviro
  * @throws InvalidInputError for what is no http or https URL, or holds a user, query or fragment
  */
 export function parseBaseUrl(value: string): string {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const url = toUrl(value);
   const isUsable =
     url !== undefined &&
     (url.protocol === 'https:' || url.protocol === 'http:') &&
@@ -42,4 +42,13 @@ export function withTls(baseUrl: string, plainHttpHosts: readonly string[] = [])
   throw new InvalidInputError(
     `baseUrl must be https: over plain http the API key and every signed request can be read on the way; to allow it for this host, add "${hostname}" to plainHttpHosts`,
   );
+}
+
+/** Not by `URL.canParse`: once Node 20 has optimised it, it refuses what holds Latin-1 letters, such as a host's umlaut. */
+function toUrl(value: string): URL | undefined {
+  try {
+    return new URL(value);
+  } catch {
+    return undefined;
+  }
 }
