@@ -7,7 +7,7 @@
  *                          projections → events, clock
  *
  * `src/postgres` (driver, pools, embedded server) is infrastructure below the stores. `src/errors.ts`,
- * `deadline.ts`, `lazy.ts`, `logging.ts`, `rehearsals.ts`, `unknown-options.ts` are below everything. `connector-state.ts`,
+ * `deadline.ts`, `lazy.ts`, `logging.ts`, `rehearsals.ts`, `unknown-options.ts`, `url.ts` are below everything. `connector-state.ts`,
  * `database.ts` and the package's entry points put the parts together, above the cache and below the services
  * and the ways in.
  *
@@ -30,7 +30,7 @@ function arrows(name, comment, from, to) {
 const EVENTS = '^src/events/';
 const CLOCK = '^src/clock/';
 const ERRORS = '^src/errors\\.ts$';
-const BASE = '^src/(errors|deadline|lazy|logging|rehearsals|unknown-options)\\.ts$';
+const BASE = '^src/(errors|deadline|lazy|logging|rehearsals|unknown-options|url)\\.ts$';
 const POSTGRES = '^src/postgres/';
 const PROJECTIONS = '^projections/';
 const EVENT_STORE = '^src/event-store/';

@@ -1,6 +1,7 @@
 /** Where an exchange is reached: its own hosts, and what of a user's `baseUrl` is accepted. */
 import { InvalidInputError } from '../errors.js';
 import type { Environment, Exchange } from '../events/connector.js';
+import { parseUrl } from '../url.js';
 
 /** Each exchange's own host for the environment: the one whose clock the default scope is about. */
 export const DEFAULT_BASE_URLS: Readonly<Record<Exchange, Readonly<Record<Environment, string>>>> = {
@@ -13,7 +14,7 @@ export const DEFAULT_BASE_URLS: Readonly<Record<Exchange, Readonly<Record<Enviro
  * @throws InvalidInputError for what is no http or https URL, or holds a user, query or fragment
  */
 export function parseBaseUrl(value: string): string {
-  const url = toUrl(value);
+  const url = parseUrl(value);
   const isUsable =
     url !== undefined &&
     (url.protocol === 'https:' || url.protocol === 'http:') &&
@@ -42,13 +43,4 @@ export function withTls(baseUrl: string, plainHttpHosts: readonly string[] = [])
   throw new InvalidInputError(
     `baseUrl must be https: over plain http the API key and every signed request can be read on the way; to allow it for this host, add "${hostname}" to plainHttpHosts`,
   );
-}
-
-/** Not by `URL.canParse`: once Node 20 has optimised it, it refuses what holds Latin-1 letters, such as a host's umlaut. */
-function toUrl(value: string): URL | undefined {
-  try {
-    return new URL(value);
-  } catch {
-    return undefined;
-  }
 }

@@ -8,6 +8,7 @@
  */
 import type { Agent } from 'node:http';
 import { getProxyForUrl } from 'proxy-from-env';
+import { parseUrl } from '../url.js';
 
 const VARIABLES = ['https_proxy', 'http_proxy', 'all_proxy'] as const;
 const AGENT_PROTOCOLS: ReadonlySet<string> = new Set(['http:', 'https:']);
@@ -39,7 +40,7 @@ export function proxyFor(
   const proxy = getProxyForUrl(url);
   if (proxy === '') return undefined;
   const target = new URL(url).protocol;
-  if (!URL.canParse(proxy) || !AGENT_PROTOCOLS.has(new URL(proxy).protocol)) {
+  if (!AGENT_PROTOCOLS.has(parseUrl(proxy)?.protocol ?? '')) {
     throw new UnusableProxyError(target);
   }
   const createAgent = async (): Promise<Agent> => {

@@ -8,6 +8,8 @@
  * A problem names no value: URLs hold passwords.
  */
 
+import { parseUrl } from '../url.js';
+
 export const POSTGRES_EXAMPLE = 'postgres://user:password@host:5432/database';
 
 const SCHEME = /^postgres(ql)?:\/\//i;
@@ -66,10 +68,5 @@ export function placeOf(databaseUrl: string): { readonly host: string; readonly 
 function toUrl(text: string): URL | undefined {
   // A socket's URL is one to PostgreSQL alone: a host is put in for looking at the rest.
   const candidate = text.replace(WITHOUT_HOST, '$1socket/');
-  try {
-    return new URL(candidate);
-  } catch {
-    // `URL.canParse` would do, but once Node 20 has optimised it, it refuses what holds Latin-1 letters, as a password may.
-    return undefined;
-  }
+  return parseUrl(candidate);
 }
