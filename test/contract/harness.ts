@@ -13,8 +13,9 @@ export interface EventStoreHarness {
   /** Stores an event as it is, past all validation. */
   writeRaw(event: RawWrite): Promise<void>;
   /**
-   * Whether the events of one append lie in the log stream by stream, in the order in which the streams first
-   * appear, and not as they were given: a store that can take together only what is for one stream.
+   * Whether the events of one append lie in the log stream by stream, and not as they were given: a store that can take
+   * together only what is for one stream. The streams come in the order in which they first appear, unless another
+   * process appended to one of them meanwhile.
    */
   readonly groupsByStream?: boolean;
   /** Breaks every connection to the store that is open now, as a restart of the server would. */

@@ -107,10 +107,11 @@ export class TailsInUse {
 
   /**
    * Another process may have stored all of the events since we last heard of the stream: the server would take them
-   * for the same append, and we for a new one. With a single one among them that was made later it would not.
+   * for the same append, and we for a new one. With a single one among them that was made later it would not. Made in the same millisecond it may
+   * have been stored before.
    */
   #mayRepeatAll({ confirmedMs }: Tail, { latestIdMs }: SearchBound): boolean {
-    return latestIdMs < confirmedMs;
+    return latestIdMs <= confirmedMs;
   }
 
   async #read(node: Node, stream: string, bound: SearchBound, operation: Interruption) {
