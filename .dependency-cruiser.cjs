@@ -6,10 +6,9 @@
  *                          projector → projections, event-store, read-model
  *                          projections → events, clock
  *
- * `src/postgres` (driver, pools, embedded server) is infrastructure below the stores. `src/errors.ts`,
- * `deadline.ts`, `lazy.ts`, `logging.ts`, `rehearsals.ts`, `unknown-options.ts`, `url.ts` are below everything. `connector-state.ts`,
- * `database.ts` and the package's entry points put the parts together, above the cache and below the services
- * and the ways in.
+ * `src/postgres` (driver, pools, embedded server) is infrastructure below the stores. `src/base` (errors, logging
+ * and the like) is below everything. `src/composition` and the package's entry points put the parts together, above
+ * the cache and below the services and the ways in.
  *
  * TypeScript 7 has no compiler API for dependency-cruiser to use, so SWC parses. It does not tell `import type`
  * from `import`, which is right here: types follow the arrows too, for a type is knowledge of the other part.
@@ -29,8 +28,8 @@ function arrows(name, comment, from, to) {
 
 const EVENTS = '^src/events/';
 const CLOCK = '^src/clock/';
-const ERRORS = '^src/errors\\.ts$';
-const BASE = '^src/(errors|deadline|lazy|logging|rehearsals|unknown-options|url)\\.ts$';
+const ERRORS = '^src/base/errors\\.ts$';
+const BASE = '^src/base/';
 const POSTGRES = '^src/postgres/';
 const PROJECTIONS = '^projections/';
 const EVENT_STORE = '^src/event-store/';
@@ -41,7 +40,7 @@ const EXCHANGES = '^src/exchanges/';
 const CONNECTORS = '^src/connectors/';
 const SERVICES = '^src/services/';
 const CLI = '^src/cli/';
-const ASSEMBLY = '^src/(connector-state|database|event-stores|remote-events|settings)\\.ts$';
+const ASSEMBLY = '^src/composition/';
 const ENTRY = '^src/(index|bybit|bingx)\\.ts$';
 const PORT_OF_EVENT_STORE = '^src/event-store/(event-store|log-changed-error)\\.ts$';
 

@@ -2,6 +2,16 @@
  * connector-state: the package's entry point. The connectors are under `connector-state/bybit` and
  * `connector-state/bingx`, so that using one exchange does not load the other's SDK.
  */
+
+export {
+  ClockUncertainError,
+  ConnectorStateError,
+  type ErrorCode,
+  InvalidInputError,
+  InvalidSettingsError,
+  isConnectorStateError,
+} from './base/errors.js';
+export type { Logger } from './base/logging.js';
 export {
   type AuthFailure,
   type CacheStats,
@@ -27,16 +37,13 @@ export type { HostClock } from './clock/host-clock.js';
 export type { ClockSample, OffsetEstimate, RateBound } from './clock/offset.js';
 export type { Timers } from './clock/timers.js';
 export type { ClockPolicy, TtlDecision, TtlFigures } from './clock/ttl.js';
-export { type ConnectorState, type ConnectorStateOptions, createConnectorState } from './connector-state.js';
-export type { ClockStatus, ExchangeTime } from './connectors/exchange-time.js';
 export {
-  ClockUncertainError,
-  ConnectorStateError,
-  type ErrorCode,
-  InvalidInputError,
-  InvalidSettingsError,
-  isConnectorStateError,
-} from './errors.js';
+  type ConnectorState,
+  type ConnectorStateOptions,
+  createConnectorState,
+} from './composition/connector-state.js';
+export type { Settings } from './composition/settings.js';
+export type { ClockStatus, ExchangeTime } from './connectors/exchange-time.js';
 export type {
   AppendOptions,
   AppendResult,
@@ -55,5 +62,3 @@ export {
   type Exchange,
 } from './events/connector.js';
 export type { Fact, KnownEvent, NewEvent, Position, StoredEvent } from './events/event.js';
-export type { Logger } from './logging.js';
-export type { Settings } from './settings.js';

@@ -1,8 +1,8 @@
 /** Settings: every problem at once, and never a secret in one. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { InvalidSettingsError } from '../src/errors.js';
-import { readSettings, type SettingsInput } from '../src/settings.js';
+import type { InvalidSettingsError } from '../src/base/errors.js';
+import { readSettings, type SettingsInput } from '../src/composition/settings.js';
 
 function problemsOf(input: SettingsInput, env: Record<string, string | undefined> = {}): readonly string[] {
   try {

@@ -5,7 +5,7 @@
  *   DRIFT_SAMPLES=100000000 npm run bench -- drift     instead of 12 million; takes 40 GB for a while
  */
 import { fileURLToPath } from 'node:url';
-import { InvalidInputError } from '../../src/errors.js';
+import { InvalidInputError } from '../../src/base/errors.js';
 import type { Benchmark } from '../benchmark.js';
 import { DAYS, fillDrift, MACHINES } from '../drift-samples.js';
 import type { DriftAnswer, DriftTask } from '../programs/drift.js';

@@ -5,6 +5,8 @@
  * signed. The rows are what the projections made of a first init; the memory tier is off, so that each init takes its
  * row apart, holds it against the shared clock, decides and signs.
  */
+
+import { silentLogger } from '../../src/base/logging.js';
 import { ConnectorStateCacheService } from '../../src/cache/connector-state-cache-service.js';
 import { systemClock } from '../../src/clock/host-clock.js';
 import { DEFAULT_RANGE } from '../../src/clock/request-window.js';
@@ -12,7 +14,6 @@ import { ConnectorWithCache } from '../../src/connectors/connector-with-cache.js
 import type { ConnectorRef } from '../../src/events/connector.js';
 import type { Fact } from '../../src/events/event.js';
 import type { AdapterOptions, ExchangeAdapter } from '../../src/exchanges/exchange-adapter.js';
-import { silentLogger } from '../../src/logging.js';
 import { SimulatedDatabase } from './ours/database.js';
 import { Sample } from './statistics.js';
 import { SteadyClock } from './world/true-clock.js';

@@ -15,7 +15,7 @@
  * that moment is counted apart (`unseenSuspends`).
  */
 
-import { isConnectorStateError } from '../../src/errors.js';
+import { isConnectorStateError } from '../../src/base/errors.js';
 import type { ConnectorRef } from '../../src/events/connector.js';
 import { SimulatedDatabase } from './ours/database.js';
 import { hostTimers } from './ours/host-timers.js';

@@ -14,9 +14,9 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { InvalidInputError } from '../../src/base/errors.js';
 import { EXIT, exitCodeOf, InterruptedError } from '../../src/cli/exit-codes.js';
 import { explain, runSession } from '../../src/cli/session.js';
-import { InvalidInputError } from '../../src/errors.js';
 import { BAD_DAYS, type BadDayFigures, simulateBadDay } from './bad-days.js';
 import { measureDecision } from './decision.js';
 import { figuresOf } from './figures.js';

@@ -4,10 +4,10 @@
  * that does nothing.
  */
 import { LRUCache } from 'lru-cache';
+import { silentLogger } from '../../src/base/logging.js';
 import { cacheKeyOf } from '../../src/events/connector.js';
 import { seededRandom } from '../../src/exchanges/simulator/random.js';
 import { createConnectorState } from '../../src/index.js';
-import { silentLogger } from '../../src/logging.js';
 import { connectorOf } from '../states.js';
 import { median } from '../statistics.js';
 import { answer, readTask } from './task.js';

@@ -1,6 +1,7 @@
 /** Plays the operations of test/round-trips/ over a link with a delay, and times them. */
-import { createConnectorState } from '../../src/connector-state.js';
-import { silentLogger } from '../../src/logging.js';
+
+import { silentLogger } from '../../src/base/logging.js';
+import { createConnectorState } from '../../src/composition/connector-state.js';
 import { pg } from '../../src/postgres/driver.js';
 import { OPERATIONS, type Stage } from '../../test/round-trips/operations.js';
 import { startCountingProxy } from '../../test/support/counting-proxy.js';

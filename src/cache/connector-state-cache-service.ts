@@ -10,6 +10,10 @@
  * Reading never writes: `get` only counts the hit in the recorder. The event store, the schemas and the
  * projections are loaded when first needed, after the cold start is over.
  */
+
+import { withDeadline } from '../base/deadline.js';
+import { InvalidInputError } from '../base/errors.js';
+import type { Logger } from '../base/logging.js';
 import type { HostClock } from '../clock/host-clock.js';
 import type { OffsetEstimate } from '../clock/offset.js';
 import { DEFAULT_RANGE, toleranceOf } from '../clock/request-window.js';
@@ -17,12 +21,9 @@ import type { SampleProblem } from '../clock/sample-check.js';
 import type { BadSample } from '../clock/sample-gate.js';
 import { systemTimers, type Timers } from '../clock/timers.js';
 import { adaptiveTtl, type ClockPolicy, fixedTtl, type TtlDecision, type TtlFigures } from '../clock/ttl.js';
-import { withDeadline } from '../deadline.js';
-import { InvalidInputError } from '../errors.js';
 import type { InvalidationReason, SyncTrigger } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { FactOf } from '../events/event.js';
-import type { Logger } from '../logging.js';
 import type { Explanation } from './explanation.js';
 import {
   type AuthFailure,

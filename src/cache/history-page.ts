@@ -7,7 +7,7 @@
  *
  * `since` is found by halving the versions of each stream: 15 small reads in 25 000 events, whatever comes before.
  */
-import { InvalidInputError } from '../errors.js';
+import { InvalidInputError } from '../base/errors.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { CredentialRef } from '../events/connector.js';
 import type { StoredEvent } from '../events/event.js';

@@ -1,7 +1,8 @@
 /** The lines about lookups that people who debug a connector look for. */
+
+import type { Logger } from '../base/logging.js';
 import { referenceTimeMs } from '../clock/reference.js';
 import type { SyncTrigger, Tier } from '../events/catalogue.js';
-import type { Logger } from '../logging.js';
 import type { KnownConnector } from './known-connector.js';
 import { appliedOffset, type UsableState } from './lookup.js';
 import type { MissReason } from './offset-state.js';

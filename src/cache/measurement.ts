@@ -1,5 +1,6 @@
 /** A measured offset, relative to the reference clock that the measuring process could read. */
 import { randomUUID } from 'node:crypto';
+import { InvalidInputError } from '../base/errors.js';
 import type { HostClock } from '../clock/host-clock.js';
 import {
   type ClockSample,
@@ -9,7 +10,6 @@ import {
 } from '../clock/offset.js';
 import { linkToSelf, type ReferenceLink, toReference } from '../clock/reference.js';
 import { MAX_TTL_MS, type TtlDecision } from '../clock/ttl.js';
-import { InvalidInputError } from '../errors.js';
 import { isEstimate, isUuid, LIMITS } from './offset-state.js';
 
 export interface MeasuredOffset {

@@ -5,7 +5,7 @@
  * is too old is kept: when the deadline ends it is better than none, and is handed out as what it is.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { withDeadline } from '../deadline.js';
+import { withDeadline } from '../base/deadline.js';
 
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 20;

@@ -18,13 +18,13 @@
  * what no database text or number can) and would block everything behind it: the batch is halved until it stands alone,
  * and dropped with an error that names it. A flush says how many facts were lost, and is not `ok` then.
  */
-import { withDeadline } from '../deadline.js';
-import { isConnectorStateError } from '../errors.js';
+import { withDeadline } from '../base/deadline.js';
+import { isConnectorStateError } from '../base/errors.js';
+import type { Logger } from '../base/logging.js';
 import type { AppendResult, EventStore } from '../event-store/event-store.js';
 import type { Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { Fact, NewEvent, Position } from '../events/event.js';
-import type { Logger } from '../logging.js';
 import { connectorKeyOf } from './known-connector.js';
 import { type PendingFact, PendingFacts, type RecordedFact, type RecordOptions } from './pending-facts.js';
 

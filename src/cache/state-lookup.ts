@@ -10,12 +10,13 @@
  * Lookups of one connector share one question, unless one asks anew on purpose ({@link StateLookup.ask}). What
  * the database answers is held against what this process itself knows and has not yet read back.
  */
+
+import type { Logger } from '../base/logging.js';
 import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
 import { linkFromSample, linkToSelf, type ReferenceLink, referenceTimeMs } from '../clock/reference.js';
 import type { EventStore } from '../event-store/event-store.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
-import type { Logger } from '../logging.js';
 import { toDatabaseError } from '../postgres/pool.js';
 import { knowledgeOf } from './knowledge.js';
 import type { KnownConnector } from './known-connector.js';

@@ -8,10 +8,11 @@
  * not stored by then.
  */
 import type { Pool } from 'pg';
+import { InvalidInputError } from '../base/errors.js';
+import type { Logger } from '../base/logging.js';
 import type { HostClock } from '../clock/host-clock.js';
 import { linkToSelf } from '../clock/reference.js';
 import type { SampleProblem } from '../clock/sample-check.js';
-import { InvalidInputError } from '../errors.js';
 import type { EventStore } from '../event-store/event-store.js';
 import {
   type ConnectorRef,
@@ -20,7 +21,6 @@ import {
   parseConnectorRef,
   parseId,
 } from '../events/connector.js';
-import type { Logger } from '../logging.js';
 import { toDatabaseError } from '../postgres/pool.js';
 import { knownClocks, type SharedClockSummary, sharedClocks } from '../read-model/clock-queries.js';
 import {

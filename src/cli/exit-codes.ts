@@ -1,6 +1,6 @@
 /** What the exit code says; listed in `connector-state --help` and docs/cli.md. */
 import { CommanderError } from 'commander';
-import { isConnectorStateError } from '../errors.js';
+import { isConnectorStateError } from '../base/errors.js';
 
 export const EXIT = {
   ok: 0,

@@ -7,12 +7,12 @@
  * to run for weeks (whatever becomes of the name or the login later, it then tries again). What may pass by itself (a
  * server that is away, a resolver that does not answer) is left to the command, which says so or waits.
  */
-import { withDeadline } from '../deadline.js';
-import { checkEventStoreUrl, type EventStoreUse, openEventStore } from '../event-stores.js';
-import { silentLogger } from '../logging.js';
+import { withDeadline } from '../base/deadline.js';
+import { silentLogger } from '../base/logging.js';
+import { checkEventStoreUrl, type EventStoreUse, openEventStore } from '../composition/event-stores.js';
+import type { Settings } from '../composition/settings.js';
 import { isPostgresUrl } from '../postgres/database-url.js';
 import { findFaultOfUrl } from '../read-model/connection.js';
-import type { Settings } from '../settings.js';
 import { WrongSettingError } from './exit-codes.js';
 
 /** A server that takes the call and says nothing is not the settings' fault, as far as one can know. */

@@ -7,11 +7,11 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ConnectorState, createConnectorState } from '../connector-state.js';
-import { openDatabase } from '../database.js';
-import { InvalidSettingsError } from '../errors.js';
-import { createLogger } from '../logging.js';
-import { readSettings, type Settings, type SettingsInput } from '../settings.js';
+import { InvalidSettingsError } from '../base/errors.js';
+import { createLogger } from '../base/logging.js';
+import { type ConnectorState, createConnectorState } from '../composition/connector-state.js';
+import { openDatabase } from '../composition/database.js';
+import { readSettings, type Settings, type SettingsInput } from '../composition/settings.js';
 import { EXIT, InterruptedError, NotFoundError } from './exit-codes.js';
 import { makeFirstContact } from './first-contact.js';
 import { createOutput, type Output } from './output.js';

@@ -1,5 +1,5 @@
 /** One class of a client is attached to one connector, once: two would measure, heal and send again each. */
-import { InvalidInputError } from '../errors.js';
+import { InvalidInputError } from '../base/errors.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: any class at all.
 type AnyClass = abstract new (...args: any[]) => object;

@@ -9,7 +9,7 @@
  * When the connector or the cache is closed nothing is learned, healed or sent again, and `sign()` throws `CLOSED`:
  * nobody looks after the clock any more.
  */
-import { ConnectorStateError } from '../errors.js';
+import { ConnectorStateError } from '../base/errors.js';
 import type { ClientAnswer, ClientClock, ClientSignature } from '../exchanges/client-clock.js';
 import type { ExchangeError } from '../exchanges/exchange-adapter.js';
 import { refused } from '../exchanges/failures.js';

@@ -1,3 +1,4 @@
+import { rehearseAtStart } from '../base/rehearsals.js';
 import type { CcxtClass } from '../exchanges/attached-ccxt.js';
 import {
   attachedBybitClient,
@@ -9,7 +10,6 @@ import {
   createBybitAdapter,
   rehearseBybit,
 } from '../exchanges/bybit/index.js';
-import { rehearseAtStart } from '../rehearsals.js';
 import { attachCcxt, isCcxt } from './attach-ccxt.js';
 import { attachOnce } from './attach-once.js';
 import { ConnectorWithCache } from './connector-with-cache.js';

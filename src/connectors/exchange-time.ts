@@ -2,7 +2,7 @@
  * The exchange's time as an interval, as AWS ClockBound and Meta's fbclock tell theirs: no number pretends to be exact,
  * and the status says whether it is being looked after.
  */
-import { ClockUncertainError } from '../errors.js';
+import { ClockUncertainError } from '../base/errors.js';
 import type { OffsetInUse } from './offset-in-use.js';
 import type { ProcessClock } from './process-clock.js';
 

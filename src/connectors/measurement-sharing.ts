@@ -12,8 +12,9 @@
  *  - The failure of a connector that was closed while it measured. That says nothing about the exchange, so
  *    those who waited measure for themselves: the first of them for all.
  */
+
+import { isConnectorStateError } from '../base/errors.js';
 import type { MeasuredOffset } from '../cache/measurement.js';
-import { isConnectorStateError } from '../errors.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 
 interface UnderWay {

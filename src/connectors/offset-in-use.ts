@@ -5,6 +5,8 @@
  * Its own are the range of timestamps that the exchange takes, and {@link OffsetInUse.signed}: what its last timestamp
  * was made with is what a refusal says something about, whatever the process has learned meanwhile.
  */
+
+import { ConnectorStateError } from '../base/errors.js';
 import type { UsableState } from '../cache/lookup.js';
 import type { MeasuredOffset } from '../cache/measurement.js';
 import type { HostClock } from '../clock/host-clock.js';
@@ -18,7 +20,6 @@ import {
   toleranceOf,
   WORST_LATENCY_MS,
 } from '../clock/request-window.js';
-import { ConnectorStateError } from '../errors.js';
 import type { ProcessClock } from './process-clock.js';
 
 /** Of so many responses the round trips are remembered. */

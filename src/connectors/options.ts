@@ -1,10 +1,10 @@
 /** What a connector is built from. Everything is checked by the constructor, before anything is sent. */
 import type { Agent } from 'node:http';
+import { InvalidInputError } from '../base/errors.js';
+import { refuseUnknownOptions } from '../base/unknown-options.js';
 import type { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
-import { InvalidInputError } from '../errors.js';
 import type { Environment } from '../events/connector.js';
 import type { Credentials } from '../exchanges/exchange-adapter.js';
-import { refuseUnknownOptions } from '../unknown-options.js';
 
 export interface ConnectorOptions {
   readonly cache: ConnectorStateCacheService;

@@ -7,12 +7,12 @@
  * for the exchange's.
  */
 import { randomUUID } from 'node:crypto';
+import { ConnectorStateError } from '../base/errors.js';
 import type { SyncFailure } from '../cache/facts.js';
 import type { Lookup, UsableState } from '../cache/lookup.js';
 import type { HostClock } from '../clock/host-clock.js';
 import { type ClockSample, estimateFromSample } from '../clock/offset.js';
 import { linkToSelf } from '../clock/reference.js';
-import { ConnectorStateError } from '../errors.js';
 import type { SyncTrigger } from '../events/catalogue.js';
 import { type ConnectorRef, type Exchange, scopeOf } from '../events/connector.js';
 import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapter.js';

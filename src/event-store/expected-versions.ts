@@ -1,4 +1,4 @@
-import { InvalidInputError } from '../errors.js';
+import { InvalidInputError } from '../base/errors.js';
 import type { ExpectedVersion } from './event-store.js';
 
 /**

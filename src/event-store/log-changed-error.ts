@@ -3,7 +3,7 @@
  * lay. Reading on would apply what is there to rows that came from something else, so a reader stops. A store only
  * says that it is so; what happened to the log and what to do is told by who knows the tables (projector/continuity.ts).
  */
-import { ConnectorStateError } from '../errors.js';
+import { ConnectorStateError } from '../base/errors.js';
 import type { EventAt } from './event-store.js';
 
 export class LogChangedError extends ConnectorStateError {

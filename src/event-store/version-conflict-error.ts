@@ -1,4 +1,4 @@
-import { ConnectorStateError } from '../errors.js';
+import { ConnectorStateError } from '../base/errors.js';
 import type { ExpectedVersion } from './event-store.js';
 
 /** A stream was not where the append expected it. Nothing of the append was stored. */

@@ -4,7 +4,7 @@
  * The key must be injective: two different pairs of ids never give one key (promise 6). `_` separates the
  * two ids, so a `_` inside an id is percent-encoded, and `%` with it so that decoding has one answer.
  */
-import { InvalidInputError } from '../errors.js';
+import { InvalidInputError } from '../base/errors.js';
 
 export const EXCHANGES = ['BYBIT', 'BINGX'] as const;
 export type Exchange = (typeof EXCHANGES)[number];

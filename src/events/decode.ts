@@ -8,7 +8,7 @@
  * cannot stop a reader; the projector puts it among the dead letters.
  */
 import { z } from 'zod';
-import { ConnectorStateError } from '../errors.js';
+import { ConnectorStateError } from '../base/errors.js';
 import { EVENT_SCHEMAS, type EventType, SCHEMA_VERSIONS } from './catalogue.js';
 import type { KnownEvent, NewEvent, StoredEvent } from './event.js';
 

@@ -1,6 +1,7 @@
 /** What every adapter checks and completes before anything is sent. */
+
+import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import { DEFAULT_RECV_WINDOW_MS } from '../clock/request-window.js';
-import { ConnectorStateError, InvalidInputError } from '../errors.js';
 import { type Exchange, parseEnvironment } from '../events/connector.js';
 import { DEFAULT_BASE_URLS, parseBaseUrl, withTls } from './base-url.js';
 import { parseCredentials } from './credentials.js';

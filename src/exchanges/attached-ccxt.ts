@@ -15,7 +15,7 @@
  * timestamp in that; and the refusal from the error that it became. As the moment at which a request was sent counts
  * that at which it was signed: there is nothing to wait for between the two.
  */
-import { InvalidInputError } from '../errors.js';
+import { InvalidInputError } from '../base/errors.js';
 import type { ClientClock, ClientSignature } from './client-clock.js';
 import { codeOf, type EnvelopeFormat } from './envelope.js';
 import type { ExchangeError } from './exchange-adapter.js';

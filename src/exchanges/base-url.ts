@@ -1,7 +1,7 @@
 /** Where an exchange is reached: its own hosts, and what of a user's `baseUrl` is accepted. */
-import { InvalidInputError } from '../errors.js';
+import { InvalidInputError } from '../base/errors.js';
+import { parseUrl } from '../base/url.js';
 import type { Environment, Exchange } from '../events/connector.js';
-import { parseUrl } from '../url.js';
 
 /** Each exchange's own host for the environment: the one whose clock the default scope is about. */
 export const DEFAULT_BASE_URLS: Readonly<Record<Exchange, Readonly<Record<Environment, string>>>> = {

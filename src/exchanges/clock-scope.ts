@@ -20,7 +20,7 @@
  * each costs one first contact, and a shared one would cost everybody when the hosts part. See decision 24.
  */
 import { createHash } from 'node:crypto';
-import { InvalidInputError } from '../errors.js';
+import { InvalidInputError } from '../base/errors.js';
 import { DEFAULT_SCOPE, type Environment, type Exchange, MAX_SCOPE_LENGTH } from '../events/connector.js';
 import { DEFAULT_BASE_URLS, parseBaseUrl } from './base-url.js';
 

@@ -7,7 +7,7 @@
  * be seen to be wrong is said here. No message repeats a credential.
  */
 import { createPrivateKey } from 'node:crypto';
-import { InvalidInputError } from '../errors.js';
+import { InvalidInputError } from '../base/errors.js';
 import type { Exchange } from '../events/connector.js';
 import type { Credentials } from './exchange-adapter.js';
 

@@ -4,11 +4,11 @@
  */
 
 import type { Agent } from 'node:http';
+import { ConnectorStateError, type ErrorCode } from '../base/errors.js';
 import type { AnsweredRequest, Lateness } from '../clock/answers.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { AcceptedRange } from '../clock/request-window.js';
 import type { BadSample, ProblemCounts } from '../clock/sample-gate.js';
-import { ConnectorStateError, type ErrorCode } from '../errors.js';
 import type { AuthFailureClass, SyncFailureClass } from '../events/catalogue.js';
 import type { Environment, Exchange } from '../events/connector.js';
 import type { RefusalReason } from './refusal-reason.js';

@@ -1,5 +1,5 @@
 /** A funding rate as exchanges send it, in strings, made into numbers or into nothing. */
-import { InvalidInputError } from '../errors.js';
+import { InvalidInputError } from '../base/errors.js';
 import type { FundingRate } from './exchange-adapter.js';
 
 /** Both exchanges cap a rate at a few percent; a figure above one is in percent or basis points. */

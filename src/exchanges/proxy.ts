@@ -8,7 +8,7 @@
  */
 import type { Agent } from 'node:http';
 import { getProxyForUrl } from 'proxy-from-env';
-import { parseUrl } from '../url.js';
+import { parseUrl } from '../base/url.js';
 
 const VARIABLES = ['https_proxy', 'http_proxy', 'all_proxy'] as const;
 const AGENT_PROTOCOLS: ReadonlySet<string> = new Set(['http:', 'https:']);

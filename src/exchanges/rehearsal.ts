@@ -1,5 +1,5 @@
 /**
- * A verification played through once, before there is an exchange to wait for (see src/rehearsals.ts for why).
+ * A verification played through once, before there is an exchange to wait for (see src/base/rehearsals.ts for why).
  *
  * Everything is real but the wire: the SDK builds and signs, Node's HTTP client writes, parses and collects, the
  * adapter judges. The connection is an object in memory that answers whatever it is sent, so that nothing leaves

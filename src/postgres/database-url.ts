@@ -8,7 +8,7 @@
  * A problem names no value: URLs hold passwords.
  */
 
-import { parseUrl } from '../url.js';
+import { parseUrl } from '../base/url.js';
 
 export const POSTGRES_EXAMPLE = 'postgres://user:password@host:5432/database';
 

@@ -4,7 +4,7 @@
  * A pooled connection that breaks while idle emits `error` on the pool; without a listener that would end
  * the process, and the next query says the same thing anyway, so it is logged and forgotten.
  */
-import type { Logger } from '../logging.js';
+import type { Logger } from '../base/logging.js';
 import { type BoundedPool, createBoundedPool } from './bounded-pool.js';
 import { onLostStatements } from './statement-names.js';
 

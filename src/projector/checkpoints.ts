@@ -7,7 +7,7 @@
  * are set at the end of the transaction. Who finds them moved starts again from where they are.
  */
 import type { Projection } from '../../projections/index.js';
-import { ConnectorStateError } from '../errors.js';
+import { ConnectorStateError } from '../base/errors.js';
 import type { Position } from '../events/event.js';
 import { HOLDS_LOCK, type Role } from './lock.js';
 import { decodeMark, encodeMark, type LogMark } from './log-mark.js';

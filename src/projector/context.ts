@@ -1,8 +1,8 @@
 /** What every part of the projector works with. */
 import type { Client, Pool } from 'pg';
 import type { Projection } from '../../projections/index.js';
+import type { Logger } from '../base/logging.js';
 import type { EventStore } from '../event-store/event-store.js';
-import type { Logger } from '../logging.js';
 import type { Target } from './write-page.js';
 
 /** Counted since the projector was created. */

@@ -19,7 +19,7 @@
  * A hit at the checkpoint may have been forgotten since. Then the tail speaks for the log: it is of events that are
  * kept for good.
  */
-import { ConnectorStateError } from '../errors.js';
+import { ConnectorStateError } from '../base/errors.js';
 import type { EventAt, EventStore } from '../event-store/event-store.js';
 import type { Position } from '../events/event.js';
 import { type Checkpoint, type Checkpoints, checkOrigin, storeOf, writeMarks } from './checkpoints.js';

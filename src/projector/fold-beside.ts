@@ -3,7 +3,7 @@
  * the first half of a rebuild, and of a verification.
  */
 import type { Projection } from '../../projections/index.js';
-import { ConnectorStateError } from '../errors.js';
+import { ConnectorStateError } from '../base/errors.js';
 import type { Position } from '../events/event.js';
 import { type Checkpoints, type Marks, type Positions, readCheckpoints } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';

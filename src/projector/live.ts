@@ -12,7 +12,7 @@
  * pauses. What will not (tables missing, rows of a newer version, a bug) ends it with an error: a projector
  * that stops by itself must be seen.
  */
-import { ConnectorStateError, isConnectorStateError } from '../errors.js';
+import { ConnectorStateError, isConnectorStateError } from '../base/errors.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
 import type { Position } from '../events/event.js';
 import { applyLive } from './apply-live.js';

@@ -20,9 +20,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, Pool, PoolConfig } from 'pg';
 import { projections as allProjections, type Projection } from '../../projections/index.js';
-import { ConnectorStateError } from '../errors.js';
+import { ConnectorStateError } from '../base/errors.js';
+import { type Logger, silentLogger } from '../base/logging.js';
 import type { EventStore } from '../event-store/event-store.js';
-import { type Logger, silentLogger } from '../logging.js';
 import { pg } from '../postgres/driver.js';
 import { toDatabaseError } from '../postgres/pool.js';
 import { type AdoptedLog, type AdoptLogOptions, adoptLog } from './adopt-log.js';

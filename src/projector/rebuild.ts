@@ -20,7 +20,7 @@
  * has them, for nothing but the rows of tables that only holders of the checkpoints write to.
  */
 import type { Projection } from '../../projections/index.js';
-import { ConnectorStateError } from '../errors.js';
+import { ConnectorStateError } from '../base/errors.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
 import { catchUp } from './catch-up.js';
 import {

@@ -3,8 +3,8 @@
  * sentences.
  */
 import type { Client } from 'pg';
-import { withDeadline } from '../deadline.js';
-import { isConnectorStateError } from '../errors.js';
+import { withDeadline } from '../base/deadline.js';
+import { isConnectorStateError } from '../base/errors.js';
 import { type DriverClient, requestCancel } from '../postgres/cancel.js';
 import { DatabaseError, describeDatabaseError, reasonOf, remedyOf } from '../postgres/database-error.js';
 import { placeOf } from '../postgres/database-url.js';

@@ -15,7 +15,7 @@
  * whoever runs the server.
  */
 import type { Client } from 'pg';
-import { ConnectorStateError, InvalidInputError } from '../errors.js';
+import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import { pg } from '../postgres/driver.js';
 import { describeDatabase, withConnection } from './connection.js';
 

@@ -14,7 +14,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import type { QueryRunner } from 'typeorm';
-import { ConnectorStateError } from '../errors.js';
+import { ConnectorStateError } from '../base/errors.js';
 import { DatabaseError, describeDatabaseError } from '../postgres/database-error.js';
 import { BEGIN, UNBOUNDED } from '../postgres/transactions.js';
 import { describeDatabase, explainDatabaseError, withConnection } from './connection.js';

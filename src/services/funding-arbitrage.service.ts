@@ -8,10 +8,10 @@
  * restore; that this is not possible now (no database) is no reason not to trade.
  */
 import pLimit from 'p-limit';
+import { withDeadline } from '../base/deadline.js';
+import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import type { CacheStats, ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
 import type { ConnectorWithCache, InitResult } from '../connectors/connector-with-cache.js';
-import { withDeadline } from '../deadline.js';
-import { ConnectorStateError, InvalidInputError } from '../errors.js';
 import type { ConnectorRef } from '../events/connector.js';
 import { ExchangeError, type FundingRate } from '../exchanges/exchange-adapter.js';
 

@@ -1,9 +1,9 @@
 /** What a program in plain JavaScript may pass: each gets a sentence and a code, and nothing runs on by a default. */
 import { describe, expect, it } from '@jest/globals';
-import { createConnectorState } from '../../src/connector-state.js';
+import { isConnectorStateError } from '../../src/base/errors.js';
+import { createConnectorState } from '../../src/composition/connector-state.js';
 import { BingxConnectorWithCache } from '../../src/connectors/bingx-with-cache.connector.js';
 import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
-import { isConnectorStateError } from '../../src/errors.js';
 import { ACCOUNT, givenWorld } from '../support/world.js';
 
 const any = (value: unknown) => value as never;

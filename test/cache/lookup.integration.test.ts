@@ -4,11 +4,11 @@
  */
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
 import { createGuardedLookup } from '../../src/cache/guarded-lookup.js';
 import { LookupBatcher, LookupTimeoutError } from '../../src/cache/lookup-batcher.js';
 import { systemClock } from '../../src/clock/host-clock.js';
 import { estimateFromSample } from '../../src/clock/offset.js';
-import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { type LookupKey, type LookupReply, lookup } from '../../src/read-model/lookup.js';
 import { closing, eventually, givenWorld, SIMULATOR_SCOPE, type World } from '../support/world.js';

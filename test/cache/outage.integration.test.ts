@@ -1,9 +1,9 @@
 /** The database goes and comes back: nothing fails meanwhile, nothing is lost or stored twice afterwards. */
 import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
 import { Recorder } from '../../src/cache/recorder.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
 import { newEventId } from '../../src/events/ids.js';
-import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { migrate } from '../../src/read-model/migrate.js';
 import { steerableMachine } from '../support/clocks.js';

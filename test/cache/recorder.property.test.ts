@@ -4,10 +4,10 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { silentLogger } from '../../src/base/logging.js';
 import { Recorder } from '../../src/cache/recorder.js';
 import type { NewEvent, Position } from '../../src/events/event.js';
 import { newEventId } from '../../src/events/ids.js';
-import { silentLogger } from '../../src/logging.js';
 
 const REF = { userId: 'u', credentialId: 'c', exchange: 'BYBIT', environment: 'MAINNET' } as const;
 

@@ -1,9 +1,9 @@
 /** The recorder, in front of a store that does what the test says. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { ConnectorStateError } from '../../src/base/errors.js';
 import type { RecordedFact } from '../../src/cache/pending-facts.js';
 import { Recorder, type RecorderOptions } from '../../src/cache/recorder.js';
-import { ConnectorStateError } from '../../src/errors.js';
 import { InvalidEventError } from '../../src/events/decode.js';
 import type { Fact, NewEvent, Position } from '../../src/events/event.js';
 import { newEventId } from '../../src/events/ids.js';

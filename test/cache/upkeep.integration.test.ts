@@ -1,12 +1,12 @@
 /** What operators ask for, while the event store takes facts and never says that it has. */
 import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
 import { ConnectorStateCacheService } from '../../src/cache/connector-state-cache-service.js';
 import type { HistoryEntry } from '../../src/cache/history.js';
 import { Recorder } from '../../src/cache/recorder.js';
 import { systemClock } from '../../src/clock/host-clock.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
 import { newEventId } from '../../src/events/ids.js';
-import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { closing, givenWorld, type World } from '../support/world.js';
 

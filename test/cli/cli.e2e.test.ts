@@ -1,9 +1,9 @@
 /** The commands over a real database, as processes: what they print, where, and how they end. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
 import { measuredFromSample } from '../../src/cache/measurement.js';
-import { createConnectorState } from '../../src/connector-state.js';
+import { createConnectorState } from '../../src/composition/connector-state.js';
 import type { ConnectorRef } from '../../src/events/connector.js';
-import { silentLogger } from '../../src/logging.js';
 import { migrations } from '../../src/read-model/migrations/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { cli, json, spawnCli } from './support.js';

@@ -1,8 +1,8 @@
 /** A host that lies is taken at its word no more, and heard again, by command. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
 import { measuredFromSample } from '../../src/cache/measurement.js';
-import { createConnectorState } from '../../src/connector-state.js';
-import { silentLogger } from '../../src/logging.js';
+import { createConnectorState } from '../../src/composition/connector-state.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { cli, json } from './support.js';
 

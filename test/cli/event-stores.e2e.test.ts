@@ -1,8 +1,8 @@
 /** doctor, relay and copy, over two real databases of which one plays the event store that can be lost. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
 import { withOutbox } from '../../src/event-store/outbox/index.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
-import { silentLogger } from '../../src/logging.js';
 import { pg } from '../../src/postgres/driver.js';
 import { many, sampleConnector } from '../contract/sample-events.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';

@@ -1,7 +1,7 @@
 /** The clock in front of an exchange: measured apart, told, and never signed by. */
 import { describe, expect, it } from '@jest/globals';
 import { checkEdges } from '../../src/cli/doctor/event-checks.js';
-import { openPostgresEventStore } from '../../src/event-stores.js';
+import { openPostgresEventStore } from '../../src/composition/event-stores.js';
 import { scopeOf } from '../../src/events/connector.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { BOTH, closing, eventually, givenWorld, measurements, verifications } from '../support/world.js';

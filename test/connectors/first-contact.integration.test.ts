@@ -1,6 +1,6 @@
 /** What an init does by default: it never measures on its own account what an answer can tell it. */
 import { describe, expect, it } from '@jest/globals';
-import type { ConnectorStateOptions } from '../../src/connector-state.js';
+import type { ConnectorStateOptions } from '../../src/composition/connector-state.js';
 import { machine } from '../support/clocks.js';
 import { BOTH, eventsOf, givenWorld, measurements, verifications, type World } from '../support/world.js';
 

@@ -6,7 +6,7 @@
  * while time passes, and is asked afterwards what was recorded.
  */
 import { describe, expect, it } from '@jest/globals';
-import type { ConnectorStateOptions } from '../../src/connector-state.js';
+import type { ConnectorStateOptions } from '../../src/composition/connector-state.js';
 import type { InitResult } from '../../src/connectors/connector-with-cache.js';
 import type { ConnectorOptions } from '../../src/connectors/options.js';
 import type { Exchange } from '../../src/events/connector.js';

@@ -1,7 +1,7 @@
 /** The clock of a process lives as long as the process: steps, suspends, long days, many connectors. */
 import { describe, expect, it } from '@jest/globals';
+import { isConnectorStateError } from '../../src/base/errors.js';
 import type { Timers } from '../../src/clock/timers.js';
-import { isConnectorStateError } from '../../src/errors.js';
 import type { Exchange } from '../../src/events/connector.js';
 import { steerableMachine } from '../support/clocks.js';
 import {

@@ -1,8 +1,8 @@
 /** Who shares whose measurement, with measurements that end when the test says. */
 import { describe, expect, it } from '@jest/globals';
+import { ConnectorStateError } from '../../src/base/errors.js';
 import type { MeasuredOffset } from '../../src/cache/measurement.js';
 import { MeasurementSharing } from '../../src/connectors/measurement-sharing.js';
-import { ConnectorStateError } from '../../src/errors.js';
 
 const BYBIT = { exchange: 'BYBIT', environment: 'MAINNET' } as const;
 

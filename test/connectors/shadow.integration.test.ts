@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { createConnectorState } from '../../src/connector-state.js';
+import { createConnectorState } from '../../src/composition/connector-state.js';
 import type { Exchange } from '../../src/events/connector.js';
 import { machine } from '../support/clocks.js';
 import { keptLog } from '../support/log.js';

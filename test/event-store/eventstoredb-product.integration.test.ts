@@ -3,12 +3,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { projections } from '../../projections/index.js';
+import { silentLogger } from '../../src/base/logging.js';
 import { createEventStoreDbStore } from '../../src/event-store/eventstoredb/index.js';
 import { Relay, withOutbox } from '../../src/event-store/outbox/index.js';
 import { copyLog } from '../../src/event-store/transfer/copy.js';
 import type { NewEvent, Position } from '../../src/events/event.js';
 import { seededRandom } from '../../src/exchanges/simulator/random.js';
-import { silentLogger } from '../../src/logging.js';
 import { pg } from '../../src/postgres/driver.js';
 import { idsOf, readToHead } from '../contract/harness.js';
 import { many, type SampleConnector, sampleConnector } from '../contract/sample-events.js';

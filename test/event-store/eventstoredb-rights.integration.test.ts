@@ -1,11 +1,11 @@
 /** What a user may not do is told before it is needed, and what is told is what must be granted. */
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
 import { checkEventStore } from '../../src/cli/doctor/event-checks.js';
+import { openEventStore } from '../../src/composition/event-stores.js';
 import { grantsFor, rightsNeeded } from '../../src/event-store/eventstoredb/index.js';
-import { openEventStore } from '../../src/event-stores.js';
 import type { Position } from '../../src/events/event.js';
-import { silentLogger } from '../../src/logging.js';
 import { many, sampleConnector } from '../contract/sample-events.js';
 import { closing, givenServer, givenStore } from './eventstoredb-support.js';
 

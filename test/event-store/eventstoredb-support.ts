@@ -1,10 +1,10 @@
 /** What the adapter's own tests share: servers and stores that end with the test, and logs that are kept. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach } from '@jest/globals';
+import { type Logger, silentLogger } from '../../src/base/logging.js';
 import type { TransferableEventStore } from '../../src/event-store/event-store.js';
 import { createEventStoreDbStore } from '../../src/event-store/eventstoredb/index.js';
 import type { Position, StoredEvent } from '../../src/events/event.js';
-import { type Logger, silentLogger } from '../../src/logging.js';
 import { follow } from '../contract/harness.js';
 import { startTestServer, type TestServer, type TestServerOptions } from '../support/esdb-server/index.js';
 import type { OpenOptions } from './eventstoredb-harness.js';

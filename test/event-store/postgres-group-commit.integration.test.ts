@@ -1,7 +1,7 @@
 /** Appends of many callers that go together: one statement, and each answered for itself. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
-import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { type SampleConnector, sampleConnector } from '../contract/sample-events.js';
 import { startCountingProxy } from '../support/counting-proxy.js';

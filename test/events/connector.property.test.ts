@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isConnectorStateError } from '../../src/errors.js';
+import { isConnectorStateError } from '../../src/base/errors.js';
 import {
   type CredentialRef,
   cacheKeyOf,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { InvalidInputError } from '../../src/errors.js';
+import { InvalidInputError } from '../../src/base/errors.js';
 import { DEFAULT_SCOPE, ENVIRONMENTS, EXCHANGES, parseScope } from '../../src/events/connector.js';
 import { DEFAULT_BASE_URLS } from '../../src/exchanges/base-url.js';
 import { clockScopeOf } from '../../src/exchanges/clock-scope.js';

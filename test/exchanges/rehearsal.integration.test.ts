@@ -2,9 +2,9 @@
 import diagnostics from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { rehearseAtStart, runRehearsals } from '../../src/base/rehearsals.js';
 import { rehearseBingx } from '../../src/exchanges/bingx/index.js';
 import { rehearseBybit } from '../../src/exchanges/bybit/index.js';
-import { rehearseAtStart, runRehearsals } from '../../src/rehearsals.js';
 import { BOTH, givenWorld, verifications } from '../support/world.js';
 
 /** Told by Node itself of each HTTP request that is begun, and each TCP socket that connects, in this process. */

@@ -3,9 +3,9 @@
  * that record through the outbox, a relay, and a projector that is a process of its own.
  */
 import type { Pool } from 'pg';
+import { silentLogger } from '../../src/base/logging.js';
 import { createEventStoreDbStore } from '../../src/event-store/eventstoredb/index.js';
 import { createOutboxTable, type OutboxTable, Relay } from '../../src/event-store/outbox/index.js';
-import { silentLogger } from '../../src/logging.js';
 import { pg } from '../../src/postgres/driver.js';
 import { cli, json, spawnCli } from '../cli/support.js';
 import { createTestDatabase } from '../support/database.js';

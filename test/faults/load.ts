@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Pool } from 'pg';
+import { silentLogger } from '../../src/base/logging.js';
 import { Recorder } from '../../src/cache/recorder.js';
 import { createEventStoreDbStore } from '../../src/event-store/eventstoredb/index.js';
 import { withOutbox } from '../../src/event-store/outbox/index.js';
@@ -13,7 +14,6 @@ import type { ConnectorRef } from '../../src/events/connector.js';
 import type { Fact, NewEvent } from '../../src/events/event.js';
 import { newEventId } from '../../src/events/ids.js';
 import type { Random } from '../../src/exchanges/simulator/random.js';
-import { silentLogger } from '../../src/logging.js';
 import { authFailed, cleaned, invalidated, synced, syncFailed } from '../support/facts.js';
 
 export interface Writer {

@@ -1,9 +1,9 @@
 /** Promise 15: however long the server takes, a pool has no more processes there than it may, and none after its end. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Client, Pool } from 'pg';
-import { createConnectorState } from '../../src/connector-state.js';
+import { silentLogger } from '../../src/base/logging.js';
+import { createConnectorState } from '../../src/composition/connector-state.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
-import { silentLogger } from '../../src/logging.js';
 import { pg } from '../../src/postgres/driver.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { lookup } from '../../src/read-model/lookup.js';

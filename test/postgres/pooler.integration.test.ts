@@ -1,6 +1,6 @@
 /** Through a real PgBouncer without prepared statements, in transaction mode: everything, with nothing to set. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { silentLogger } from '../../src/logging.js';
+import { silentLogger } from '../../src/base/logging.js';
 import { pg } from '../../src/postgres/driver.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { findPooling } from '../../src/postgres/pooler.js';

@@ -1,8 +1,8 @@
 /** Whatever a database, a role or another client of a pooler has set: facts are stored, and live equals rebuilt. */
 import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
 import { createOutboxTable } from '../../src/event-store/outbox/index.js';
 import { serialiseEvent } from '../../src/event-store/serialise.js';
-import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { id, synced } from '../support/facts.js';
 import { closing, givenWorld, type World } from '../support/world.js';

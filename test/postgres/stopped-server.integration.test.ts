@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
-import { createConnectorState } from '../../src/connector-state.js';
+import { createConnectorState } from '../../src/composition/connector-state.js';
 import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import { pg } from '../../src/postgres/driver.js';
 import { keptLog } from '../support/log.js';

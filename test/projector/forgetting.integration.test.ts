@@ -1,7 +1,7 @@
 /** Letting old hits go from PostgreSQL, step by step, and with everything else going on. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { isConnectorStateError } from '../../src/errors.js';
+import { isConnectorStateError } from '../../src/base/errors.js';
 import type { TransferableEventStore } from '../../src/event-store/event-store.js';
 import { createEventStoreDbStore } from '../../src/event-store/eventstoredb/index.js';
 import { copyLog } from '../../src/event-store/transfer/copy.js';

@@ -2,10 +2,10 @@
 import type { Client, Pool } from 'pg';
 import { whyUnbelievable } from '../../projections/belief.js';
 import { projections as allProjections, type Projection, type TableRow } from '../../projections/index.js';
+import { silentLogger } from '../../src/base/logging.js';
 import type { EventStore } from '../../src/event-store/event-store.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
 import type { KnownEvent, NewEvent, StoredEvent } from '../../src/events/event.js';
-import { silentLogger } from '../../src/logging.js';
 import { pg } from '../../src/postgres/driver.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { createProjector, type Projector, type ProjectorOptions } from '../../src/projector/index.js';

@@ -1,7 +1,7 @@
 /** Transactions whose statements wait for nothing, and what a link that dies in the middle of one leaves behind. */
 import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
-import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { createProjector } from '../../src/projector/index.js';
 import { QueryFailure, withPooledSession } from '../../src/projector/session.js';

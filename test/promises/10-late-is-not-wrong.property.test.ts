@@ -11,13 +11,13 @@ import fc from 'fast-check';
 import { SimulatedDatabase } from '../../bench/clock/ours/database.js';
 import { SteadyClock } from '../../bench/clock/world/true-clock.js';
 import { VirtualTime } from '../../bench/clock/world/virtual-time.js';
+import { silentLogger } from '../../src/base/logging.js';
 import { ConnectorStateCacheService } from '../../src/cache/connector-state-cache-service.js';
 import type { HostClock } from '../../src/clock/host-clock.js';
 import { ConnectorWithCache, type InitResult } from '../../src/connectors/connector-with-cache.js';
 import type { Exchange } from '../../src/events/connector.js';
 import type { Fact, FactOf } from '../../src/events/event.js';
 import type { AdapterOptions, ExchangeAdapter } from '../../src/exchanges/exchange-adapter.js';
-import { silentLogger } from '../../src/logging.js';
 import {
   type Judged,
   type ModelExchange,

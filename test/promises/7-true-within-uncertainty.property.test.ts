@@ -7,9 +7,9 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { silentLogger } from '../../src/base/logging.js';
 import { appliedOffset, type UsableState } from '../../src/cache/lookup.js';
-import { createConnectorState } from '../../src/connector-state.js';
-import { silentLogger } from '../../src/logging.js';
+import { createConnectorState } from '../../src/composition/connector-state.js';
 import { machine } from '../support/clocks.js';
 import { BOTH, givenWorld } from '../support/world.js';
 

@@ -1,7 +1,7 @@
 /** Locks that others hold in the way of a migration: the wait has an end, names the holder, and can be given up. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Client } from 'pg';
-import { createConnectorState } from '../../src/connector-state.js';
+import { createConnectorState } from '../../src/composition/connector-state.js';
 import { pg } from '../../src/postgres/driver.js';
 import { migrate, pendingMigrations } from '../../src/read-model/migrate.js';
 import { migrations } from '../../src/read-model/migrations/index.js';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ConnectorStateError } from '../../src/errors.js';
+import { ConnectorStateError } from '../../src/base/errors.js';
 import { pg } from '../../src/postgres/driver.js';
 import { migrate, pendingMigrations } from '../../src/read-model/migrate.js';
 import { migrations } from '../../src/read-model/migrations/index.js';

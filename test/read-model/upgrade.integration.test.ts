@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { driftSample, projections } from '../../projections/index.js';
-import type { ConnectorStateError } from '../../src/errors.js';
+import type { ConnectorStateError } from '../../src/base/errors.js';
 import { pg } from '../../src/postgres/driver.js';
 import { migrate } from '../../src/read-model/migrate.js';
 import { createHarness, type Harness, liveAndExpected } from '../projector/harness.js';

@@ -3,9 +3,9 @@
  * waits sees it here.
  */
 import { describe, expect, it } from '@jest/globals';
-import type { ConnectorStateOptions } from '../../src/connector-state.js';
+import { silentLogger } from '../../src/base/logging.js';
+import type { ConnectorStateOptions } from '../../src/composition/connector-state.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
-import { silentLogger } from '../../src/logging.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { createProjector } from '../../src/projector/index.js';
 import { startCountingProxy } from '../support/counting-proxy.js';

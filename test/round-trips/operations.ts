@@ -1,7 +1,7 @@
 /** The public operations whose round trips are counted, each played by a process of its own on a proxy of its own. */
 import { linkOf } from '../../src/cache/lookup.js';
 import { measuredFromSample } from '../../src/cache/measurement.js';
-import type { ConnectorState, ConnectorStateOptions } from '../../src/connector-state.js';
+import type { ConnectorState, ConnectorStateOptions } from '../../src/composition/connector-state.js';
 import type { ConnectorRef } from '../../src/events/connector.js';
 import type { CountingProxy } from '../support/counting-proxy.js';
 

@@ -1,6 +1,6 @@
 /** A logger that keeps what it is told. */
 import { inspect } from 'node:util';
-import type { Logger } from '../../src/logging.js';
+import type { Logger } from '../../src/base/logging.js';
 
 export interface LogLine {
   readonly level: keyof Logger;

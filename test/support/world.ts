@@ -11,7 +11,7 @@ import {
   type ConnectorState,
   type ConnectorStateOptions,
   createConnectorState,
-} from '../../src/connector-state.js';
+} from '../../src/composition/connector-state.js';
 import { BingxConnectorWithCache } from '../../src/connectors/bingx-with-cache.connector.js';
 import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import type { ConnectorOptions } from '../../src/connectors/options.js';

@@ -3,6 +3,8 @@
  *
  * The connector tells which state its last timestamp was made with, so that the offset behind each is known exactly.
  */
+
+import { silentLogger } from '../../../src/base/logging.js';
 import { ConnectorStateCacheService } from '../../../src/cache/connector-state-cache-service.js';
 import type { UsableState } from '../../../src/cache/lookup.js';
 import { type LookupAnswer, LookupTimeoutError } from '../../../src/cache/lookup-batcher.js';
@@ -10,11 +12,10 @@ import type { Recorder } from '../../../src/cache/recorder.js';
 import type { OffsetEstimate } from '../../../src/clock/offset.js';
 import type { Timers } from '../../../src/clock/timers.js';
 import type { ClockPolicy } from '../../../src/clock/ttl.js';
+import { DEFAULT_MEMORY_TTL_MS } from '../../../src/composition/settings.js';
 import { ConnectorWithCache } from '../../../src/connectors/connector-with-cache.js';
 import type { ConnectorRef } from '../../../src/events/connector.js';
-import { silentLogger } from '../../../src/logging.js';
 import type { LookupKey } from '../../../src/read-model/lookup.js';
-import { DEFAULT_MEMORY_TTL_MS } from '../../../src/settings.js';
 import type { Dice } from '../world/dice.js';
 import type { SimulatedExchange } from '../world/exchange.js';
 import type { ProcessPlace } from '../world/traffic.js';

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { type ConnectorStateError, InvalidInputError, isConnectorStateError } from '../../errors.js';
+import { type ConnectorStateError, InvalidInputError, isConnectorStateError } from '../../base/errors.js';
+import { createLogger } from '../../base/logging.js';
+import type { OpenedEventStore } from '../../composition/event-stores.js';
+import { parseEventStoreUrl, readSettings } from '../../composition/settings.js';
 import type { CopyResult } from '../../event-store/transfer/copy.js';
-import type { OpenedEventStore } from '../../event-stores.js';
-import { createLogger } from '../../logging.js';
 import { isPostgresUrl } from '../../postgres/database-url.js';
-import { parseEventStoreUrl, readSettings } from '../../settings.js';
 import { EXIT } from '../exit-codes.js';
 import { table } from '../output.js';
 import { runSession, type Session } from '../session.js';
@@ -73,7 +73,7 @@ async function open({ onEnd }: Session, end: End, given: string): Promise<Opened
   }
   const { url } = parsed;
   const settings = readSettings({ logLevel: 'warn', logFormat: 'pretty' });
-  const { openEventStore } = await import('../../event-stores.js');
+  const { openEventStore } = await import('../../composition/event-stores.js');
   const log = await createLogger(settings.logLevel, settings.logFormat);
   const opened = await openEventStore(url, { ...settings, log });
   onEnd(() => opened.close());

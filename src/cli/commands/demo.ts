@@ -52,8 +52,8 @@ async function runDemo(session: Session): Promise<DemoReport> {
     import('../../exchanges/simulator/index.js'),
     import('../demo/scenarios.js'),
     import('../demo/run-worker.js'),
-    import('../../settings.js'),
-    import('../../logging.js'),
+    import('../../composition/settings.js'),
+    import('../../base/logging.js'),
   ]);
   const settings = readSettings();
   const { dataDir } = settings;

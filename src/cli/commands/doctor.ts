@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { withDeadline } from '../../deadline.js';
-import { createLogger } from '../../logging.js';
+import { withDeadline } from '../../base/deadline.js';
+import { createLogger } from '../../base/logging.js';
+import type { Settings } from '../../composition/settings.js';
 import { createPool } from '../../postgres/pool.js';
-import type { Settings } from '../../settings.js';
 import type { Check } from '../doctor/check.js';
 import { ok } from '../doctor/check.js';
 import { EXIT } from '../exit-codes.js';
@@ -76,7 +76,7 @@ function exitCodeOf(checks: readonly Check[]): number {
 async function examine(session: Session): Promise<Check[]> {
   const { url, settings } = await session.openDatabase();
   const { checkEventStoreUrl, openEventStore, openPostgresEventStore } = await import(
-    '../../event-stores.js'
+    '../../composition/event-stores.js'
   );
   const eventsUrl = settings.eventStoreUrl ?? url;
   await checkEventStoreUrl(eventsUrl);

@@ -3,11 +3,11 @@
  * together in clock/drift-history.ts; here they are asked for and shown.
  */
 import { type Command, InvalidArgumentError } from 'commander';
+import { InvalidInputError, isConnectorStateError } from '../../base/errors.js';
+import { createLogger } from '../../base/logging.js';
 import { type DriftGrouping, type DriftLine, driftLines } from '../../clock/drift-history.js';
 import { isOwnClock } from '../../clock/machine.js';
-import { InvalidInputError, isConnectorStateError } from '../../errors.js';
 import { ENVIRONMENTS, type Environment, EXCHANGES, type Exchange } from '../../events/connector.js';
-import { createLogger } from '../../logging.js';
 import { createPool, toDatabaseError } from '../../postgres/pool.js';
 import { type DriftCells, type DriftQuery, readDrift } from '../../read-model/drift-queries.js';
 import { type LateRequests, lateRequestsSince } from '../../read-model/queries.js';

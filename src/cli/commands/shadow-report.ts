@@ -3,8 +3,8 @@
  * read-model/shadow-queries.ts; here is only how they are said.
  */
 import type { Command } from 'commander';
+import { createLogger } from '../../base/logging.js';
 import { parseExchange } from '../../events/connector.js';
-import { createLogger } from '../../logging.js';
 import { createPool, toDatabaseError } from '../../postgres/pool.js';
 import {
   readShadowOutcomes,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { isConnectorStateError } from '../../base/errors.js';
 import type { CacheStats } from '../../cache/connector-state-cache-service.js';
-import { isConnectorStateError } from '../../errors.js';
 import type { Projector } from '../../projector/index.js';
 import { EXIT } from '../exit-codes.js';
 import { table } from '../output.js';

@@ -3,8 +3,8 @@
  * finds what the one before left behind in the database and in the exchanges' clocks.
  */
 
+import type { Logger } from '../../base/logging.js';
 import type { ExchangeSimulator } from '../../exchanges/simulator/index.js';
-import type { Logger } from '../../logging.js';
 import { pg } from '../../postgres/driver.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../postgres/embedded/index.js';
 

@@ -1,5 +1,5 @@
 /** What the demo asks of a worker process, and what it answers. */
-import type { LogLevel } from '../../logging.js';
+import type { LogLevel } from '../../base/logging.js';
 
 export interface WorkerTask {
   readonly cached: boolean;

@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers';
 import { systemClock } from '../../clock/host-clock.js';
 import { estimateFromSample } from '../../clock/offset.js';
 import { requestWindow } from '../../clock/request-window.js';
-import { createConnectorState } from '../../connector-state.js';
+import { createConnectorState } from '../../composition/connector-state.js';
 import { BingxConnectorWithCache } from '../../connectors/bingx-with-cache.connector.js';
 import { BybitConnectorWithCache } from '../../connectors/bybit-with-cache.connector.js';
 import { createBingxAdapter } from '../../exchanges/bingx/index.js';

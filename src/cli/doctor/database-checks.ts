@@ -2,6 +2,7 @@
 import type { Pool } from 'pg';
 import { systemClock } from '../../clock/host-clock.js';
 import { linkFromSample } from '../../clock/reference.js';
+import type { ProjectionMode } from '../../composition/settings.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { sharedClocks } from '../../read-model/clock-queries.js';
 import { describeDatabase, describeFaultOfUrl } from '../../read-model/connection.js';
@@ -9,7 +10,6 @@ import { APPEND_FUNCTIONS } from '../../read-model/grants.js';
 import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
 import { versionProblem } from '../../read-model/server-version.js';
-import type { ProjectionMode } from '../../settings.js';
 import { describeContest, describeDistrust, nameOfClock } from '../shared-clock-text.js';
 import { type Check, fail, ok, warn } from './check.js';
 

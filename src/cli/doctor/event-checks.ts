@@ -1,12 +1,13 @@
 /** The way of the facts: the event store, the outbox before it, the projector behind it. */
+
+import type { OpenedEventStore } from '../../composition/event-stores.js';
+import type { Settings } from '../../composition/settings.js';
 import type { EventStore } from '../../event-store/event-store.js';
 import type { Rehearsal } from '../../event-store/eventstoredb/index.js';
 import type { OutboxTable } from '../../event-store/outbox/index.js';
-import type { OpenedEventStore } from '../../event-stores.js';
 import { edgeStreamOf } from '../../events/streams.js';
 import type { Projector } from '../../projector/index.js';
 import type { SharedClockSummary } from '../../read-model/clock-queries.js';
-import type { Settings } from '../../settings.js';
 import { iso, plusMinus, span } from '../quantities.js';
 import { nameOfClock } from '../shared-clock-text.js';
 import { type Check, fail, ok, warn } from './check.js';

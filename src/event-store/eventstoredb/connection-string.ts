@@ -6,7 +6,7 @@
  * never a value that could be a secret.
  */
 import { readFileSync } from 'node:fs';
-import { InvalidSettingsError } from '../../errors.js';
+import { InvalidSettingsError } from '../../base/errors.js';
 
 export interface Endpoint {
   readonly host: string;

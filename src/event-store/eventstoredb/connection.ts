@@ -15,7 +15,7 @@ import {
   credentials as grpcCredentials,
   Metadata,
 } from '@grpc/grpc-js';
-import { ConnectorStateError } from '../../errors.js';
+import { ConnectorStateError } from '../../base/errors.js';
 import { AppendCall } from './append-call.js';
 import type { ConnectionSettings, Endpoint, NodePreference } from './connection-string.js';
 import { discover } from './discovery.js';

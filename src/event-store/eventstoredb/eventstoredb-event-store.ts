@@ -13,9 +13,9 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import pLimit from 'p-limit';
-import { ConnectorStateError, InvalidInputError } from '../../errors.js';
+import { ConnectorStateError, InvalidInputError } from '../../base/errors.js';
+import { type Logger, silentLogger } from '../../base/logging.js';
 import { decodeEvent } from '../../events/decode.js';
-import { type Logger, silentLogger } from '../../logging.js';
 import { AppendQueue } from '../append-queue.js';
 import type { Page, TransferableEventStore } from '../event-store.js';
 import { type AppendContext, appendEvents, importEvents } from './append.js';

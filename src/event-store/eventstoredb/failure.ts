@@ -3,7 +3,7 @@
  * remedy; the server's own words only where they can hold no secret.
  */
 import { type Metadata, status } from '@grpc/grpc-js';
-import { ConnectorStateError } from '../../errors.js';
+import { ConnectorStateError } from '../../base/errors.js';
 import { STREAM_PREFIX } from '../../events/streams.js';
 import type { Endpoint } from './connection-string.js';
 

@@ -2,7 +2,7 @@
  * Positions of this store: `esdb/<commit>/<prepare>`, byte offsets in the log. Both are kept: records of one
  * transaction share their commit position, and a checkpoint of the commit alone would skip the rest of them.
  */
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import type { Position } from '../../events/event.js';
 
 export const STORE_NAME = 'esdb';

@@ -5,7 +5,7 @@
  * leader knows: pages that are not full, streams, the head and what is counted come from it.
  */
 import { status } from '@grpc/grpc-js';
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import { decodeEvent, type RawEvent } from '../../events/decode.js';
 import type { Position } from '../../events/event.js';
 import type { EventAt, EventsFrom, ReadAllOptions, ReadStreamOptions } from '../event-store.js';

@@ -3,7 +3,7 @@
  * refused as a conflict by a server that would have taken it, and as a missing right by one that would not.
  */
 
-import { ConnectorStateError } from '../../errors.js';
+import { ConnectorStateError } from '../../base/errors.js';
 import { hitsStreamOf, stateStreamOf } from '../../events/streams.js';
 import { collect, retryUntil } from './calls.js';
 import type { Node } from './connection.js';

@@ -13,7 +13,7 @@
  * when it is asked for, and the call stands still in between. Until the first page a failure is thrown, so that a wrong
  * address shows; after that only a refusal is.
  */
-import { withDeadline } from '../../deadline.js';
+import { withDeadline } from '../../base/deadline.js';
 import type { Position } from '../../events/event.js';
 import type { EventAt, Page } from '../event-store.js';
 import { createBackoff, sleep } from '../waiting.js';

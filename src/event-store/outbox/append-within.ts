@@ -1,5 +1,5 @@
-import { withDeadline } from '../../deadline.js';
-import { ConnectorStateError } from '../../errors.js';
+import { withDeadline } from '../../base/deadline.js';
+import { ConnectorStateError } from '../../base/errors.js';
 import type { NewEvent } from '../../events/event.js';
 import type { AppendResult, EventStore } from '../event-store.js';
 

@@ -8,7 +8,7 @@
  *              is the event's if the store takes others of the batch, else the store's
  *   failed     anything else: the store cannot be used now. The batch ends, and what is behind goes on waiting
  */
-import { isConnectorStateError } from '../../errors.js';
+import { isConnectorStateError } from '../../base/errors.js';
 import type { NewEvent, Position } from '../../events/event.js';
 import type { AppendResult } from '../event-store.js';
 import { toNewEvent, type WaitingEvent } from './waiting-event.js';

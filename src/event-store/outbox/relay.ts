@@ -23,9 +23,9 @@
  * Nobody waits for the relay but `drain()`, and its timer never keeps a process alive.
  */
 import type { Pool } from 'pg';
-import { withDeadline } from '../../deadline.js';
+import { withDeadline } from '../../base/deadline.js';
+import type { Logger } from '../../base/logging.js';
 import type { Position } from '../../events/event.js';
-import type { Logger } from '../../logging.js';
 import type { EventStore } from '../event-store.js';
 import { createBackoff } from '../waiting.js';
 import { appendWithin } from './append-within.js';

@@ -9,7 +9,7 @@
  *   'infinity'  it is invalid and waits for nobody; only `relay --retry-dead` tries it again
  */
 import type { Pool } from 'pg';
-import { ConnectorStateError, isConnectorStateError } from '../../errors.js';
+import { ConnectorStateError, isConnectorStateError } from '../../base/errors.js';
 import { handOn } from '../../events/ids.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { toStoreError } from '../postgres/failure.js';

@@ -24,10 +24,10 @@
  * subscriptions do not, for those positions will be given only when the relay delivers.
  */
 import type { Pool } from 'pg';
-import { withDeadline } from '../../deadline.js';
-import { ConnectorStateError, isConnectorStateError } from '../../errors.js';
+import { withDeadline } from '../../base/deadline.js';
+import { ConnectorStateError, isConnectorStateError } from '../../base/errors.js';
+import type { Logger } from '../../base/logging.js';
 import type { NewEvent, Position } from '../../events/event.js';
-import type { Logger } from '../../logging.js';
 import type { AppendOptions, AppendResult, EventStore } from '../event-store.js';
 import { serialiseEvent } from '../serialise.js';
 import { appendWithin } from './append-within.js';

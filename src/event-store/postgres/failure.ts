@@ -4,7 +4,7 @@
  * The message keeps the SQLSTATE or errno and the server's one line; never the connection string, and never
  * the error object itself, which may hold the statement's values.
  */
-import { ConnectorStateError } from '../../errors.js';
+import { ConnectorStateError } from '../../base/errors.js';
 import { InvalidEventError } from '../../events/decode.js';
 import {
   DatabaseError,

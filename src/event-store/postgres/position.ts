@@ -2,7 +2,7 @@
  * Positions of this store: `pg/` and the number the log gave, without leading zeros. Numbers are bigint in the
  * database and are compared as such here; the gaps between them mean nothing.
  */
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import type { Position } from '../../events/event.js';
 
 export const STORE_NAME = 'pg';

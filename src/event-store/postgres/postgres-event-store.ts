@@ -7,8 +7,8 @@
  * subscription loads rxjs on top, which takes longer than zod and is nothing that a function that records needs.
  */
 import type { Pool } from 'pg';
-import { ConnectorStateError, InvalidInputError } from '../../errors.js';
-import { lazy } from '../../lazy.js';
+import { ConnectorStateError, InvalidInputError } from '../../base/errors.js';
+import { lazy } from '../../base/lazy.js';
 import type { Page, TransferableEventStore } from '../event-store.js';
 import { createAppender } from './append.js';
 import { dropForgotten } from './drop-forgotten.js';

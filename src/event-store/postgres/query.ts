@@ -9,7 +9,7 @@
  * it is sent again as they allow: what was refused was not executed. See postgres/statement-names.ts, transactions.ts.
  */
 import type { Pool, PoolClient, QueryArrayConfig } from 'pg';
-import type { ConnectorStateError } from '../../errors.js';
+import type { ConnectorStateError } from '../../base/errors.js';
 import { pg } from '../../postgres/driver.js';
 import { statementNames } from '../../postgres/statement-names.js';
 import { inTransaction, learnFrom, needsTransactions } from '../../postgres/transactions.js';

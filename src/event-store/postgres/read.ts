@@ -4,7 +4,7 @@
  * The global order needs no care here: positions are handed out under the lock that an append holds until it
  * commits, so what a statement's snapshot shows has no holes that could be filled later.
  */
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import { decodeEvent, type RawEvent } from '../../events/decode.js';
 import type { StoredEvent } from '../../events/event.js';
 import { isForgettable } from '../../events/streams.js';

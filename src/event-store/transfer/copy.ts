@@ -8,7 +8,7 @@
  * Events that arrive in the source meanwhile are copied too, until a page comes back empty. The comparison at the end
  * reads both logs whole, up to there.
  */
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import type { RawEvent } from '../../events/decode.js';
 import type { Position } from '../../events/event.js';
 import type { TransferableEventStore } from '../event-store.js';

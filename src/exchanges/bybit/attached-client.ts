@@ -15,7 +15,7 @@
  * The parsed body is looked at where axios has parsed it (`transformResponse`), so that it is parsed once.
  */
 import { createRequire } from 'node:module';
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import type { ClientClock, ClientSignature } from '../client-clock.js';
 import type { ExchangeError } from '../exchange-adapter.js';
 import { asObject } from '../json.js';

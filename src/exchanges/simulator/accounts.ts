@@ -1,6 +1,6 @@
 /** Accounts that exist on no exchange, the same on every run. */
 import { createHash } from 'node:crypto';
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import type { Credentials } from '../exchange-adapter.js';
 
 /** So many are known to a simulator that was given no accounts of its own. */

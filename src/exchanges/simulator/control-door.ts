@@ -15,7 +15,7 @@
  * requests that a browser sends unasked have no JSON content type, and Host must be loopback.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import { type Exchange, parseExchange } from '../../events/connector.js';
 import { type Fault, parseFault } from './faults.js';
 import { type KnobPatch, parseKnobPatch } from './knobs.js';

@@ -2,7 +2,7 @@
  * Faults that strike once (or `times`), in the order they were queued: the first whose route fits is taken.
  */
 import { z } from 'zod';
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import { ROUTES, type Route } from './knobs.js';
 import { TOLD_TIMES } from './told-time.js';
 

@@ -3,7 +3,7 @@
  * in one place, so that options, control door and command line agree.
  */
 import { z } from 'zod';
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import { TOLD_TIMES, type ToldTime } from './told-time.js';
 
 /** The endpoints, by what they are for; `other` is any path that the exchange does not have. */

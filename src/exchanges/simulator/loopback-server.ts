@@ -1,7 +1,7 @@
 /** An HTTP server on 127.0.0.1 that can stop listening and take its port up again, and ends at once. */
 import http, { type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 
 /** As exchanges' front ends have it: longer than a client's pause between two calls. */
 const KEEP_ALIVE_MS = 65_000;

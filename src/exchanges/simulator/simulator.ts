@@ -3,7 +3,7 @@
  * about signatures and time, with latency, wrong clocks, outages and faults on demand. Nothing it is told or
  * sent leaves the machine, and it keeps no credential but the accounts it was given.
  */
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import { EXCHANGES, type Exchange } from '../../events/connector.js';
 import { type Accounts, demoAccounts } from './accounts.js';
 import { bingxDialect } from './bingx-dialect.js';

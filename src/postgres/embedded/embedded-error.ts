@@ -2,7 +2,7 @@
  * The errors of the embedded database: every one says what happened, to which path or program, and what to
  * do about it. The last remedy is always the same, so it is written once here.
  */
-import { ConnectorStateError } from '../../errors.js';
+import { ConnectorStateError } from '../../base/errors.js';
 
 const LAST_REMEDY = 'or set DATABASE_URL to a PostgreSQL server of your own';
 

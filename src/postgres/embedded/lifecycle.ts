@@ -17,7 +17,7 @@
  * Traded away: two processes that find nothing both run initdb, one of them in vain.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InvalidInputError } from '../../errors.js';
+import { InvalidInputError } from '../../base/errors.js';
 import { assertVersion, clusterState, createCluster, SUPERUSER, setAside } from './cluster.js';
 import { embeddedError, fileProblem } from './embedded-error.js';
 import { freePort, launch, resetPassword } from './launch.js';

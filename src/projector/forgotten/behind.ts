@@ -1,5 +1,5 @@
 /** Checkpoints that lie before what has been forgotten: the hits between may be gone, so nobody can go on from there. */
-import { ConnectorStateError } from '../../errors.js';
+import { ConnectorStateError } from '../../base/errors.js';
 import type { EventStore } from '../../event-store/event-store.js';
 import type { Position } from '../../events/event.js';
 import type { Checkpoints } from '../checkpoints.js';

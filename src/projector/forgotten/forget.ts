@@ -11,7 +11,7 @@
  * among the last of them, so that old hits lie behind newer ones, less is forgotten: up to the first of those.
  */
 import { hostname } from 'node:os';
-import { ConnectorStateError, InvalidInputError, isConnectorStateError } from '../../errors.js';
+import { ConnectorStateError, InvalidInputError, isConnectorStateError } from '../../base/errors.js';
 import type { EventStore } from '../../event-store/event-store.js';
 import type { NewEvent, Position, StoredEvent } from '../../events/event.js';
 import { newEventId } from '../../events/ids.js';

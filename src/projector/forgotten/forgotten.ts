@@ -10,7 +10,7 @@
  * dropped. The live projector has applied them before (forget.ts sees to that) and takes no notice; one whose
  * checkpoint lies before what is forgotten cannot go on from there, and the tables are made anew.
  */
-import { ConnectorStateError } from '../../errors.js';
+import { ConnectorStateError } from '../../base/errors.js';
 import type { EventStore } from '../../event-store/event-store.js';
 import type { EventData } from '../../events/catalogue.js';
 import type { Position, StoredEvent } from '../../events/event.js';

@@ -1,8 +1,8 @@
 /** The database that settings mean: the configured one, an embedded server that is started for them, or none at all. */
 import { join } from 'node:path';
 import type { Pool } from 'pg';
-import { ConnectorStateError } from './errors.js';
-import type { Logger } from './logging.js';
+import { ConnectorStateError } from '../base/errors.js';
+import type { Logger } from '../base/logging.js';
 import type { Settings } from './settings.js';
 
 export interface OpenDatabase {
@@ -16,7 +16,7 @@ export interface OpenDatabase {
 /** @throws ConnectorStateError `EMBEDDED_DATABASE_FAILED`; a configured database is not contacted */
 export async function openDatabase(settings: Settings, log: Logger): Promise<OpenDatabase> {
   if (settings.databaseUrl) return { url: settings.databaseUrl, isEmbedded: false, release: async () => {} };
-  const { startEmbeddedPostgres } = await import('./postgres/embedded/index.js');
+  const { startEmbeddedPostgres } = await import('../postgres/embedded/index.js');
   const { url, stop } = await startEmbeddedPostgres({
     dataDir: join(settings.dataDir, 'postgres'),
     log: message => log.info({}, message),

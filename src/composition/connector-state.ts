@@ -10,27 +10,28 @@
  * its own is not contacted at the start at all; while it cannot be reached facts wait in the outbox. With
  * `CACHE_MODE=off` neither is contacted ever.
  */
-import { ConnectorStateCacheService } from './cache/connector-state-cache-service.js';
-import { createGuardedLookup } from './cache/guarded-lookup.js';
-import { type FlushResult, Recorder } from './cache/recorder.js';
-import { type HostClock, systemClockOf } from './clock/host-clock.js';
-import type { Timers } from './clock/timers.js';
+
+import { withDeadline } from '../base/deadline.js';
+import { ConnectorStateError } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
+import { createLogger, type Logger } from '../base/logging.js';
+import { runRehearsals } from '../base/rehearsals.js';
+import { refuseUnknownOptions } from '../base/unknown-options.js';
+import { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
+import { createGuardedLookup } from '../cache/guarded-lookup.js';
+import { type FlushResult, Recorder } from '../cache/recorder.js';
+import { type HostClock, systemClockOf } from '../clock/host-clock.js';
+import type { Timers } from '../clock/timers.js';
+import type { EventStore } from '../event-store/event-store.js';
+import type { Relay } from '../event-store/outbox/index.js';
+import type { NewEvent, Position } from '../events/event.js';
+import { destroyPool, isAnswering } from '../postgres/bounded-pool.js';
+import { createPool, toDatabaseError } from '../postgres/pool.js';
+import type { Projector } from '../projector/projector.js';
+import { openFirstConnection } from '../read-model/first-connection.js';
 import { noDatabase, noPool, openDatabase } from './database.js';
-import { withDeadline } from './deadline.js';
-import { ConnectorStateError } from './errors.js';
-import type { EventStore } from './event-store/event-store.js';
-import type { Relay } from './event-store/outbox/index.js';
-import type { NewEvent, Position } from './events/event.js';
-import { lazy } from './lazy.js';
-import { createLogger, type Logger } from './logging.js';
-import { destroyPool, isAnswering } from './postgres/bounded-pool.js';
-import { createPool, toDatabaseError } from './postgres/pool.js';
-import type { Projector } from './projector/projector.js';
-import { openFirstConnection } from './read-model/first-connection.js';
-import { runRehearsals } from './rehearsals.js';
 import { createRemoteEvents } from './remote-events.js';
 import { readSettings, SETTING_NAMES, type Settings, type SettingsInput } from './settings.js';
-import { refuseUnknownOptions } from './unknown-options.js';
 
 export interface ConnectorStateOptions extends SettingsInput {
   /** Default: JSON lines (or text, see `logFormat`) to stderr. */
@@ -137,7 +138,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     return openPostgresEventStore(databaseUrl, pool, { ...settings, log });
   });
   const projector = lazy(async () => {
-    const { createProjector } = await import('./projector/projector.js');
+    const { createProjector } = await import('../projector/projector.js');
     await migrated.get();
     return createProjector({
       store: await store.get(),
@@ -167,7 +168,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   });
   const recorder = new Recorder({
     store: store.get,
-    newId: async () => (await import('./events/ids.js')).newEventId,
+    newId: async () => (await import('../events/ids.js')).newEventId,
     ...(settings.projection === 'inline' && { afterAppend: project }),
     maxPending: settings.maxPendingEvents,
     flushIntervalMs: settings.flushIntervalMs,
@@ -181,7 +182,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     recorder,
     store: store.get,
     outbox: async () => {
-      const { createOutboxTable } = await import('./event-store/outbox/index.js');
+      const { createOutboxTable } = await import('../event-store/outbox/index.js');
       return createOutboxTable(pool, settings.namedStatements).status();
     },
     comparePositions: async () => (await import('./event-stores.js')).comparePositionsOf(eventsUrl),
@@ -268,7 +269,7 @@ async function makeTables(url: string, settings: Settings, log: Logger): Promise
       'the database lacks tables of this version and AUTO_MIGRATE is off: run `connector-state migrate`',
     );
   }
-  const { migrate } = await import('./read-model/migrate.js');
+  const { migrate } = await import('../read-model/migrate.js');
   const { applied } = await migrate(url, {
     waitMs: LOCK_WAIT_MS,
     log: message => log.info({}, message),

@@ -3,17 +3,17 @@
  * store's own code is loaded when its scheme is met.
  */
 import type { Pool } from 'pg';
-import { withDeadline } from './deadline.js';
-import { InvalidSettingsError } from './errors.js';
-import type { EventStore, TransferableEventStore } from './event-store/event-store.js';
-import type { EventStoreFailure } from './event-store/eventstoredb/failure.js';
-import type { Rehearsal } from './event-store/eventstoredb/index.js';
-import type { Logger } from './logging.js';
-import { reasonOf } from './postgres/database-error.js';
-import { isPostgresUrl } from './postgres/database-url.js';
-import { createPool, describeDatabaseError } from './postgres/pool.js';
-import { describeDatabase, describeFaultOfUrl } from './read-model/connection.js';
-import { isMigrated } from './read-model/schema-version.js';
+import { withDeadline } from '../base/deadline.js';
+import { InvalidSettingsError } from '../base/errors.js';
+import type { Logger } from '../base/logging.js';
+import type { EventStore, TransferableEventStore } from '../event-store/event-store.js';
+import type { EventStoreFailure } from '../event-store/eventstoredb/failure.js';
+import type { Rehearsal } from '../event-store/eventstoredb/index.js';
+import { reasonOf } from '../postgres/database-error.js';
+import { isPostgresUrl } from '../postgres/database-url.js';
+import { createPool, describeDatabaseError } from '../postgres/pool.js';
+import { describeDatabase, describeFaultOfUrl } from '../read-model/connection.js';
+import { isMigrated } from '../read-model/schema-version.js';
 
 /** How long a server may take to close its connections before they are cut. */
 const GOODBYE_MS = 1_000;
@@ -49,7 +49,7 @@ export async function openEventStore(url: string, use: EventStoreUse): Promise<O
   const { log, hitsMaxAgeMs } = use;
   if (!isPostgresUrl(url)) {
     const { createEventStoreDbStore, parseConnectionString } = await import(
-      './event-store/eventstoredb/index.js'
+      '../event-store/eventstoredb/index.js'
     );
     const store = createEventStoreDbStore({
       url: withItsOldName(url),
@@ -103,7 +103,7 @@ async function missingHosts(
     ),
   );
   if (answers.some(code => code !== 'ENOTFOUND')) return undefined;
-  const { EventStoreFailure } = await import('./event-store/eventstoredb/failure.js');
+  const { EventStoreFailure } = await import('../event-store/eventstoredb/failure.js');
   const hosts = seeds.map(({ host }) => host).join(', ');
   return new EventStoreFailure(
     `the event store cannot be found (no such host: ${hosts}): correct the host in its URL`,
@@ -126,7 +126,7 @@ async function identifyDatabase(pool: Pool, url: string): Promise<string> {
   } catch (error) {
     const { code, message } = describeDatabaseError(error);
     const fault = describeFaultOfUrl(error, url, 'its URL');
-    const { EventStoreFailure } = await import('./event-store/postgres/failure.js');
+    const { EventStoreFailure } = await import('../event-store/postgres/failure.js');
     throw new EventStoreFailure(
       fault ?? `${describeDatabase(url)} cannot be used (${code ?? message}): check that the server runs`,
       fault === undefined,
@@ -140,7 +140,7 @@ export async function openPostgresEventStore(
   pool: Pool,
   { log, namedStatements }: Pick<EventStoreUse, 'log' | 'namedStatements'>,
 ): Promise<TransferableEventStore> {
-  const { createPostgresEventStore } = await import('./event-store/postgres/index.js');
+  const { createPostgresEventStore } = await import('../event-store/postgres/index.js');
   return createPostgresEventStore({
     pool,
     listen: { connectionString: url },
@@ -152,8 +152,8 @@ export async function openPostgresEventStore(
 /** The order of positions of the store that a URL names, without opening it. */
 export async function comparePositionsOf(url: string): Promise<EventStore['compare']> {
   const { comparePositions } = isPostgresUrl(url)
-    ? await import('./event-store/postgres/position.js')
-    : await import('./event-store/eventstoredb/position.js');
+    ? await import('../event-store/postgres/position.js')
+    : await import('../event-store/eventstoredb/position.js');
   return comparePositions;
 }
 
@@ -163,7 +163,7 @@ export async function comparePositionsOf(url: string): Promise<EventStore['compa
  */
 export async function checkEventStoreUrl(url: string): Promise<void> {
   if (isPostgresUrl(url)) return;
-  const { parseConnectionString } = await import('./event-store/eventstoredb/connection-string.js');
+  const { parseConnectionString } = await import('../event-store/eventstoredb/connection-string.js');
   try {
     parseConnectionString(withItsOldName(url));
   } catch (error) {

@@ -5,11 +5,12 @@
  * Written by hand because it runs at every cold start and a schema library costs as much as all the rest of
  * the hot path. Connection strings hold passwords: a problem names the setting, never repeats its value.
  */
-import { CACHE_MODES, type CacheMode, FIRST_CONTACTS, type FirstContact } from './cache/modes.js';
-import { CLOCK_POLICIES, type ClockPolicy, DEFAULT_TTL_MS, MAX_TTL_MS, MIN_TTL_MS } from './clock/ttl.js';
-import { InvalidSettingsError } from './errors.js';
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './logging.js';
-import { type ParsedUrl, POSTGRES_EXAMPLE, parsePostgresUrl } from './postgres/database-url.js';
+
+import { InvalidSettingsError } from '../base/errors.js';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../base/logging.js';
+import { CACHE_MODES, type CacheMode, FIRST_CONTACTS, type FirstContact } from '../cache/modes.js';
+import { CLOCK_POLICIES, type ClockPolicy, DEFAULT_TTL_MS, MAX_TTL_MS, MIN_TTL_MS } from '../clock/ttl.js';
+import { type ParsedUrl, POSTGRES_EXAMPLE, parsePostgresUrl } from '../postgres/database-url.js';
 
 export const PROJECTION_MODES = ['inline', 'worker'] as const;
 export type ProjectionMode = (typeof PROJECTION_MODES)[number];

@@ -8,13 +8,13 @@
  * leave it alone.
  */
 import type { Pool } from 'pg';
-import { withDeadline } from './deadline.js';
-import type { EventStore } from './event-store/event-store.js';
-import type { Relay } from './event-store/outbox/index.js';
+import { withDeadline } from '../base/deadline.js';
+import { lazy } from '../base/lazy.js';
+import type { Logger } from '../base/logging.js';
+import type { EventStore } from '../event-store/event-store.js';
+import type { Relay } from '../event-store/outbox/index.js';
+import type { Position } from '../events/event.js';
 import { openEventStore } from './event-stores.js';
-import type { Position } from './events/event.js';
-import { lazy } from './lazy.js';
-import type { Logger } from './logging.js';
 import type { Settings } from './settings.js';
 
 export interface RemoteEvents {
@@ -65,14 +65,14 @@ export function createRemoteEvents(options: RemoteEventsOptions): RemoteEvents {
   });
 
   const relay = lazy(async () => {
-    const { Relay } = await import('./event-store/outbox/index.js');
+    const { Relay } = await import('../event-store/outbox/index.js');
     const { store } = await remote.get();
     const { namedStatements } = settings;
     return new Relay({ store, pool, log, namedStatements, ...(relays && { afterForward: project }) });
   });
 
   const store = lazy(async () => {
-    const { withOutbox } = await import('./event-store/outbox/index.js');
+    const { withOutbox } = await import('../event-store/outbox/index.js');
     const itsRelay = relays ? await relay.get() : undefined;
     itsRelay?.start();
     return withOutbox((await remote.get()).store, {
