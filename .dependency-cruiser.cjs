@@ -33,6 +33,7 @@ const BASE = '^src/base/';
 const POSTGRES = '^src/postgres/';
 const PROJECTIONS = '^projections/';
 const EVENT_STORE = '^src/event-store/';
+const FEED = '^src/feed/';
 const READ_MODEL = '^src/read-model/';
 const PROJECTOR = '^src/projector/';
 const CACHE = '^src/cache/';
@@ -65,6 +66,7 @@ module.exports = {
       POSTGRES,
       BASE,
     ]),
+    arrows('arrows-of-feed', 'feed → the event store’s port', FEED, [PORT_OF_EVENT_STORE, EVENTS, BASE]),
     arrows(
       'arrows-of-cache',
       'cache → the event store’s port, read-model; stateAt folds with the very projection that wrote the row',
@@ -91,7 +93,7 @@ module.exports = {
       'arrows-of-assembly',
       'the parts are put together below the connectors, services and ways in',
       ASSEMBLY,
-      [CACHE, EVENT_STORE, PROJECTOR, PROJECTIONS, READ_MODEL, POSTGRES, EVENTS, CLOCK, BASE],
+      [CACHE, EVENT_STORE, FEED, PROJECTOR, PROJECTIONS, READ_MODEL, POSTGRES, EVENTS, CLOCK, BASE],
     ),
     arrows('arrows-of-entries', 'the package’s entry points open everything but the ways in', ENTRY, [
       ASSEMBLY,
@@ -100,6 +102,7 @@ module.exports = {
       SERVICES,
       CACHE,
       EVENT_STORE,
+      FEED,
       READ_MODEL,
       EVENTS,
       CLOCK,

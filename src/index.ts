@@ -62,3 +62,6 @@ export {
   type Exchange,
 } from './events/connector.js';
 export type { Fact, KnownEvent, NewEvent, Position, StoredEvent } from './events/event.js';
+export type { EventFeed, FeedMessage, FeedOptions } from './feed/event-feed.js';
+export type { FeedFilter } from './feed/feed-filter.js';
+export type { CutOffReason, ResetReason } from './feed/follow.js';

@@ -25,6 +25,7 @@ import type { Timers } from '../clock/timers.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { Relay } from '../event-store/outbox/index.js';
 import type { NewEvent, Position } from '../events/event.js';
+import type { EventFeed } from '../feed/event-feed.js';
 import { destroyPool, isAnswering } from '../postgres/bounded-pool.js';
 import { createPool, toDatabaseError } from '../postgres/pool.js';
 import type { Projector } from '../projector/projector.js';
@@ -53,6 +54,14 @@ export interface ConnectorState {
   flush(timeoutMs?: number): Promise<FlushResult>;
   /** The event store, connected and migrated. @throws ConnectorStateError */
   store(): Promise<EventStore>;
+  /**
+   * The live feed of every fact: one reader of the log for all followers of this process.
+   * @example
+   * const feed = await state.feed();
+   * for await (const message of feed.follow({ from: 'end' })) …
+   * @throws ConnectorStateError
+   */
+  feed(): Promise<EventFeed>;
   /** The projector over that store. @throws ConnectorStateError */
   projector(): Promise<Projector>;
   /**
@@ -137,6 +146,10 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     const { openPostgresEventStore } = await import('./event-stores.js');
     return openPostgresEventStore(databaseUrl, pool, { ...settings, log });
   });
+  const feed = lazy(async () => {
+    const { createEventFeed } = await import('../feed/event-feed.js');
+    return createEventFeed({ store: await store.get() });
+  });
   const projector = lazy(async () => {
     const { createProjector } = await import('../projector/projector.js');
     await migrated.get();
@@ -150,6 +163,10 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
 
   let isSilent = false;
   const disconnect = async () => {
+    await feed.started()?.then(
+      opened => opened.close(),
+      () => undefined,
+    );
     await remote?.close();
     await store.started()?.then(
       opened => opened.close(),
@@ -228,6 +245,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     databaseUrl,
     flush: timeoutMs => cache.flush(timeoutMs),
     store: store.get,
+    feed: feed.get,
     projector: projector.get,
     relay: async () => remote?.relay(),
     close: () => cache.close(),
