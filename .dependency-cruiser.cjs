@@ -42,7 +42,7 @@ const CONNECTORS = '^src/connectors/';
 const SERVICES = '^src/services/';
 const CLI = '^src/cli/';
 const ASSEMBLY = '^src/composition/';
-const ENTRY = '^src/(index|bybit|bingx)\\.ts$';
+const ENTRY = '^src/(index|bybit|bingx|typeorm)\\.ts$';
 const PORT_OF_EVENT_STORE = '^src/event-store/(event-store|log-changed-error)\\.ts$';
 
 const TYPEORM_HOME = '^src/read-model/migrate\\.ts$|^src/read-model/(entities|migrations)/';
@@ -147,7 +147,8 @@ module.exports = {
       comment: 'what the package loads must be installed with it',
       severity: 'error',
       from: { path: '^(src|projections)/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+      // An optional peer is a development dependency too, so that a clone has it.
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['npm-peer'] },
     },
     {
       name: 'pure-parts-do-no-io',

@@ -3,7 +3,8 @@
 #   docker build --tag connector-state .
 #   docker run --env DATABASE_URL --env EVENT_STORE_URL connector-state doctor
 #
-# Without the embedded PostgreSQL: DATABASE_URL must be set.
+# Without the embedded PostgreSQL: DATABASE_URL must be set. Of the optional packages it has EventStoreDB's client and the
+# logs for people.
 
 FROM node:20.20.2-bookworm-slim AS base
 WORKDIR /app
@@ -19,7 +20,11 @@ COPY projections projections
 RUN npm run build
 
 FROM base AS dependencies
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+# Optional peers are installed by name; `*` is the version of the lock file.
+RUN npm pkg set 'dependencies[@eventstore/db-client]=*' 'dependencies[@grpc/grpc-js]=*' \
+    'dependencies[google-protobuf]=*' 'dependencies[pino-pretty]=*' \
+  && npm pkg delete devDependencies \
+  && npm install --omit=peer --ignore-scripts --no-audit --no-fund
 
 FROM node:20.20.2-bookworm-slim
 ENV NODE_ENV=production

@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'EXCHANGE_UNREACHABLE'
   | 'EXCHANGE_BAD_RESPONSE'
   | 'CLOCK_UNCERTAIN'
+  | 'PACKAGE_MISSING'
   | 'CLOSED';
 
 export class ConnectorStateError extends Error {

