@@ -41,6 +41,7 @@ const EXCHANGES = '^src/exchanges/';
 const CONNECTORS = '^src/connectors/';
 const SERVICES = '^src/services/';
 const CLI = '^src/cli/';
+const HTTP = '^src/http/';
 const ASSEMBLY = '^src/composition/';
 const ENTRY = '^src/(index|bybit|bingx|typeorm)\\.ts$';
 const PORT_OF_EVENT_STORE = '^src/event-store/(event-store|log-changed-error)\\.ts$';
@@ -108,6 +109,24 @@ module.exports = {
       CLOCK,
       BASE,
     ]),
+    arrows(
+      'arrows-of-http',
+      'the service puts a door before what is there; the command line starts it, and it knows nothing of that',
+      HTTP,
+      [
+        ASSEMBLY,
+        CONNECTORS,
+        CACHE,
+        PROJECTOR,
+        READ_MODEL,
+        EVENT_STORE,
+        EXCHANGES,
+        POSTGRES,
+        EVENTS,
+        CLOCK,
+        BASE,
+      ],
+    ),
     {
       name: 'nobody-imports-the-ways-in',
       comment: 'cli and http are the outermost layer',

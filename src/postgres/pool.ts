@@ -15,6 +15,8 @@ export interface PoolSettings {
   readonly max: number;
   readonly log: Logger;
   readonly applicationName?: string;
+  /** A statement that takes longer is ended, on the server too. Default {@link QUERY_TIMEOUT_MS}. */
+  readonly queryTimeoutMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -29,6 +31,7 @@ export function createPool({
   max,
   log,
   applicationName = 'connector-state',
+  queryTimeoutMs = QUERY_TIMEOUT_MS,
 }: PoolSettings): BoundedPool {
   // No start-up option but the name: a pooler refuses those it does not know. See transactions.ts for what
   // statements rely on.
@@ -37,7 +40,7 @@ export function createPool({
     max,
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
+    query_timeout: queryTimeoutMs,
     // A frozen function never runs its idle timers; the platform closes what it thaws too late.
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,

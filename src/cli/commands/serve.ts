@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { loadOptional } from '../../base/optional-package.js';
+import { runSession, type Session } from '../session.js';
+
+interface Options {
+  readonly json?: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly projector: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+}
+
+const DEFAULT_PORT = 7077;
+
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('run the HTTP API, with the projector inside, until Ctrl-C')
+    .addOption(new Option('--host <name>', 'address to listen on').default('127.0.0.1').env('HOST'))
+    .addOption(
+      new Option('--port <number>', 'port to listen on; 0: any that is free')
+        .default(DEFAULT_PORT)
+        .env('PORT')
+        .argParser(portOf),
+    )
+    .option('--no-projector', 'leave projecting to `connector-state project` processes')
+    .option('--tls-cert <file>', 'certificate chain (PEM); with --tls-key: serve HTTPS')
+    .option('--tls-key <file>', 'its private key (PEM)')
+    .addHelpText(
+      'after',
+      '\nThe API is described at /v1/openapi.json, and to look through at /docs. Beyond this machine (--host) it asks for\nauthentication, and does not start without.\n\nExamples:\n  connector-state serve\n  DATABASE_URL=postgres://… connector-state serve --host 0.0.0.0 --port 8080',
+    )
+    .action((options: Options) => runSession(options.json === true, session => serve(session, options)));
+}
+
+function portOf(value: string): number {
+  if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return Number(value);
+  throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
+}
+
+async function serve({ open, out, signal, onEnd }: Session, options: Options): Promise<void> {
+  const { openService } = await loadOptional(
+    'connector-state serve',
+    () => import('../../http/open-service.js'),
+  );
+  const tls = tlsOf(options);
+  // A process that projects need not also do so after each write.
+  const state = await open({ projection: 'worker' }, { mayCreate: true });
+  const service = await openService({ state, ...options, tls });
+  onEnd(() => service.close());
+  out.message(`listening on ${service.url}; the API is described at ${service.url}/docs`);
+  const stopped = new Promise<void>(resolve =>
+    signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+  if (signal.aborted) return;
+  await Promise.race([stopped, service.failed]);
+}
+
+function tlsOf({ tlsCert, tlsKey }: Options): { cert: Buffer; key: Buffer } | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new InvalidArgumentError('--tls-cert and --tls-key belong together: give both or neither.');
+  }
+  return { cert: readFileSync(tlsCert), key: readFileSync(tlsKey) };
+}

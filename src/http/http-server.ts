@@ -1,0 +1,131 @@
+/**
+ * The service's HTTP server: everything that holds for every route.
+ *
+ * A request passes, in this order: who it is and whether it may (access/), its schema, whose it is about, the handler, the
+ * answer's schema. The same zod schemas validate and make the OpenAPI description, so that what is described is what is
+ * taken. The routes are in routes/, one folder-mate a subject, each a Fastify plugin.
+ *
+ * A route is added by writing `routes/<subject>.ts` and naming it in routes/index.ts; `config: allow(…)` is not optional.
+ */
+import { fastifyHelmet } from '@fastify/helmet';
+import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { type Principal, type RouteAccess, requireRole, requireTenant } from './access/access.js';
+import { LOCAL } from './access/authentication.js';
+import { describeApi } from './api-description.js';
+import type { HttpParts } from './parts.js';
+import { answerProblems, HttpProblem, sendProblem, toHttpProblem } from './problem.js';
+import { routes } from './routes/index.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: RouteAccess;
+  }
+  interface FastifyRequest {
+    /** Who calls; known from `onRequest` on. */
+    principal: Principal;
+    /** When the request's head had arrived, by this process's clock (epoch milliseconds). */
+    receivedAtMs: number;
+  }
+  interface FastifyInstance {
+    readonly parts: HttpParts;
+  }
+}
+
+export interface HttpServerOptions extends HttpParts {
+  /** TLS of its own: certificate chain and key, PEM. */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer } | undefined;
+}
+
+/** Bytes; an append of 1 000 events is 0.6 MB. */
+const BODY_LIMIT = 2 * 1024 * 1024;
+/** Of one path segment: 128 characters of four bytes, percent-encoded. */
+const MAX_PARAM_LENGTH = 1_600;
+/** Who takes longer to send a request than this is not waited for (slow-loris). */
+const REQUEST_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_MS = 65_000;
+
+/**
+ * Not listening yet: `await server.listen({ host, port })`, or `server.inject()`.
+ * @example
+ * const server = await createHttpServer({ state, analytics, authenticator: anybody, log, version });
+ */
+export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
+  const { tls, ...parts } = options;
+  const { clock } = parts.state.cache;
+  const settings: FastifyServerOptions = {
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Ids from outside would be written into the log.
+    requestIdHeader: false,
+    // A body's `__proto__` is refused, not obeyed.
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(reply, toHttpProblem(error), request.id);
+    },
+    ...(tls && { https: tls }),
+  };
+  const app = fastify(settings);
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(answerProblems(parts.log));
+  app.setNotFoundHandler({}, () => {
+    throw new HttpProblem(404, 'NOT_FOUND', 'there is no such route: see /docs');
+  });
+  app.decorate('parts', parts);
+  app.decorateRequest('principal');
+  app.decorateRequest('receivedAtMs', 0);
+
+  app.addHook('onRequest', async request => {
+    request.receivedAtMs = clock.now();
+    const { access } = request.routeOptions.config;
+    // What matches no route tells nobody more than that.
+    if (!access) return;
+    if (access.roles === 'public') {
+      request.principal = LOCAL;
+      return;
+    }
+    const principal = await parts.authenticator.authenticate(request);
+    if (!principal)
+      throw new HttpProblem(401, 'UNAUTHENTICATED', 'send Authorization: Bearer <API key or JWT>');
+    request.principal = principal;
+    requireRole(principal, access);
+  });
+  app.addHook('preHandler', async request => {
+    const { access } = request.routeOptions.config;
+    if (access) requireTenant(request, access);
+  });
+  await app.register(fastifyHelmet, HEADERS);
+  await describeApi(app, parts.version);
+  // After the pages of the description, whose routes are their plugin's.
+  app.addHook('onRoute', route => {
+    if (route.config?.access) return;
+    throw new Error(`${route.method} ${route.url} does not say who may use it: give it config: allow(…)`);
+  });
+  for (const route of routes) await app.register(route);
+  return app;
+}
+
+/** No page but those of the service itself may show or script it, and nothing is guessed from content. */
+const HEADERS = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'self'"],
+      imgSrc: ["'self'", 'data:'],
+      styleSrc: ["'self'", "'unsafe-inline'"],
+      objectSrc: ["'none'"],
+      baseUri: ["'none'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'none'"],
+    },
+  },
+  // Whether a name is to be reached by TLS only is for whoever owns the name to say.
+  strictTransportSecurity: false,
+  referrerPolicy: { policy: 'no-referrer' as const },
+};

@@ -1,0 +1,5 @@
+/** Every subject of the API; each is a Fastify plugin with routes that say who may use them. */
+import type { FastifyPluginAsync } from 'fastify';
+import { stateRoutes } from './state.js';
+
+export const routes: readonly FastifyPluginAsync[] = [stateRoutes];

@@ -1,0 +1,47 @@
+/** States: what a connector signs with. */
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { Position } from '../../events/event.js';
+import { allow } from '../access/access.js';
+import { connectorParams, scope } from '../schemas/connector.js';
+import { lookupAnswer, toLookupAnswer } from '../schemas/state.js';
+import { nonce } from '../schemas/times.js';
+
+export const stateRoutes: FastifyPluginAsyncZod = async app => {
+  const { cache } = app.parts.state;
+
+  app.get(
+    '/v1/connectors/:exchange/:environment/:userId/:credentialId/state',
+    {
+      config: allow(['reader', 'writer'], 'path'),
+      schema: {
+        tags: ['state'],
+        summary: 'The state of one connector',
+        description:
+          'A hit is counted unless `peek`. A miss says why, and carries the clock that all connectors of the exchange share where that is known.',
+        params: connectorParams,
+        querystring: z.object({
+          scope: scope.optional(),
+          atLeast: z
+            .string()
+            .max(200)
+            .optional()
+            .describe('A position that a write returned: read your own writes.'),
+          peek: z.stringbool().optional().describe('Do not count the hit.'),
+          nonce: nonce.optional(),
+        }),
+        response: { 200: lookupAnswer },
+      },
+    },
+    async (request, reply) => {
+      const { scope, atLeast, peek = false, nonce } = request.query;
+      const ref = { ...request.params, scope };
+      const lookup =
+        peek && atLeast === undefined
+          ? await cache.peek(ref)
+          : await cache.get(ref, { atLeast: atLeast as Position | undefined });
+      void reply.header('cache-control', 'no-store');
+      return toLookupAnswer(lookup, { receivedAtMs: request.receivedAtMs, clock: cache.clock, nonce });
+    },
+  );
+};

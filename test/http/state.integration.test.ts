@@ -1,0 +1,68 @@
+/** What a function in any language asks before it signs. */
+import { describe, expect, it } from '@jest/globals';
+import { linkOf } from '../../src/cache/lookup.js';
+import { measuredFromSample } from '../../src/cache/measurement.js';
+import type { ConnectorRef } from '../../src/events/connector.js';
+import { givenServer } from './support.js';
+
+const REF: ConnectorRef = {
+  exchange: 'BYBIT',
+  environment: 'TESTNET',
+  userId: 'alice',
+  credentialId: 'main',
+};
+const PATH = '/v1/connectors/BYBIT/TESTNET/alice/main/state';
+
+describe('GET …/state', () => {
+  it('says why there is none, and then what was measured, with a sample of the reference clock', async () => {
+    const { ask, state } = await givenServer();
+
+    const before = await ask(`${PATH}?nonce=n-1`, 'reader');
+    expect(before).toMatchObject({ status: 200, body: { hit: false, reason: 'absent', nonce: 'n-1' } });
+    expect(before.headers['cache-control']).toBe('no-store');
+
+    const lookup = await state.cache.get(REF);
+    const nowMs = state.cache.clock.now();
+    const sample = { sentAtMs: nowMs - 10, receivedAtMs: nowMs, serverTimeMs: nowMs + 1_000 };
+    const measured = measuredFromSample(sample, linkOf(lookup), state.cache.clock, state.cache.ttl);
+    state.cache.set(REF, measured, 'absent');
+
+    const { body, status } = await ask(PATH, 'reader');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      hit: true,
+      tier: 'memory',
+      state: { exchange: 'BYBIT', syncId: measured.syncId, offsetMs: measured.estimate.offsetMs },
+      reference: { clock: measured.link.clockId },
+    });
+    expect(body.reference.sentAtMs).toBeGreaterThanOrEqual(body.reference.receivedAtMs);
+  });
+
+  it('names what is wrong with a request', async () => {
+    const { ask } = await givenServer();
+    const { status, body, headers } = await ask('/v1/connectors/KRAKEN/TESTNET/alice/main/state');
+    expect(status).toBe(400);
+    expect(headers['content-type']).toBe('application/problem+json');
+    expect(body).toMatchObject({
+      code: 'INVALID_INPUT',
+      status: 400,
+      errors: [{ pointer: '/params/exchange' }],
+    });
+  });
+});
+
+describe('the description', () => {
+  it('is OpenAPI 3.1, for everybody', async () => {
+    const { ask } = await givenServer();
+    const { status, body } = await ask({
+      method: 'GET',
+      url: '/v1/openapi.json',
+      headers: { authorization: '' },
+    });
+    expect(status).toBe(200);
+    expect(body.openapi).toBe('3.1.0');
+    expect(Object.keys(body.paths)).toContain(
+      '/v1/connectors/{exchange}/{environment}/{userId}/{credentialId}/state',
+    );
+  });
+});
