@@ -34,6 +34,7 @@ const POSTGRES = '^src/postgres/';
 const PROJECTIONS = '^projections/';
 const EVENT_STORE = '^src/event-store/';
 const FEED = '^src/feed/';
+const TELEMETRY = '^src/telemetry/';
 const READ_MODEL = '^src/read-model/';
 const PROJECTOR = '^src/projector/';
 const CACHE = '^src/cache/';
@@ -67,6 +68,7 @@ module.exports = {
       POSTGRES,
       BASE,
     ]),
+    arrows('arrows-of-telemetry', 'figures know of nothing but figures', TELEMETRY, [BASE]),
     arrows('arrows-of-feed', 'feed → the event store’s port', FEED, [PORT_OF_EVENT_STORE, EVENTS, BASE]),
     arrows(
       'arrows-of-cache',
@@ -94,7 +96,19 @@ module.exports = {
       'arrows-of-assembly',
       'the parts are put together below the connectors, services and ways in',
       ASSEMBLY,
-      [CACHE, EVENT_STORE, FEED, PROJECTOR, PROJECTIONS, READ_MODEL, POSTGRES, EVENTS, CLOCK, BASE],
+      [
+        CACHE,
+        EVENT_STORE,
+        FEED,
+        TELEMETRY,
+        PROJECTOR,
+        PROJECTIONS,
+        READ_MODEL,
+        POSTGRES,
+        EVENTS,
+        CLOCK,
+        BASE,
+      ],
     ),
     arrows('arrows-of-entries', 'the package’s entry points open everything but the ways in', ENTRY, [
       ASSEMBLY,

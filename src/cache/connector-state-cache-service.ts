@@ -14,6 +14,7 @@
 import { withDeadline } from '../base/deadline.js';
 import { InvalidInputError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
+import { type Telemetry, unwatched } from '../base/telemetry.js';
 import type { HostClock } from '../clock/host-clock.js';
 import type { OffsetEstimate } from '../clock/offset.js';
 import { DEFAULT_RANGE, toleranceOf } from '../clock/request-window.js';
@@ -84,6 +85,8 @@ export interface CacheDependencies
   readonly random?: (() => number) | undefined;
   /** Default: this process's. */
   readonly timers?: Timers | undefined;
+  /** Default: nobody watches. */
+  readonly telemetry?: Telemetry | undefined;
   /** Releases what stands behind the service; called once, after the last flush. */
   /** Whether the database says anything at all, within a second. Left out: it is taken to. */
   readonly answers?: () => Promise<boolean>;
@@ -159,6 +162,10 @@ export class ConnectorStateCacheService {
     return this.#deps.timers ?? systemTimers;
   }
 
+  get telemetry(): Telemetry {
+    return this.#deps.telemetry ?? unwatched;
+  }
+
   /** Not condemned, not from before a step, and not contradicted, as far as this process knows. */
   isSound(state: UsableState): boolean {
     return !this.#voids.isVoid(state) && !this.#voids.isDoubtful(state);
@@ -178,7 +185,21 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector, or an `atLeast` that is no position of this event store;
    *   nothing else
    */
-  async get(ref: ConnectorRef, { atLeast }: LookupOptions = {}): Promise<Lookup> {
+  async get(ref: ConnectorRef, options: LookupOptions = {}): Promise<Lookup> {
+    const { telemetry } = this;
+    if (!telemetry.isWatched && !telemetry.isTraced) return this.#get(ref, options);
+    const startedMs = performance.now();
+    return telemetry.span('lookup', {}, async span => {
+      const lookup = await this.#get(ref, options);
+      const [tier, outcome] = lookup.hit ? [lookup.tier, 'hit'] : ['none', lookup.reason];
+      span?.setAttribute('connector_state.tier', tier);
+      span?.setAttribute('connector_state.outcome', outcome);
+      telemetry.lookup(tier, outcome, (performance.now() - startedMs) / 1_000);
+      return lookup;
+    });
+  }
+
+  async #get(ref: ConnectorRef, { atLeast }: LookupOptions): Promise<Lookup> {
     const connector = this.#connectors.know(ref);
     const lookup =
       atLeast === undefined

@@ -14,8 +14,11 @@ const FAILURE_SHARE_PERCENT = 50;
 const MIN_QUERIES = 5;
 const WINDOW_MS = 10_000;
 
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
 export interface GuardedLookup {
   readonly batcher: LookupBatcher;
+  breaker(): BreakerState;
   close(): void;
 }
 
@@ -47,5 +50,9 @@ export function createGuardedLookup(
     deadlineMs: options.deadlineMs,
     maxInFlight: options.maxInFlight,
   });
-  return { batcher, close: () => breaker.shutdown() };
+  return {
+    batcher,
+    breaker: () => (breaker.opened ? 'open' : breaker.halfOpen ? 'half-open' : 'closed'),
+    close: () => breaker.shutdown(),
+  };
 }

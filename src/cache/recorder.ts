@@ -21,6 +21,7 @@
 import { withDeadline } from '../base/deadline.js';
 import { isConnectorStateError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
+import { type Telemetry, unwatched } from '../base/telemetry.js';
 import type { AppendResult, EventStore } from '../event-store/event-store.js';
 import type { Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
@@ -41,6 +42,8 @@ export interface RecorderOptions {
   /** Wall clock, epoch milliseconds. */
   readonly wall: () => number;
   readonly log: Logger;
+  /** Default: nobody watches. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 export interface RecorderStats {
@@ -97,6 +100,7 @@ export class Recorder {
   record(fact: Fact, options: RecordOptions = {}): RecordedFact {
     const pending = this.#pending.add(fact, this.#now(), options);
     this.#counters.recorded++;
+    this.#options.telemetry?.fact(fact);
     this.#noteLoss();
     this.#flushSoon();
     return pending;
@@ -206,7 +210,15 @@ export class Recorder {
   ): Promise<AppendResult | undefined> {
     try {
       const events = batch.map(pending => this.#toEvent(pending));
-      const result = await store.append(events);
+      const { telemetry = unwatched } = this.#options;
+      const result = await telemetry.span(
+        'append',
+        {
+          attributes: { 'connector_state.events': events.length },
+          correlationIds: events.map(({ correlationId }) => correlationId),
+        },
+        () => store.append(events),
+      );
       this.#lastStored = events;
       this.#counters.appended += batch.length;
       this.#pending.settle(batch);

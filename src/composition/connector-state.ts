@@ -16,6 +16,7 @@ import { ConnectorStateError } from '../base/errors.js';
 import { lazy } from '../base/lazy.js';
 import { createLogger, type Logger } from '../base/logging.js';
 import { runRehearsals } from '../base/rehearsals.js';
+import { Telemetry, type TracerLike } from '../base/telemetry.js';
 import { refuseUnknownOptions } from '../base/unknown-options.js';
 import { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
 import { createGuardedLookup } from '../cache/guarded-lookup.js';
@@ -31,6 +32,7 @@ import { createPool, toDatabaseError } from '../postgres/pool.js';
 import type { Projector } from '../projector/projector.js';
 import { openFirstConnection } from '../read-model/first-connection.js';
 import { noDatabase, noPool, openDatabase } from './database.js';
+import type { Registry } from './expose-metrics.js';
 import { createRemoteEvents } from './remote-events.js';
 import { readSettings, SETTING_NAMES, type Settings, type SettingsInput } from './settings.js';
 
@@ -43,6 +45,21 @@ export interface ConnectorStateOptions extends SettingsInput {
   readonly timers?: Timers | undefined;
   /** 0 ≤ x < 1, decides which of many callers refreshes a state early; for tests. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
+  /**
+   * A registry of `prom-client`, in which lookups, inits, the recorder, the projector and the exchanges' clocks are counted
+   * (docs/operations.md).
+   * @example
+   * import { register } from 'prom-client';
+   * const state = await createConnectorState({ metrics: register });
+   */
+  readonly metrics?: Registry | undefined;
+  /**
+   * A tracer of `@opentelemetry/api`: spans of inits, lookups, syncs, appends and projections.
+   * @example
+   * import { trace } from '@opentelemetry/api';
+   * const state = await createConnectorState({ tracer: trace.getTracer('my-service') });
+   */
+  readonly tracer?: TracerLike | undefined;
 }
 
 export interface ConnectorState {
@@ -62,6 +79,11 @@ export interface ConnectorState {
    * @throws ConnectorStateError
    */
   feed(): Promise<EventFeed>;
+  /**
+   * Counts in this registry from now on, as the option `metrics` does.
+   * @throws ConnectorStateError `PACKAGE_MISSING` without the package `prom-client`
+   */
+  expose(registry: Registry): Promise<void>;
   /** The projector over that store. @throws ConnectorStateError */
   projector(): Promise<Projector>;
   /**
@@ -79,6 +101,8 @@ const NOT_SETTINGS: Readonly<Record<Exclude<keyof ConnectorStateOptions, keyof S
   clock: true,
   random: true,
   timers: true,
+  metrics: true,
+  tracer: true,
 };
 
 /** How long the start waits for the database before it goes on without. */
@@ -104,6 +128,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   }
   const log = options.logger ?? (await createLogger(settings.logLevel, settings.logFormat));
   const clock = options.clock ?? systemClockOf(settings.machineName);
+  const telemetry = new Telemetry(options.tracer);
   const isOff = settings.cacheMode === 'off';
   const database = isOff ? noDatabase(settings) : await openDatabase(settings, log);
   const databaseUrl = database.url;
@@ -158,6 +183,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       pool,
       namedStatements: settings.namedStatements,
       log,
+      telemetry,
     });
   });
 
@@ -175,7 +201,11 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     await pool.end();
   };
 
-  const { batcher, close: closeLookup } = createGuardedLookup(pool, {
+  const {
+    batcher,
+    breaker,
+    close: closeLookup,
+  } = createGuardedLookup(pool, {
     deadlineMs: settings.lookupDeadlineMs,
     breakerResetMs: settings.breakerResetMs,
     maxInFlight: settings.poolSize,
@@ -192,16 +222,18 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     host: clock.id,
     wall: () => clock.wall(),
     log,
+    telemetry,
   });
+  const outbox = async () => {
+    const { createOutboxTable } = await import('../event-store/outbox/index.js');
+    return createOutboxTable(pool, settings.namedStatements).status();
+  };
   const cache = new ConnectorStateCacheService({
     pool,
     batcher,
     recorder,
     store: store.get,
-    outbox: async () => {
-      const { createOutboxTable } = await import('../event-store/outbox/index.js');
-      return createOutboxTable(pool, settings.namedStatements).status();
-    },
+    outbox,
     comparePositions: async () => (await import('./event-stores.js')).comparePositionsOf(eventsUrl),
     lookupDeadlineMs: settings.lookupDeadlineMs,
     clock,
@@ -214,6 +246,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     ttlMs: settings.ttlMs,
     random: options.random,
     timers: options.timers,
+    telemetry,
     async answers() {
       // It is not the database that takes the facts.
       if (remote) return true;
@@ -231,7 +264,21 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     },
   });
 
+  const expose = async (registry: Registry) => {
+    const { exposeMetrics } = await import('./expose-metrics.js');
+    const end = await exposeMetrics(registry, telemetry, {
+      pool,
+      recorder: () => recorder.stats(),
+      breaker,
+      projector: isOff ? undefined : projector.get,
+      outbox: remote && outbox,
+      feed: feed.started,
+    });
+    cache.onClose(end);
+  };
+
   try {
+    if (options.metrics) await expose(options.metrics);
     if (!isOff) {
       await Promise.all([prepare(checked.get, migrated.get, database.isEmbedded, log), runRehearsals()]);
     }
@@ -246,6 +293,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     flush: timeoutMs => cache.flush(timeoutMs),
     store: store.get,
     feed: feed.get,
+    expose,
     projector: projector.get,
     relay: async () => remote?.relay(),
     close: () => cache.close(),

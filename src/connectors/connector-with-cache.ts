@@ -5,6 +5,7 @@
  *
  * It holds an exchange's adapter, which signs by the offset in use and tells of the clock in every response.
  */
+import type { SpanLike } from '../base/telemetry.js';
 import type { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
 import type { UsableState } from '../cache/lookup.js';
 import type { OffsetEstimate } from '../clock/offset.js';
@@ -240,9 +241,34 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   }
 
   async #initialise(): Promise<InitResult> {
+    const { exchange, environment } = this.ref;
+    const { telemetry } = this.#cache;
     const startedMs = performance.now();
+    const attributes = {
+      'connector_state.exchange': exchange,
+      'connector_state.environment': environment,
+    };
+    const seconds = () => (performance.now() - startedMs) / 1_000;
+    try {
+      return await telemetry.span('init', { attributes }, async span => {
+        const result = await this.#initialiseIn(span, startedMs);
+        const { contact, refusals, cacheHit } = result;
+        const outcome = cacheHit ? 'hit' : 'miss';
+        span?.setAttribute('connector_state.contact', contact);
+        span?.setAttribute('connector_state.outcome', outcome);
+        telemetry.init({ exchange, environment, contact, outcome, refusals, seconds: seconds() });
+        return result;
+      });
+    } catch (error) {
+      const failed = { contact: 'none', outcome: 'failed', refusals: [] } as const;
+      telemetry.init({ exchange, environment, ...failed, seconds: seconds() });
+      throw error;
+    }
+  }
+
+  async #initialiseIn(span: SpanLike | undefined, startedMs: number): Promise<InitResult> {
     const { mode } = this.#cache;
-    const course = mode === 'on' ? await this.#initialiseWith() : await this.#initialiseWithout();
+    const course = mode === 'on' ? await this.#initialiseWith(span) : await this.#initialiseWithout();
     if (!this.#isClosed) this.#time.upkeep.join(this.#learner);
     const durationMs = performance.now() - startedMs;
     const { tier, contact, isStale, authFailures, refusals } = course;
@@ -256,10 +282,10 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     return { ...course, cacheHit, durationMs, offsetMs, uncertaintyMs };
   }
 
-  #initialiseWith(): Promise<InitCourse> {
+  #initialiseWith(span: SpanLike | undefined): Promise<InitCourse> {
     const { name } = this.constructor;
     const [cache, offset, learner] = [this.#cache, this.#offset, this.#learner];
-    return initialise({ name, ref: this.ref, cache, adapter: this.adapter, offset, learner });
+    return initialise({ name, ref: this.ref, cache, adapter: this.adapter, offset, learner }, span);
   }
 
   /** Off, or in shadow mode: what is measured is used and not kept, and nothing is learned of later responses. */

@@ -20,6 +20,7 @@
  * clock is measured again before anything is learned.
  */
 import { randomUUID } from 'node:crypto';
+import { type SpanLike, traceparentOf } from '../base/telemetry.js';
 import type { Trace } from '../cache/connector-state-cache-service.js';
 import { watchOf } from '../clock/host-watch.js';
 import type { ClockSample } from '../clock/offset.js';
@@ -54,16 +55,18 @@ interface Start extends Omit<InitCourse, 'authFailures' | 'refusals'> {
 }
 
 /** @throws ExchangeError; ConnectorStateError `CLOSED` */
-export async function initialise(parts: InitParts): Promise<InitCourse> {
-  return new Init(parts).run();
+export async function initialise(parts: InitParts, span?: SpanLike): Promise<InitCourse> {
+  return new Init(parts, span).run();
 }
 
 class Init {
   readonly #parts: InitParts;
-  readonly #trace: Trace = { correlationId: randomUUID() };
+  readonly #trace: Trace;
 
-  constructor(parts: InitParts) {
+  /** @param span what is traced of it; the facts carry its context */
+  constructor(parts: InitParts, span: SpanLike | undefined) {
     this.#parts = parts;
+    this.#trace = { correlationId: traceparentOf(span) ?? randomUUID() };
   }
 
   async run(): Promise<InitCourse> {

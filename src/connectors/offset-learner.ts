@@ -139,7 +139,17 @@ export class OffsetLearner implements Keeper {
   }
 
   /** @throws ExchangeError; ConnectorStateError `CLOSED`. The failure is recorded. */
-  async sync({ trigger, link, after }: SyncNeed, trace: Trace): Promise<UsableState> {
+  sync(need: SyncNeed, trace: Trace): Promise<UsableState> {
+    const { cache, ref } = this.#parts;
+    const attributes = {
+      'connector_state.exchange': ref.exchange,
+      'connector_state.environment': ref.environment,
+      'connector_state.trigger': need.trigger,
+    };
+    return cache.telemetry.span('sync', { attributes }, () => this.#sync(need, trace));
+  }
+
+  async #sync({ trigger, link, after }: SyncNeed, trace: Trace): Promise<UsableState> {
     const { cache, ref, adapter, isClosed } = this.#parts;
     const startedMs = performance.now();
     const measure = () => measureServerTime(adapter, sample => this.measure(sample, link), isClosed);

@@ -34,10 +34,19 @@ export function applyLive(
   page: Batch,
   positions: Positions,
 ): Promise<Outcome> {
-  return applyNarrowing(
-    (batch, at, refusals) => applyBatch(context, session, role, batch, at, refusals),
-    page,
-    positions,
+  const { events } = page;
+  return context.telemetry.span(
+    'project',
+    {
+      attributes: { 'connector_state.events': events.length, 'connector_state.role': role },
+      correlationIds: events.map(({ correlationId }) => correlationId),
+    },
+    () =>
+      applyNarrowing(
+        (batch, at, refusals) => applyBatch(context, session, role, batch, at, refusals),
+        page,
+        positions,
+      ),
   );
 }
 

@@ -112,9 +112,18 @@ export async function catchUpInPlace(
   }
 
   const options = { statementTimeoutMs: GUEST_STATEMENT_TIMEOUT_MS };
-  const outcome = await inTransaction(session, work, options).catch((error: unknown): InPlace => {
-    if (isLockTaken(error)) return { status: 'busy' };
-    throw error;
+  const plan = {
+    attributes: { 'connector_state.role': 'guest' },
+    // What it will find is not known yet; what was just recorded is most of it.
+    correlationIds: expecting.map(({ correlationId }) => correlationId),
+  };
+  const outcome = await context.telemetry.span('project', plan, async span => {
+    const result = await inTransaction(session, work, options).catch((error: unknown): InPlace => {
+      if (isLockTaken(error)) return { status: 'busy' };
+      throw error;
+    });
+    span?.setAttribute('connector_state.events', applied?.batch.events.length ?? 0);
+    return result;
   });
   if (outcome.status === 'applied') checks.hasCheckedTail = true;
   if (applied) count(context, applied.batch, applied.written);

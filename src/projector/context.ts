@@ -2,6 +2,7 @@
 import type { Client, Pool } from 'pg';
 import type { Projection } from '../../projections/index.js';
 import type { Logger } from '../base/logging.js';
+import type { Telemetry } from '../base/telemetry.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { Target } from './write-page.js';
 
@@ -32,6 +33,7 @@ export interface ProjectorContext {
   readonly pageSize: number;
   readonly namedStatements: boolean;
   readonly log: Logger;
+  readonly telemetry: Telemetry;
   /** Rejects when the signal is aborted. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   readonly nowMs: () => number;

@@ -22,6 +22,7 @@ import type { Client, Pool, PoolConfig } from 'pg';
 import { projections as allProjections, type Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logging.js';
+import { type Telemetry, unwatched } from '../base/telemetry.js';
 import type { EventStore } from '../event-store/event-store.js';
 import { pg } from '../postgres/driver.js';
 import { toDatabaseError } from '../postgres/pool.js';
@@ -60,6 +61,8 @@ export interface ProjectorOptions {
   /** Off for poolers that lose named statements. Default on. */
   readonly namedStatements?: boolean;
   readonly log?: Logger;
+  /** Default: nobody watches. */
+  readonly telemetry?: Telemetry;
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   /** Milliseconds of a clock that does not step. */
   readonly nowMs?: () => number;
@@ -127,6 +130,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     pageSize: options.pageSize ?? DEFAULT_PAGE_SIZE,
     namedStatements,
     log: options.log ?? silentLogger,
+    telemetry: options.telemetry ?? unwatched,
     sleep: options.sleep ?? ((ms, signal) => delay(ms, undefined, signal && { signal })),
     nowMs: options.nowMs ?? (() => performance.now()),
     counters: {
