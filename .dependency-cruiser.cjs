@@ -43,6 +43,7 @@ const CONNECTORS = '^src/connectors/';
 const SERVICES = '^src/services/';
 const CLI = '^src/cli/';
 const HTTP = '^src/http/';
+const EDGE = '^src/edge/';
 const ASSEMBLY = '^src/composition/';
 const ENTRY = '^src/(index|bybit|bingx|typeorm)\\.ts$';
 const PORT_OF_EVENT_STORE = '^src/event-store/(event-store|log-changed-error)\\.ts$';
@@ -77,6 +78,11 @@ module.exports = {
       [PORT_OF_EVENT_STORE, READ_MODEL, PROJECTIONS, EVENTS, CLOCK, POSTGRES, BASE],
     ),
     arrows('arrows-of-exchanges', 'exchanges → events, clock', EXCHANGES, [EVENTS, CLOCK, BASE]),
+    arrows('arrows-of-edge', 'edge → exchanges, clock: what runs without Node', EDGE, [
+      EXCHANGES,
+      CLOCK,
+      BASE,
+    ]),
     arrows('arrows-of-connectors', 'connectors → cache, exchanges', CONNECTORS, [
       CACHE,
       EXCHANGES,

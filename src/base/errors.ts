@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'EXCHANGE_BAD_RESPONSE'
   | 'CLOCK_UNCERTAIN'
   | 'PACKAGE_MISSING'
+  | 'PUBLISHING_FAILED'
   | 'CLOSED';
 
 export class ConnectorStateError extends Error {

@@ -15,6 +15,7 @@ import { addHistory } from './commands/history.js';
 import { addInvalidate } from './commands/invalidate.js';
 import { addMigrate } from './commands/migrate.js';
 import { addProject } from './commands/project.js';
+import { addPublishClocks } from './commands/publish-clocks.js';
 import { addRebuild } from './commands/rebuild.js';
 import { addRelay } from './commands/relay.js';
 import { addServe } from './commands/serve.js';
@@ -76,6 +77,7 @@ for (const add of [
   addAdoptLog,
   addRelay,
   addCopy,
+  addPublishClocks,
   addDoctor,
   addSimulate,
 ]) {

@@ -26,7 +26,7 @@
  *
  * Sources: F. Cristian (1989) for the stamp; the others follow from the rule of the window alone.
  */
-import { isContinuous } from './host-clock.js';
+import { isContinuous } from './continuous.js';
 import {
   DRIFT_BOUND_PPM,
   estimateFromSample,

@@ -6,6 +6,7 @@
  * stop the monotonic clock; `wall()` is there to notice that (see {@link ContinuityGuard}).
  */
 import { hostname } from 'node:os';
+import { isContinuous } from './continuous.js';
 
 export interface HostClock {
   /** Epoch milliseconds with a fraction; never steps, may lag after a freeze. */
@@ -29,19 +30,6 @@ export const systemClock: HostClock = {
 /** The same clock by the name that a setting fixes: containers of one machine have host names of their own. */
 export const systemClockOf = (machineName: string | undefined): HostClock =>
   machineName === undefined ? systemClock : { ...systemClock, id: idOf(machineName) };
-
-/** Beyond the larger of these, wall and monotonic clock no longer tell the same time. */
-export const STEP_FLOOR_MS = 50;
-export const STEP_RATE_PPM = 500;
-
-/**
- * Whether wall and monotonic clock agree on how long it took; if not, the wall clock was set or the machine was
- * frozen meanwhile, and what was timed by either is worth nothing.
- */
-export function isContinuous(elapsedMs: number, elapsedWallMs: number): boolean {
-  const allowedMs = Math.max(STEP_FLOOR_MS, (Math.abs(elapsedMs) * STEP_RATE_PPM) / 1e6);
-  return Math.abs(elapsedWallMs - elapsedMs) <= allowedMs;
-}
 
 /** Freezes too short to be noticed one by one are added up for so long. */
 const SUM_OVER_MS = 60_000;

@@ -15,7 +15,7 @@
  * Requests overlap and answers overtake each other. Only what send and receive times put in an order is compared: of
  * two requests that were under way together either may have been stamped first.
  */
-import { isContinuous } from './host-clock.js';
+import { isContinuous } from './continuous.js';
 import type { ClockSample } from './offset.js';
 
 export const SAMPLE_PROBLEMS = [

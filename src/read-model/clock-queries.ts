@@ -92,6 +92,25 @@ export async function sharedClocks(pool: Pool): Promise<SharedClockSummary[]> {
   });
 }
 
+/** A clock as others may sign by it. */
+export interface UsableClock
+  extends Pick<SharedClockSummary, 'exchange' | 'environment' | 'scope' | 'epoch'> {
+  /** Exchange minus the database's clock, now. */
+  readonly estimate: OffsetEstimate;
+  /** Neither condemned nor contradicted by somebody. */
+  readonly isValid: boolean;
+}
+
+/** @throws whatever `pg` throws */
+export async function usableClocks(pool: Pool): Promise<UsableClock[]> {
+  const { rows } = await pool.query<Row>(SQL);
+  return rows.map(row => {
+    const { exchange, environment, scope, epoch, nowMs, contestedSinceMs } = row;
+    const isValid = row.isValid && contestedSinceMs === null;
+    return { exchange, environment, scope, epoch, estimate: inflate(estimateInRow(row), nowMs), isValid };
+  });
+}
+
 /** Written by anybody who may write the table: what is no list of names says nothing. */
 function refusedIn(memory: string): Distrusted[] {
   try {

@@ -14,7 +14,7 @@
  * were empty would otherwise join by scanning them, and a named statement keeps its plan.
  */
 import type { ClientBase, Pool, PoolClient } from 'pg';
-import { isContinuous } from '../clock/host-clock.js';
+import { isContinuous } from '../clock/continuous.js';
 import type { ClockSample } from '../clock/offset.js';
 import { type Environment, type Exchange, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
