@@ -8,7 +8,7 @@ import type {
   ReadReq,
   ReadResp,
 } from '@eventstore/db-client/generated/streams_pb.js';
-import { Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { Any, StreamDeleted } from '../esdb-server/protocol.js';
 
 interface Identifier {
@@ -72,9 +72,11 @@ export class Naming {
     return response;
   }
 
-  failure({ code, details, metadata }: ServiceError): { code: number; details: string; metadata: Metadata } {
+  failure(error: Partial<ServiceError> & Error): { code: number; details: string; metadata: Metadata } {
     const told = new Metadata();
-    for (const [key, value] of Object.entries(metadata.getMap())) {
+    // A failure that gRPC made on this side, of a broken connection for instance, may have none.
+    const { code = status.UNAVAILABLE, details = error.message, metadata } = error;
+    for (const [key, value] of Object.entries(metadata?.getMap() ?? {})) {
       if (typeof value === 'string' && !OF_TRANSPORT.has(key)) told.set(key, this.here(value));
     }
     return { code, details: this.here(details), metadata: told };
