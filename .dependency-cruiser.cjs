@@ -138,6 +138,7 @@ module.exports = {
         CONNECTORS,
         CACHE,
         PROJECTOR,
+        PROJECTIONS,
         READ_MODEL,
         EVENT_STORE,
         EXCHANGES,

@@ -16,7 +16,7 @@
  * (exchange-clock.ts, connector-state-cache.ts).
  */
 import { MAX_TTL_MS } from '../src/clock/ttl.js';
-import type { FactOf, KnownEvent } from '../src/events/event.js';
+import type { Fact, FactOf, KnownEvent } from '../src/events/event.js';
 import {
   CLEANUP_STREAM,
   edgeStreamOf,
@@ -58,7 +58,8 @@ export function whyUnbelievable(event: KnownEvent): string | undefined {
   }
 }
 
-function streamOf(event: KnownEvent): string {
+/** Where a fact belongs. */
+export function streamOf(event: Fact): string {
   switch (event.type) {
     case 'ExpiredStatesCleaned':
       return CLEANUP_STREAM;

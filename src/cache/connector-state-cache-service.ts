@@ -375,6 +375,23 @@ export class ConnectorStateCacheService {
   }
 
   /**
+   * A fact about the connector that another process told this one, and that is stored: this process goes by it at once,
+   * as by one of its own, and records nothing.
+   * @throws InvalidInputError for a malformed connector
+   */
+  heard(ref: ConnectorRef, fact: FactOf<'ConnectorSynced'> | FactOf<'ConnectorStateInvalidated'>): void {
+    const connector = this.#connectors.know(ref);
+    this.#memory.delete(connector.key);
+    if (fact.type === 'ConnectorSynced') return;
+    const { condemnedSyncId, condemnedMeasuredAt: atMs, referenceClock, reason } = fact.data;
+    const { exchange, environment, scope } = connector;
+    const place = { exchange, environment, scope, referenceClock, syncId: condemnedSyncId };
+    const estimate = { offsetMs: 0, uncertaintyMs: 0, atMs };
+    const condemned = { ...place, basis: 'measured' as const, estimate, expiresAtMs: atMs };
+    this.#voids.condemn(condemned, reason === 'timestamp-refused');
+  }
+
+  /**
    * Makes one connector start from something else: condemns the sync its row holds now, and stores that at once.
    * Its next init uses the exchange's shared clock if that rests on another measurement, and syncs otherwise.
    * @returns the condemned sync, or `undefined` when there is no state, or a corrupt one

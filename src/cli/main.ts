@@ -13,6 +13,7 @@ import { addExplain } from './commands/explain.js';
 import { addForgetHits } from './commands/forget-hits.js';
 import { addHistory } from './commands/history.js';
 import { addInvalidate } from './commands/invalidate.js';
+import { addKeys } from './commands/keys.js';
 import { addMigrate } from './commands/migrate.js';
 import { addProject } from './commands/project.js';
 import { addPublishClocks } from './commands/publish-clocks.js';
@@ -72,6 +73,7 @@ for (const add of [
   addForgetHits,
   addMigrate,
   addServe,
+  addKeys,
   addProject,
   addRebuild,
   addAdoptLog,

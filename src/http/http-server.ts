@@ -10,7 +10,13 @@
 import { fastifyHelmet } from '@fastify/helmet';
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
-import { type Principal, type RouteAccess, requireRole, requireTenant } from './access/access.js';
+import {
+  type Principal,
+  type RouteAccess,
+  requireOwnUsers,
+  requireRole,
+  requireTenant,
+} from './access/access.js';
 import { LOCAL } from './access/authentication.js';
 import { describeApi } from './api-description.js';
 import type { HttpParts } from './parts.js';
@@ -29,7 +35,15 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     readonly parts: HttpParts;
+    /** Every route, with who may use it: what tests of access are made from. */
+    readonly routeTable: readonly RouteEntry[];
   }
+}
+
+export interface RouteEntry {
+  readonly method: string;
+  readonly url: string;
+  readonly access: RouteAccess;
 }
 
 export interface HttpServerOptions extends HttpParts {
@@ -56,6 +70,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const settings: FastifyServerOptions = {
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    // A HEAD would count a hit, and nobody asks for one.
+    exposeHeadRoutes: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     // Ids from outside would be written into the log.
@@ -78,6 +94,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     throw new HttpProblem(404, 'NOT_FOUND', 'there is no such route: see /docs');
   });
   app.decorate('parts', parts);
+  const routeTable: RouteEntry[] = [];
+  app.decorate('routeTable', routeTable);
   app.decorateRequest('principal');
   app.decorateRequest('receivedAtMs', 0);
 
@@ -95,17 +113,22 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       throw new HttpProblem(401, 'UNAUTHENTICATED', 'send Authorization: Bearer <API key or JWT>');
     request.principal = principal;
     requireRole(principal, access);
+    requireTenant(request, access);
   });
   app.addHook('preHandler', async request => {
     const { access } = request.routeOptions.config;
-    if (access) requireTenant(request, access);
+    if (access) requireOwnUsers(request, access);
   });
   await app.register(fastifyHelmet, HEADERS);
   await describeApi(app, parts.version);
   // After the pages of the description, whose routes are their plugin's.
-  app.addHook('onRoute', route => {
-    if (route.config?.access) return;
-    throw new Error(`${route.method} ${route.url} does not say who may use it: give it config: allow(…)`);
+  app.addHook('onRoute', ({ method, url, config }) => {
+    const access = config?.access;
+    if (access) {
+      for (const each of [method].flat()) routeTable.push({ method: each, url, access });
+      return;
+    }
+    throw new Error(`${method} ${url} does not say who may use it: give it config: allow(…)`);
   });
   for (const route of routes) await app.register(route);
   return app;

@@ -11,8 +11,7 @@ import type { FastifyInstance } from 'fastify';
 import { withDeadline } from '../base/deadline.js';
 import type { Logger } from '../base/logging.js';
 import type { ConnectorState } from '../composition/connector-state.js';
-import { destroyPool } from '../postgres/bounded-pool.js';
-import { createPool } from '../postgres/pool.js';
+import { type BoundedPool, destroyPool } from '../postgres/bounded-pool.js';
 import type { Authenticator } from './access/authentication.js';
 import { createHttpServer, type HttpServerOptions } from './http-server.js';
 
@@ -21,6 +20,8 @@ export interface ServiceOptions {
   readonly state: ConnectorState;
   /** Over the same database, with connections of its own. */
   readonly upkeep: ConnectorState;
+  /** The same, for queries of the API's own; closed with the service, as the two above are. */
+  readonly analytics: BoundedPool;
   readonly authenticator: Authenticator;
   readonly log: Logger;
   readonly version: string;
@@ -44,18 +45,11 @@ export interface Service {
 /** Requests under way may take this long to end. */
 const DRAIN_MS = 800;
 const PROJECTOR_STOP_MS = 500;
-const ANALYTICS_CONNECTIONS = 3;
-const ANALYTICS_TIMEOUT_MS = 10_000;
+/** When keys were last used. */
+const NOTE_USES_MS = 200;
 
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { state, upkeep, authenticator, log, version, host, port, tls } = options;
-  const analytics = createPool({
-    connectionString: state.databaseUrl,
-    max: ANALYTICS_CONNECTIONS,
-    queryTimeoutMs: ANALYTICS_TIMEOUT_MS,
-    applicationName: 'connector-state analytics',
-    log,
-  });
+  const { state, upkeep, analytics, authenticator, log, version, host, port, tls } = options;
   const stop = new AbortController();
   const server = await createHttpServer({ state, upkeep, analytics, authenticator, log, version, tls });
   const url = await server.listen({ host, port });
@@ -71,6 +65,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       (error: Error) => log.warn({ error: error.message }, 'the HTTP server did not close well'),
     );
     await withDeadline(drained, DRAIN_MS, () => server.server.closeAllConnections());
+    await withDeadline(authenticator.close?.() ?? Promise.resolve(), NOTE_USES_MS, () => undefined);
     await Promise.all([
       projecting &&
         withDeadline(

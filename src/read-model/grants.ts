@@ -6,6 +6,7 @@
  *   (which run as their owner, so that nobody else writes there) and read everything.
  * - A *worker role* projects and relays: it may write the read tables, checkpoints and dead letters as well, make
  *   partitions and let forgotten hits go through the functions that do so as their owner, and take from the outbox what it forwarded.
+ *   It reads the keys of the HTTP API, as `serve` does, and notes when one was used; it makes and revokes none.
  *   Functions that catch up the projections themselves, without a worker, need this role.
  *
  * Neither may import events, for who imports says when something was recorded.
@@ -28,6 +29,8 @@ export interface PrivilegeRoles {
 
 const EVENT_TABLES = ['connector_event', 'connector_event_kept', 'connector_event_hits', 'connector_stream'];
 const OUTBOX = 'connector_outbox';
+/** Of the HTTP API: hashes, which no function has any business with. */
+const API_KEYS = 'connector_api_key';
 /** Without the partitions, which are read through their parent; with the table that tells the schema's version. */
 const READABLE = ['connector_event', 'connector_stream', OUTBOX, 'connector_state_migration'];
 const READ_TABLES = [
@@ -75,6 +78,7 @@ export function grantPrivileges(databaseUrl: string, roles: PrivilegeRoles): Pro
 const WORKER_GRANTS = [
   `GRANT INSERT, UPDATE, DELETE ON ${READ_TABLES.join(', ')} TO`,
   `GRANT UPDATE, DELETE ON ${OUTBOX} TO`,
+  `GRANT SELECT, UPDATE (last_used_at) ON ${API_KEYS} TO`,
   `GRANT EXECUTE ON FUNCTION ${PARTITION_FUNCTION} TO`,
   `GRANT EXECUTE ON FUNCTION ${FORGET_FUNCTION} TO`,
 ];
@@ -85,7 +89,9 @@ async function grant(client: Client, role: string, more: readonly string[]): Pro
   const schema = pg.escapeIdentifier(rows[0]?.schema ?? 'public');
   const quoted = pg.escapeIdentifier(role);
   // A role may hold more from an earlier day, on the tables or on the partitions under them.
-  await client.query(`REVOKE ALL ON ${[...EVENT_TABLES, OUTBOX, ...READ_TABLES].join(', ')} FROM ${quoted}`);
+  await client.query(
+    `REVOKE ALL ON ${[...EVENT_TABLES, OUTBOX, API_KEYS, ...READ_TABLES].join(', ')} FROM ${quoted}`,
+  );
   await client.query(`REVOKE ALL ON SEQUENCE connector_event_position FROM ${quoted}`);
   const statements = [
     `GRANT USAGE ON SCHEMA ${schema} TO`,

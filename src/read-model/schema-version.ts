@@ -5,7 +5,7 @@
 import type { ClientBase, Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
-export const LATEST_MIGRATION = 'ForgetHits1764000000021';
+export const LATEST_MIGRATION = 'ApiKeys1764000000030';
 
 const MISSING_TABLE = '42P01';
 

@@ -5,7 +5,7 @@ import type { Authenticator } from '../../src/http/access/authentication.js';
 import { createHttpServer } from '../../src/http/http-server.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { type KeptLog, keptLog } from '../support/log.js';
-import { closing, givenWorld, type Process, type World } from '../support/world.js';
+import { closing, givenWorld, keepForFile, type Process, type World } from '../support/world.js';
 
 export interface Asked {
   readonly status: number;
@@ -40,7 +40,18 @@ function principalOf(token: string): Principal | undefined {
   return { id: `test:${token}`, roles: new Set([role as Role]), userId };
 }
 
-export async function givenServer(world?: World): Promise<TestServer> {
+export interface ServerOptions {
+  readonly world?: World;
+  /** For all tests of the file: closed when they are over, not after each. */
+  readonly keep?: boolean;
+  readonly authenticator?: Authenticator;
+}
+
+export async function givenServer({
+  world,
+  keep = false,
+  authenticator = roleTokens,
+}: ServerOptions = {}): Promise<TestServer> {
   const inside = world ?? (await givenWorld());
   const log = keptLog();
   const state = await inside.process();
@@ -55,11 +66,12 @@ export async function givenServer(world?: World): Promise<TestServer> {
       state,
       upkeep,
       analytics: analytics.pool,
-      authenticator: roleTokens,
+      authenticator,
       log,
       version: '0.0.0-test',
     }),
   );
+  if (keep) keepForFile();
   return {
     world: inside,
     state,

@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach } from '@jest/globals';
+import { afterAll, afterEach } from '@jest/globals';
 import type { Client } from 'pg';
 import {
   type ConnectorState,
@@ -39,14 +39,23 @@ export const ACCOUNT = { apiKey: 'worldKey1', apiSecret: 'worldSecret1' } as con
 const CONNECTOR = { BYBIT: BybitConnectorWithCache, BINGX: BingxConnectorWithCache } as const;
 
 const opened: { close(): unknown }[] = [];
+const kept: { close(): unknown }[] = [];
 
-afterEach(async () => {
+afterEach(() => closeAll(opened));
+afterAll(() => closeAll(kept));
+
+async function closeAll(all: { close(): unknown }[]): Promise<void> {
   const failures: unknown[] = [];
-  for (const each of opened.splice(0).reverse()) {
+  for (const each of all.splice(0).reverse()) {
     await Promise.resolve(each.close()).catch(error => failures.push(error));
   }
   if (failures.length > 0) throw failures[0];
-});
+}
+
+/** What was opened so far is closed when all tests of the file are over. */
+export function keepForFile(): void {
+  kept.push(...opened.splice(0));
+}
 
 /** Closed after the test, in the reverse order of opening. */
 export function closing<T extends { close(): unknown }>(it: T): T {

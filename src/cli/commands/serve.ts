@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { InvalidInputError } from '../../base/errors.js';
 import { loadOptional } from '../../base/optional-package.js';
 import { runSession, type Session } from '../session.js';
 
@@ -10,6 +11,9 @@ interface Options {
   readonly projector: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly authJwks?: string;
+  readonly authIssuer?: string;
+  readonly authAudience?: string;
 }
 
 const DEFAULT_PORT = 7077;
@@ -28,6 +32,11 @@ export function addServe(program: Command): void {
     .option('--no-projector', 'leave projecting to `connector-state project` processes')
     .option('--tls-cert <file>', 'certificate chain (PEM); with --tls-key: serve HTTPS')
     .option('--tls-key <file>', 'its private key (PEM)')
+    .addOption(
+      new Option('--auth-jwks <url|file>', "keys of the issuer of callers' JSON Web Tokens").env('AUTH_JWKS'),
+    )
+    .addOption(new Option('--auth-issuer <name>', 'the issuer, as in the tokens').env('AUTH_ISSUER'))
+    .addOption(new Option('--auth-audience <name>', 'who the tokens are made for').env('AUTH_AUDIENCE'))
     .addHelpText(
       'after',
       '\nThe API is described at /v1/openapi.json, and to look through at /docs. Beyond this machine (--host) it asks for\nauthentication, and does not start without.\n\nExamples:\n  connector-state serve\n  DATABASE_URL=postgres://… connector-state serve --host 0.0.0.0 --port 8080',
@@ -48,9 +57,14 @@ async function serve({ open, out, signal, onEnd }: Session, options: Options): P
   const tls = tlsOf(options);
   // A process that projects need not also do so after each write.
   const state = await open({ projection: 'worker' }, { mayCreate: true });
-  const service = await openService({ state, ...options, tls });
+  const service = await openService({ state, ...options, tls, jwt: jwtOf(options) });
   onEnd(() => service.close());
   out.message(`listening on ${service.url}; the API is described at ${service.url}/docs`);
+  if (!service.authenticates) {
+    out.message(
+      'without authentication: whoever is on this machine may do everything. `connector-state keys create` makes a key.',
+    );
+  }
   const stopped = new Promise<void>(resolve =>
     signal.addEventListener('abort', () => resolve(), { once: true }),
   );
@@ -61,7 +75,17 @@ async function serve({ open, out, signal, onEnd }: Session, options: Options): P
 function tlsOf({ tlsCert, tlsKey }: Options): { cert: Buffer; key: Buffer } | undefined {
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
   if (tlsCert === undefined || tlsKey === undefined) {
-    throw new InvalidArgumentError('--tls-cert and --tls-key belong together: give both or neither.');
+    throw new InvalidInputError('--tls-cert and --tls-key belong together: give both or neither.');
   }
   return { cert: readFileSync(tlsCert), key: readFileSync(tlsKey) };
+}
+
+function jwtOf({ authJwks, authIssuer, authAudience }: Options) {
+  if (authJwks === undefined && authIssuer === undefined && authAudience === undefined) return undefined;
+  if (authJwks === undefined || authIssuer === undefined || authAudience === undefined) {
+    throw new InvalidInputError(
+      '--auth-jwks, --auth-issuer and --auth-audience belong together: a token of another issuer, or made for another service, would be taken otherwise',
+    );
+  }
+  return { jwks: authJwks, issuer: authIssuer, audience: authAudience };
 }

@@ -4,9 +4,10 @@
  * A caller is a {@link Principal}: roles, and for a tenant's token the one user it is bound to. For a bound caller nothing
  * but that user exists: what is another's answers 404 exactly as what is nobody's, so that it learns nothing by asking.
  *
- *   onRequest    no or a bad token → 401          authentication.ts
- *                none of the route's roles → 403  here
- *   preHandler   another tenant's → 404           here, once parameters and body have been validated
+ *   onRequest    no or a bad token → 401              authentication.ts
+ *                none of the route's roles → 403      here
+ *                another tenant's by its path → 404   here, before anything of the request is looked at
+ *   preHandler   another tenant's by its body → 404   here, once it has been validated
  */
 import type { FastifyRequest } from 'fastify';
 import { HttpProblem } from '../problem.js';
@@ -64,14 +65,25 @@ export function requireRole(principal: Principal, { roles }: RouteAccess): void 
   throw new HttpProblem(403, 'FORBIDDEN', `this needs the role ${needed}; the caller has ${has}`);
 }
 
-/** @throws HttpProblem 404, as for what does not exist */
-export function requireTenant(request: FastifyRequest, { tenancy, usersOf }: RouteAccess): void {
-  const { principal } = request;
+/**
+ * What the path alone can tell, before a body is read.
+ * @throws HttpProblem 404, as for what does not exist
+ */
+export function requireTenant({ principal, params }: FastifyRequest, { tenancy }: RouteAccess): void {
   if (principal.userId === undefined) return;
   if (tenancy === 'hidden') throw notFound();
-  const users =
-    tenancy === 'path' ? [(request.params as { userId: string }).userId] : (usersOf?.(request) ?? []);
-  for (const user of users) if (!isVisible(principal, user)) throw notFound();
+  if (tenancy === 'path' && !isVisible(principal, (params as { userId: string }).userId)) throw notFound();
+}
+
+/**
+ * The same for what a validated body names.
+ * @throws HttpProblem 404
+ */
+export function requireOwnUsers(request: FastifyRequest, { tenancy, usersOf }: RouteAccess): void {
+  const { principal } = request;
+  if (principal.userId === undefined || tenancy !== 'body') return;
+  if (!usersOf) throw new Error(`${request.routeOptions.url} does not say whom its body is about`);
+  for (const user of usersOf(request)) if (!isVisible(principal, user)) throw notFound();
 }
 
 export const notFound = (): HttpProblem => new HttpProblem(404, 'NOT_FOUND', 'there is nothing here');

@@ -3,9 +3,12 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Position } from '../../events/event.js';
 import { allow } from '../access/access.js';
-import { connectorParams, scope } from '../schemas/connector.js';
-import { lookupAnswer, toLookupAnswer } from '../schemas/state.js';
+import { connectorParams, connectorRef, scope } from '../schemas/connector.js';
+import { plainJson } from '../schemas/serialising.js';
+import { lookupAnswer, manyAnswer, toLookupAnswer, toManyAnswer } from '../schemas/state.js';
 import { nonce } from '../schemas/times.js';
+
+const MAX_CONNECTORS = 1_000;
 
 export const stateRoutes: FastifyPluginAsyncZod = async app => {
   const { cache } = app.parts.state;
@@ -32,6 +35,7 @@ export const stateRoutes: FastifyPluginAsyncZod = async app => {
         }),
         response: { 200: lookupAnswer },
       },
+      serializerCompiler: plainJson,
     },
     async (request, reply) => {
       const { scope, atLeast, peek = false, nonce } = request.query;
@@ -42,6 +46,38 @@ export const stateRoutes: FastifyPluginAsyncZod = async app => {
           : await cache.get(ref, { atLeast: atLeast as Position | undefined });
       void reply.header('cache-control', 'no-store');
       return toLookupAnswer(lookup, { receivedAtMs: request.receivedAtMs, clock: cache.clock, nonce });
+    },
+  );
+
+  app.post(
+    '/v1/states',
+    {
+      config: allow(['reader', 'writer'], 'body', request =>
+        ((request.body as { connectors?: { userId: string }[] }).connectors ?? []).map(
+          ({ userId }) => userId,
+        ),
+      ),
+      schema: {
+        tags: ['state'],
+        summary: 'The states of up to 1 000 connectors, in one query',
+        body: z.strictObject({
+          connectors: z.array(connectorRef).min(1).max(MAX_CONNECTORS),
+          atLeast: z.string().max(200).optional(),
+          peek: z.boolean().default(false),
+          nonce: nonce.optional(),
+        }),
+        response: { 200: manyAnswer },
+      },
+      serializerCompiler: plainJson,
+    },
+    async (request, reply) => {
+      const { connectors, atLeast, peek, nonce } = request.body;
+      const lookups =
+        peek && atLeast === undefined
+          ? await Promise.all(connectors.map(ref => cache.peek(ref)))
+          : await cache.getMany(connectors, { atLeast: atLeast as Position | undefined });
+      void reply.header('cache-control', 'no-store');
+      return toManyAnswer(lookups, { receivedAtMs: request.receivedAtMs, clock: cache.clock, nonce });
     },
   );
 };

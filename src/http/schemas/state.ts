@@ -63,6 +63,17 @@ export const lookupAnswer = z.discriminatedUnion('hit', [hitAnswer, missAnswer])
 export type LookupAnswer = z.infer<typeof lookupAnswer>;
 export type StateAnswer = z.infer<typeof stateSchema>;
 
+export const manyAnswer = z.object({
+  nonce: z.string().optional(),
+  reference: referenceSchema.optional(),
+  states: z
+    .array(lookupAnswer)
+    .describe(
+      'In the order asked. One has a `reference` of its own where its clock is another than that of all.',
+    ),
+});
+export type ManyAnswer = z.infer<typeof manyAnswer>;
+
 export interface Answering {
   /** By this process's clock. */
   readonly receivedAtMs: number;
@@ -86,6 +97,16 @@ export function toLookupAnswer(lookup: Lookup, answering: Answering): LookupAnsw
     ...(between && { between: toStateAnswer(between) }),
     ...common,
   };
+}
+
+export function toManyAnswer(lookups: readonly Lookup[], { nonce, ...answering }: Answering): ManyAnswer {
+  const all = lookups.map(lookup => toLookupAnswer(lookup, answering));
+  const shared = all.find(({ reference }) => reference !== undefined)?.reference;
+  const states = all.map(({ reference, ...answer }) => ({
+    ...answer,
+    ...(reference && reference.clock !== shared?.clock && { reference }),
+  })) as LookupAnswer[];
+  return { ...(nonce !== undefined && { nonce }), ...(shared && { reference: shared }), states };
 }
 
 export function toStateAnswer({ estimate, ...state }: UsableState): StateAnswer {

@@ -16,6 +16,7 @@ import { AnyPostgres1764000000012 } from './1764000000012-any-postgres.js';
 import { AppendTogether1764000000017 } from './1764000000017-append-together.js';
 import { WitnessLogin1764000000019 } from './1764000000019-witness-login.js';
 import { ForgetHits1764000000021 } from './1764000000021-forget-hits.js';
+import { ApiKeys1764000000030 } from './1764000000030-api-keys.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -32,4 +33,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   AppendTogether1764000000017,
   WitnessLogin1764000000019,
   ForgetHits1764000000021,
+  ApiKeys1764000000030,
 ];

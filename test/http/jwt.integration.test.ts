@@ -1,0 +1,108 @@
+/** Tokens of an issuer: who it is not made by, not made for, or not made now, is nobody. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
+import { JwtAuthenticator } from '../../src/http/access/jwt-authenticator.js';
+import { closing } from '../support/world.js';
+
+const ISSUER = 'https://issuer.example';
+const AUDIENCE = 'connector-state';
+let keys: Awaited<ReturnType<typeof generateKeyPair>>;
+let jwks: string;
+beforeAll(async () => {
+  keys = await generateKeyPair('ES256');
+  jwks = JSON.stringify({
+    keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'k1', alg: 'ES256', use: 'sig' }],
+  });
+});
+
+function fileOf(text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'jwks-'));
+  closing({ close: () => rmSync(folder, { recursive: true }) });
+  writeFileSync(join(folder, 'jwks.json'), text);
+  return join(folder, 'jwks.json');
+}
+
+const token = (
+  claims: JWTPayload,
+  { key = keys.privateKey, issuer = ISSUER, audience = AUDIENCE, end = '5m' } = {},
+) =>
+  new SignJWT(claims)
+    .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setExpirationTime(end)
+    .setSubject('svc-1')
+    .sign(key);
+
+const byFile = () => new JwtAuthenticator({ jwks: fileOf(jwks), issuer: ISSUER, audience: AUDIENCE });
+
+describe('a token', () => {
+  it('of the issuer says what the bearer may, and whose data exists for him', async () => {
+    const found = await byFile().authenticate(
+      await token({ roles: ['reader', 'root'], connector_state_user: 'alice' }),
+    );
+    expect(found).toEqual({ id: 'jwt:svc-1', roles: new Set(['reader']), userId: 'alice' });
+    const scoped = await byFile().authenticate(
+      await token({ scope: 'openid reader connector-state:analyst' }),
+    );
+    expect(scoped?.roles).toEqual(new Set(['analyst']));
+  });
+
+  it('that is not the issuer’s, not for us, over, or bound to nobody is nobody’s', async () => {
+    const other = await generateKeyPair('ES256');
+    const authenticator = byFile();
+    const bad = [
+      await token({ roles: ['operator'] }, { key: other.privateKey }),
+      await token({ roles: ['operator'] }, { issuer: 'https://other.example' }),
+      await token({ roles: ['operator'] }, { audience: 'another-service' }),
+      await token({ roles: ['operator'] }, { end: '-5m' }),
+      await token({ roles: ['operator'], connector_state_user: '' }),
+      await token({ roles: ['operator'], connector_state_user: 7 }),
+      new UnsecuredJWT({ roles: ['operator'] })
+        .setIssuer(ISSUER)
+        .setAudience(AUDIENCE)
+        .setSubject('x')
+        .encode(),
+      // The public key as a shared secret: what anybody could sign.
+      await new SignJWT({ roles: ['operator'] })
+        .setProtectedHeader({ alg: 'HS256', kid: 'k1' })
+        .setIssuer(ISSUER)
+        .setAudience(AUDIENCE)
+        .setExpirationTime('5m')
+        .setSubject('x')
+        .sign(new TextEncoder().encode(jwks)),
+      'a.b.c',
+      '',
+    ];
+    for (const each of bad) expect(await authenticator.authenticate(each)).toBeUndefined();
+  });
+
+  it('is verified by keys from a URL; while they cannot be had, nobody is refused for good', async () => {
+    let isUp = true;
+    const issuer = createServer((_, response) => {
+      response.writeHead(isUp ? 200 : 500, { 'content-type': 'application/json' }).end(isUp ? jwks : '');
+    });
+    await new Promise<void>(resolve => issuer.listen(0, '127.0.0.1', resolve));
+    closing(issuer);
+    const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/jwks.json`;
+    const settings = { jwks: url, issuer: ISSUER, audience: AUDIENCE };
+    expect(
+      await new JwtAuthenticator(settings).authenticate(await token({ roles: ['reader'] })),
+    ).toBeDefined();
+    isUp = false;
+    await expect(new JwtAuthenticator(settings).authenticate(await token({}))).rejects.toMatchObject({
+      status: 503,
+    });
+  });
+
+  it('needs keys that can be read', () => {
+    const of = (jwks: string) => () => new JwtAuthenticator({ jwks, issuer: ISSUER, audience: AUDIENCE });
+    expect(of('/no/such/file')).toThrow('AUTH_JWKS names /no/such/file');
+    expect(of(fileOf('{}'))).toThrow('no JWKS');
+  });
+});
