@@ -143,7 +143,7 @@ export function toHttpProblem(error: unknown): HttpProblem {
 }
 
 export const problemBody = ({ status, code, message, extras }: HttpProblem, instance: string): Problem => ({
-  type: `https://connector-state.dev/errors#${code.toLowerCase()}`,
+  type: `urn:connector-state:error:${code}`,
   title: TITLES[status] ?? 'Error',
   status,
   code,

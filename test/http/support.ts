@@ -83,7 +83,7 @@ export async function givenServer({
         ...given,
         headers: { authorization: `Bearer ${as}`, ...given.headers },
       });
-      const isJson = String(answer.headers['content-type']).includes('json');
+      const isJson = /[/+]json\b/.test(String(answer.headers['content-type']));
       return {
         status: answer.statusCode,
         headers: answer.headers as Record<string, string | undefined>,

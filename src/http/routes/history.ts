@@ -4,15 +4,10 @@ import { z } from 'zod';
 import { allow, notFound } from '../access/access.js';
 import { credentialParams } from '../schemas/connector.js';
 import { storedEvent, toEventAnswer } from '../schemas/events.js';
-import { offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
+import { moment, offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
 
 const CREDENTIAL = '/v1/users/:userId/credentials/:credentialId';
 const MAX_PAGE = 1_000;
-
-const time = z
-  .union([z.iso.datetime({ offset: true }), z.string().regex(/^\d{1,15}$/)])
-  .transform(text => (/^\d+$/.test(text) ? Number(text) : Date.parse(text)))
-  .pipe(z.number().min(0).max(8_640_000_000_000_000));
 
 export const historyRoutes: FastifyPluginAsyncZod = async app => {
   const { cache } = app.parts.upkeep;
@@ -28,7 +23,7 @@ export const historyRoutes: FastifyPluginAsyncZod = async app => {
         querystring: z.object({
           limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
           order: z.enum(['newest', 'oldest']).default('newest'),
-          since: time
+          since: moment
             .optional()
             .describe('Only what was recorded at or after this: ISO 8601 or epoch milliseconds.'),
           cursor: z
@@ -62,7 +57,7 @@ export const historyRoutes: FastifyPluginAsyncZod = async app => {
         summary: 'The state as it was at a time',
         params: credentialParams,
         querystring: z.object({
-          time: time.describe("By the store's clock: ISO 8601 or epoch milliseconds."),
+          time: moment.describe("By the store's clock: ISO 8601 or epoch milliseconds."),
         }),
         response: {
           200: z.object({

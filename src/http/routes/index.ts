@@ -1,7 +1,10 @@
 /** Every subject of the API; each is a Fastify plugin with routes that say who may use them. */
 import type { FastifyPluginAsync } from 'fastify';
+import { analyticsRoutes } from './analytics.js';
 import { clockRoutes } from './clock.js';
+import { connectorRoutes } from './connectors.js';
 import { historyRoutes } from './history.js';
+import { operationRoutes } from './operations.js';
 import { recordingRoutes } from './recording.js';
 import { stateRoutes } from './state.js';
 
@@ -10,4 +13,7 @@ export const routes: readonly FastifyPluginAsync[] = [
   clockRoutes,
   recordingRoutes,
   historyRoutes,
+  connectorRoutes,
+  analyticsRoutes,
+  operationRoutes,
 ];

@@ -1,0 +1,229 @@
+/** What the past says: drift of the exchanges' clocks, and how the cache did. Figures of everybody together. */
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { DEFAULT_RANGE, toleranceOf } from '../../clock/request-window.js';
+import { toDatabaseError } from '../../postgres/pool.js';
+import { type DriftBucket, driftSeries, HOUR_MS } from '../../read-model/drift-series.js';
+import { usageSeries } from '../../read-model/usage-series.js';
+import { allow } from '../access/access.js';
+import { chronyOf, DRIFT_FORMATS, FORMATS, sendCsv, sendNdjson, sendPlain, stable32Of } from '../formats.js';
+import { createGate } from '../gate.js';
+import { HttpProblem } from '../problem.js';
+import { environment, exchange, scope } from '../schemas/connector.js';
+import { span, timeMs } from '../schemas/times.js';
+
+const AT_ONCE = 6;
+const MAX_BUCKETS = 10_000;
+const DAY_MS = 86_400_000;
+const MIN_BUCKET_MS = 1_000;
+
+const range = {
+  from: span
+    .default({ agoMs: 7 * DAY_MS })
+    .describe('ISO 8601, epoch milliseconds, or a span that ends now: 90m, 24h, 7d.'),
+  until: span.optional().describe('The same. Default: now.'),
+};
+
+const driftBucket = z.object({
+  startMs: timeMs,
+  exchange: z.string(),
+  environment: z.string(),
+  scope: z.string(),
+  referenceClock: z.string(),
+  host: z.string().nullable(),
+  samples: z.number(),
+  meanOffsetMs: z.number(),
+  minOffsetMs: z.number(),
+  maxOffsetMs: z.number(),
+  uncertaintyMs: z.number().describe('Of the best single sample.'),
+  ratePpm: z.number().nullable(),
+  roundTripMinMs: z.number(),
+  distanceToRefusalMs: z
+    .number()
+    .describe(
+      'What the default request window would have forgiven beyond the best sample’s error, milliseconds.',
+    ),
+});
+const usageBucket = z.object({
+  startMs: timeMs,
+  exchange: z.string(),
+  environment: z.string(),
+  hits: z.number(),
+  staleHits: z.number(),
+  misses: z.number().describe('Lookups that led to a sync.'),
+  hitRate: z.number().nullable(),
+  hitsMemory: z.number(),
+  hitsRedis: z.number(),
+  hitsPostgres: z.number(),
+  hitsExchangeClock: z.number(),
+  syncs: z.number(),
+  syncFailures: z.number(),
+  timestampRefusals: z.number(),
+  otherRefusals: z.number(),
+  lateRequests: z.number(),
+  unreachable: z.number(),
+  invalidations: z.number(),
+});
+
+const inOurTerms = (error: unknown): never => {
+  throw toDatabaseError(error);
+};
+
+export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
+  const { analytics, upkeep } = app.parts;
+  const gate = createGate(AT_ONCE, 'analyses');
+  const toleranceMs = toleranceOf(DEFAULT_RANGE);
+  const analyst = allow(['analyst'], 'hidden');
+  const nowMs = () => upkeep.cache.clock.now();
+
+  app.get(
+    '/v1/stats',
+    {
+      config: analyst,
+      schema: {
+        tags: ['analytics'],
+        summary: 'States, hit rate, failures, shared clocks, and how far the read tables are behind',
+        response: {
+          200: z.looseObject({
+            total: z.number(),
+            valid: z.number(),
+            expired: z.number(),
+            hitRate: z.number(),
+          }),
+        },
+      },
+    },
+    () =>
+      gate.pass(async () => {
+        const { recorder, badSamples, clocks, ...stats } = await upkeep.cache.getStats();
+        const distances = clocks.map(clock => ({
+          ...clock,
+          distanceToRefusalMs: toleranceMs - clock.uncertaintyMs,
+        }));
+        return { ...stats, clocks: distances, toleranceMs };
+      }),
+  );
+
+  app.get(
+    '/v1/analytics/drift',
+    {
+      config: analyst,
+      schema: {
+        tags: ['analytics'],
+        summary: 'Offset and rate of the exchanges’ clocks over time',
+        querystring: z.object({
+          ...range,
+          bucketMs: z.coerce
+            .number()
+            .int()
+            .min(MIN_BUCKET_MS)
+            .max(366 * DAY_MS)
+            .default(HOUR_MS),
+          exchange: exchange.optional(),
+          environment: environment.optional(),
+          scope: scope.optional(),
+          host: z.string().min(1).max(200).optional().describe('One machine.'),
+          by: z.enum(['exchange', 'host']).default('exchange'),
+          format: z.enum(DRIFT_FORMATS).default('json'),
+        }),
+        response: {
+          200: z.object({
+            fromMs: timeMs,
+            untilMs: timeMs,
+            bucketMs: z.number(),
+            buckets: z.array(driftBucket),
+          }),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { from, until, by, format, bucketMs, ...filter } = request.query;
+      const times = timesOf(from, until, nowMs(), bucketMs);
+      const query = { ...filter, ...times, bucketMs, byHost: by === 'host', limit: MAX_BUCKETS };
+      const rows = await gate.pass(() => driftSeries(analytics, query).catch(inOurTerms));
+      const buckets = rows.map(row => ({ ...row, distanceToRefusalMs: toleranceMs - row.uncertaintyMs }));
+      if (format === 'json') return { ...times, bucketMs, buckets };
+      if (format === 'csv') return sendCsv(reply, buckets, Object.keys(driftBucket.shape), 'drift');
+      if (format === 'ndjson') return sendNdjson(reply, buckets, 'drift');
+      const points = pointsOf(rows, bucketMs);
+      if (format === 'chrony') return sendPlain(reply, chronyOf(points), 'tracking.log');
+      const clocks = new Set(points.map(({ name }) => name));
+      if (clocks.size > 1) {
+        throw new HttpProblem(
+          400,
+          'INVALID_INPUT',
+          `stable32 files hold one clock, and these are ${clocks.size}: give exchange, environment, scope and host`,
+        );
+      }
+      const [title = 'no samples'] = clocks;
+      return sendPlain(reply, stable32Of(points, title), 'phase.dat');
+    },
+  );
+
+  app.get(
+    '/v1/analytics/usage',
+    {
+      config: analyst,
+      schema: {
+        tags: ['analytics'],
+        summary: 'Hits, misses, syncs and failures over time',
+        querystring: z.object({
+          ...range,
+          bucketMs: z.coerce
+            .number()
+            .int()
+            .min(HOUR_MS)
+            .max(366 * DAY_MS)
+            .multipleOf(HOUR_MS)
+            .default(HOUR_MS),
+          exchange: exchange.optional(),
+          environment: environment.optional(),
+          format: z.enum(FORMATS).default('json'),
+        }),
+        response: {
+          200: z.object({
+            fromMs: timeMs,
+            untilMs: timeMs,
+            bucketMs: z.number(),
+            buckets: z.array(usageBucket),
+          }),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { from, until, format, bucketMs, ...filter } = request.query;
+      const times = timesOf(from, until, nowMs(), bucketMs);
+      const query = { ...filter, ...times, bucketMs, limit: MAX_BUCKETS };
+      const buckets = await gate.pass(() => usageSeries(analytics, query).catch(inOurTerms));
+      if (format === 'json') return { ...times, bucketMs, buckets };
+      if (format === 'csv') return sendCsv(reply, buckets, Object.keys(usageBucket.shape), 'usage');
+      return sendNdjson(reply, buckets, 'usage');
+    },
+  );
+};
+
+type Span = z.infer<typeof span>;
+
+/** @throws HttpProblem for a range that is empty, or has more buckets than an answer may */
+function timesOf(from: Span, until: Span | undefined, nowMs: number, bucketMs: number) {
+  const at = (given: Span) => ('atMs' in given ? given.atMs : nowMs - given.agoMs);
+  const [fromMs, untilMs] = [at(from), until ? at(until) : nowMs];
+  const problem =
+    fromMs > untilMs
+      ? 'from lies behind until'
+      : (untilMs - fromMs) / bucketMs > MAX_BUCKETS
+        ? `so many buckets are more than ${MAX_BUCKETS}: take a shorter range, or a larger bucketMs`
+        : undefined;
+  if (problem) throw new HttpProblem(400, 'INVALID_INPUT', problem);
+  return { fromMs, untilMs };
+}
+
+const pointsOf = (rows: readonly DriftBucket[], bucketMs: number) =>
+  rows.map(row => ({
+    atMs: row.startMs + bucketMs / 2,
+    name: [row.exchange, row.environment, row.scope, row.host ?? ''].filter(Boolean).join('/'),
+    offsetMs: row.meanOffsetMs,
+    uncertaintyMs: row.uncertaintyMs,
+    ratePpm: row.ratePpm,
+    roundTripMs: row.roundTripMinMs,
+  }));

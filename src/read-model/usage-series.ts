@@ -1,0 +1,74 @@
+/** How the cache did over time: hits, misses, syncs and failures, from the hourly counts. */
+import type { Pool } from 'pg';
+import type { Environment, Exchange } from '../events/connector.js';
+
+export interface UsageQuery {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** Of whole hours. */
+  readonly bucketMs: number;
+  readonly exchange?: Exchange | undefined;
+  readonly environment?: Environment | undefined;
+  readonly limit: number;
+}
+
+export interface UsageBucket {
+  readonly startMs: number;
+  readonly exchange: string;
+  readonly environment: string;
+  readonly hits: number;
+  readonly staleHits: number;
+  /** Lookups that led to a sync. */
+  readonly misses: number;
+  /** hits / (hits + misses); null where nothing was looked up. */
+  readonly hitRate: number | null;
+  readonly hitsMemory: number;
+  readonly hitsRedis: number;
+  readonly hitsPostgres: number;
+  readonly hitsExchangeClock: number;
+  readonly syncs: number;
+  readonly syncFailures: number;
+  /** Refused for the timestamp, the clock being wrong. */
+  readonly timestampRefusals: number;
+  /** Refused for anything else. */
+  readonly otherRefusals: number;
+  /** Refused for lateness, the clock being right. */
+  readonly lateRequests: number;
+  readonly unreachable: number;
+  readonly invalidations: number;
+}
+
+/** @throws whatever `pg` throws */
+export async function usageSeries(pool: Pool, query: UsageQuery): Promise<UsageBucket[]> {
+  const { fromMs, untilMs, bucketMs, exchange = null, environment = null, limit } = query;
+  const from = Math.floor(fromMs / bucketMs) * bucketMs;
+  const { rows } = await pool.query<UsageBucket>(SQL, [
+    from,
+    untilMs,
+    bucketMs,
+    exchange,
+    environment,
+    limit,
+  ]);
+  return rows;
+}
+
+const sum = (column: string, filter?: string) =>
+  `coalesce(sum(${column})${filter ? ` FILTER (WHERE ${filter})` : ''}, 0)::float8`;
+const refused = (filter: string) => sum('auth_failures', filter);
+
+const SQL = `
+  SELECT floor(extract(epoch FROM hour) * 1000 / $3::float8) * $3::float8 AS "startMs", exchange, environment,
+         ${sum('hits')} AS hits, ${sum('stale_hits')} AS "staleHits", ${sum('misses')} AS misses,
+         (sum(hits) / nullif(sum(hits) + sum(misses), 0))::float8 AS "hitRate",
+         ${sum('hits', `tier = 'memory'`)} AS "hitsMemory", ${sum('hits', `tier = 'redis'`)} AS "hitsRedis",
+         ${sum('hits', `tier = 'postgres'`)} AS "hitsPostgres", ${sum('hits', `tier = 'exchange-clock'`)} AS "hitsExchangeClock",
+         ${sum('syncs')} AS syncs, ${sum('sync_failures')} AS "syncFailures",
+         ${refused(`failure_class = 'timestamp'`)} AS "timestampRefusals",
+         ${refused(`failure_class NOT IN ('timestamp', 'late', 'unreachable')`)} AS "otherRefusals",
+         ${refused(`failure_class = 'late'`)} AS "lateRequests", ${refused(`failure_class = 'unreachable'`)} AS unreachable,
+         ${sum('invalidations')} AS invalidations
+    FROM cache_usage
+   WHERE hour >= to_timestamp($1::float8 / 1000) AND hour <= to_timestamp($2::float8 / 1000)
+     AND ($4::text IS NULL OR exchange = $4) AND ($5::text IS NULL OR environment = $5)
+   GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 LIMIT $6`;
