@@ -45,7 +45,7 @@ const CLI = '^src/cli/';
 const HTTP = '^src/http/';
 const EDGE = '^src/edge/';
 const ASSEMBLY = '^src/composition/';
-const ENTRY = '^src/(index|bybit|bingx|typeorm)\\.ts$';
+const ENTRY = '^src/(index|bybit|bingx|ccxt|typeorm)\\.ts$';
 const PORT_OF_EVENT_STORE = '^src/event-store/(event-store|log-changed-error)\\.ts$';
 
 const TYPEORM_HOME = '^src/read-model/migrate\\.ts$|^src/read-model/(entities|migrations)/';

@@ -6,7 +6,7 @@
  * go or do not go.
  */
 
-const ENTRY = '^dist/src/(index|bybit|bingx)\\.js$';
+const ENTRY = '^dist/src/(index|bybit|bingx|ccxt)\\.js$';
 
 /** Rule: nothing on the static way from `from` is one of `packages`. */
 function neverLoadedBy(name, comment, from, packages) {

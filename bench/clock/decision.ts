@@ -14,6 +14,7 @@ import { ConnectorWithCache } from '../../src/connectors/connector-with-cache.js
 import type { ConnectorRef } from '../../src/events/connector.js';
 import type { Fact } from '../../src/events/event.js';
 import type { AdapterOptions, ExchangeAdapter } from '../../src/exchanges/exchange-adapter.js';
+import { profileOf } from '../../src/exchanges/registry.js';
 import { SimulatedDatabase } from './ours/database.js';
 import { Sample } from './statistics.js';
 import { SteadyClock } from './world/true-clock.js';
@@ -25,7 +26,7 @@ class BareConnector extends ConnectorWithCache {
   ) {
     const { userId, credentialId, environment } = REF;
     const credentials = { apiKey: 'key', apiSecret: 'secret' };
-    super('BYBIT', createAdapter, { userId, credentialId, environment, cache, credentials });
+    super(profileOf('BYBIT'), createAdapter, { userId, credentialId, environment, cache, credentials });
   }
 }
 

@@ -12,6 +12,7 @@ import { ConnectorStateError } from './errors.js';
 export const OPTIONAL_PACKAGES = {
   'connector-state/bybit': ['bybit-api@4'],
   'connector-state/bingx': ['bingx-api@1'],
+  'connector-state/ccxt': ['ccxt@4'],
   'an EVENT_STORE_URL of EventStoreDB or KurrentDB': [
     '@eventstore/db-client@6.2.1',
     '@grpc/grpc-js@1',

@@ -13,8 +13,8 @@ import {
   type ConnectorRef,
   ENVIRONMENTS,
   type Environment,
-  EXCHANGES,
   type Exchange,
+  isExchangeName,
   SCOPE_PATTERN,
   scopeOf,
 } from '../events/connector.js';
@@ -69,7 +69,6 @@ const FUTURE_SLACK_MS = 60_000;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-const isExchange = (v: unknown): v is Exchange => EXCHANGES.includes(v as Exchange);
 const isEnvironment = (v: unknown): v is Environment => ENVIRONMENTS.includes(v as Environment);
 const isScope = (v: unknown): v is string => typeof v === 'string' && SCOPE_PATTERN.test(v);
 const isTime = (v: unknown): v is number =>
@@ -94,7 +93,7 @@ export const namesItsSync = (row: {
   readonly measuredAtMs: unknown;
   readonly referenceClock: unknown;
 }): boolean =>
-  isExchange(row.exchange) &&
+  isExchangeName(row.exchange) &&
   isEnvironment(row.environment) &&
   isScope(row.scope) &&
   isUuid(row.syncId) &&
@@ -141,7 +140,7 @@ export const nowOf = (state: OffsetState, a: Assessment): number =>
 function parseState(raw: RawState): OffsetState | undefined {
   const { exchange, environment, basis, syncId, referenceClock, offsetMs, uncertaintyMs, measuredAtMs } = raw;
   const { expiresAtMs, isValid, scope } = raw;
-  if (!isExchange(exchange) || !isEnvironment(environment)) return undefined;
+  if (!isExchangeName(exchange) || !isEnvironment(environment)) return undefined;
   if (!isScope(scope)) return undefined;
   if (basis !== 'measured' && basis !== 'exchange-clock') return undefined;
   if (typeof isValid !== 'boolean' || !isUuid(syncId) || !isClockName(referenceClock)) return undefined;

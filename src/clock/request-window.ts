@@ -33,6 +33,10 @@
  * **What may be signed by.** {@link RequestWindow.toleranceMs} is the largest u that still takes a request of the worst usual
  * latency D (2000 ms; at most W / 2, for a shorter window has no more to give): W + E − 2u ≥ D, hence u ≤ (W + E − D) / 2. TTL (ttl.ts) and the use of
  * stale states (connectors/init-decision.ts) go by it.
+ *
+ * **Windows that are wide to both sides** (OKX: 30 s late or early) leave nothing to be gained by signing far in the future,
+ * and such a timestamp is read by more than the check of its age: by deadlines, logins, logs. So a range may bound the
+ * placement: b ≤ A, and L(A) ≥ D, hence u ≤ W + A − D. With A = 0 a request bears the exchange's present.
  */
 
 import { SERVERS_APART_MS } from './sample-check.js';
@@ -50,6 +54,8 @@ export interface AcceptedRange {
   readonly recvWindowMs: number;
   /** How far ahead a timestamp may be, milliseconds: E. */
   readonly earlyLimitMs: number;
+  /** How far ahead it is placed on purpose, at most, milliseconds: A. Default E. */
+  readonly aheadMs?: number | undefined;
 }
 
 export const DEFAULT_RANGE: AcceptedRange = {
@@ -71,11 +77,12 @@ export function requestWindow(
   range: AcceptedRange = DEFAULT_RANGE,
   uncertaintyMs = Number.POSITIVE_INFINITY,
 ): RequestWindow {
-  const { recvWindowMs, earlyLimitMs } = range;
+  const { recvWindowMs, earlyLimitMs, aheadMs } = range;
   const biasMs = biasOf(range, uncertaintyMs);
   return {
     recvWindowMs,
     earlyLimitMs,
+    ...(aheadMs !== undefined && { aheadMs }),
     biasMs,
     latenessMs: Math.max(0, recvWindowMs + biasMs - uncertaintyMs),
     toleranceMs: toleranceOf(range),
@@ -83,10 +90,18 @@ export function requestWindow(
 }
 
 /** Where alone the timestamp goes: what is computed for every request. */
-export const biasOf = ({ recvWindowMs, earlyLimitMs }: AcceptedRange, uncertaintyMs: number): number =>
-  Math.max(earlyLimitMs - uncertaintyMs - EARLY_MARGIN_MS, (earlyLimitMs - recvWindowMs) / 2);
+export function biasOf(
+  { recvWindowMs, earlyLimitMs, aheadMs = earlyLimitMs }: AcceptedRange,
+  uncertaintyMs: number,
+): number {
+  const furthestMs = Math.max(
+    earlyLimitMs - uncertaintyMs - EARLY_MARGIN_MS,
+    (earlyLimitMs - recvWindowMs) / 2,
+  );
+  return Math.min(furthestMs, aheadMs);
+}
 
-export function toleranceOf({ recvWindowMs, earlyLimitMs }: AcceptedRange): number {
+export function toleranceOf({ recvWindowMs, earlyLimitMs, aheadMs = earlyLimitMs }: AcceptedRange): number {
   const reservedMs = Math.min(WORST_LATENCY_MS, recvWindowMs / 2);
-  return (earlyLimitMs + recvWindowMs - reservedMs) / 2;
+  return Math.min((earlyLimitMs + recvWindowMs - reservedMs) / 2, recvWindowMs + aheadMs - reservedMs);
 }

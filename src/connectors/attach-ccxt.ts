@@ -1,6 +1,7 @@
 /** ccxt's classes, which both exchanges' connectors take. */
-import { attachedCcxt, type CcxtClass, type CcxtProfile } from '../exchanges/attached-ccxt.js';
+import { attachedCcxt, type CcxtClass } from '../exchanges/attached-ccxt.js';
 import type { ClientClock } from '../exchanges/client-clock.js';
+import type { ExchangeProfile } from '../exchanges/exchange-profile.js';
 import { attachOnce } from './attach-once.js';
 
 const NEEDS = ['nonce', 'sign', 'fetch2', 'handleErrors'] as const;
@@ -15,10 +16,10 @@ export const attachCcxt = (
   connector: object,
   Exchange: CcxtClass,
   clock: ClientClock,
-  profile: CcxtProfile,
+  profile: ExchangeProfile,
 ): CcxtClass =>
   attachOnce(connector, Exchange, {
-    what: `${profile.id} of ccxt`,
+    what: `${profile.ccxt.id} of ccxt`,
     needs: NEEDS,
     extend: () => attachedCcxt(Exchange, clock, profile),
   });

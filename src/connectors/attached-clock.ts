@@ -11,13 +11,14 @@
  */
 import { ConnectorStateError } from '../base/errors.js';
 import type { ClientAnswer, ClientClock, ClientSignature } from '../exchanges/client-clock.js';
+import { readAnswer } from '../exchanges/envelope.js';
 import type { ExchangeError } from '../exchanges/exchange-adapter.js';
+import type { ExchangeProfile } from '../exchanges/exchange-profile.js';
 import { refused } from '../exchanges/failures.js';
 import type { HttpReply } from '../exchanges/http-transport.js';
-import type { RefusalReason } from '../exchanges/refusal-reason.js';
+import { reasonOf } from '../exchanges/refusal-rules.js';
 import { retryAfterMs } from '../exchanges/retry-after.js';
 import { createSampleIntake, type SampleIntake } from '../exchanges/sample-intake.js';
-import { stampOf } from '../exchanges/server-stamp.js';
 import type { ClockOfProcess } from './clocks-of-process.js';
 import { Healing } from './healing.js';
 import type { InitParts } from './init-parts.js';
@@ -25,7 +26,7 @@ import type { ProcessClock } from './process-clock.js';
 
 export interface AttachedClockParts extends InitParts {
   readonly time: ClockOfProcess;
-  readonly classify: (code: number | undefined, message: string, status: number) => RefusalReason;
+  readonly profile: ExchangeProfile;
   readonly isClosed: () => boolean;
   readonly timestampSafe: () => Promise<number>;
   readonly timestamp: () => number;
@@ -122,8 +123,10 @@ export class AttachedClock implements ClientClock {
   }
 
   answered(answer: ClientAnswer): ExchangeError | undefined {
-    const { classify, adapter, learner, isClosed, ref } = this.#parts;
-    const { code, message, status, headers, stamp, signed, sentAtMs, receivedAtMs, wallRoundTripMs } = answer;
+    const { profile, adapter, learner, isClosed, ref } = this.#parts;
+    const { body, status, headers, signed, sentAtMs, receivedAtMs, wallRoundTripMs } = answer;
+    const { code, saysYes, stamp, ...told } = readAnswer(profile, body, headers);
+    const message = answer.message ?? told.message;
     const isListening = !isClosed();
     const reply: HttpReply = {
       status,
@@ -144,14 +147,14 @@ export class AttachedClock implements ClientClock {
       receivedAtMs,
       wallRoundTripMs,
     };
-    if (code === 0 && status < 300) {
+    if (saysYes && status < 300) {
       if (isListening) {
         this.#intake.response(reply, stamp);
         learner.overheardAcceptance(request);
       }
       return undefined;
     }
-    const reason = classify(code, message, status);
+    const reason = reasonOf(profile, code, message, status);
     const isTimestamp = reason === 'timestamp' && signed !== undefined;
     if (isTimestamp) adapter.timestampRefused(sentAtMs);
     this.#isHealed = isTimestamp;
@@ -159,7 +162,6 @@ export class AttachedClock implements ClientClock {
     const isEvidence = isListening && code !== undefined;
     const sample = isEvidence ? this.#intake.refusal(reply, stamp, isTimestamp) : undefined;
     this.#isHealed = false;
-    const serverTimeMs = stampOf(stamp);
     return refused(
       { exchange: ref.exchange, endpoint: answer.endpoint, timeoutMs: 0, redact: text => text },
       {
@@ -167,11 +169,7 @@ export class AttachedClock implements ClientClock {
         message,
         status,
         reason,
-        retryAfterMs: retryAfterMs(
-          headers,
-          message,
-          Number.isFinite(serverTimeMs) ? serverTimeMs : undefined,
-        ),
+        retryAfterMs: retryAfterMs(profile, reason, headers, message, stamp?.ms),
         sample,
         request,
       },

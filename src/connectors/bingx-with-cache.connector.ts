@@ -3,10 +3,9 @@ import type { CcxtClass } from '../exchanges/attached-ccxt.js';
 import {
   type AttachedBingxClient,
   attachedBingxClient,
-  BINGX_CCXT,
+  BINGX_PROFILE,
   type BingxAdapter,
   type BingxClientClass,
-  classifyBingx,
   createBingxAdapter,
   rehearseBingx,
 } from '../exchanges/bingx/index.js';
@@ -21,7 +20,7 @@ rehearseAtStart(rehearseBingx);
 export class BingxConnectorWithCache extends ConnectorWithCache<BingxAdapter> {
   /** @throws InvalidInputError for anything malformed, before any network call */
   constructor(options: ConnectorOptions) {
-    super('BINGX', createBingxAdapter, options);
+    super(BINGX_PROFILE, createBingxAdapter, options);
   }
 
   /**
@@ -65,11 +64,11 @@ export class BingxConnectorWithCache extends ConnectorWithCache<BingxAdapter> {
    */
   attach<C extends CcxtClass>(Client: C): C;
   attach(Client: BingxClientClass | CcxtClass): BingxClientClass | CcxtClass {
-    if (isCcxt(Client)) return attachCcxt(this, Client, this.clientClock(classifyBingx), BINGX_CCXT);
+    if (isCcxt(Client)) return attachCcxt(this, Client, this.clientClock(), BINGX_PROFILE);
     return attachOnce(this, Client, {
       what: "BingxApiClient of bingx-api, or ccxt's bingx",
       needs: ['getAccountService', 'getTradeService'],
-      extend: () => attachedBingxClient(Client, this.adapter.executorBy(this.clientClock(classifyBingx))),
+      extend: () => attachedBingxClient(Client, this.adapter.executorBy(this.clientClock())),
     });
   }
 }

@@ -3,10 +3,9 @@ import type { CcxtClass } from '../exchanges/attached-ccxt.js';
 import {
   attachedBybitClient,
   attachedBybitSocket,
-  BYBIT_CCXT,
+  BYBIT_PROFILE,
   type BybitRestClientClass,
   type BybitSocketClass,
-  classifyBybit,
   createBybitAdapter,
   rehearseBybit,
 } from '../exchanges/bybit/index.js';
@@ -21,7 +20,7 @@ rehearseAtStart(rehearseBybit);
 export class BybitConnectorWithCache extends ConnectorWithCache {
   /** @throws InvalidInputError for anything malformed, before any network call */
   constructor(options: ConnectorOptions) {
-    super('BYBIT', createBybitAdapter, options);
+    super(BYBIT_PROFILE, createBybitAdapter, options);
   }
 
   /**
@@ -85,18 +84,18 @@ export class BybitConnectorWithCache extends ConnectorWithCache {
   attach(
     Client: BybitRestClientClass | BybitSocketClass | CcxtClass,
   ): BybitRestClientClass | BybitSocketClass | CcxtClass {
-    if (isCcxt(Client)) return attachCcxt(this, Client, this.clientClock(classifyBybit), BYBIT_CCXT);
+    if (isCcxt(Client)) return attachCcxt(this, Client, this.clientClock(), BYBIT_PROFILE);
     if (isSocket(Client)) {
       return attachOnce(this, Client, {
         what: 'WebsocketClient or WebsocketAPIClient of bybit-api',
         needs: [],
-        extend: () => attachedBybitSocket(Client, this.clientClock(classifyBybit)),
+        extend: () => attachedBybitSocket(Client, this.clientClock()),
       });
     }
     return attachOnce(this, Client, {
       what: "RestClientV5, WebsocketClient or WebsocketAPIClient of bybit-api, or ccxt's bybit",
       needs: ['fetchTimeOffset', 'getPrivate', 'postPrivate', 'postPrivateFile', 'deletePrivate'],
-      extend: () => attachedBybitClient(Client, this.clientClock(classifyBybit)),
+      extend: () => attachedBybitClient(Client, this.clientClock()),
     });
   }
 }

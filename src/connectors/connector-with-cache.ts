@@ -10,10 +10,11 @@ import type { ConnectorStateCacheService } from '../cache/connector-state-cache-
 import type { UsableState } from '../cache/lookup.js';
 import type { OffsetEstimate } from '../clock/offset.js';
 import type { RequestWindow } from '../clock/request-window.js';
-import { type ConnectorRef, type Exchange, parseConnectorRef } from '../events/connector.js';
+import { type ConnectorRef, parseConnectorRef } from '../events/connector.js';
 import { clockScopeOf } from '../exchanges/clock-scope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchanges/exchange-adapter.js';
-import { AttachedClock, type AttachedClockParts } from './attached-clock.js';
+import type { ExchangeProfile } from '../exchanges/exchange-profile.js';
+import { AttachedClock } from './attached-clock.js';
 import { type ClockOfProcess, clockOfProcess } from './clocks-of-process.js';
 import { type ExchangeTime, exchangeTimeOf, uncertainError } from './exchange-time.js';
 import { type InitCourse, initialise } from './init.js';
@@ -34,6 +35,7 @@ export interface InitResult extends InitCourse {
 export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = ExchangeAdapter> {
   readonly ref: ConnectorRef;
   protected readonly adapter: Adapter;
+  readonly #profile: ExchangeProfile;
   readonly #cache: ConnectorStateCacheService;
   readonly #time: ClockOfProcess;
   readonly #offset: OffsetInUse;
@@ -44,21 +46,24 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
 
   /** @throws InvalidInputError for anything malformed, before any network call */
   protected constructor(
-    exchange: Exchange,
+    profile: ExchangeProfile,
     createAdapter: (options: AdapterOptions) => Adapter,
     options: ConnectorOptions,
   ) {
     checkConnectorOptions(options, new.target.name);
     const { cache, userId, credentialId, environment, credentials, baseUrl, timeoutMs } = options;
-    const { clockScope, recvWindowMs, lateRecvWindowMs, plainHttpHosts, agent } = options;
+    const { region, clockScope, recvWindowMs, lateRecvWindowMs, plainHttpHosts, agent } = options;
+    const exchange = profile.name;
+    this.#profile = profile;
     const named = parseConnectorRef({ userId, credentialId, exchange, environment });
-    this.ref = { ...named, scope: clockScopeOf({ exchange, environment, baseUrl, clockScope }) };
+    this.ref = { ...named, scope: clockScopeOf({ exchange, environment, baseUrl, region, clockScope }) };
     this.#cache = cache;
     const { clock } = cache;
     this.adapter = createAdapter({
       environment,
       credentials,
       baseUrl,
+      region,
       recvWindowMs,
       lateRecvWindowMs,
       timeoutMs,
@@ -200,7 +205,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
   }
 
   /** For clients of the user's own; see attach() of each exchange's connector. */
-  protected clientClock(classify: AttachedClockParts['classify']): AttachedClock {
+  protected clientClock(): AttachedClock {
     this.#clientClock ??= new AttachedClock({
       name: this.constructor.name,
       ref: this.ref,
@@ -209,7 +214,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       offset: this.#offset,
       learner: this.#learner,
       time: this.#time,
-      classify,
+      profile: this.#profile,
       isClosed: () => this.#isClosed,
       timestampSafe: () => this.timestampSafe(),
       timestamp: () => this.timestamp(),

@@ -17,6 +17,11 @@ export interface ConnectorOptions {
   /** Default: the exchange's own host for the environment. */
   readonly baseUrl?: string | undefined;
   /**
+   * The exchange's host for customers of one region, by its name: of Bybit `bytick`, `NL`, `TK`, `KZ`, `HK`, `GE`, `UAE`,
+   * `EU`, `ID`, `JP`. Each host has a clock of its own. Default: the exchange's own host. Not together with `baseUrl`.
+   */
+  readonly region?: string | undefined;
+  /**
    * Names the clock that judges: 1 to 64 letters, digits, `.`, `_` and `-`, not `default`. What connectors of one exchange,
    * environment and scope measure, they share. Default: the exchange's own host has one, any other host another. Name one
    * for hosts that you know to keep one clock, or for a host whose address changes.
@@ -52,6 +57,7 @@ const KNOWN: Readonly<Record<keyof ConnectorOptions, true>> = {
   environment: true,
   credentials: true,
   baseUrl: true,
+  region: true,
   clockScope: true,
   recvWindowMs: true,
   lateRecvWindowMs: true,
@@ -66,6 +72,11 @@ const KNOWN: Readonly<Record<keyof ConnectorOptions, true>> = {
  */
 export function checkConnectorOptions(options: ConnectorOptions, of: string): void {
   refuseUnknownOptions(options, Object.keys(KNOWN), of);
+  if (options.region !== undefined && options.baseUrl !== undefined) {
+    throw new InvalidInputError(
+      `${of} got both region and baseUrl, which each name a host: give one of them`,
+    );
+  }
   if (typeof options.cache?.get !== 'function') {
     throw new InvalidInputError(`${of} needs the option cache: the one of createConnectorState()`);
   }

@@ -3,9 +3,10 @@
  * an answer says of the clock. The SDKs need Node.
  */
 
-import { DEFAULT_BASE_URLS } from '../exchanges/base-url.js';
-import { classifyBingx } from '../exchanges/bingx/error-classes.js';
-import { classifyBybit } from '../exchanges/bybit/error-classes.js';
+import { BINGX_PROFILE } from '../exchanges/bingx/profile.js';
+import { BYBIT_PROFILE } from '../exchanges/bybit/profile.js';
+import type { ExchangeProfile } from '../exchanges/exchange-profile.js';
+import { reasonOf } from '../exchanges/refusal-rules.js';
 
 export interface RequestParts {
   readonly method: string;
@@ -59,15 +60,13 @@ const queryOf = (query: Readonly<Record<string, string>>): string =>
 const withQuery = (path: string, query: string): string => (query === '' ? path : `${path}?${query}`);
 
 const BYBIT: Dialect = {
-  baseUrls: DEFAULT_BASE_URLS.BYBIT,
+  baseUrls: BYBIT_PROFILE.hosts,
   timePath: '/v5/market/time',
   timeIn: ({ result }) => Number((Object(result) as { timeNano?: string }).timeNano ?? Number.NaN) / 1e6,
   stampIn: ({ time }) => stamp(time),
   isAccepted: ({ retCode }) => retCode === 0,
   isRefusedForTime({ retCode, retMsg }, status, isRead) {
-    const isSure = retCode === 10_002;
-    const code = typeof retCode === 'number' ? retCode : undefined;
-    return isSure || (isRead && classifyBybit(code, String(retMsg), status) === 'timestamp');
+    return isForTime(BYBIT_PROFILE, { code: retCode, message: retMsg }, status, isRead);
   },
   async sign({ path, query, body }, { apiKey, timestampMs, recvWindowMs, hmac }) {
     const queryText = queryOf(query);
@@ -83,15 +82,13 @@ const BYBIT: Dialect = {
 };
 
 const BINGX: Dialect = {
-  baseUrls: DEFAULT_BASE_URLS.BINGX,
+  baseUrls: BINGX_PROFILE.hosts,
   timePath: '/openApi/swap/v2/server/time',
   timeIn: ({ data }) => stamp((Object(data) as { serverTime?: unknown }).serverTime),
   stampIn: ({ timestamp }) => stamp(timestamp),
   isAccepted: ({ code }) => code === 0,
   isRefusedForTime({ code, msg }, status, isRead) {
-    const isTime =
-      classifyBingx(typeof code === 'number' ? code : undefined, String(msg), status) === 'timestamp';
-    return isTime && (isRead || code === 100_421);
+    return isForTime(BINGX_PROFILE, { code, message: msg }, status, isRead);
   },
   /** Everything travels in the query, sorted, so that both readings of BingX's documentation give one signature. */
   async sign({ path, query, body }, { apiKey, timestampMs, recvWindowMs, hmac }) {
@@ -104,6 +101,17 @@ const BINGX: Dialect = {
     return { target, headers: { 'X-BX-APIKEY': apiKey }, body: undefined };
   },
 };
+
+function isForTime(
+  profile: ExchangeProfile,
+  told: { readonly code: unknown; readonly message: unknown },
+  status: number,
+  isRead: boolean,
+): boolean {
+  const code = Number.isInteger(told.code) ? String(told.code) : undefined;
+  if (reasonOf(profile, code, String(told.message), status) !== 'timestamp') return false;
+  return isRead || profile.unexecuted.includes(code ?? '');
+}
 
 function fieldsOf(body: string | undefined): Record<string, string> {
   if (body === undefined) return {};

@@ -9,7 +9,7 @@
  * The hot path takes only types from here: loading zod costs 60 ms, as much as the rest of a cold start.
  */
 import { z } from 'zod';
-import { ENVIRONMENTS, EXCHANGES, MAX_ID_LENGTH, SCOPE_PATTERN } from './connector.js';
+import { ENVIRONMENTS, EXCHANGE_PATTERN, MAX_ID_LENGTH, SCOPE_PATTERN } from './connector.js';
 
 /** 2000-01-01 to 2100-01-01: a stamp outside is in the wrong unit (seconds, microseconds) or nonsense. */
 export const EARLIEST_TIME_MS = 946_684_800_000;
@@ -97,6 +97,8 @@ const ratePpm = z.number().min(-MAX_RATE_PPM).max(MAX_RATE_PPM);
 const count = z.int().min(0);
 const referenceClock = z.string().min(1).max(200);
 const shortText = z.string().max(200);
+/** Any well-formed one: whoever reads an event need not have registered the exchange that it is about. */
+const exchangeName = z.string().regex(EXCHANGE_PATTERN);
 
 /**
  * `scope` names the clock that judges the connector's requests; see src/exchanges/clock-scope.ts. Events of before it
@@ -106,7 +108,7 @@ const shortText = z.string().max(200);
 const connector = {
   userId: id,
   credentialId: id,
-  exchange: z.enum(EXCHANGES),
+  exchange: exchangeName,
   environment: z.enum(ENVIRONMENTS),
   scope: z.string().regex(SCOPE_PATTERN).optional(),
 };
@@ -261,7 +263,7 @@ const connectorShadowed = z.strictObject({
  * the clock that judges requests. Recorded where the two differ; nothing is signed by it.
  */
 const exchangeEdgeMeasured = z.strictObject({
-  exchange: z.enum(EXCHANGES),
+  exchange: exchangeName,
   environment: z.enum(ENVIRONMENTS),
   scope: z.string().regex(SCOPE_PATTERN).optional(),
   aheadMs: hostOffsetMs,
@@ -273,7 +275,7 @@ const exchangeEdgeMeasured = z.strictObject({
  * that one only; with `since` (by the reference clock), nothing that was measured from then on. `undo`: he does again.
  */
 const witnessDistrusted = z.strictObject({
-  exchange: z.enum(EXCHANGES),
+  exchange: exchangeName,
   environment: z.enum(ENVIRONMENTS),
   scope: z.string().regex(SCOPE_PATTERN).optional(),
   referenceClock,

@@ -6,10 +6,19 @@
  */
 import { InvalidInputError } from '../base/errors.js';
 
-export const EXCHANGES = ['BYBIT', 'BINGX'] as const;
-export type Exchange = (typeof EXCHANGES)[number];
+/** The exchanges that are known without being registered; see src/exchanges/exchange-profile.ts for any other. */
+export const EXCHANGES = ['BYBIT', 'BINGX', 'BINANCE', 'OKX', 'BITGET', 'KUCOIN'] as const;
+export type ShippedExchange = (typeof EXCHANGES)[number];
+/**
+ * The name of an exchange: one of {@link EXCHANGES}, or one that a user registered. Events, rows and lookups take any
+ * well-formed name, for a worker or an operator's tool need not know what a function has registered.
+ */
+export type Exchange = ShippedExchange | (string & {});
+/** 1 to 32 capital letters, digits and `_`, the first a letter. */
+export const EXCHANGE_PATTERN = /^[A-Z][A-Z0-9_]{0,31}$/;
 
-export const ENVIRONMENTS = ['MAINNET', 'TESTNET'] as const;
+/** `DEMO`: orders are made up, prices are those of the market. Not every exchange has each. */
+export const ENVIRONMENTS = ['MAINNET', 'TESTNET', 'DEMO'] as const;
 export type Environment = (typeof ENVIRONMENTS)[number];
 
 /** One user's credential, wherever it is used. Ids are 1 to 128 characters without control characters. */
@@ -63,10 +72,15 @@ export function parseId(name: string, value: unknown): string {
   return value;
 }
 
-/** @throws InvalidInputError for an exchange that is not in {@link EXCHANGES} */
+export const isExchangeName = (value: unknown): value is Exchange =>
+  typeof value === 'string' && EXCHANGE_PATTERN.test(value);
+
+/** @throws InvalidInputError for what is no name of an exchange; whether it is registered is not looked at */
 export function parseExchange(value: unknown): Exchange {
-  if (EXCHANGES.includes(value as Exchange)) return value as Exchange;
-  throw new InvalidInputError(`exchange must be one of ${EXCHANGES.join(', ')}, got ${show(value)}`);
+  if (isExchangeName(value)) return value;
+  throw new InvalidInputError(
+    `exchange must be 1 to 32 capital letters, digits and "_", the first a letter, such as ${EXCHANGES.join(', ')}, got ${show(value)}`,
+  );
 }
 
 /** @throws InvalidInputError for an environment that is not in {@link ENVIRONMENTS} */

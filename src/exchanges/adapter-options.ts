@@ -1,21 +1,16 @@
 /** What every adapter checks and completes before anything is sent. */
 
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
-import { DEFAULT_RECV_WINDOW_MS } from '../clock/request-window.js';
+import type { AcceptedRange } from '../clock/request-window.js';
 import { type Exchange, parseEnvironment } from '../events/connector.js';
-import { DEFAULT_BASE_URLS, parseBaseUrl, withTls } from './base-url.js';
+import { parseBaseUrl, withTls } from './base-url.js';
 import { parseCredentials } from './credentials.js';
 import type { AdapterOptions } from './exchange-adapter.js';
+import type { ExchangeProfile } from './exchange-profile.js';
+import { hostOf } from './registry.js';
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_TIMEOUT_MS = 300_000;
-
-export interface ExchangeDefaults {
-  readonly exchange: Exchange;
-  readonly maxRecvWindowMs: number;
-  /** How far ahead of its clock the exchange takes a timestamp: it must be less. */
-  readonly earlyLimitMs: number;
-}
 
 /** {@link AdapterOptions} with nothing left open. */
 export interface AdapterSettings extends AdapterOptions {
@@ -24,33 +19,31 @@ export interface AdapterSettings extends AdapterOptions {
   readonly recvWindowMs: number;
   readonly lateRecvWindowMs: number;
   readonly earlyLimitMs: number;
+  readonly aheadMs?: number | undefined;
   readonly timeoutMs: number;
 }
 
 /** @throws InvalidInputError for a malformed option; the message never repeats a credential */
-export function parseAdapterOptions(options: AdapterOptions, defaults: ExchangeDefaults): AdapterSettings {
+export function parseAdapterOptions(options: AdapterOptions, profile: ExchangeProfile): AdapterSettings {
   const environment = parseEnvironment(options.environment);
-  const { maxRecvWindowMs, earlyLimitMs } = defaults;
-  const recvWindowMs = parseWhole(
-    'recvWindowMs',
-    options.recvWindowMs ?? DEFAULT_RECV_WINDOW_MS,
-    maxRecvWindowMs,
-  );
+  const { defaultMs, maxMs, earlyLimitMs, aheadMs } = profile.window;
+  const recvWindowMs = parseWindow('recvWindowMs', options.recvWindowMs ?? defaultMs, profile);
   return {
     environment,
-    credentials: parseCredentials(options.credentials, defaults.exchange),
+    credentials: parseCredentials(options.credentials, profile),
     baseUrl: withTls(
-      parseBaseUrl(options.baseUrl ?? DEFAULT_BASE_URLS[defaults.exchange][environment]),
+      parseBaseUrl(options.baseUrl ?? hostOf(profile, environment, options.region)),
       options.plainHttpHosts,
     ),
     recvWindowMs,
     lateRecvWindowMs: parseWhole(
       'lateRecvWindowMs',
       options.lateRecvWindowMs ?? recvWindowMs,
-      maxRecvWindowMs,
+      maxMs,
       recvWindowMs,
     ),
     earlyLimitMs,
+    aheadMs,
     timeoutMs: parseWhole('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS),
     agent: options.agent,
     now: options.now,
@@ -72,6 +65,24 @@ function wholeTimestamp(value: number): number {
     throw new InvalidInputError(`timestamp() must return epoch milliseconds, got ${value}`);
   }
   return Math.round(value);
+}
+
+/** Which timestamps the exchange takes, for these settings. */
+export const rangeOf = ({ recvWindowMs, earlyLimitMs, aheadMs }: AdapterSettings): AcceptedRange => ({
+  recvWindowMs,
+  earlyLimitMs,
+  ...(aheadMs !== undefined && { aheadMs }),
+});
+
+function parseWindow(
+  name: string,
+  value: number,
+  { name: exchange, window, request }: ExchangeProfile,
+): number {
+  if (request.window || value === window.defaultMs) return parseWhole(name, value, window.maxMs);
+  throw new InvalidInputError(
+    `${name} cannot be chosen for ${exchange}, whose window is fixed at ${window.defaultMs} ms, got ${value}: leave it out`,
+  );
 }
 
 function parseWhole(name: string, value: number, max: number, min = 1): number {

@@ -1,5 +1,5 @@
 /**
- * A class of ccxt's (`ccxt.bybit`, `ccxt.bingx`, of `ccxt` or `ccxt.pro`) that goes by a connector's clock.
+ * A class of ccxt's (`ccxt.bybit`, `ccxt.okx`, of `ccxt` or `ccxt.pro`) that goes by a connector's clock.
  *
  *   `fetch2`         before a private request the clock is measured where that is needed; one that was refused for its
  *                    timestamp is signed and sent once more
@@ -17,8 +17,8 @@
  */
 import { InvalidInputError } from '../base/errors.js';
 import type { ClientClock, ClientSignature } from './client-clock.js';
-import { codeOf, type EnvelopeFormat } from './envelope.js';
 import type { ExchangeError } from './exchange-adapter.js';
+import type { ExchangeProfile, RequestField } from './exchange-profile.js';
 import { asObject } from './json.js';
 import { RecentSignatures } from './recent-signatures.js';
 
@@ -44,24 +44,15 @@ export interface CcxtExchange {
 // biome-ignore lint/suspicious/noExplicitAny: a mixin's base must be declared so.
 export type CcxtClass = new (...args: any[]) => CcxtExchange;
 
-export interface CcxtProfile {
-  /** ccxt's name for the exchange. */
-  readonly id: string;
-  readonly format: EnvelopeFormat;
-  /** The code by which the exchange says, of an order too, that it looked at no more than the timestamp. */
-  readonly refusedUnexecuted: number;
-}
-
-/** In a query, a JSON body or a header's value. */
-const TIMESTAMP = /(?:[?&]|"|^)timestamp(?:=|":"?)(\d{13})/;
-const RECV_WINDOW = /(?:[?&]|"|^)recv_?window(?:=|":"?)(\d{1,5})/i;
-
 /** @param Exchange a class of ccxt's, or a subclass */
 export function attachedCcxt<C extends CcxtClass>(
   Exchange: C,
   clock: ClientClock,
-  { id, format, refusedUnexecuted }: CcxtProfile,
+  profile: ExchangeProfile,
 ): C {
+  const { ccxt, unexecuted, request: fields } = profile;
+  const { id, signs = /private/i } = ccxt;
+  const isPrivate = (api: unknown): boolean => signs.test([api].flat().join(' '));
   const signatures = new RecentSignatures();
   const refusals = new WeakMap<object, ExchangeError>();
   // `sign` waits for nothing, so one for the class is enough.
@@ -119,7 +110,7 @@ export function attachedCcxt<C extends CcxtClass>(
       } catch (error) {
         if (refusal && typeof error === 'object' && error !== null) {
           const { exchangeCode, reason, request, retryAfterMs } = refusal;
-          const isUnexecuted = exchangeCode === String(refusedUnexecuted) || method === 'GET';
+          const isUnexecuted = unexecuted.includes(exchangeCode) || method === 'GET';
           if (reason === 'timestamp' && request && isUnexecuted) refusals.set(error, refusal);
           if (retryAfterMs !== undefined) Object.assign(error, { retryAfterMs });
         }
@@ -132,21 +123,18 @@ export function attachedCcxt<C extends CcxtClass>(
 
   function answered(args: readonly unknown[]): ExchangeError | undefined {
     const [status, , url, method, headers, text, parsed, requestHeaders, requestBody] = args;
-    const body = asObject(parsed);
     const signed = signedBy(String(url), requestHeaders, requestBody);
     // Of a public request it is not known when it was sent.
     if (!signed) return undefined;
     const receivedAtMs = clock.now();
-    const message = body?.[format.message];
     return clock.answered({
       endpoint: `${method} ${String(url)
         .replace(/^[a-z]+:\/\/[^/]+/i, '')
         .replace(/\?.*$/s, '')}`,
       status: Number(status),
       headers: lowerCased(headers),
-      code: codeOf(body?.[format.code]),
-      message: typeof message === 'string' ? message : String(text ?? '').slice(0, 1000),
-      stamp: body?.[format.stamp],
+      body: parsed,
+      ...(typeof parsed !== 'object' && { message: String(text ?? '').slice(0, 1000) }),
       sentAtMs: signed.signedAtMs,
       receivedAtMs,
       wallRoundTripMs: clock.wall() - signed.signedAtWallMs,
@@ -159,18 +147,34 @@ export function attachedCcxt<C extends CcxtClass>(
     requestHeaders: unknown,
     requestBody: unknown,
   ): (ClientSignature & { readonly recvWindowMs: number }) | undefined {
-    const headers = asObject(requestHeaders);
-    const texts = [url, typeof requestBody === 'string' ? requestBody : ''];
-    const find = (pattern: RegExp) => texts.map(text => pattern.exec(text)?.[1]).find(Boolean);
-    const timestampMs = Number(headers?.['X-BAPI-TIMESTAMP'] ?? find(TIMESTAMP) ?? Number.NaN);
+    const held = (field: RequestField) => heldBy(field, url, asObject(requestHeaders) ?? {}, requestBody);
+    const timestampMs = momentOf(fields.stamp.format, held(fields.stamp));
     const signature = signatures.take(timestampMs);
-    const recvWindowMs = Number(headers?.['X-BAPI-RECV-WINDOW'] ?? find(RECV_WINDOW) ?? clock.recvWindowMs);
+    // Where a request says nothing of its window, the exchange's own holds.
+    const recvWindowMs = Number((fields.window && held(fields.window)) ?? profile.window.defaultMs);
     return signature && { ...signature, timestampMs, recvWindowMs };
   }
 }
 
-/** ccxt's section of an endpoint: `private`, or `['swap', 'v2', 'private']`. */
-const isPrivate = (api: unknown): boolean => [api].flat().includes('private');
+/** What a request holds in its headers, or in its query, form or JSON body. */
+function heldBy(
+  field: RequestField,
+  url: string,
+  headers: Readonly<Record<string, unknown>>,
+  body: unknown,
+): string | undefined {
+  if (field.in === 'header')
+    return headers[field.name] === undefined ? undefined : String(headers[field.name]);
+  const pattern = new RegExp(`(?:[?&]|"|^)${field.name}(?:=|":"?)(\\d+)`);
+  const texts = [url, typeof body === 'string' ? body : ''];
+  return texts.map(text => pattern.exec(text)?.[1]).find(Boolean);
+}
+
+function momentOf(format: 'ms' | 'seconds' | 'iso', held: string | undefined): number {
+  if (held === undefined) return Number.NaN;
+  if (format === 'iso') return Date.parse(held);
+  return Number(held) * (format === 'seconds' ? 1000 : 1);
+}
 
 /** @throws InvalidInputError before anything is sent */
 function checkHost(url: string, clock: ClientClock): void {

@@ -1,13 +1,6 @@
-/** Where an exchange is reached: its own hosts, and what of a user's `baseUrl` is accepted. */
+/** What of a user's `baseUrl` is accepted. An exchange's own hosts are in its profile. */
 import { InvalidInputError } from '../base/errors.js';
 import { parseUrl } from '../base/url.js';
-import type { Environment, Exchange } from '../events/connector.js';
-
-/** Each exchange's own host for the environment: the one whose clock the default scope is about. */
-export const DEFAULT_BASE_URLS: Readonly<Record<Exchange, Readonly<Record<Environment, string>>>> = {
-  BYBIT: { MAINNET: 'https://api.bybit.com', TESTNET: 'https://api-testnet.bybit.com' },
-  BINGX: { MAINNET: 'https://open-api.bingx.com', TESTNET: 'https://open-api-vst.bingx.com' },
-};
 
 /**
  * @returns without a slash at the end

@@ -29,11 +29,10 @@ export interface ClientAnswer {
   readonly endpoint: string;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** The exchange's own, 0 for yes; undefined when it is not the exchange that speaks. */
-  readonly code: number | undefined;
-  readonly message: string;
-  /** The exchange's clock in the answer, unlooked at. */
-  readonly stamp: unknown;
+  /** Parsed; undefined for what is no JSON. */
+  readonly body: unknown;
+  /** In place of the exchange's own message: the text of a body that is no JSON, or what was redacted. */
+  readonly message?: string | undefined;
   readonly sentAtMs: number;
   readonly receivedAtMs: number;
   readonly wallRoundTripMs: number;

@@ -22,13 +22,16 @@
 import { createHash } from 'node:crypto';
 import { InvalidInputError } from '../base/errors.js';
 import { DEFAULT_SCOPE, type Environment, type Exchange, MAX_SCOPE_LENGTH } from '../events/connector.js';
-import { DEFAULT_BASE_URLS, parseBaseUrl } from './base-url.js';
+import { parseBaseUrl } from './base-url.js';
+import { hostOf, profileOf } from './registry.js';
 
 export interface ScopeQuestion {
   readonly exchange: Exchange;
   readonly environment: Environment;
   /** `undefined`: the exchange's own host for the environment. */
   readonly baseUrl?: string | undefined;
+  /** In place of `baseUrl`: one of the regions of the exchange's profile. */
+  readonly region?: string | undefined;
   /** 1 to 64 letters, digits, `.`, `_` and `-`, the first a letter or digit; not `default`. */
   readonly clockScope?: string | undefined;
 }
@@ -46,12 +49,14 @@ const PATH_DIGEST_LENGTH = 12;
  * clockScopeOf({ exchange: 'BYBIT', environment: 'MAINNET', baseUrl: 'https://API.bybit.com.:443/' }); // 'default'
  * clockScopeOf({ exchange: 'BYBIT', environment: 'MAINNET', baseUrl: 'https://api.bytick.com' }); // 'https://api.bytick.com'
  */
-export function clockScopeOf({ exchange, environment, baseUrl, clockScope }: ScopeQuestion): string {
-  const own = DEFAULT_BASE_URLS[exchange][environment];
-  const url = new URL(parseBaseUrl(baseUrl ?? own));
+export function clockScopeOf(question: ScopeQuestion): string {
+  const { exchange, environment, baseUrl, region, clockScope } = question;
+  const profile = profileOf(exchange);
+  const own = profile.hosts[environment];
+  const url = new URL(parseBaseUrl(baseUrl ?? hostOf(profile, environment, region)));
   if (clockScope !== undefined) return parseName(clockScope);
   const origin = originOf(url);
-  if (origin === originOf(new URL(own))) return DEFAULT_SCOPE;
+  if (own !== undefined && origin === originOf(new URL(own))) return DEFAULT_SCOPE;
   const path = url.pathname.replace(/\/+$/, '');
   const scope = path === '' ? origin : `${origin}/~${digest(path)}`;
   if (scope.length <= MAX_SCOPE_LENGTH) return scope;

@@ -8,16 +8,14 @@
  */
 import { createPrivateKey } from 'node:crypto';
 import { InvalidInputError } from '../base/errors.js';
-import type { Exchange } from '../events/connector.js';
 import type { Credentials } from './exchange-adapter.js';
+import type { ExchangeProfile } from './exchange-profile.js';
 
 const MAX_SECRET_LENGTH = 8192;
-/** Whose SDK signs with a private key. */
-const TAKES_RSA: ReadonlySet<Exchange> = new Set(['BYBIT']);
 
 /** @throws InvalidInputError */
-export function parseCredentials(credentials: Credentials, exchange: Exchange): Credentials {
-  const { apiKey, apiSecret: given } = credentials ?? {};
+export function parseCredentials(credentials: Credentials, profile: ExchangeProfile): Credentials {
+  const { apiKey, apiSecret: given, passphrase } = credentials ?? {};
   const apiSecret = typeof given === 'string' ? given.trim() : given;
   // It travels in an HTTP header, which holds visible ASCII only.
   if (typeof apiKey !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(apiKey)) {
@@ -30,17 +28,25 @@ export function parseCredentials(credentials: Credentials, exchange: Exchange): 
       `credentials.apiSecret must be a string of 1 to ${MAX_SECRET_LENGTH} characters: copy it again from the exchange`,
     );
   }
-  if (/-----BEGIN/.test(apiSecret)) return { apiKey, apiSecret: parsePrivateKey(apiSecret, exchange) };
+  if (passphrase !== undefined && !/^[^\p{Cc}]{1,256}$/u.test(String(passphrase))) {
+    throw new InvalidInputError(
+      'credentials.passphrase must be 1 to 256 characters without line breaks: the one that was chosen when the key was made',
+    );
+  }
+  const rest = { apiKey, ...(passphrase !== undefined && { passphrase }) };
+  if (/-----BEGIN/.test(apiSecret)) {
+    return { ...rest, apiSecret: parsePrivateKey(apiSecret, profile) };
+  }
   if (/\s/.test(apiSecret)) {
     throw new InvalidInputError(
       'credentials.apiSecret holds a blank or a line break, which no secret of an exchange does: copy it again, in one piece',
     );
   }
-  return { apiKey, apiSecret };
+  return { ...rest, apiSecret };
 }
 
-function parsePrivateKey(pem: string, exchange: Exchange): string {
-  if (!TAKES_RSA.has(exchange)) {
+function parsePrivateKey(pem: string, { name: exchange, takesRsa = false }: ExchangeProfile): string {
+  if (!takesRsa) {
     throw new InvalidInputError(
       `credentials.apiSecret is a private key, and ${exchange} signs with HMAC secrets only: use the key's secret`,
     );

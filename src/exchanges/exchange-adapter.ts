@@ -16,13 +16,17 @@ import type { RefusalReason } from './refusal-reason.js';
 export interface Credentials {
   readonly apiKey: string;
   readonly apiSecret: string;
+  /** Of exchanges that want one (OKX, Bitget, KuCoin): the one that was chosen when the key was made. */
+  readonly passphrase?: string | undefined;
 }
 
 export interface AdapterOptions {
   readonly environment: Environment;
   readonly credentials: Credentials;
-  /** Default: the exchange's production or testnet host, by `environment`. */
+  /** Default: the exchange's own host for `environment`, or for `region`. */
   readonly baseUrl?: string | undefined;
+  /** One of the regions of the exchange's profile; see `ConnectorOptions.region`. */
+  readonly region?: string | undefined;
   /** Sent with each signed request, 1–60 000 ms (BingX: at most 5000). Default 5000. */
   readonly recvWindowMs?: number | undefined;
   /**

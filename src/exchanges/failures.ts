@@ -77,7 +77,7 @@ export function badResponse(
 
 export interface Refusal {
   /** The exchange's own code; undefined when only the HTTP status says no. */
-  readonly code: number | undefined;
+  readonly code: string | undefined;
   readonly message: string;
   readonly status: number;
   readonly reason: RefusalReason;
@@ -91,7 +91,7 @@ export function refused(context: RequestContext, refusal: Refusal): ExchangeErro
   const { exchange, endpoint, redact } = context;
   const { reason, retryAfterMs, sample, request } = refusal;
   const { authClass, syncClass, remedy } = MEANINGS[reason];
-  const exchangeCode = refusal.code === undefined ? `HTTP ${refusal.status}` : String(refusal.code);
+  const exchangeCode = refusal.code ?? `HTTP ${refusal.status}`;
   const words = redact(refusal.message);
   const wait =
     retryAfterMs === undefined ? '' : `; it takes requests again in ${(retryAfterMs / 1000).toFixed(1)} s`;

@@ -1,6 +1,6 @@
 /**
  * Why an exchange refuses, and what to do about it: one vocabulary for all of them. Which code means which reason is in
- * each exchange's `error-classes.ts`.
+ * each exchange's profile (exchange-profile.ts).
  *
  * A reason is finer than the class that events keep (`authClass`): an operator must know whether to change the key, the
  * region or the speed. It is told in the error and its message; the stored classes stay as they were.
@@ -83,7 +83,7 @@ export const MEANINGS: Readonly<Record<RefusalReason, Meaning>> = {
 };
 
 /** What an edge (a CDN or firewall in front of the exchange) says of where a request came from. */
-const REGION =
+export const ABOUT_REGION =
   /countr|region|location|jurisdiction|territor|geo.?block|restricted area|not available in your/i;
 
 /**
@@ -94,11 +94,9 @@ export function reasonOfStatus(status: number, body: string): RefusalReason {
   if (status === 401) return 'key-unknown';
   if (status === 451) return 'region';
   // A page is an edge's: the exchange answers in JSON. Why edges refuse is mostly where a request came from.
-  if (status === 403) return REGION.test(body) || /^\s*</.test(body) ? 'region' : 'permission';
+  if (status === 403) return ABOUT_REGION.test(body) || /^\s*</.test(body) ? 'region' : 'permission';
   if (status === 429) return 'rate-limit';
   // The ban that follows too many 429.
   if (status === 418) return 'banned';
   return status >= 500 ? 'maintenance' : 'unknown';
 }
-
-export const isAboutRegion = (text: string): boolean => REGION.test(text);

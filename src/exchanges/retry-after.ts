@@ -1,40 +1,48 @@
 /**
  * When a request may be sent again, where the exchange says so.
  *
- * It is said in three ways: by the header `Retry-After` (seconds, or an HTTP date), by a header with the moment at which
- * a limit is reset (Bybit's `X-Bapi-Limit-Reset-Timestamp`, epoch milliseconds by its own clock), and in words
- * (BingX's "will be unblocked after 1760000000000"). A moment is made a duration against the exchange's clock in the
- * same answer, or its `Date`; this host's clock may be minutes off.
+ * It is said in three ways: by the header `Retry-After` (seconds, or an HTTP date), and where a limit was met, by a header
+ * with the moment at which it is reset or the time to go (Bybit's `X-Bapi-Limit-Reset-Timestamp`, KuCoin's
+ * `gw-ratelimit-reset`), or in words (BingX's "will be unblocked after 1760000000000"): see each profile. A moment is made a
+ * duration against the exchange's clock in the same answer, or its `Date`; this host's clock may be minutes off.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ExchangeProfile } from './exchange-profile.js';
+import { MEANINGS, type RefusalReason } from './refusal-reason.js';
 
 /** Longer than any ban that is known of; what says more is no time. */
 const MAX_MS = 7 * 86_400_000;
-const RESET_HEADER = 'x-bapi-limit-reset-timestamp';
-const IN_WORDS = /unblocked after (\d{13})\b/;
 
 /**
- * @param serverTimeMs the exchange's clock in the answer; undefined where it tells none
+ * @param serverTimeMs the exchange's clock in the answer; undefined or NaN where it tells none
  * @returns milliseconds from the answer on, ≥ 0; undefined where nothing is said
  */
 export function retryAfterMs(
+  { retryAfter = {} }: ExchangeProfile,
+  reason: RefusalReason,
   headers: IncomingHttpHeaders,
   message: string,
   serverTimeMs: number | undefined,
 ): number | undefined {
-  const saidAtMs = serverTimeMs ?? finite(Date.parse(headers.date ?? ''));
+  const saidAtMs = finite(serverTimeMs) ?? finite(Date.parse(headers.date ?? ''));
   const until = (moment: number | undefined) =>
     moment === undefined || saidAtMs === undefined ? undefined : Math.max(0, moment - saidAtMs);
+  const { momentHeader, durationHeader, says } = retryAfter;
+  const isLimit = MEANINGS[reason].authClass === 'rate-limit';
+  const told = (name: string | undefined) =>
+    name === undefined || !isLimit ? undefined : finite(Number(headers[name] ?? Number.NaN));
   const retry = headers['retry-after']?.trim();
   const candidates = [
     retry !== undefined && /^\d+$/.test(retry)
       ? Number(retry) * 1000
       : until(finite(Date.parse(retry ?? ''))),
-    until(finite(Number(headers[RESET_HEADER] ?? Number.NaN))),
-    until(finite(Number(IN_WORDS.exec(message)?.[1] ?? Number.NaN))),
+    until(told(momentHeader)),
+    told(durationHeader),
+    says && until(finite(Number(says.exec(message)?.[1] ?? Number.NaN))),
   ];
-  const told = candidates.filter(ms => ms !== undefined && ms <= MAX_MS);
-  return told.length === 0 ? undefined : Math.max(...(told as number[]));
+  const known = candidates.filter(ms => ms !== undefined && ms >= 0 && ms <= MAX_MS);
+  return known.length === 0 ? undefined : Math.max(...(known as number[]));
 }
 
-const finite = (value: number): number | undefined => (Number.isFinite(value) ? value : undefined);
+const finite = (value: number | undefined): number | undefined =>
+  value !== undefined && Number.isFinite(value) ? value : undefined;

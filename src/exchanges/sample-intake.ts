@@ -12,21 +12,22 @@ import { type ProblemCounts, SampleGate } from '../clock/sample-gate.js';
 import type { AdapterOptions } from './exchange-adapter.js';
 import { badResponse, type RequestContext } from './failures.js';
 import type { HttpReply } from './http-transport.js';
-import { DATE_RESOLUTION_MS, isFromCache, sampleOf, stampFromDate, stampOf } from './server-stamp.js';
+import { DATE_RESOLUTION_MS, isFromCache, sampleOf, stampFromDate } from './server-stamp.js';
+import type { ToldStamp } from './stamp-place.js';
 
 export interface SampleIntake {
   /**
    * A sample by the way, of an answer that says yes.
    * @param stamp where the exchange tells its clock in such an answer; undefined when it tells none
    */
-  response(reply: HttpReply, stamp: unknown): void;
+  response(reply: HttpReply, stamp: ToldStamp | undefined): void;
   /**
    * The same of one that says no.
    * @param isTimestamp the timestamp was refused, so that a step of the exchange's clock is likely
    * @returns the sample by a stamp of the exchange's own, which is exact enough to sign with; undefined when there is
    *   none that can be believed
    */
-  refusal(reply: HttpReply, stamp: unknown, isTimestamp: boolean): ClockSample | undefined;
+  refusal(reply: HttpReply, stamp: ToldStamp | undefined, isTimestamp: boolean): ClockSample | undefined;
   /** A request of somebody else's, sent at `sentAtMs`, was refused for its timestamp: a step of the clock is likely. */
   timestampRefused(sentAtMs: number): void;
   /**
@@ -76,12 +77,16 @@ export function createSampleIntake(options: IntakeOptions): SampleIntake {
     if (!problemOf(edge)) onEdge(edge, stamp);
   }
 
-  function take(reply: HttpReply, stamp: unknown, source: 'response' | 'refusal'): ClockSample | undefined {
+  function take(
+    reply: HttpReply,
+    stamp: ToldStamp | undefined,
+    source: 'response' | 'refusal',
+  ): ClockSample | undefined {
     if (stamp === undefined) {
       showEdge(reply, undefined);
       return undefined;
     }
-    const sample = sampleOf(reply, stampOf(stamp), source);
+    const sample = sampleOf(reply, stamp.ms, source, stamp.resolutionMs);
     return judge(reply, sample) ? undefined : sample;
   }
 

@@ -79,7 +79,7 @@ const nonsense = fc.oneof(
     '',
     'NaN',
     'Infinity',
-    'KRAKEN',
+    'kraken',
     'bybit',
     SYNC.toUpperCase(),
     'host:b/2',
@@ -149,7 +149,7 @@ describe('promise 9: a row that may contain anything', () => {
   it.each<[keyof RawState, unknown, MissReason]>([
     ['userId', 'another', 'corrupt'],
     ['credentialId', 'another', 'corrupt'],
-    ['exchange', 'KRAKEN', 'corrupt'],
+    ['exchange', 'kraken', 'corrupt'],
     ['exchange', 'BINGX', 'other-connector'],
     ['environment', 'TESTNET', 'other-connector'],
     ['offsetMs', Number.NaN, 'corrupt'],

@@ -77,7 +77,7 @@ describe('set', () => {
     ['an oversized id', { credentialId: 'x'.repeat(129) }],
     ['an id that is no string', { userId: 7 }],
     ['a newline in an id', { userId: 'a\nb' }],
-    ['an unknown exchange', { exchange: 'KRAKEN' }],
+    ['a name that no exchange can have', { exchange: 'kraken' }],
     ['an unknown environment', { environment: 'testnet' }],
   ])('and its siblings refuse %s', async (_, change) => {
     const world = await givenWorld();
@@ -133,7 +133,7 @@ describe('invalidate (promise 4)', () => {
   });
 
   it.each([
-    ['exchange', "'KRAKEN'"],
+    ['exchange', "'kraken'"],
     ['environment', "''"],
     ['last_sync_time', "'infinity'"],
     ['reference_clock', "''"],

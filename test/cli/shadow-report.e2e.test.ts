@@ -80,7 +80,7 @@ describe('shadow-report', () => {
   test.each([
     [['--since', 'yesterday'], /Give a span like 90m, 24h, 7d/],
     [['--since', '0d'], /Give a span/],
-    [['--exchange', 'KRAKEN'], /exchange must be one of BYBIT, BINGX/],
+    [['--exchange', 'BY-BIT'], /exchange must be 1 to 32 capital letters/],
   ])('%j is wrong usage', async (args, problem) => {
     const result = await report(args);
 

@@ -1,30 +1,14 @@
-/**
- * ccxt's own classes, attached to a connector's clock. ccxt (70 MB) is no dependency: `npm install --no-save ccxt@4.5.84`
- * brings it here, or CCXT_FROM names a folder that has it in its node_modules. Without it these tests are skipped.
- */
-import { existsSync } from 'node:fs';
+/** ccxt's own classes, attached to the clock of a connector over the exchange's SDK. */
 import { describe, expect, it } from '@jest/globals';
 import type { BingxConnectorWithCache } from '../../src/connectors/bingx-with-cache.connector.js';
 import type { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
-import type { Exchange } from '../../src/events/connector.js';
 import type { CcxtClass, CcxtExchange } from '../../src/exchanges/attached-ccxt.js';
+import { ccxtClass } from '../support/ccxt.js';
 import { steerableMachine } from '../support/clocks.js';
-import { projectDirectory } from '../support/run.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 import { ACCOUNT, BOTH, givenWorld, type World } from '../support/world.js';
 
-const source = `${process.env.CCXT_FROM ?? projectDirectory}/node_modules/ccxt/js/src`;
-
-type Ccxt = Record<'bybit' | 'bingx', CcxtClass>;
-/** Exchange by exchange: the package's root loads more than a hundred. */
-async function loaded(): Promise<Ccxt | undefined> {
-  if (!existsSync(source)) return undefined;
-  // One after the other: jest's loader mixes up what two imports at once have in common.
-  const bybit = await import(`${source}/bybit.js`);
-  const bingx = await import(`${source}/bingx.js`);
-  return { bybit: bybit.default, bingx: bingx.default };
-}
-const ccxt = await loaded();
-const withCcxt = ccxt ? describe : describe.skip;
+const ccxt = { bybit: await ccxtClass('bybit'), bingx: await ccxtClass('bingx') };
 
 type Method = (params: object) => Promise<Record<string, unknown>>;
 interface Client {
@@ -64,14 +48,14 @@ function clientOf(Class: CcxtClass, url: string): Client {
   };
 }
 
-async function given(exchange: Exchange, skewMs = 0) {
+async function given(exchange: SdkExchange, skewMs = 0) {
   const world = await givenWorld({ knobs: { skewMs } });
   const clock = steerableMachine();
   const process = await world.process({ clock });
   const connector = world.connector(process, exchange) as BybitConnectorWithCache & BingxConnectorWithCache;
   await connector.initialize();
   const url = exchange === 'BYBIT' ? world.simulator.bybitUrl : world.simulator.bingxUrl;
-  const Class = (ccxt as Ccxt)[exchange === 'BYBIT' ? 'bybit' : 'bingx'];
+  const Class = ccxt[exchange === 'BYBIT' ? 'bybit' : 'bingx'];
   const before = world.simulator.requests(exchange).length;
   const outcomes = () =>
     world.simulator
@@ -82,9 +66,9 @@ async function given(exchange: Exchange, skewMs = 0) {
   const Attached: CcxtClass = connector.attach(Class);
   return { world, clock, connector, Class, url, outcomes, client: clientOf(Attached, url) };
 }
-const executed = (world: World, exchange: Exchange) => world.simulator.executed(exchange).length;
+const executed = (world: World, exchange: SdkExchange) => world.simulator.executed(exchange).length;
 
-withCcxt.each(BOTH)("ccxt's class of %s, attached", exchange => {
+describe.each(BOTH)("ccxt's class of %s, attached", exchange => {
   const refusedWith = exchange === 'BYBIT' ? '10002' : '100421';
 
   it('signs by the exchange clock where a bare one is refused', async () => {
@@ -145,7 +129,7 @@ withCcxt.each(BOTH)("ccxt's class of %s, attached", exchange => {
       code: 'INVALID_INPUT',
     });
     expect(outcomes()).toEqual([]);
-    const Other: CcxtClass = connector.attach((ccxt as Ccxt)[exchange === 'BYBIT' ? 'bingx' : 'bybit']);
+    const Other: CcxtClass = connector.attach(ccxt[exchange === 'BYBIT' ? 'bingx' : 'bybit']);
     expect(() => new Other({})).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
   });
 

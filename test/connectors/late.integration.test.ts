@@ -9,9 +9,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { ConnectorStateOptions } from '../../src/composition/connector-state.js';
 import type { InitResult } from '../../src/connectors/connector-with-cache.js';
 import type { ConnectorOptions } from '../../src/connectors/options.js';
-import type { Exchange } from '../../src/events/connector.js';
 import { stoppedMachine } from '../support/clocks.js';
 import { type Journey, startStrictExchange } from '../support/strict-exchange.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 import { BOTH, closing, eventsOf, eventually, givenWorld } from '../support/world.js';
 
 /** A few milliseconds there and back: what is measured later is later. */
@@ -19,7 +19,7 @@ const QUICK: Journey = { thereMs: 2, backMs: 2 };
 const CODE = { BYBIT: 10_002, BINGX: 100_421 } as const;
 
 /** A process that has initialised one connector, so that the clock is known to a millisecond or two. */
-async function given(exchange: Exchange, options: ConnectorStateOptions = {}) {
+async function given(exchange: SdkExchange, options: ConnectorStateOptions = {}) {
   const world = await givenWorld();
   const clock = stoppedMachine();
   const strict = closing(

@@ -2,8 +2,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { isConnectorStateError } from '../../src/base/errors.js';
 import type { Timers } from '../../src/clock/timers.js';
-import type { Exchange } from '../../src/events/connector.js';
 import { steerableMachine } from '../support/clocks.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 import {
   type AnyConnector,
   BOTH,
@@ -52,7 +52,7 @@ function heldTimers() {
 }
 
 /** How far a timestamp is from where it was meant to be. */
-const missMs = (world: World, exchange: Exchange, connector: AnyConnector, timestamp: number): number =>
+const missMs = (world: World, exchange: SdkExchange, connector: AnyConnector, timestamp: number): number =>
   Math.abs(timestamp - connector.window.biasMs - world.simulator.serverTimeMs(exchange));
 
 describe.each(BOTH)('%s: many connectors of one process', exchange => {

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { createConnectorState } from '../../src/composition/connector-state.js';
-import type { Exchange } from '../../src/events/connector.js';
 import { machine } from '../support/clocks.js';
 import { keptLog } from '../support/log.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 import {
   BOTH,
   closing,
@@ -30,7 +30,7 @@ const shadowed = async (process: Process) =>
   eventsOf(await history(process), 'ConnectorShadowed').map(event => event.data);
 
 /** One init with the cache on, so that there is something to find. */
-async function givenState(world: World, exchange: Exchange): Promise<void> {
+async function givenState(world: World, exchange: SdkExchange): Promise<void> {
   const process = await world.process();
   await world.connector(process, exchange).initialize();
   await process.flush();

@@ -1,10 +1,11 @@
 /** Connectors that share a measurement, when sharing it would do harm. */
 import { describe, expect, it } from '@jest/globals';
 import { ConnectorWithCache } from '../../src/connectors/connector-with-cache.js';
-import type { Exchange } from '../../src/events/connector.js';
 import { createBingxAdapter } from '../../src/exchanges/bingx/index.js';
 import { createBybitAdapter } from '../../src/exchanges/bybit/index.js';
 import type { AdapterOptions, ExchangeAdapter } from '../../src/exchanges/exchange-adapter.js';
+import { profileOf } from '../../src/exchanges/registry.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 import {
   ACCOUNT,
   BOTH,
@@ -42,7 +43,7 @@ class GatedConnector extends ConnectorWithCache {
   readonly verification: Gate;
   readonly measured: Gate;
 
-  constructor(world: World, process: Process, exchange: Exchange, userId: string) {
+  constructor(world: World, process: Process, exchange: SdkExchange, userId: string) {
     const verification = new Gate();
     const measured = new Gate();
     const createAdapter = (options: AdapterOptions): ExchangeAdapter => {
@@ -60,7 +61,7 @@ class GatedConnector extends ConnectorWithCache {
         },
       };
     };
-    super(exchange, createAdapter, {
+    super(profileOf(exchange), createAdapter, {
       cache: process.cache,
       userId,
       credentialId: 'cred456',

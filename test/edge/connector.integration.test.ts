@@ -7,7 +7,7 @@ import {
   encodeClock,
   keyOfClock,
 } from '../../src/edge/index.js';
-import type { Exchange } from '../../src/events/connector.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 import { ACCOUNT, BOTH, givenSimulator } from '../support/world.js';
 
 const VERIFY = {
@@ -26,7 +26,7 @@ const ORDER = {
 } as const;
 const SCOPE = 'simulator';
 
-async function givenEdge(exchange: Exchange, skewMs: number, options: Partial<EdgeConnectorOptions> = {}) {
+async function givenEdge(exchange: SdkExchange, skewMs: number, options: Partial<EdgeConnectorOptions> = {}) {
   const simulator = await givenSimulator({ knobs: { skewMs } });
   const baseUrl = exchange === 'BYBIT' ? simulator.bybitUrl : simulator.bingxUrl;
   const clock = createEdgeClock({ exchange, environment: 'MAINNET', baseUrl, scope: SCOPE });
@@ -38,7 +38,7 @@ async function givenEdge(exchange: Exchange, skewMs: number, options: Partial<Ed
   return { simulator, clock, connector, verify, signed };
 }
 
-const published = (exchange: Exchange, offsetMs: number) => {
+const published = (exchange: SdkExchange, offsetMs: number) => {
   const name = { exchange, environment: 'MAINNET', scope: SCOPE };
   const text = encodeClock({
     ...name,
@@ -49,7 +49,7 @@ const published = (exchange: Exchange, offsetMs: number) => {
   return { get: async (key: string) => (key === keyOfClock(name) ? text : null) };
 };
 
-const isOk = (exchange: Exchange) => (exchange === 'BYBIT' ? { retCode: 0 } : { code: 0 });
+const isOk = (exchange: SdkExchange) => (exchange === 'BYBIT' ? { retCode: 0 } : { code: 0 });
 
 describe.each(BOTH)('an edge connector of %s', exchange => {
   it('signs by a published clock what is accepted at once, however far the exchange’s clock is off', async () => {

@@ -120,7 +120,14 @@ describe('ids', () => {
     );
   });
 
-  it.each(['bybit', 'KRAKEN', '', null, undefined])('refuses exchange %j and says which there are', value => {
-    expect(() => parseExchange(value)).toThrow(/one of BYBIT, BINGX/);
+  it.each(['bybit', '', '1INCH', 'A'.repeat(33), 'GATE.IO', 'Ä', null, undefined])(
+    'refuses exchange %j and says what a name is',
+    value => {
+      expect(() => parseExchange(value)).toThrow(/1 to 32 capital letters, digits and "_".*BYBIT, BINGX/);
+    },
+  );
+
+  it.each(['BYBIT', 'KRAKEN', 'BINANCE_USDM', 'A1'])('takes exchange %s, registered here or not', value => {
+    expect(parseExchange(value)).toBe(value);
   });
 });

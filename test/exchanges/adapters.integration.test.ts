@@ -307,7 +307,7 @@ describe.each(BOTH)('%s adapter', exchange => {
     [{ baseUrl: 'api.bybit.com' }],
     [{ baseUrl: 'ftp://api.bybit.com' }],
     [{ baseUrl: 'https://user:password@api.bybit.com' }],
-    [{ environment: 'DEMO' as never }],
+    [{ environment: 'STAGING' as never }],
     [{ credentials: { apiKey: '', apiSecret: 's' } }],
     [{ credentials: { apiKey: 'line\nbreak', apiSecret: 's' } }],
     [{ credentials: { apiKey: 'key', apiSecret: ' ' } }],

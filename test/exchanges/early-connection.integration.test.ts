@@ -2,13 +2,13 @@
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import type { ClockSample } from '../../src/clock/offset.js';
-import type { Exchange } from '../../src/events/connector.js';
 import { createHttpTransport } from '../../src/exchanges/http-transport.js';
 import type { ExchangeSimulator } from '../../src/exchanges/simulator/index.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 import { closing, eventually } from '../support/world.js';
 import { BOTH, errorOf, givenAdapter, givenSimulator } from './support.js';
 
-const connections = (simulator: ExchangeSimulator, exchange: Exchange) =>
+const connections = (simulator: ExchangeSimulator, exchange: SdkExchange) =>
   simulator.counters(exchange).connections;
 
 async function listening(onConnection: (socket: Socket) => void): Promise<{ server: Server; url: string }> {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { classifyBingx } from '../../src/exchanges/bingx/error-classes.js';
-import { classifyBybit } from '../../src/exchanges/bybit/error-classes.js';
 import { MEANINGS, REFUSAL_REASONS } from '../../src/exchanges/refusal-reason.js';
+import { reasonOf } from '../../src/exchanges/refusal-rules.js';
+import { profileOf } from '../../src/exchanges/registry.js';
+
+const meant = (exchange: string, code: string | number | undefined, message: string, status: number) =>
+  reasonOf(profileOf(exchange), code === undefined ? undefined : String(code), message, status);
 
 const WINDOW =
   'invalid request, please check your server timestamp or recv_window param. req_timestamp[1],server_timestamp[2],recv_window[5000]';
@@ -43,7 +46,7 @@ describe('what Bybit means by', () => {
     [undefined, '<html>', 503, 'maintenance'],
     [0, 'OK', 503, 'maintenance'],
   ])('%p %p with HTTP %p: %s', (code, message, status, reason) => {
-    expect(classifyBybit(code, message, status)).toBe(reason);
+    expect(meant('BYBIT', code, message, status)).toBe(reason);
   });
 });
 
@@ -75,7 +78,36 @@ describe('what BingX means by', () => {
     [undefined, '', 429, 'rate-limit'],
     [undefined, '', 504, 'maintenance'],
   ])('%p %p with HTTP %p: %s', (code, message, status, reason) => {
-    expect(classifyBingx(code, message, status)).toBe(reason);
+    expect(meant('BINGX', code, message, status)).toBe(reason);
+  });
+});
+
+describe('what the others mean by', () => {
+  it.each<[string, string | undefined, string, number, string]>([
+    ['BINANCE', '-1021', 'Timestamp for this request is outside of the recvWindow.', 400, 'timestamp'],
+    ['BINANCE', '-1022', 'Signature for this request is not valid.', 400, 'signature'],
+    ['BINANCE', '-2015', 'Invalid API-key, IP, or permissions for action.', 401, 'key-unknown'],
+    ['BINANCE', '-1003', 'Way too much request weight used; IP banned until 1760000000000.', 418, 'banned'],
+    ['BINANCE', '-1003', 'Too much request weight used', 429, 'rate-limit'],
+    ['BINANCE', '-1007', 'Timeout waiting for response from backend server.', 408, 'maintenance'],
+    ['BINANCE', '0', 'Service unavailable from a restricted location', 451, 'region'],
+    ['OKX', '50102', 'Timestamp request expired', 401, 'timestamp'],
+    ['OKX', '50112', 'Invalid OK-ACCESS-TIMESTAMP', 401, 'unknown'],
+    ['OKX', '50113', 'Invalid Sign', 401, 'signature'],
+    ['OKX', '50101', 'APIKey does not match current environment.', 401, 'other-environment'],
+    ['OKX', '50011', 'Too Many Requests', 429, 'rate-limit'],
+    ['OKX', '50004', 'API endpoint request timeout', 400, 'maintenance'],
+    ['BITGET', '40008', 'Request timestamp expired', 400, 'timestamp'],
+    ['BITGET', '40008', 'Request timestamp expired', 200, 'timestamp'],
+    ['BITGET', '40005', 'Invalid ACCESS_TIMESTAMP', 400, 'unknown'],
+    ['BITGET', '40010', 'Request timed out', 400, 'maintenance'],
+    ['BITGET', '40012', 'apikey/password is incorrect', 400, 'signature'],
+    ['KUCOIN', '400002', 'Invalid KC-API-TIMESTAMP', 400, 'timestamp'],
+    ['KUCOIN', '400005', 'Invalid KC-API-SIGN', 401, 'signature'],
+    ['KUCOIN', '429000', 'Too Many Requests', 429, 'rate-limit'],
+    ['KUCOIN', undefined, '<html>', 503, 'maintenance'],
+  ])('%s %p %p with HTTP %p: %s', (exchange, code, message, status, reason) => {
+    expect(meant(exchange, code, message, status)).toBe(reason);
   });
 });
 

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import type { Exchange } from '../../src/events/connector.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 import { closing } from '../support/world.js';
 import { BOTH, CANARY, errorOf, FROZEN_MS, givenAdapter, givenSimulator } from './support.js';
 
@@ -29,12 +29,12 @@ const bybit = (retCode: unknown, retMsg = '') =>
 const bingx = (code: unknown, msg = '', data?: unknown) =>
   JSON.stringify({ code, msg, data, timestamp: FROZEN_MS });
 
-async function refusalOf(exchange: Exchange, ...answer: Parameters<typeof answering>) {
+async function refusalOf(exchange: SdkExchange, ...answer: Parameters<typeof answering>) {
   return errorOf(givenAdapter(exchange, await answering(...answer)).verifyAccount());
 }
 
 describe('when to try again', () => {
-  it.each<[string, Exchange, Parameters<typeof answering>, number | undefined]>([
+  it.each<[string, SdkExchange, Parameters<typeof answering>, number | undefined]>([
     [
       'Bybit’s reset header, by its clock',
       'BYBIT',
@@ -75,7 +75,7 @@ describe('when to try again', () => {
 });
 
 describe('why', () => {
-  it.each<[Exchange, Parameters<typeof answering>, string, RegExp]>([
+  it.each<[SdkExchange, Parameters<typeof answering>, string, RegExp]>([
     ['BYBIT', [bybit(10024, 'compliance')], 'region', /deploy in a region/],
     [
       'BYBIT',
@@ -104,7 +104,7 @@ describe('why', () => {
 });
 
 describe('answers that say yes in another way', () => {
-  it.each<[Exchange, string]>([
+  it.each<[SdkExchange, string]>([
     ['BYBIT', JSON.stringify({ retCode: '0', retMsg: '', result: { id: '1' }, time: FROZEN_MS })],
     ['BINGX', bingx('0', '', { balance: { asset: 'USDT' } })],
     ['BINGX', bingx(0, '', [{ asset: 'USDT', balance: '1' }])],
@@ -120,7 +120,7 @@ describe('credentials that can be seen to be wrong', () => {
   const ed25519 = generateKeyPairSync('ed25519')
     .privateKey.export({ type: 'pkcs8', format: 'pem' })
     .toString();
-  const create = (exchange: Exchange, apiSecret: string) => () =>
+  const create = (exchange: SdkExchange, apiSecret: string) => () =>
     givenAdapter(
       exchange,
       { bybitUrl: 'http://127.0.0.1:1', bingxUrl: 'http://127.0.0.1:1' },

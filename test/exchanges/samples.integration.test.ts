@@ -3,9 +3,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { ClockSample } from '../../src/clock/offset.js';
 import type { SampleProblem } from '../../src/clock/sample-check.js';
 import type { BadSample } from '../../src/clock/sample-gate.js';
-import type { Exchange } from '../../src/events/connector.js';
 import type { AdapterOptions, ExchangeAdapter } from '../../src/exchanges/exchange-adapter.js';
 import type { ExchangeSimulator, SimulatorOptions } from '../../src/exchanges/simulator/index.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 import { BOTH, CANARY, errorOf, FROZEN_MS, givenAdapter, givenSimulator } from './support.js';
 
 /** One time for the exchange and for this host, that the test moves on. */
@@ -16,7 +16,7 @@ function givenTime() {
 
 /** A simulator and an adapter, and everything the adapter tells of samples. */
 async function given(
-  exchange: Exchange,
+  exchange: SdkExchange,
   options: Partial<AdapterOptions> = {},
   simulated: SimulatorOptions = {},
 ) {
@@ -37,16 +37,16 @@ async function given(
 }
 
 /** Of BingX no answer that says yes tells the time; one that refuses the key does. */
-const TELLING: Record<Exchange, Partial<AdapterOptions>> = {
+const TELLING: Record<SdkExchange, Partial<AdapterOptions>> = {
   BYBIT: {},
   BINGX: { credentials: { ...CANARY, apiKey: 'unknown' } },
 };
-const ask = async (exchange: Exchange, adapter: ExchangeAdapter): Promise<void> => {
+const ask = async (exchange: SdkExchange, adapter: ExchangeAdapter): Promise<void> => {
   if (exchange === 'BYBIT') await adapter.verifyAccount();
   else await errorOf(adapter.verifyAccount());
 };
 
-const timeRequests = (simulator: ExchangeSimulator, exchange: Exchange) =>
+const timeRequests = (simulator: ExchangeSimulator, exchange: SdkExchange) =>
   simulator.counters(exchange).byRoute.time;
 
 describe.each(BOTH)('%s samples', exchange => {

@@ -312,7 +312,7 @@ describe('the simulator', () => {
   it('forgets waiting faults when told', async () => {
     const simulator = await givenSimulator();
     simulator.fault({ kind: 'reset' }, 'BYBIT');
-    expect(simulator.state().exchanges.BYBIT.pendingFaults).toHaveLength(1);
+    expect(simulator.state().exchanges.BYBIT?.pendingFaults).toHaveLength(1);
     simulator.clearFaults();
     await givenAdapter('BYBIT', simulator).serverTime();
   });
@@ -391,13 +391,14 @@ describe('the control door', () => {
 
   it.each([
     ['set', { skew: 1 }, 'skew'],
-    ['set', { exchange: 'KRAKEN' }, 'exchange must be one of BYBIT, BINGX'],
+    ['set', { exchange: 'KRAKEN' }, 'the simulator was not started with KRAKEN: it has BYBIT, BINGX'],
+    ['set', { exchange: 'bybit' }, 'exchange must be 1 to 32 capital letters'],
     ['set', '[1]', 'JSON object'],
     ['set', '{', 'JSON object'],
     ['set', { toldTime: 'wrong' }, 'toldTime'],
     ['set', { ageSeconds: -1 }, 'ageSeconds'],
     ['step', { ms: '3000' }, 'ms must be a number'],
-    ['fault', { kind: 'reset' }, 'exchange must be one of'],
+    ['fault', { kind: 'reset' }, 'exchange must be 1 to 32'],
     ['fault', { exchange: 'BYBIT', kind: 'explode' }, 'invalid fault'],
     ['unknown', {}, 'there are GET /__simulator/state'],
   ])('explains what is wrong with %s %j', async (command, body, problem) => {

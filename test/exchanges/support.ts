@@ -1,6 +1,5 @@
 /** Simulators with a clock that the test holds, and the real adapters in front of them. */
 import { afterEach } from '@jest/globals';
-import type { Exchange } from '../../src/events/connector.js';
 import { createBingxAdapter } from '../../src/exchanges/bingx/index.js';
 import { createBybitAdapter } from '../../src/exchanges/bybit/index.js';
 import type { AdapterOptions, ExchangeAdapter } from '../../src/exchanges/exchange-adapter.js';
@@ -10,6 +9,7 @@ import {
   type SimulatorOptions,
   startExchangeSimulator,
 } from '../../src/exchanges/simulator/index.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 
 export const FROZEN_MS = 1_760_000_000_000;
 export const CANARY = {
@@ -17,7 +17,7 @@ export const CANARY = {
   apiSecret: 'canarySecret+9/Lw=dK3&vB',
 } as const;
 export const NO_LATENCY = { time: 0, verify: 0, funding: 0 } as const;
-export const BOTH: readonly Exchange[] = ['BYBIT', 'BINGX'];
+export const BOTH: readonly SdkExchange[] = ['BYBIT', 'BINGX'];
 export const SYMBOL = { BYBIT: 'BTCUSDT', BINGX: 'BTC-USDT' } as const;
 
 const opened: { close(): void | Promise<void> }[] = [];
@@ -39,7 +39,7 @@ export async function givenSimulator(options: SimulatorOptions = {}): Promise<Ex
 }
 
 export function givenAdapter(
-  exchange: Exchange,
+  exchange: SdkExchange,
   simulator: Pick<ExchangeSimulator, 'bybitUrl' | 'bingxUrl'>,
   options: Partial<AdapterOptions> = {},
 ): ExchangeAdapter {

@@ -40,7 +40,7 @@ describe('GET …/state', () => {
 
   it('names what is wrong with a request', async () => {
     const { ask } = await givenServer();
-    const { status, body, headers } = await ask('/v1/connectors/KRAKEN/TESTNET/alice/main/state');
+    const { status, body, headers } = await ask('/v1/connectors/kraken/TESTNET/alice/main/state');
     expect(status).toBe(400);
     expect(headers['content-type']).toBe('application/problem+json');
     expect(body).toMatchObject({

@@ -15,9 +15,9 @@ import { silentLogger } from '../../src/base/logging.js';
 import { ConnectorStateCacheService } from '../../src/cache/connector-state-cache-service.js';
 import type { HostClock } from '../../src/clock/host-clock.js';
 import { ConnectorWithCache, type InitResult } from '../../src/connectors/connector-with-cache.js';
-import type { Exchange } from '../../src/events/connector.js';
 import type { Fact, FactOf } from '../../src/events/event.js';
 import type { AdapterOptions, ExchangeAdapter } from '../../src/exchanges/exchange-adapter.js';
+import { profileOf } from '../../src/exchanges/registry.js';
 import {
   type Judged,
   type ModelExchange,
@@ -25,6 +25,7 @@ import {
   QUICK_WAY,
   type Way,
 } from '../support/model-exchange.js';
+import type { SdkExchange } from '../support/two-exchanges.js';
 
 const START_MS = 1_764_000_000_000;
 const DATABASE = 'pg:7300000000000000001:1';
@@ -32,12 +33,12 @@ const STORED_AFTER_MS = 30;
 
 class ModelConnector extends ConnectorWithCache {
   constructor(
-    exchange: Exchange,
+    exchange: SdkExchange,
     create: (options: AdapterOptions) => ExchangeAdapter,
     cache: ConnectorStateCacheService,
     credentialId: string,
   ) {
-    super(exchange, create, {
+    super(profileOf(exchange), create, {
       cache,
       userId: 'user',
       credentialId,
@@ -64,7 +65,7 @@ class Model {
   /** True times at which the exchange's clock stepped. */
   readonly #steps: number[] = [];
 
-  constructor(exchange: Exchange, skewMs: number, edgeSkewMs: number, hostSkewsMs: readonly number[]) {
+  constructor(exchange: SdkExchange, skewMs: number, edgeSkewMs: number, hostSkewsMs: readonly number[]) {
     this.model = { exchange, skewMs, edgeSkewMs, judged: [] as Judged[] };
     this.#database = new SimulatedDatabase([
       { id: DATABASE, clock: new SteadyClock(START_MS, 0, 0), fromMs: 0 },
@@ -215,7 +216,7 @@ const way: fc.Arbitrary<Way> = fc.oneof(
 
 const worlds = (steps: fc.Arbitrary<readonly { atMs: number; byMs: number }[]>) =>
   fc.record({
-    exchange: fc.constantFrom<Exchange>('BYBIT', 'BINGX'),
+    exchange: fc.constantFrom<SdkExchange>('BYBIT', 'BINGX'),
     skewMs: fc.double({ min: -6_000, max: 6_000, noNaN: true }),
     edgeSkewMs: fc.double({ min: -10_000, max: 10_000, noNaN: true }),
     hostSkewsMs: fc.array(fc.double({ min: -60_000, max: 60_000, noNaN: true }), {

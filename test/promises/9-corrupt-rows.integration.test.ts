@@ -17,7 +17,7 @@ const NONSENSE: [column: string, value: string, reason: string][] = [
   ['user_id', "'someone-else'", 'corrupt'],
   ['user_id', "''", 'corrupt'],
   ['credential_id', "'another'", 'corrupt'],
-  ['exchange', "'KRAKEN'", 'corrupt'],
+  ['exchange', "'kraken'", 'corrupt'],
   ['exchange', "repeat('x', 100000)", 'corrupt'],
   ['environment', "''", 'corrupt'],
   ['scope', "''", 'corrupt'],

@@ -5,14 +5,14 @@
 import type { VirtualTime } from '../../bench/clock/world/virtual-time.js';
 import type { AnsweredRequest } from '../../src/clock/answers.js';
 import { DEFAULT_RANGE } from '../../src/clock/request-window.js';
-import type { Exchange } from '../../src/events/connector.js';
-import { BINGX_ENVELOPE } from '../../src/exchanges/bingx/envelope.js';
-import { BYBIT_ENVELOPE } from '../../src/exchanges/bybit/envelope.js';
+import { BINGX_PROFILE } from '../../src/exchanges/bingx/profile.js';
+import { BYBIT_PROFILE } from '../../src/exchanges/bybit/profile.js';
 import { openEnvelope } from '../../src/exchanges/envelope.js';
 import type { AdapterOptions, ExchangeAdapter } from '../../src/exchanges/exchange-adapter.js';
 import type { HttpFailure, HttpReply } from '../../src/exchanges/http-transport.js';
 import { createSampleIntake } from '../../src/exchanges/sample-intake.js';
 import { sampleOf } from '../../src/exchanges/server-stamp.js';
+import type { SdkExchange } from './two-exchanges.js';
 
 /** One request's way, milliseconds. */
 export interface Way {
@@ -33,7 +33,7 @@ export interface Judged {
 }
 
 export interface ModelExchange {
-  readonly exchange: Exchange;
+  readonly exchange: SdkExchange;
   /** Its clock minus true time. */
   skewMs: number;
   readonly edgeSkewMs: number;
@@ -54,7 +54,7 @@ export function modelAdapter(
   const isBybit = exchange === 'BYBIT';
   const { now, wall = now, timestamp } = options;
   const intake = createSampleIntake(options);
-  const format = isBybit ? BYBIT_ENVELOPE : BINGX_ENVELOPE;
+  const profile = isBybit ? BYBIT_PROFILE : BINGX_PROFILE;
   const context = { exchange, endpoint: 'GET /model', timeoutMs: TIMEOUT_MS, redact: (text: string) => text };
 
   async function ask(isSigned: boolean) {
@@ -93,7 +93,7 @@ export function modelAdapter(
   }
 
   const open = ({ outcome, request }: Awaited<ReturnType<typeof ask>>) =>
-    openEnvelope(format, context, outcome, intake, () => request);
+    openEnvelope(profile, context, outcome, intake, () => request);
 
   return {
     exchange,

@@ -15,7 +15,6 @@ import {
 import { BingxConnectorWithCache } from '../../src/connectors/bingx-with-cache.connector.js';
 import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import type { ConnectorOptions } from '../../src/connectors/options.js';
-import type { Exchange } from '../../src/events/connector.js';
 import '../../src/events/ids.js';
 import type { KnownEvent, StoredEvent } from '../../src/events/event.js';
 import {
@@ -28,11 +27,12 @@ import { machine } from './clocks.js';
 import { createTestDatabase } from './database.js';
 import { type KeptLog, keptLog } from './log.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
+import type { SdkExchange } from './two-exchanges.js';
 
 // Jest cannot link a module that two dynamic imports ask for at once ("request for 'uuid' is not in cache"), as the first
 // flush of a process does: so ids.js is loaded above, before either.
 
-export const BOTH: readonly Exchange[] = ['BYBIT', 'BINGX'];
+export const BOTH: readonly SdkExchange[] = ['BYBIT', 'BINGX'];
 export const SYMBOL = { BYBIT: 'BTCUSDT', BINGX: 'BTC-USDT' } as const;
 export const ACCOUNT = { apiKey: 'worldKey1', apiSecret: 'worldSecret1' } as const;
 
@@ -72,7 +72,11 @@ export interface World {
   readonly simulator: ExchangeSimulator;
   /** A new process on this database; its memory starts empty. */
   process(options?: ConnectorStateOptions): Promise<Process>;
-  connector(process: ConnectorState, exchange: Exchange, options?: Partial<ConnectorOptions>): AnyConnector;
+  connector(
+    process: ConnectorState,
+    exchange: SdkExchange,
+    options?: Partial<ConnectorOptions>,
+  ): AnyConnector;
   sql<Row extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
   proxy(): Promise<TcpProxy>;
   /**
@@ -82,7 +86,7 @@ export interface World {
   later(): Promise<void>;
 }
 
-export type AnyConnector = InstanceType<(typeof CONNECTOR)[Exchange]>;
+export type AnyConnector = InstanceType<(typeof CONNECTOR)[SdkExchange]>;
 
 /**
  * As the design decision has it: measure when nothing is known, keep for 15 minutes. What most tests are about does
@@ -175,11 +179,11 @@ export async function givenWorld(options: SimulatorOptions = {}): Promise<World>
 }
 
 /** How often the exchange was asked for its time. */
-export const measurements = (world: World, exchange: Exchange): number =>
+export const measurements = (world: World, exchange: SdkExchange): number =>
   world.simulator.requests(exchange).filter(request => request.route === 'time').length;
 
 /** What became of each signed request, in order: `0`, or the code of the refusal. */
-export const verifications = (world: World, exchange: Exchange): string[] =>
+export const verifications = (world: World, exchange: SdkExchange): string[] =>
   world.simulator
     .requests(exchange)
     .filter(request => request.route === 'verify')

@@ -8,8 +8,8 @@
  */
 import type { AnsweredRequest } from '../../../src/clock/answers.js';
 import { DEFAULT_RANGE } from '../../../src/clock/request-window.js';
-import { BINGX_ENVELOPE } from '../../../src/exchanges/bingx/envelope.js';
-import { BYBIT_ENVELOPE } from '../../../src/exchanges/bybit/envelope.js';
+import { BINGX_PROFILE } from '../../../src/exchanges/bingx/profile.js';
+import { BYBIT_PROFILE } from '../../../src/exchanges/bybit/profile.js';
 import { openEnvelope } from '../../../src/exchanges/envelope.js';
 import type {
   AdapterOptions,
@@ -122,8 +122,8 @@ export function createSimulatedAdapter(place: AdapterPlace, options: AdapterOpti
     return { reply, request: { timestampMs, ...DEFAULT_RANGE, ...times } };
   }
 
-  const format = isBybit ? BYBIT_ENVELOPE : BINGX_ENVELOPE;
-  const open = ({ reply, request }: Asked) => openEnvelope(format, context, reply, intake, () => request);
+  const profile = isBybit ? BYBIT_PROFILE : BINGX_PROFILE;
+  const open = ({ reply, request }: Asked) => openEnvelope(profile, context, reply, intake, () => request);
 
   return {
     exchange: exchange.exchange,

@@ -15,6 +15,7 @@ import type { ClockPolicy } from '../../../src/clock/ttl.js';
 import { DEFAULT_MEMORY_TTL_MS } from '../../../src/composition/settings.js';
 import { ConnectorWithCache } from '../../../src/connectors/connector-with-cache.js';
 import type { ConnectorRef } from '../../../src/events/connector.js';
+import { profileOf } from '../../../src/exchanges/registry.js';
 import type { LookupKey } from '../../../src/read-model/lookup.js';
 import type { Dice } from '../world/dice.js';
 import type { SimulatedExchange } from '../world/exchange.js';
@@ -167,7 +168,7 @@ export class SimulatedConnector extends ConnectorWithCache {
 
   constructor(place: AdapterPlace, cache: ConnectorStateCacheService, ref: ConnectorRef) {
     const { exchange, userId, credentialId, environment, scope } = ref;
-    super(exchange, options => createSimulatedAdapter(place, options), {
+    super(profileOf(exchange), options => createSimulatedAdapter(place, options), {
       userId,
       credentialId,
       environment,

@@ -7,7 +7,7 @@ import { InvalidInputError, isConnectorStateError } from '../../base/errors.js';
 import { createLogger } from '../../base/logging.js';
 import { type DriftGrouping, type DriftLine, driftLines } from '../../clock/drift-history.js';
 import { isOwnClock } from '../../clock/machine.js';
-import { ENVIRONMENTS, type Environment, EXCHANGES, type Exchange } from '../../events/connector.js';
+import { ENVIRONMENTS, type Environment, type Exchange, isExchangeName } from '../../events/connector.js';
 import { createPool, toDatabaseError } from '../../postgres/pool.js';
 import { type DriftCells, type DriftQuery, readDrift } from '../../read-model/drift-queries.js';
 import { type LateRequests, lateRequestsSince } from '../../read-model/queries.js';
@@ -36,8 +36,8 @@ export function addDrift(program: Command): void {
   program
     .command('drift')
     .description('how the exchanges’ clocks moved: offset, uncertainty, rate and steps')
-    .option('--exchange <name>', 'BYBIT or BINGX; default: all', oneOf(EXCHANGES))
-    .option('--environment <name>', 'MAINNET or TESTNET; default: all', oneOf(ENVIRONMENTS))
+    .option('--exchange <name>', 'such as BYBIT or BINGX; default: all', exchange)
+    .option('--environment <name>', 'MAINNET, TESTNET or DEMO; default: all', oneOf(ENVIRONMENTS))
     .option(
       '--scope <name>',
       '`default` (the exchange’s own host), another host’s origin, or a clockScope; default: all',
@@ -80,6 +80,13 @@ function oneOf<T extends string>(allowed: readonly T[]): (value: string) => T {
     if (found) return found;
     throw new InvalidArgumentError(`Allowed are ${allowed.join(' and ')}.`);
   };
+}
+
+/** In any case, as {@link oneOf}: who registers an exchange does so in a program, which is another process. */
+function exchange(value: string): Exchange {
+  const name = value.toUpperCase();
+  if (isExchangeName(name)) return name;
+  throw new InvalidArgumentError('Allowed are names such as BYBIT.');
 }
 
 const DEFAULT_SINCE: Since = { agoMs: 7 * 86_400_000 };

@@ -1,8 +1,7 @@
 /** BingX swap V2 behind {@link ExchangeAdapter}: three endpoints, and what makes an answer of each believable. */
 import type { AnsweredRequest } from '../../clock/answers.js';
 import type { ClockSample } from '../../clock/offset.js';
-import { EARLY_LIMIT_MS } from '../../clock/request-window.js';
-import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adapter-options.js';
+import { closedError, parseAdapterOptions, rangeOf } from '../adapter-options.js';
 import type { ClientClock } from '../client-clock.js';
 import { type Answer, openEnvelope } from '../envelope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
@@ -16,21 +15,15 @@ import { createSampleIntake, type TimeAnswer } from '../sample-intake.js';
 import { isServerStamp, sampleOf, stampOf } from '../server-stamp.js';
 import { Signing } from '../signing.js';
 import { AttachedExecutor } from './attached-executor.js';
-import { BINGX_ENVELOPE } from './envelope.js';
 import { ANONYMOUS, OneCallExecutor } from './executor.js';
 import { PremiumIndexEndpoint } from './premium-index-endpoint.js';
+import { BINGX_PROFILE } from './profile.js';
 import {
   AccountService,
   ApiAccount,
   BingxGetServerTimeEndpoint,
   type RequestExecutorInterface,
 } from './sdk.js';
-
-const DEFAULTS: ExchangeDefaults = {
-  exchange: 'BINGX',
-  maxRecvWindowMs: 5000,
-  earlyLimitMs: EARLY_LIMIT_MS,
-};
 
 export interface BingxAdapter extends ExchangeAdapter {
   /** For an attached client: over this adapter's host and connections. */
@@ -42,7 +35,7 @@ export function createBingxAdapter(
   options: AdapterOptions,
   createTransport: CreateTransport = createHttpTransport,
 ): BingxAdapter {
-  const settings = parseAdapterOptions(options, DEFAULTS);
+  const settings = parseAdapterOptions(options, BINGX_PROFILE);
   const transport = createTransport(settings);
   const redact = createRedactor(Object.values(settings.credentials));
   const account = new ApiAccount(settings.credentials.apiKey, settings.credentials.apiSecret);
@@ -65,7 +58,7 @@ export function createBingxAdapter(
     );
     return {
       context,
-      answer: openEnvelope(BINGX_ENVELOPE, context, outcome, intake, signing.answeredBy),
+      answer: openEnvelope(BINGX_PROFILE, context, outcome, intake, signing.answeredBy),
     };
   }
 
@@ -77,12 +70,12 @@ export function createBingxAdapter(
     return { context, reply, sample: sampleOf(reply, stampOf(content.serverTime), 'time-endpoint') };
   }
 
-  const { recvWindowMs, lateRecvWindowMs, earlyLimitMs } = settings;
+  const { recvWindowMs, lateRecvWindowMs } = settings;
 
   return {
     exchange: 'BINGX',
     baseUrl: settings.baseUrl,
-    range: { recvWindowMs, earlyLimitMs },
+    range: rangeOf(settings),
 
     openConnection() {
       transport.open(settings.baseUrl);

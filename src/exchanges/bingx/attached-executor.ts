@@ -7,7 +7,6 @@
  */
 import type { AdapterSettings } from '../adapter-options.js';
 import type { ClientClock, ClientSignature } from '../client-clock.js';
-import { codeOf } from '../envelope.js';
 import type { ExchangeError } from '../exchange-adapter.js';
 import { badResponse, type RequestContext, unreachable } from '../failures.js';
 import { type HttpReply, type HttpTransport, isFailure } from '../http-transport.js';
@@ -15,10 +14,8 @@ import { asObject } from '../json.js';
 import { onLivingConnection } from '../living-connection.js';
 import type { Redactor } from '../redact.js';
 import { OneCallExecutor } from './executor.js';
+import { BINGX_PROFILE } from './profile.js';
 import type { EndpointInterface, RequestExecutorInterface } from './sdk.js';
-
-/** The one code by which BingX says, of an order too, that it looked at no more than the timestamp. */
-const REFUSED_UNEXECUTED = 100421;
 
 export interface AttachedParts {
   readonly settings: AdapterSettings;
@@ -77,16 +74,14 @@ export class AttachedExecutor implements RequestExecutorInterface {
   #judge(context: RequestContext, method: string, reply: HttpReply, { signature, body }: Made): Attempt {
     const { recvWindowMs } = this.#parts.settings;
     const envelope = asObject(body) as Record<string, unknown> | undefined;
-    const code = codeOf(envelope?.code);
     const text = envelope?.msg;
     const { status, headers, sentAtMs, receivedAtMs } = reply;
     const refusal = this.#clock.answered({
       endpoint: context.endpoint,
       status,
       headers,
-      code,
+      body,
       message: context.redact(typeof text === 'string' ? text : reply.body.slice(0, 1000)),
-      stamp: envelope?.timestamp,
       sentAtMs,
       receivedAtMs,
       wallRoundTripMs: reply.wallRoundTripMs ?? receivedAtMs - sentAtMs,
@@ -97,7 +92,7 @@ export class AttachedExecutor implements RequestExecutorInterface {
       return failing(badResponse(context, status, 'something that is not a BingX envelope'));
     }
     if (envelope && refusal?.retryAfterMs !== undefined) envelope.retryAfterMs = refusal.retryAfterMs;
-    const isUnexecuted = code === REFUSED_UNEXECUTED || method === 'GET';
+    const isUnexecuted = method === 'GET' || BINGX_PROFILE.unexecuted.includes(refusal?.exchangeCode ?? '');
     const isToBeHealed = refusal?.reason === 'timestamp' && refusal.request !== undefined && isUnexecuted;
     return {
       settle: () => {

@@ -5,6 +5,5 @@ export {
   type BingxClient,
   type BingxClientClass,
 } from './attached-client.js';
-export { BINGX_CCXT } from './ccxt-profile.js';
-export { classifyBingx } from './error-classes.js';
+export { BINGX_PROFILE } from './profile.js';
 export { rehearseBingx } from './rehearsal.js';

@@ -1,9 +1,8 @@
 /** Bybit V5 behind {@link ExchangeAdapter}: three endpoints, and what makes an answer of each believable. */
 import type { AnsweredRequest } from '../../clock/answers.js';
 import type { ClockSample } from '../../clock/offset.js';
-import { EARLY_LIMIT_MS } from '../../clock/request-window.js';
 import { problemOf, SERVERS_APART_MS } from '../../clock/sample-check.js';
-import { closedError, type ExchangeDefaults, parseAdapterOptions } from '../adapter-options.js';
+import { closedError, parseAdapterOptions, rangeOf } from '../adapter-options.js';
 import { type Answer, openEnvelope } from '../envelope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
 import { badResponse, type RequestContext } from '../failures.js';
@@ -18,25 +17,18 @@ import {
   sampleOf,
   stampFromDigits,
   stampFromNanoseconds,
-  stampOf,
 } from '../server-stamp.js';
 import { Signing } from '../signing.js';
 import { callBybit } from './call.js';
-import { BYBIT_ENVELOPE } from './envelope.js';
+import { BYBIT_PROFILE } from './profile.js';
 import type { RestClientV5 } from './sdk.js';
-
-const DEFAULTS: ExchangeDefaults = {
-  exchange: 'BYBIT',
-  maxRecvWindowMs: 60_000,
-  earlyLimitMs: EARLY_LIMIT_MS,
-};
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
 export function createBybitAdapter(
   options: AdapterOptions,
   createTransport: CreateTransport = createHttpTransport,
 ): ExchangeAdapter {
-  const settings = parseAdapterOptions(options, DEFAULTS);
+  const settings = parseAdapterOptions(options, BYBIT_PROFILE);
   const transport = createTransport(settings);
   const redact = createRedactor(Object.values(settings.credentials));
   const intake = createSampleIntake(settings);
@@ -52,7 +44,7 @@ export function createBybitAdapter(
     const outcome = await onLivingConnection(transport, sender =>
       signing.attempt(signed => callBybit(signed, sender, call)),
     );
-    return { context, answer: openEnvelope(BYBIT_ENVELOPE, context, outcome, intake, signing.answeredBy) };
+    return { context, answer: openEnvelope(BYBIT_PROFILE, context, outcome, intake, signing.answeredBy) };
   }
 
   async function askTime(): Promise<TimeAnswer> {
@@ -61,7 +53,7 @@ export function createBybitAdapter(
     const stampMs = stampFromNanoseconds(content.timeNano) ?? Number.NaN;
     const sample = sampleOf(reply, stampMs, 'time-endpoint', NANO_STAMP_RESOLUTION_MS);
     // Both stamps must be believable: they are one clock's, and a doubtful answer is not measured with.
-    const envelopeMs = stampOf(stamp);
+    const envelopeMs = stamp?.ms ?? Number.NaN;
     const isOneMoment =
       Math.abs(envelopeMs - stampMs) <= reply.receivedAtMs - reply.sentAtMs + SERVERS_APART_MS;
     const problem =
@@ -70,12 +62,12 @@ export function createBybitAdapter(
     return { context, reply, sample, problem };
   }
 
-  const { recvWindowMs, lateRecvWindowMs, earlyLimitMs } = settings;
+  const { recvWindowMs, lateRecvWindowMs } = settings;
 
   return {
     exchange: 'BYBIT',
     baseUrl: settings.baseUrl,
-    range: { recvWindowMs, earlyLimitMs },
+    range: rangeOf(settings),
 
     openConnection() {
       transport.open(settings.baseUrl);

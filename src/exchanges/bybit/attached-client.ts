@@ -21,6 +21,7 @@ import type { ExchangeError } from '../exchange-adapter.js';
 import { asObject } from '../json.js';
 import { RecentSignatures } from '../recent-signatures.js';
 import { retryAfterMs } from '../retry-after.js';
+import { BYBIT_PROFILE } from './profile.js';
 
 /** What is used of a `RestClientV5`, of whichever version and copy of the SDK. */
 export interface BybitRestClient {
@@ -51,12 +52,6 @@ type Headers = Readonly<Record<string, string | undefined>>;
 /** On an answer that refuses the timestamp, on its way from the adapter to the call. */
 const REFUSED = Symbol('connector-state: refused for the timestamp');
 type Marked = Record<string | symbol, unknown>;
-
-/**
- * Of these the exchange has looked at nothing but the timestamp. -1 ("request expired") is known from users only: what
- * it means for an order is not documented, so that only what changes nothing is sent again for it.
- */
-const REFUSED_UNEXECUTED = 10002;
 
 /**
  * @param Client a `RestClientV5`, or a subclass
@@ -176,22 +171,19 @@ class Calls {
     times: { sentAtMs: number; receivedAtMs: number; wallRoundTripMs: number },
   ): void {
     const body = asObject(data) as Marked | undefined;
-    const { retCode, retMsg } = body ?? {};
     const method = (config.method ?? 'get').toUpperCase();
-    const code = Number.isInteger(retCode) ? (retCode as number) : undefined;
     const refusal = this.#clock.answered({
       endpoint: `${method} ${pathOf(config.url ?? '')}`,
       status,
       headers,
-      code,
-      message: typeof retMsg === 'string' ? retMsg : typeof data === 'string' ? data.slice(0, 1000) : '',
-      stamp: body?.time,
+      body: data,
+      ...(typeof data === 'string' && { message: data.slice(0, 1000) }),
       ...times,
       signed: this.#signedBy(config.headers as Headers | undefined),
     });
     if (!refusal || !body) return;
     if (refusal.retryAfterMs !== undefined) body.retryAfterMs = refusal.retryAfterMs;
-    const isUnexecuted = code === REFUSED_UNEXECUTED || method === 'GET';
+    const isUnexecuted = BYBIT_PROFILE.unexecuted.includes(refusal.exchangeCode) || method === 'GET';
     if (refusal.reason === 'timestamp' && refusal.request && isUnexecuted) body[REFUSED] = refusal;
   }
 
@@ -224,7 +216,9 @@ function unsettled(outcome: Settled): unknown {
 function waitOf({ body, headers }: Marked): number | undefined {
   const told = (asObject(body) as Marked | undefined)?.retryAfterMs;
   if (typeof told === 'number') return told;
-  return asObject(headers) ? retryAfterMs(headers as Headers, '', undefined) : undefined;
+  return asObject(headers)
+    ? retryAfterMs(BYBIT_PROFILE, 'rate-limit', headers as Headers, '', undefined)
+    : undefined;
 }
 
 /** As the SDK hands the body on: as the result, as the error (`throwExceptions`), or in an error of its own or axios's. */

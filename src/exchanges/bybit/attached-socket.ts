@@ -15,6 +15,7 @@
  */
 import type { ClientClock } from '../client-clock.js';
 import { asObject } from '../json.js';
+import { BYBIT_PROFILE } from './profile.js';
 
 /** What is used of a `WebsocketClient`, of whichever version and copy of the SDK. */
 export interface BybitSocket {
@@ -30,9 +31,6 @@ export interface BybitSocketApi {
 
 // biome-ignore lint/suspicious/noExplicitAny: a mixin's base must be declared so.
 export type BybitSocketClass = new (...args: any[]) => BybitSocket | BybitSocketApi;
-
-/** Of these the exchange has looked at nothing but the timestamp. */
-const REFUSED_UNEXECUTED = 10002;
 
 interface Fitted extends BybitSocket {
   emit?(event: string, content: unknown): unknown;
@@ -55,6 +53,9 @@ export function attachedBybitSocket<C extends BybitSocketClass>(Client: C, clock
   return Attached as unknown as C;
 }
 
+const isUnexecuted = (refusal: unknown): boolean =>
+  BYBIT_PROFILE.unexecuted.includes(String(asObject(refusal)?.retCode));
+
 function putOn(socket: Fitted, clock: ClientClock): void {
   const request = socket.sendWSAPIRequest.bind(socket);
   const login = socket.getWsAuthRequestEvent?.bind(socket);
@@ -66,7 +67,7 @@ function putOn(socket: Fitted, clock: ClientClock): void {
       try {
         return await request(...args);
       } catch (refusal) {
-        if (asObject(refusal)?.retCode !== REFUSED_UNEXECUTED || !(await clock.measure())) throw refusal;
+        if (!isUnexecuted(refusal) || !(await clock.measure())) throw refusal;
         return request(...args);
       }
     },

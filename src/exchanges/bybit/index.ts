@@ -6,6 +6,5 @@ export {
   type BybitSocketApi,
   type BybitSocketClass,
 } from './attached-socket.js';
-export { BYBIT_CCXT } from './ccxt-profile.js';
-export { classifyBybit } from './error-classes.js';
+export { BYBIT_PROFILE } from './profile.js';
 export { rehearseBybit } from './rehearsal.js';

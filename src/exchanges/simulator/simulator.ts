@@ -1,32 +1,48 @@
 /**
- * Two exchanges that are not there: Bybit V5 and BingX swap V2 on loopback ports, as strict as the real ones
- * about signatures and time, with latency, wrong clocks, outages and faults on demand. Nothing it is told or
- * sent leaves the machine, and it keeps no credential but the accounts it was given.
+ * Exchanges that are not there: Bybit V5 and BingX swap V2, and on demand Binance, OKX, Bitget and KuCoin, on loopback
+ * ports, as strict as the real ones about signatures and time, with latency, wrong clocks, outages and faults on demand.
+ * Nothing it is told or sent leaves the machine, and it keeps no credential but the accounts it was given.
  */
 import { InvalidInputError } from '../../base/errors.js';
-import { EXCHANGES, type Exchange } from '../../events/connector.js';
+import { EXCHANGES, type Exchange, type ShippedExchange } from '../../events/connector.js';
 import { type Accounts, demoAccounts } from './accounts.js';
+import { binanceDialect } from './binance-dialect.js';
 import { bingxDialect } from './bingx-dialect.js';
+import { bitgetDialect } from './bitget-dialect.js';
 import { bybitDialect } from './bybit-dialect.js';
 import { startControlDoor } from './control-door.js';
 import type { Dialect, ExecutedOrder } from './dialect.js';
 import { type Fault, parseFault } from './faults.js';
 import { applyPatch, DEFAULT_KNOBS, type ExchangeKnobs, type KnobPatch, parseKnobPatch } from './knobs.js';
+import { kucoinDialect } from './kucoin-dialect.js';
+import { okxDialect } from './okx-dialect.js';
 import { hashOf, seededRandom } from './random.js';
 import type { Counters, RequestRecord } from './request-log.js';
 import { type SimulatedExchange, startSimulatedExchange } from './simulated-exchange.js';
 
-export interface SimulatorOptions {
+const DIALECTS: Readonly<Record<ShippedExchange, Dialect>> = {
+  BYBIT: bybitDialect,
+  BINGX: bingxDialect,
+  BINANCE: binanceDialect,
+  OKX: okxDialect,
+  BITGET: bitgetDialect,
+  KUCOIN: kucoinDialect,
+};
+
+/** One exchange's, by its name in lower case. */
+type ByName<Value> = { readonly [Name in Lowercase<ShippedExchange>]?: Value | undefined };
+
+export interface SimulatorOptions extends ByName<KnobPatch> {
+  /** Which exchanges are there, besides Bybit and BingX. Default: none. */
+  readonly exchanges?: readonly ShippedExchange[] | undefined;
   /** Loopback ports; 0, the default, for any free one. */
-  readonly ports?:
-    | { readonly bybit?: number; readonly bingx?: number; readonly control?: number }
-    | undefined;
-  /** Knobs of both exchanges; see {@link DEFAULT_KNOBS}. */
+  readonly ports?: (ByName<number> & { readonly control?: number }) | undefined;
+  /** Knobs of all exchanges; see {@link DEFAULT_KNOBS}. Those of one are given under its name. */
   readonly knobs?: KnobPatch | undefined;
-  /** Knobs of one, over those of both. */
-  readonly bybit?: KnobPatch | undefined;
-  readonly bingx?: KnobPatch | undefined;
-  /** API key → secret, on both exchanges. Default: the demo accounts. */
+  /**
+   * API key → secret, on all exchanges. The passphrase of those that want one is {@link PASSPHRASE}. Default: the demo
+   * accounts.
+   */
   readonly accounts?: Readonly<Record<string, string>> | undefined;
   /** Of jitter and of funding rates. Default 1. */
   readonly seed?: number | undefined;
@@ -45,13 +61,15 @@ export interface SimulatedExchangeState {
 export interface SimulatorState {
   readonly controlUrl: string;
   readonly seed: number;
-  readonly exchanges: Readonly<Record<Exchange, SimulatedExchangeState>>;
+  readonly exchanges: Readonly<Record<string, SimulatedExchangeState>>;
 }
 
-/** Where a method takes an exchange and is given none, both are meant. */
+/** Where a method takes an exchange and is given none, all are meant. */
 export interface ExchangeSimulator {
   readonly bybitUrl: string;
   readonly bingxUrl: string;
+  /** @throws InvalidInputError for an exchange that is not there; so do the other methods that take one */
+  urlOf(exchange: Exchange): string;
   /** See control-door.ts. */
   readonly controlUrl: string;
   /** Turns knobs; resolves when an outage has begun or ended. @throws InvalidInputError */
@@ -63,7 +81,7 @@ export interface ExchangeSimulator {
   clearFaults(exchange?: Exchange): void;
   /** The exchange's clock, epoch milliseconds with a fraction. */
   serverTimeMs(exchange: Exchange): number;
-  /** The last 10 000 requests of each exchange, oldest first, Bybit's before BingX's. */
+  /** The last 10 000 requests of each exchange, oldest first, one exchange after the other. */
   requests(exchange?: Exchange): readonly RequestRecord[];
   counters(exchange: Exchange): Counters;
   /** The orders it executed, whether their senders ever learned of it or not. */
@@ -82,7 +100,11 @@ export async function startExchangeSimulator(options: SimulatorOptions = {}): Pr
   const { ports = {}, seed = DEFAULT_SEED, now = monotonicNow } = options;
   const accounts: Accounts = options.accounts ? new Map(Object.entries(options.accounts)) : demoAccounts();
   const shared = applyPatch(DEFAULT_KNOBS, parseKnobPatch(options.knobs ?? {}));
-  const start = async (exchange: Exchange, dialect: Dialect, port = 0, patch: KnobPatch = {}) => {
+  const start = async (exchange: ShippedExchange) => {
+    const name = exchange.toLowerCase() as Lowercase<ShippedExchange>;
+    const { [name]: patch = {} } = options;
+    const { [name]: port = 0 } = ports;
+    const dialect = DIALECTS[exchange];
     const knobs = applyPatch(shared, parseKnobPatch(patch));
     // A random of its own: what one exchange is asked does not change what the other answers.
     const random = seededRandom(hashOf(`${exchange}/${seed}`));
@@ -100,10 +122,11 @@ export async function startExchangeSimulator(options: SimulatorOptions = {}): Pr
     await Promise.all(running.map(started => started.close()));
   };
   try {
-    const exchanges: Record<Exchange, SimulatedExchange> = {
-      BYBIT: keep(await start('BYBIT', bybitDialect, ports.bybit, options.bybit)),
-      BINGX: keep(await start('BINGX', bingxDialect, ports.bingx, options.bingx)),
-    };
+    const wanted = new Set<Exchange>(['BYBIT', 'BINGX', ...(options.exchanges ?? [])]);
+    const exchanges = new Map<Exchange, SimulatedExchange>();
+    for (const exchange of EXCHANGES) {
+      if (wanted.has(exchange)) exchanges.set(exchange, keep(await start(exchange)));
+    }
     const simulator = steer(exchanges, seed, () => door.url, close);
     const door = keep(await startControlDoor(ports.control ?? 0, simulator));
     return Object.assign(simulator, { controlUrl: door.url });
@@ -114,13 +137,19 @@ export async function startExchangeSimulator(options: SimulatorOptions = {}): Pr
 }
 
 function steer(
-  exchanges: Readonly<Record<Exchange, SimulatedExchange>>,
+  exchanges: ReadonlyMap<Exchange, SimulatedExchange>,
   seed: number,
   controlUrl: () => string,
   close: () => Promise<void>,
 ): Omit<ExchangeSimulator, 'controlUrl'> {
-  const meant = (exchange?: Exchange) =>
-    exchange === undefined ? EXCHANGES.map(name => exchanges[name]) : [exchanges[exchange]];
+  const one = (exchange: Exchange): SimulatedExchange => {
+    const found = exchanges.get(exchange);
+    if (found) return found;
+    throw new InvalidInputError(
+      `the simulator was not started with ${exchange}: it has ${[...exchanges.keys()].join(', ')}; name others in its option exchanges`,
+    );
+  };
+  const meant = (exchange?: Exchange) => (exchange === undefined ? [...exchanges.values()] : [one(exchange)]);
   const stateOf = (exchange: SimulatedExchange): SimulatedExchangeState => ({
     url: exchange.url,
     serverTimeMs: exchange.serverTimeMs(),
@@ -129,8 +158,9 @@ function steer(
     counters: exchange.log.counters(),
   });
   return {
-    bybitUrl: exchanges.BYBIT.url,
-    bingxUrl: exchanges.BINGX.url,
+    bybitUrl: one('BYBIT').url,
+    bingxUrl: one('BINGX').url,
+    urlOf: exchange => one(exchange).url,
     async set(patch, exchange) {
       const parsed = parseKnobPatch(patch);
       await Promise.all(meant(exchange).map(each => each.set(parsed)));
@@ -142,19 +172,19 @@ function steer(
       for (const each of meant(exchange)) each.step(ms);
     },
     fault(fault, exchange) {
-      exchanges[exchange].fault(parseFault(fault));
+      one(exchange).fault(parseFault(fault));
     },
     clearFaults(exchange) {
       for (const each of meant(exchange)) each.clearFaults();
     },
-    serverTimeMs: exchange => exchanges[exchange].serverTimeMs(),
+    serverTimeMs: exchange => one(exchange).serverTimeMs(),
     requests: exchange => meant(exchange).flatMap(each => each.log.records()),
-    counters: exchange => exchanges[exchange].log.counters(),
-    executed: exchange => exchanges[exchange].executed(),
+    counters: exchange => one(exchange).log.counters(),
+    executed: exchange => one(exchange).executed(),
     state: () => ({
       controlUrl: controlUrl(),
       seed,
-      exchanges: { BYBIT: stateOf(exchanges.BYBIT), BINGX: stateOf(exchanges.BINGX) },
+      exchanges: Object.fromEntries([...exchanges].map(([name, each]) => [name, stateOf(each)])),
     }),
     close,
   };

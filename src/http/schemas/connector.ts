@@ -1,6 +1,12 @@
 /** A connector in a request: the same bounds as src/events/connector.ts, as schemas. */
 import { z } from 'zod';
-import { ENVIRONMENTS, EXCHANGES, MAX_ID_LENGTH, parseId, SCOPE_PATTERN } from '../../events/connector.js';
+import {
+  ENVIRONMENTS,
+  EXCHANGE_PATTERN,
+  MAX_ID_LENGTH,
+  parseId,
+  SCOPE_PATTERN,
+} from '../../events/connector.js';
 
 const id = (name: string, description: string) =>
   z
@@ -24,7 +30,12 @@ export const credentialId = id(
   'credentialId',
   "The user's credential on the exchange. Never a key or a secret.",
 );
-export const exchange = z.enum(EXCHANGES);
+export const exchange = z
+  .string()
+  .regex(EXCHANGE_PATTERN)
+  .describe(
+    'The name of an exchange, such as BYBIT: shipped, or registered by whoever makes connectors of it.',
+  );
 export const environment = z.enum(ENVIRONMENTS);
 export const scope = z
   .string()
