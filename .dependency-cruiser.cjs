@@ -141,6 +141,8 @@ module.exports = {
         PROJECTIONS,
         READ_MODEL,
         EVENT_STORE,
+        FEED,
+        TELEMETRY,
         EXCHANGES,
         POSTGRES,
         EVENTS,

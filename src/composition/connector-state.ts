@@ -81,9 +81,10 @@ export interface ConnectorState {
   feed(): Promise<EventFeed>;
   /**
    * Counts in this registry from now on, as the option `metrics` does.
+   * @param pool what its connections are called there; default `lookups`
    * @throws ConnectorStateError `PACKAGE_MISSING` without the package `prom-client`
    */
-  expose(registry: Registry): Promise<void>;
+  expose(registry: Registry, pool?: string): Promise<void>;
   /** The projector over that store. @throws ConnectorStateError */
   projector(): Promise<Projector>;
   /**
@@ -264,10 +265,11 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     },
   });
 
-  const expose = async (registry: Registry) => {
+  const expose = async (registry: Registry, name?: string) => {
     const { exposeMetrics } = await import('./expose-metrics.js');
     const end = await exposeMetrics(registry, telemetry, {
       pool,
+      name,
       recorder: () => recorder.stats(),
       breaker,
       projector: isOff ? undefined : projector.get,

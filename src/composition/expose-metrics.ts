@@ -13,6 +13,8 @@ export type { Registry };
 
 export interface ExposedParts {
   readonly pool: Pool;
+  /** What it is called; default `lookups`. */
+  readonly name?: string | undefined;
   readonly recorder: () => RecorderFigures;
   readonly breaker: () => 'closed' | 'open' | 'half-open';
   /** `undefined`: without a database. */
@@ -29,12 +31,12 @@ export async function exposeMetrics(
   telemetry: Telemetry,
   parts: ExposedParts,
 ): Promise<() => void> {
-  const { pool, recorder, breaker, projector } = parts;
+  const { pool, name = LOOKUPS, recorder, breaker, projector } = parts;
   let feed: EventFeed | undefined;
   const source: Source = {
-    pools: { lookups: pool },
+    pools: { [name]: pool },
     recorder,
-    breaker,
+    ...(name === LOOKUPS && { breaker }),
     followers() {
       void parts.feed()?.then(
         opened => {
@@ -49,6 +51,7 @@ export async function exposeMetrics(
   return addToRegistry(registry, source, telemetry);
 }
 
+const LOOKUPS = 'lookups';
 const NO_OUTBOX: DatabaseFigures['outbox'] = { waiting: 0, waitingSeconds: 0, dead: 0 };
 
 async function askDatabase(

@@ -19,6 +19,7 @@ import {
 } from './access/access.js';
 import { LOCAL } from './access/authentication.js';
 import { describeApi } from './api-description.js';
+import { exposeMetrics } from './observe/metrics.js';
 import type { HttpParts } from './parts.js';
 import { answerProblems, HttpProblem, sendProblem, toHttpProblem } from './problem.js';
 import { routes } from './routes/index.js';
@@ -130,6 +131,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     }
     throw new Error(`${method} ${url} does not say who may use it: give it config: allow(…)`);
   });
+  // Before the routes, so that their requests are counted.
+  await exposeMetrics(app);
   for (const route of routes) await app.register(route);
   return app;
 }

@@ -3,6 +3,8 @@ import type { FastifyPluginAsync } from 'fastify';
 import { analyticsRoutes } from './analytics.js';
 import { clockRoutes } from './clock.js';
 import { connectorRoutes } from './connectors.js';
+import { feedRoutes } from './feed.js';
+import { healthRoutes } from './health.js';
 import { historyRoutes } from './history.js';
 import { operationRoutes } from './operations.js';
 import { recordingRoutes } from './recording.js';
@@ -16,4 +18,6 @@ export const routes: readonly FastifyPluginAsync[] = [
   connectorRoutes,
   analyticsRoutes,
   operationRoutes,
+  feedRoutes,
+  healthRoutes,
 ];

@@ -1,0 +1,71 @@
+/**
+ * The feed as Server-Sent Events: text that is made once for all who follow.
+ *
+ * A page that 200 followers are sent whole is one buffer for all of them; for those who filter, each event is kept as text.
+ * Both are kept by the page's and the event's identity, so they go when the window lets the page go.
+ *
+ *   id: <token>          facts: the default event, `data` is the fact as JSON
+ *   event: reset …       caught-up, reset, cut-off: `data` says why
+ *   id: <token>\n\n      a heartbeat: no data, so that nothing is dispatched, and the place moves on
+ */
+import type { StoredEvent } from '../../events/event.js';
+import type { FilteredBatch } from '../../feed/event-feed.js';
+import { tokenAt } from '../../feed/follow.js';
+
+type Page = Extract<FilteredBatch, { type: 'events' }>['page'];
+
+/** What of a fact is whose to see: a tenant is not told which machine or login of the operator's recorded it. */
+export type Audience = 'operator' | 'tenant';
+
+const pages = { operator: new WeakMap<Page, Buffer>(), tenant: new WeakMap<Page, Buffer>() };
+const facts = { operator: new WeakMap<StoredEvent, string>(), tenant: new WeakMap<StoredEvent, string>() };
+
+/** @returns `undefined` where nothing of it is wanted */
+export function frameOf(batch: FilteredBatch, audience: Audience): Buffer | string | undefined {
+  if (batch.type !== 'events') return controlFrame(batch);
+  const { page, wants, log } = batch;
+  if (!wants) {
+    const known = pages[audience].get(page);
+    if (known) return known;
+    const made = Buffer.from(page.map((event, i) => factFrame(event, page, i, log, audience)).join(''));
+    pages[audience].set(page, made);
+    return made;
+  }
+  let text = '';
+  for (let i = 0; i < page.length; i++) {
+    const event = page[i] as StoredEvent;
+    if (wants(event)) text += factFrame(event, page, i, log, audience);
+  }
+  return text === '' ? undefined : text;
+}
+
+/** `retry` for who reconnects by himself, and a comment that makes proxies pass the head on. */
+export const OPENING = 'retry: 2000\n\n';
+
+export const heartbeat = (token: string): string => `: heartbeat\nid: ${token}\n\n`;
+
+function controlFrame(batch: Exclude<FilteredBatch, { type: 'events' }>): string {
+  const { type, token } = batch;
+  const data = 'reason' in batch ? { reason: batch.reason } : {};
+  return `id: ${token}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+function factFrame(
+  event: StoredEvent,
+  page: Page,
+  index: number,
+  log: string | undefined,
+  audience: Audience,
+): string {
+  const known = facts[audience].get(event);
+  if (known !== undefined) return known;
+  const text = `id: ${tokenAt(page, index, log)}\ndata: ${JSON.stringify(shownTo(audience, event))}\n\n`;
+  facts[audience].set(event, text);
+  return text;
+}
+
+function shownTo(audience: Audience, { login: _login, ...event }: StoredEvent): object {
+  if (audience === 'operator') return event;
+  const { host: _host, position: _position, ...own } = event;
+  return own;
+}
