@@ -54,8 +54,7 @@ describe('health', () => {
     const world = await givenWorld();
     const proxy = await world.proxy();
     const { ask } = await givenServer({
-      ...world,
-      process: options => world.process({ databaseUrl: proxy.url, ...options }),
+      world: { ...world, process: options => world.process({ databaseUrl: proxy.url, ...options }) },
     });
     expect((await ask('/health/ready')).status).toBe(200);
     await proxy.refuse();

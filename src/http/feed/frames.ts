@@ -11,6 +11,7 @@
 import type { StoredEvent } from '../../events/event.js';
 import type { FilteredBatch } from '../../feed/event-feed.js';
 import { tokenAt } from '../../feed/follow.js';
+import { toEventAnswer } from '../schemas/events.js';
 
 type Page = Extract<FilteredBatch, { type: 'events' }>['page'];
 
@@ -64,8 +65,9 @@ function factFrame(
   return text;
 }
 
-function shownTo(audience: Audience, { login: _login, ...event }: StoredEvent): object {
-  if (audience === 'operator') return event;
-  const { host: _host, position: _position, ...own } = event;
+function shownTo(audience: Audience, event: StoredEvent): object {
+  const answer = toEventAnswer(event);
+  if (audience === 'operator') return answer;
+  const { host: _host, login: _login, position: _position, ...own } = answer;
   return own;
 }
