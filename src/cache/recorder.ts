@@ -27,6 +27,7 @@ import type { Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { Fact, NewEvent, Position } from '../events/event.js';
 import { connectorKeyOf } from './known-connector.js';
+import { OwedProjection, type Project } from './owed-projection.js';
 import { type PendingFact, PendingFacts, type RecordedFact, type RecordOptions } from './pending-facts.js';
 
 export interface RecorderOptions {
@@ -34,8 +35,8 @@ export interface RecorderOptions {
   readonly store: () => Promise<Pick<EventStore, 'append'>>;
   /** Makes event ids (UUIDv7); loaded with the store. */
   readonly newId: () => Promise<() => string>;
-  /** Awaited by `flush()` after events were stored, e.g. to project them: those last stored. Its failure is logged. */
-  readonly afterAppend?: (position: Position, stored: readonly NewEvent[]) => Promise<void>;
+  /** Awaited by `flush()` after events were stored; left out where somebody else projects. */
+  readonly project?: Project;
   readonly maxPending: number;
   readonly flushIntervalMs: number;
   readonly host: string;
@@ -57,7 +58,10 @@ export interface RecorderStats {
 }
 
 export interface FlushResult {
-  /** True when everything that was pending at the call has been stored, and nothing was lost before. */
+  /**
+   * True when everything that was pending at the call has been stored, nothing was lost before, and, where this process
+   * projects (`PROJECTION=inline`), all that it ever stored is in the read tables.
+   */
   readonly ok: boolean;
   /** What is pending now: what could not be stored, and what was recorded meanwhile. */
   readonly pending: number;
@@ -73,6 +77,11 @@ export interface FlushResult {
    * out when there are none.
    */
   readonly waiting?: number;
+  /**
+   * Why events that this process stored, now or before, are not in the read tables yet although it projects; they are
+   * safe, and the next flush tries again. Left out when all are.
+   */
+  readonly unprojected?: string;
 }
 
 type Drained = Omit<FlushResult, 'lost'>;
@@ -87,7 +96,7 @@ export class Recorder {
   #failures = 0;
   #closed = false;
   #hasLost = false;
-  #lastStored: readonly NewEvent[] = [];
+  readonly #owed: OwedProjection;
   /** Lost facts that a `flush()` has told its caller of. */
   #lostTold = 0;
   #counters = { recorded: 0, appended: 0, rejected: 0, flushFailures: 0 };
@@ -95,6 +104,7 @@ export class Recorder {
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#pending = new PendingFacts(options.maxPending);
+    this.#owed = new OwedProjection(options.project, options.log);
   }
 
   record(fact: Fact, options: RecordOptions = {}): RecordedFact {
@@ -192,8 +202,14 @@ export class Recorder {
       this.#options.log.warn(problem, 'facts could not be stored and stay pending; they will be retried');
       return { ok: false, pending: this.#pending.size, position, ...(waiting > 0 && { waiting }) };
     }
-    if (position) await this.#runAfterAppend(position);
-    return { ok: true, pending: this.#pending.size, position, ...(waiting > 0 && { waiting }) };
+    const unprojected = await this.#owed.pay();
+    return {
+      ok: unprojected === undefined,
+      pending: this.#pending.size,
+      position,
+      ...(waiting > 0 && { waiting }),
+      ...(unprojected !== undefined && { unprojected }),
+    };
   }
 
   async #append(): Promise<AppendResult | undefined> {
@@ -219,7 +235,7 @@ export class Recorder {
         },
         () => store.append(events),
       );
-      this.#lastStored = events;
+      if (result.position !== undefined) this.#owed.owe(result.position, events);
       this.#counters.appended += batch.length;
       this.#pending.settle(batch);
       return result;
@@ -243,25 +259,6 @@ export class Recorder {
     this.#counters.rejected += batch.length;
     this.#pending.settle(batch);
     this.#options.log.error({ error: message }, 'a fact that no event store would take was dropped');
-  }
-
-  async #runAfterAppend(position: Position): Promise<void> {
-    try {
-      await this.#options.afterAppend?.(position, this.#lastStored);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      // What must be decided or upgraded first does not pass by itself, and nobody else may be looking.
-      if (isConnectorStateError(error, 'PROJECTION_FAILED')) {
-        this.#options.log.error({ error: message }, 'facts are stored, and are not projected');
-      } else {
-        this.#options.log.warn(
-          { error: message },
-          'stored facts could not be projected now; the next flush tries again',
-        );
-      }
-    } finally {
-      this.#lastStored = [];
-    }
   }
 
   #toEvent({ fact, stream, id, occurredAt, correlationId, causedBy }: PendingFact): NewEvent {

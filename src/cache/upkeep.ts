@@ -8,7 +8,7 @@
  * not stored by then.
  */
 import type { Pool } from 'pg';
-import { InvalidInputError } from '../base/errors.js';
+import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
 import type { HostClock } from '../clock/host-clock.js';
 import { linkToSelf } from '../clock/reference.js';
@@ -199,8 +199,14 @@ export async function explainState(
 }
 
 async function flushOrThrow(recorder: Recorder): Promise<void> {
-  const { ok, lost } = await recorder.flush(FLUSH_MS);
+  const { ok, lost, unprojected } = await recorder.flush(FLUSH_MS);
   if (ok) return;
+  if (unprojected !== undefined && lost === 0) {
+    throw new ConnectorStateError(
+      'PROJECTION_FAILED',
+      `the fact is stored, and the read tables do not show it yet: ${unprojected}`,
+    );
+  }
   const why = lost > 0 ? 'refused it, see the log' : 'did not take the fact; it stays pending';
   throw toDatabaseError(new Error(`the event store ${why}`));
 }

@@ -111,6 +111,10 @@ const START_DEADLINE_MS = 1_000;
 /** How long whoever needs the tables waits for somebody else who has them locked. */
 const LOCK_WAIT_MS = 5_000;
 const PROJECT_TIMEOUT_MS = 2_000;
+/** Half a minute's work after an upgrade, on a small machine. */
+const MAX_EVENTS_OF_A_FUNCTION = 500_000;
+const notCaughtUp = (holders: string | undefined) =>
+  `another session projects or has the read tables locked${holders ? ` (${holders})` : ''}, and nothing moved for ${PROJECT_TIMEOUT_MS} ms`;
 const DISCONNECT_DEADLINE_MS = 2_000;
 /** The same, once it is known that nobody answers. */
 const SILENT_DEADLINE_MS = 300;
@@ -151,8 +155,17 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     // What was rehearsed failed for want of them.
     await check();
   });
+  const closing = new AbortController();
   const project = async (until: Position, expecting: readonly NewEvent[] = []) => {
-    await (await projector.get()).catchUp({ until, expecting, timeoutMs: PROJECT_TIMEOUT_MS });
+    const { catchUp, holders } = await projector.get();
+    const { caughtUp } = await catchUp({
+      until,
+      expecting,
+      timeoutMs: PROJECT_TIMEOUT_MS,
+      makesCurrent: { maxEvents: MAX_EVENTS_OF_A_FUNCTION },
+      signal: closing.signal,
+    });
+    if (!caughtUp) throw new Error(notCaughtUp(await holders()));
   };
   const remote =
     isOff || eventsUrl === databaseUrl
@@ -190,6 +203,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
 
   let isSilent = false;
   const disconnect = async () => {
+    closing.abort(new ConnectorStateError('CLOSED', 'the cache is being closed'));
     await feed.started()?.then(
       opened => opened.close(),
       () => undefined,
@@ -217,7 +231,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const recorder = new Recorder({
     store: store.get,
     newId: async () => (await import('../events/ids.js')).newEventId,
-    ...(settings.projection === 'inline' && { afterAppend: project }),
+    ...(settings.projection === 'inline' && { project }),
     maxPending: settings.maxPendingEvents,
     flushIntervalMs: settings.flushIntervalMs,
     host: clock.id,

@@ -14,17 +14,12 @@ import {
 } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { type Role, TRY_LOCK_FOR_TRANSACTION } from './lock.js';
+import { isLockTaken } from './lock-wait.js';
 import { extendMark, type LogMark } from './log-mark.js';
 import { applyNarrowing, type Outcome } from './narrow.js';
-import { QueryFailure, type Session } from './session.js';
-import { Abandoned, GUEST_STATEMENT_TIMEOUT_MS, inItsTurn, inTransaction } from './transaction.js';
+import type { Session } from './session.js';
+import { Abandoned, GUEST_TIMEOUTS, inItsTurn, inTransaction } from './transaction.js';
 import { type Batch, between, preparePage, type Refusals, type Written } from './write-page.js';
-
-const LOCK_NOT_AVAILABLE = '55P03';
-
-/** Somebody has the checkpoints: a rebuild that switches. */
-export const isLockTaken = (error: unknown): boolean =>
-  error instanceof QueryFailure && error.sqlState === LOCK_NOT_AVAILABLE;
 
 /** @throws QueryFailure, ConnectorStateError `PROJECTION_FAILED` */
 export function applyLive(
@@ -79,7 +74,7 @@ async function applyBatch(
       for (const move of written.moves) next.set(move.projection, move.position);
       return { status: 'applied', positions: next } satisfies Outcome;
     },
-    role === 'guest' ? { statementTimeoutMs: GUEST_STATEMENT_TIMEOUT_MS } : {},
+    role === 'guest' ? GUEST_TIMEOUTS : {},
   ).catch((error: unknown): Outcome => {
     if (isLockTaken(error)) return { status: 'busy' };
     throw error;

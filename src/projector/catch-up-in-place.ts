@@ -16,7 +16,7 @@
  */
 import type { EventStore, LogTable } from '../event-store/event-store.js';
 import type { NewEvent, Position, StoredEvent } from '../events/event.js';
-import { count, isLockTaken, marksAfter } from './apply-live.js';
+import { count, marksAfter } from './apply-live.js';
 import {
   type Checkpoints,
   checkOrigin,
@@ -28,16 +28,11 @@ import {
 import type { ProjectorContext } from './context.js';
 import { isCheckedByItsPage, isTailOf } from './continuity.js';
 import { HOLDS_LOCK, TRY_LOCK_FOR_TRANSACTION } from './lock.js';
+import { isLockTaken } from './lock-wait.js';
 import { LONGEST_TAIL } from './log-mark.js';
 import { lowest } from './lowest.js';
 import type { Session } from './session.js';
-import {
-  Abandoned,
-  GUEST_STATEMENT_TIMEOUT_MS,
-  inItsTurn,
-  inTransaction,
-  type Transaction,
-} from './transaction.js';
+import { Abandoned, GUEST_TIMEOUTS, inItsTurn, inTransaction, type Transaction } from './transaction.js';
 import { type Batch, guessRows, preparePage, type Written } from './write-page.js';
 
 /** What a function flushes at once, and a little of what others did meanwhile. */
@@ -111,14 +106,13 @@ export async function catchUpInPlace(
     return { status: 'applied', positions: next, events, isFull };
   }
 
-  const options = { statementTimeoutMs: GUEST_STATEMENT_TIMEOUT_MS };
   const plan = {
     attributes: { 'connector_state.role': 'guest' },
     // What it will find is not known yet; what was just recorded is most of it.
     correlationIds: expecting.map(({ correlationId }) => correlationId),
   };
   const outcome = await context.telemetry.span('project', plan, async span => {
-    const result = await inTransaction(session, work, options).catch((error: unknown): InPlace => {
+    const result = await inTransaction(session, work, GUEST_TIMEOUTS).catch((error: unknown): InPlace => {
       if (isLockTaken(error)) return { status: 'busy' };
       throw error;
     });

@@ -28,6 +28,7 @@ import { isCheckedByItsPage, requireSameLog } from './continuity.js';
 import { requireNothingForgotten } from './forgotten/behind.js';
 import type { LogMark } from './log-mark.js';
 import { lowest } from './lowest.js';
+import { OutdatedTables } from './outdated-tables.js';
 import { createPageReader } from './page-reader.js';
 import { type Session, withPooledSession } from './session.js';
 import { WriteRefused } from './write-page.js';
@@ -39,6 +40,11 @@ export interface CatchUpOptions {
   readonly expecting?: readonly NewEvent[];
   /** How long to wait while others hold the lock and nothing moves. Default 2000. */
   readonly timeoutMs?: number;
+  /**
+   * Tables of an older release, and those that are new in this one, are made first, beside the live ones; where the log
+   * has no more events than that. Left out: older ones are refused, and new ones filled by reading the log again.
+   */
+  readonly makesCurrent?: { readonly maxEvents?: number };
   readonly signal?: AbortSignal;
 }
 
@@ -51,7 +57,7 @@ export interface CatchUpResult {
   readonly caughtUp: boolean;
 }
 
-const DEFAULT_TIMEOUT_MS = 2_000;
+export const DEFAULT_TIMEOUT_MS = 2_000;
 const FIRST_WAIT_MS = 5;
 const LONGEST_WAIT_MS = 100;
 const TRIES_WHILE_CHANGING = 20;
@@ -65,7 +71,10 @@ interface Standing {
   readonly isChecked: boolean;
 }
 
-/** @throws ConnectorStateError `PROJECTION_FAILED` when the log is not the one of the checkpoints */
+/**
+ * @throws ConnectorStateError `PROJECTION_FAILED` when the log is not the one of the checkpoints
+ * @throws OutdatedTables
+ */
 export async function catchUp(
   context: ProjectorContext,
   options: CatchUpOptions = {},
@@ -124,7 +133,7 @@ async function inPlace(
 /** Reads ahead of the writing, and has the lock only while it writes. */
 async function byPages(
   context: ProjectorContext,
-  { until, signal }: CatchUpOptions,
+  { until, signal, makesCurrent }: CatchUpOptions,
   waiting: Waiting,
   sofar: SoFar = { events: 0 },
 ): Promise<CatchUpResult> {
@@ -136,7 +145,7 @@ async function byPages(
   let { events, standing } = sofar;
   for (;;) {
     signal?.throwIfAborted();
-    standing ??= await readStanding(context);
+    standing ??= await readStanding(context, makesCurrent !== undefined);
     const { positions, mark } = standing;
     const after = lowest(store.compare, positions);
     if (store.compare(after, goal) >= 0) {
@@ -193,10 +202,11 @@ function waitForOthers(
   };
 }
 
-async function readStanding(context: ProjectorContext): Promise<Standing> {
+async function readStanding(context: ProjectorContext, refusesNew: boolean): Promise<Standing> {
   const { store, projections } = context;
   const checkpoints = await inSession(context, session => ensureCheckpoints(session, projections));
   checkOrigin(projections, checkpoints, store.name);
+  if (refusesNew) requireNoneIsNew(checkpoints);
   if (!context.checks.hasCheckedForgotten) {
     await requireNothingForgotten(store, checkpoints);
     context.checks.hasCheckedForgotten = true;
@@ -208,6 +218,12 @@ async function readStanding(context: ProjectorContext): Promise<Standing> {
   const after = lowest(store.compare, positions);
   const furthestBehind = [...checked.values()].find(({ position }) => position === after);
   return { positions, mark: furthestBehind?.mark, isChecked: !ridesAlong };
+}
+
+function requireNoneIsNew(checkpoints: Checkpoints): void {
+  const isNew = [...checkpoints].filter(([, { position }]) => position === undefined);
+  if (isNew.length === 0 || isNew.length === checkpoints.size) return;
+  throw new OutdatedTables(`tables are new in this release: ${isNew.map(([name]) => name).join(', ')}`);
 }
 
 const isHead = (mark: Pick<LogMark, 'at'> | undefined, head: EventAt | undefined) =>

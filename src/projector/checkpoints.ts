@@ -11,6 +11,7 @@ import { ConnectorStateError } from '../base/errors.js';
 import type { Position } from '../events/event.js';
 import { HOLDS_LOCK, type Role } from './lock.js';
 import { decodeMark, encodeMark, type LogMark } from './log-mark.js';
+import { OutdatedTables } from './outdated-tables.js';
 import { atomically, type Cells, type Session } from './session.js';
 
 export interface Checkpoint {
@@ -175,11 +176,14 @@ export function checkOrigin(
   for (const { name, version } of projections) {
     const made = checkpoints.get(name)?.version;
     if (made === undefined || made === version) continue;
+    if (made < version) {
+      throw new OutdatedTables(
+        `table ${name} was made by version ${made} of its projection, this is version ${version}: run \`connector-state rebuild\``,
+      );
+    }
     throw new ConnectorStateError(
       'PROJECTION_FAILED',
-      made < version
-        ? `table ${name} was made by version ${made} of its projection, this is version ${version}: run \`connector-state rebuild\``
-        : `table ${name} was made by version ${made} of its projection, this is the older version ${version}: upgrade connector-state`,
+      `table ${name} was made by version ${made} of its projection, this is the older version ${version}: upgrade connector-state`,
     );
   }
 }

@@ -20,7 +20,7 @@ import { extendMark } from './log-mark.js';
 import { lowest } from './lowest.js';
 import { type Apply, applyNarrowing } from './narrow.js';
 import { createPageReader } from './page-reader.js';
-import { atomically, type Session } from './session.js';
+import { partly, type Session } from './session.js';
 import { createShadow } from './shadow.js';
 import { between, writePage } from './write-page.js';
 
@@ -37,11 +37,16 @@ export interface FoldOptions {
   readonly strict?: boolean;
   /** Tables that have no rows yet are folded too; otherwise they stay empty, as the live ones are. */
   readonly fillsNew?: boolean;
+  /** Each page behind a savepoint, so that an event that the database refuses can be found. */
+  readonly isCareful?: boolean;
 }
 
 export interface FoldBeside {
-  /** Folds on until every projection stands at its limit. */
-  upTo(limits: Positions, scope: 'transaction' | 'savepoint'): Promise<void>;
+  /**
+   * Folds on until every projection stands at its limit.
+   * @throws WriteRefused when the database refuses a value, unless the fold is careful
+   */
+  upTo(limits: Positions): Promise<void>;
   events(): number;
   readonly eventsOf: ReadonlyMap<string, number>;
   /** How far each has come. */
@@ -61,12 +66,16 @@ export class ForgottenMeanwhile extends ConnectorStateError {
   }
 }
 
-/** Folds into the shadow tables, at first as far as the live projector has come by now. */
+/**
+ * Folds into the shadow tables, at first as far as the live projector has come by now; all within one transaction. What
+ * the database refuses is next to never met, and a savepoint for each page costs every session that looks at
+ * the tables meanwhile. So who meets it begins anew, carefully.
+ */
 export async function foldBeside(
   context: ProjectorContext,
   session: Session,
   projections: readonly Projection[],
-  { fillsNew, signal, onProgress, strict = false }: FoldOptions,
+  { fillsNew, signal, onProgress, strict = false, isCareful = false }: FoldOptions,
 ): Promise<FoldBeside> {
   const { store } = context;
   const forgotten: Forgotten = await readForgotten(store);
@@ -99,7 +108,7 @@ export async function foldBeside(
       return { status: 'applied', positions: next };
     };
 
-  async function upTo(limits: Positions, scope: 'transaction' | 'savepoint'): Promise<void> {
+  async function upTo(limits: Positions): Promise<void> {
     const apply = applyUpTo(limits);
     for (;;) {
       signal?.throwIfAborted();
@@ -110,11 +119,9 @@ export async function foldBeside(
       const page = await readPage(lowest(store.compare, behind));
       // Hits may have been forgotten since; then the log ends before the checkpoint does.
       if (!page) return;
-      const outcome = await applyNarrowing(
-        (...given) => atomically(session, () => apply(...given), scope),
-        replay(page),
-        positions,
-      );
+      const outcome = isCareful
+        ? await applyNarrowing((...given) => partly(session, () => apply(...given)), replay(page), positions)
+        : await apply(replay(page), positions, new Map());
       if (outcome.status === 'applied') positions = outcome.positions;
       events = Math.max(...eventsOf.values());
       total = Math.max(total, events);
@@ -123,7 +130,7 @@ export async function foldBeside(
   }
 
   const checkpoints = await readCheckpoints(session, projections);
-  await upTo(await limitsOf(context, checkpoints, { fillsNew }), 'transaction');
+  await upTo(await limitsOf(context, checkpoints, { fillsNew }));
   return {
     upTo,
     events: () => events,

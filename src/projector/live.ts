@@ -15,15 +15,16 @@
 import { ConnectorStateError, isConnectorStateError } from '../base/errors.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
 import type { Position } from '../events/event.js';
+import { DatabaseError } from '../postgres/database-error.js';
 import { applyLive } from './apply-live.js';
 import { catchUp } from './catch-up.js';
 import { type Checkpoints, ensureCheckpoints, positionsOf } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { requireSameLog } from './continuity.js';
-import { type DedicatedSession, SharedSession, withDedicatedSession } from './dedicated-session.js';
-import { LOCK_FOR_SESSION } from './lock.js';
+import { LEADER_LOCK_TIMEOUT_MS, tablesInUse, type WaitOptions, waitToLead } from './lock-wait.js';
 import { lowest } from './lowest.js';
 import { makeCurrent } from './make-current.js';
+import { type OwnSession, SharedSession, withDedicatedSession } from './own-connection.js';
 import { readAhead } from './read-ahead.js';
 import { QueryFailure, type Session } from './session.js';
 
@@ -34,17 +35,24 @@ const LONGEST_BACKOFF_MS = 5_000;
 const isTransient = (error: unknown) =>
   error instanceof QueryFailure
     ? error.isTransient
-    : isConnectorStateError(error, 'EVENT_STORE_FAILED') &&
-      (error as { transient?: boolean }).transient !== false;
+    : error instanceof DatabaseError
+      ? error.transient
+      : isConnectorStateError(error, 'EVENT_STORE_FAILED') &&
+        (error as { transient?: boolean }).transient !== false;
 
 /** Resolves when `signal` is aborted; rejects when it cannot go on. */
-export async function run(context: ProjectorContext, signal: AbortSignal): Promise<void> {
+export async function run(
+  context: ProjectorContext,
+  signal: AbortSignal,
+  wait: Pick<WaitOptions, 'waitMs'> = {},
+): Promise<void> {
   const { log, sleep, counters } = context;
   let backoffMs = FIRST_BACKOFF_MS;
   while (!signal.aborted) {
     try {
-      await withDedicatedSession(context, signal, async session => {
-        await makeCurrent(context, session, signal);
+      await makeCurrent(context, { signal });
+      await withDedicatedSession(context, signal, LEADER_LOCK_TIMEOUT_MS, async session => {
+        await waitToLead(context, session, wait);
         await lead(context, session, signal, () => {
           backoffMs = FIRST_BACKOFF_MS;
         });
@@ -98,12 +106,11 @@ async function asGuest(context: ProjectorContext, signal: AbortSignal): Promise<
 
 async function lead(
   context: ProjectorContext,
-  session: DedicatedSession,
+  session: OwnSession,
   signal: AbortSignal,
   onProgress: () => void,
 ): Promise<void> {
   const { log, counters } = context;
-  await session.query(LOCK_FOR_SESSION);
   counters.leading = 1;
   log.info({}, 'projecting: this process holds the lock');
   try {
@@ -118,7 +125,7 @@ async function lead(
 /** Follows the store from the checkpoints; returns when somebody moved them (a rebuild, a late function). */
 async function follow(
   context: ProjectorContext,
-  session: DedicatedSession,
+  session: OwnSession,
   signal: AbortSignal,
   onProgress: () => void,
 ): Promise<void> {
@@ -138,6 +145,7 @@ async function follow(
       if (store.compare(page.position, after) > 0) {
         const batch = { after, events: page.events, position: page.position };
         const outcome = await applyLive(context, session, 'leader', batch, positions);
+        if (outcome.status === 'busy') context.log.warn({}, (await tablesInUse(session)).message);
         if (outcome.status !== 'applied') return;
         positions = outcome.positions;
         after = page.position;

@@ -15,12 +15,20 @@
  */
 export type Role = 'leader' | 'guest';
 
-const KEY = `'projection_checkpoint'::regclass::oid::integer, 0`;
+/** The advisory locks, by the table whose oid is their first number. */
+export const LOCK = {
+  projector: { table: 'projection_checkpoint', number: 0 },
+  rebuild: { table: 'projection_checkpoint', number: 1 },
+} as const;
 
-/** One rebuild at a time; waits, until the session gets it or ends. */
-export const LOCK_FOR_REBUILD = `SELECT pg_advisory_lock('projection_checkpoint'::regclass::oid::integer, 1)`;
+const keyOf = ({ table, number }: (typeof LOCK)[keyof typeof LOCK]) =>
+  `'${table}'::regclass::oid::integer, ${number}`;
+const KEY = keyOf(LOCK.projector);
 
-/** Waits, until the session gets it or ends. */
+/** One rebuild at a time; does not wait: `true` when this transaction has it. */
+export const TRY_LOCK_FOR_REBUILD = `SELECT pg_try_advisory_xact_lock(${keyOf(LOCK.rebuild)})`;
+
+/** Waits, until the session gets it or its time for locks is over. */
 export const LOCK_FOR_SESSION = `SELECT pg_advisory_lock(${KEY})`;
 /** Does not wait: `true` when this transaction has it, which {@link HOLDS_LOCK} then knows. */
 export const TRY_LOCK_FOR_TRANSACTION = `SELECT set_config('connector_state.projects',

@@ -27,7 +27,7 @@ import type { EventStore } from '../event-store/event-store.js';
 import { pg } from '../postgres/driver.js';
 import { toDatabaseError } from '../postgres/pool.js';
 import { type AdoptedLog, type AdoptLogOptions, adoptLog } from './adopt-log.js';
-import { type CatchUpOptions, type CatchUpResult, catchUp } from './catch-up.js';
+import type { CatchUpOptions, CatchUpResult } from './catch-up.js';
 import type { ProjectorContext, ProjectorCounters } from './context.js';
 import { type DeadLetter, readDeadLetters } from './dead-letters.js';
 import { type ForgetOptions, type ForgetResult, forgetHits } from './forgotten/forget.js';
@@ -35,6 +35,8 @@ import { readForgottenSpan } from './forgotten/forgotten.js';
 import { keepForgetting } from './forgotten/keep-forgetting.js';
 import { type Lag, lag } from './lag.js';
 import { run } from './live.js';
+import { holdersNow } from './lock-wait.js';
+import { catchUpWithCurrent } from './make-current.js';
 import {
   type RebuildOptions,
   type RebuildResult,
@@ -72,6 +74,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** Hits older than this are forgotten, in milliseconds; 0 (default): none. See forgotten/keep-forgetting.ts. */
   readonly hitsMaxAgeMs?: number;
+  /** How long to stand by while another process leads, in milliseconds. Default: for as long as it does. */
+  readonly waitMs?: number;
 }
 
 export interface ReplayResult {
@@ -99,6 +103,8 @@ export interface Projector {
   /** Hits from before this are forgotten, epoch milliseconds; `undefined`: none are. */
   forgottenBefore(): Promise<number | undefined>;
   lag(): Promise<Lag>;
+  /** Which session projects or has the read tables locked just now, for people; `undefined` where none does. */
+  holders(): Promise<string | undefined>;
   /** The oldest first. */
   deadLetters(): Promise<readonly DeadLetter[]>;
   /** Rebuilds the projections that have dead letters: an event belongs at its own place in the fold. */
@@ -149,13 +155,13 @@ export function createProjector(options: ProjectorOptions): Projector {
   const deadLetters = () => inOurTerms(withPooledSession(pool, namedStatements, readDeadLetters));
 
   return {
-    catchUp: options => inOurTerms(catchUp(context, options)),
-    async run({ signal, hitsMaxAgeMs = 0 }) {
+    catchUp: options => inOurTerms(catchUpWithCurrent(context, options)),
+    async run({ signal, hitsMaxAgeMs = 0, waitMs }) {
       const ended = new AbortController();
       const either = AbortSignal.any([signal, ended.signal]);
       const forgetting = hitsMaxAgeMs > 0 ? keepForgetting(context, hitsMaxAgeMs, either) : undefined;
       try {
-        await inOurTerms(run(context, signal));
+        await inOurTerms(run(context, signal, { waitMs }));
       } finally {
         ended.abort();
         await forgetting;
@@ -167,6 +173,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     forgetHits: options => inOurTerms(forgetHits(context, options)),
     forgottenBefore: async () => (await inOurTerms(readForgottenSpan(store)))?.before,
     lag: () => inOurTerms(lag(context)),
+    holders: () => inOurTerms(holdersNow(context)),
     deadLetters,
     async replayDeadLetters(options = {}) {
       const before = (await deadLetters()).filter(isOneOf(projections));

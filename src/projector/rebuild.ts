@@ -1,11 +1,11 @@
 /**
  * Rebuilding read tables from the first event, beside the live ones, while lookups go on.
  *
- * One at a time: the second waits for the first, and has less to do then.
+ * One at a time: the second waits for the first, and has less to do then. All in one transaction, on a connection of
+ * its own, so that any pooler will do and a crash or Ctrl-C leaves nothing:
  *
- *  1. In a session of its own, fold every event into temporary tables. A crash or Ctrl-C leaves nothing: the
- *     server drops them with the session, and the live tables have not been touched.
- *  2. In one transaction: lock the checkpoints, so that the live projector waits; fold what it did meanwhile,
+ *  1. Fold every event into temporary tables. The live tables are neither touched nor locked.
+ *  2. Lock the checkpoints, so that the live projector waits; fold what it did meanwhile,
  *     exactly as far as it got; put the *difference* into the live tables; set the version; commit.
  *
  * Nothing is renamed or truncated: readers see the old rows until the commit and the new ones after it, and a
@@ -32,7 +32,6 @@ import {
 } from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { requireSameLog, sameLogChecker } from './continuity.js';
-import { withDedicatedSession } from './dedicated-session.js';
 import {
   type FoldBeside,
   type FoldOptions,
@@ -42,10 +41,12 @@ import {
 } from './fold-beside.js';
 import { isBefore } from './forgotten/behind.js';
 import { readForgottenSpan } from './forgotten/forgotten.js';
-import { LOCK_FOR_REBUILD } from './lock.js';
+import { isLockTaken, SWITCH_LOCK_TIMEOUT_MS, tablesInUse, waitToRebuild } from './lock-wait.js';
 import { encodeMark } from './log-mark.js';
-import { atomically, type Session, withPooledSession } from './session.js';
+import { type OwnSession, withOwnTransaction } from './own-connection.js';
+import { partly, type Session, withPooledSession } from './session.js';
 import { compareRows, type Difference, switchDeadLetters, switchRows } from './shadow.js';
+import { WriteRefused } from './write-page.js';
 
 export interface VerifyOptions extends Omit<FoldOptions, 'strict'> {
   /** Names. Default: all. */
@@ -55,6 +56,8 @@ export interface VerifyOptions extends Omit<FoldOptions, 'strict'> {
 export interface RebuildOptions extends VerifyOptions {
   /** Give up, and change nothing, at the first event that cannot be projected. */
   readonly strict?: boolean;
+  /** How long to wait for another rebuild to end, in milliseconds. Default: as long as it takes. */
+  readonly waitMs?: number;
 }
 
 interface InternalOptions extends RebuildOptions {
@@ -90,34 +93,52 @@ export async function rebuild(
   const wasCurrent = await isCurrent(context);
   if (wasCurrent) await catchUp(context, signal && { signal });
 
-  const result = await untilNothingIsForgotten(() =>
-    withDedicatedSession(context, signal, async session => {
-      await session.query(LOCK_FOR_REBUILD);
+  const result = await untilItStands(isCareful =>
+    withOwnTransaction(context, signal, 'READ COMMITTED', async session => {
+      await waitToRebuild(context, session, options);
       if (options.isNeeded && !(await options.isNeeded())) return NOTHING_DONE;
-      const fold = await foldBeside(context, session, projections, { ...options, fillsNew: true });
-      return atomically(session, async () => {
-        const checkpoints = await lockCheckpoints(session, projections, 'leader');
-        const limits = await limitsOf(context, checkpoints, { fillsNew: true, reached: fold.positions() });
-        await fold.upTo(limits, 'savepoint');
-        await fold.requireSameForgotten();
-        const differences = await compareAll(session, projections, signal);
-        for (const [index, projection] of projections.entries()) {
-          if (differences[index]?.differing) await switchRows(session, projection);
-        }
-        const deadLetters = await switchDeadLetters(session, projections);
-        await resetCheckpoints(session, projections, limits, fold);
-        signal?.throwIfAborted();
-        return {
-          events: fold.events(),
-          rows: Object.fromEntries(differences.map(({ name, rows }) => [name, rows])),
-          differing: Object.fromEntries(differences.map(({ name, differing }) => [name, differing])),
-          deadLetters,
-        };
-      });
+      const fold = await foldBeside(context, session, projections, { ...options, fillsNew: true, isCareful });
+      await session.query(`SET LOCAL lock_timeout = ${SWITCH_LOCK_TIMEOUT_MS}`);
+      return orWhoHasThem(session, () => switchOver(context, session, projections, fold, signal));
     }),
   );
   if (!wasCurrent && (await isCurrent(context))) await catchUp(context, signal && { signal });
   return result;
+}
+
+/** What came meanwhile, the difference to the live tables, and the checkpoints. */
+async function switchOver(
+  context: ProjectorContext,
+  session: Session,
+  projections: readonly Projection[],
+  fold: FoldBeside,
+  signal: AbortSignal | undefined,
+): Promise<RebuildResult> {
+  const checkpoints = await lockCheckpoints(session, projections, 'leader');
+  const limits = await limitsOf(context, checkpoints, { fillsNew: true, reached: fold.positions() });
+  await fold.upTo(limits);
+  await fold.requireSameForgotten();
+  const differences = await compareAll(session, projections, signal);
+  for (const [index, projection] of projections.entries()) {
+    if (differences[index]?.differing) await switchRows(session, projection);
+  }
+  const deadLetters = await switchDeadLetters(session, projections);
+  await resetCheckpoints(session, projections, limits, fold);
+  return {
+    events: fold.events(),
+    rows: Object.fromEntries(differences.map(({ name, rows }) => [name, rows])),
+    differing: Object.fromEntries(differences.map(({ name, differing }) => [name, differing])),
+    deadLetters,
+  };
+}
+
+/** Behind a savepoint, for who has them is asked in the same transaction. */
+async function orWhoHasThem<T>(session: OwnSession, work: () => Promise<T>): Promise<T> {
+  try {
+    return await partly(session, work);
+  } catch (error) {
+    throw isLockTaken(error) ? await tablesInUse(session) : error;
+  }
 }
 
 const NOTHING_DONE: RebuildResult = { events: 0, rows: {}, differing: {}, deadLetters: 0 };
@@ -125,33 +146,37 @@ const NOTHING_DONE: RebuildResult = { events: 0, rows: {}, differing: {}, deadLe
 /** Compares, and writes nothing. */
 export async function verify(context: ProjectorContext, options: VerifyOptions = {}): Promise<VerifyResult> {
   const projections = chosen(context, options.projections);
-  return untilNothingIsForgotten(() =>
-    withDedicatedSession(context, options.signal, async session => {
-      const fold = await foldBeside(context, session, projections, options);
-      return atomically(session, async () => {
-        await session.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-        const checkpoints = await readCheckpoints(session, projections);
-        await requireSameLog(context, checkpoints);
-        await fold.upTo(positionsOf(checkpoints), 'savepoint');
-        await fold.requireSameForgotten();
-        const tables = await compareAll(session, projections, options.signal);
-        return { equal: tables.every(({ differing }) => differing === 0), events: fold.events(), tables };
-      });
+  return untilItStands(isCareful =>
+    withOwnTransaction(context, options.signal, 'REPEATABLE READ', async session => {
+      // The first look: rows and checkpoints as they are now, however long the fold takes.
+      const checkpoints = await readCheckpoints(session, projections);
+      await requireSameLog(context, checkpoints);
+      const fold = await foldBeside(context, session, projections, { ...options, isCareful });
+      await fold.upTo(positionsOf(checkpoints));
+      await fold.requireSameForgotten();
+      const tables = await compareAll(session, projections, options.signal);
+      return { equal: tables.every(({ differing }) => differing === 0), events: fold.events(), tables };
     }),
   );
 }
 
 const TRIES_WHILE_FORGETTING = 20;
 
-/** A fold that read the log while some of it was forgotten is thrown away; nobody forgets so often that it matters. */
-async function untilNothingIsForgotten<T>(fold: () => Promise<T>): Promise<T> {
+/**
+ * A fold that read the log while some of it was forgotten is thrown away; nobody forgets so often that it matters. So is
+ * one that met a value which the database refuses, for the next to find whose it is.
+ */
+async function untilItStands<T>(fold: (isCareful: boolean) => Promise<T>): Promise<T> {
+  let isCareful = false;
   for (let tries = 1; ; tries++) {
     try {
-      return await fold();
+      return await fold(isCareful);
     } catch (error) {
       // The event that the next page was to begin with may have been such a hit.
       const isForgotten = error instanceof ForgottenMeanwhile || error instanceof LogChangedError;
-      if (!isForgotten || tries >= TRIES_WHILE_FORGETTING) throw error;
+      const isRefused: boolean = error instanceof WriteRefused && !isCareful;
+      if (!(isForgotten || isRefused) || tries >= TRIES_WHILE_FORGETTING) throw error;
+      isCareful ||= isRefused;
     }
   }
 }

@@ -84,23 +84,31 @@ export function createSession(client: ClientBase, names: StatementNames): Sessio
 }
 
 /**
- * Runs `work` between BEGIN and COMMIT, or, when a transaction is open already, after a savepoint. READ COMMITTED
+ * Runs `work` between BEGIN and COMMIT. READ COMMITTED
  * whatever the database's default: what is read after waiting for a lock must be what the lock's holder left. A failure
  * undoes it and is passed on; when undoing fails too the connection is gone, and the transaction with it.
  */
-export async function atomically<T>(
-  session: Session,
-  work: () => Promise<T>,
-  scope: 'transaction' | 'savepoint' = 'transaction',
-): Promise<T> {
-  const isNested = scope === 'savepoint';
-  await session.query(isNested ? 'SAVEPOINT page' : BEGIN);
+export async function atomically<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  await session.query(BEGIN);
   try {
     const result = await work();
-    await (isNested ? session.query('RELEASE SAVEPOINT page') : session.commit());
+    await session.commit();
     return result;
   } catch (error) {
-    await session.query(isNested ? 'ROLLBACK TO SAVEPOINT page' : 'ROLLBACK').catch(() => undefined);
+    await session.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The same for a part of a transaction that is open already. */
+export async function partly<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  await session.query('SAVEPOINT page');
+  try {
+    const result = await work();
+    await session.query('RELEASE SAVEPOINT page');
+    return result;
+  } catch (error) {
+    await session.query('ROLLBACK TO SAVEPOINT page').catch(() => undefined);
     throw error;
   }
 }
@@ -114,7 +122,7 @@ export async function atomically<T>(
 export async function withPooledSession<T>(
   pool: Pool,
   namedStatements: boolean,
-  work: (session: Session) => Promise<T>,
+  work: (session: Session, client: ClientBase) => Promise<T>,
 ): Promise<T> {
   const names = statementNames(pool, namedStatements);
   try {
@@ -128,7 +136,7 @@ export async function withPooledSession<T>(
 async function borrowing<T>(
   pool: Pool,
   names: StatementNames,
-  work: (session: Session) => Promise<T>,
+  work: (session: Session, client: ClientBase) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect().catch(error => {
     throw new QueryFailure(error);
@@ -138,7 +146,7 @@ async function borrowing<T>(
   client.on('error', ignore);
   let failure: unknown;
   try {
-    return await work(createSession(client, names));
+    return await work(createSession(client, names), client);
   } catch (error) {
     failure = error;
     throw error;

@@ -13,14 +13,32 @@ import type { Target } from './write-page.js';
 const shadowName = (table: string) => `rebuilt_${table}`;
 const SHADOW_DEAD_LETTERS = shadowName(DEAD_LETTER_TABLE);
 
-/** In the session's temporary schema: gone when the session ends, and never written to the server's log. */
+/**
+ * In the session's temporary schema: gone when the transaction ends, and never written to the server's log. Made from
+ * what the catalogue says of the live tables, for LIKE would lock these until the end: a migration would wait for the
+ * rebuild, and every lookup for the migration. Of the indexes only those are made that refuse something.
+ */
 export async function createShadow(session: Session, projections: readonly Projection[]): Promise<Target> {
-  for (const table of [...projections.map(projection => projection.table.name), DEAD_LETTER_TABLE]) {
-    await session.query(`CREATE TEMPORARY TABLE ${shadowName(table)} (LIKE ${table} INCLUDING ALL)`);
+  const names = [...projections.map(projection => projection.table.name), DEAD_LETTER_TABLE];
+  const described = await session.query(DEFINITIONS_OF, [`{${names.join(',')}}`]);
+  for (const [table, definition] of described as readonly [string, string][]) {
+    await session.query(`CREATE TEMPORARY TABLE ${shadowName(table)} (${definition}) ON COMMIT DROP`);
   }
   const tables = projections.map(p => [p.name, tableSql(p, shadowName(p.table.name))] as const);
   return { tables: new Map(tables), deadLetters: SHADOW_DEAD_LETTERS, isPartitioned: false };
 }
+
+/** `$1` names of tables → each with its columns and keys, as CREATE TABLE takes them. */
+const DEFINITIONS_OF = `SELECT u.name, concat_ws(', ',
+    (SELECT string_agg(concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
+          'COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname),
+          CASE WHEN a.attnotnull THEN 'NOT NULL' END), ', ' ORDER BY a.attnum)
+      FROM pg_attribute a
+      LEFT JOIN pg_collation c ON c.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
+      WHERE a.attrelid = u.name::regclass AND a.attnum > 0 AND NOT a.attisdropped),
+    (SELECT string_agg(pg_get_constraintdef(k.oid), ', ')
+      FROM pg_constraint k WHERE k.conrelid = u.name::regclass AND k.contype IN ('p', 'u')))
+  FROM unnest($1::text[]) AS u (name)`;
 
 const cells = ({ columns }: TableSql, alias: string) =>
   columns.map(({ name }) => `${alias}.${name}`).join(', ');

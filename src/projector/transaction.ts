@@ -31,20 +31,26 @@ export class Abandoned<T> {
  * Of who borrows a connection of the pool, whose own timeout (30 s) ends a connection with all that is under way on
  * it: the server is to say so before.
  */
-export const GUEST_STATEMENT_TIMEOUT_MS = 25_000;
+export const GUEST_TIMEOUTS = { statementTimeoutMs: 25_000, lockTimeoutMs: 2_000 } as const;
+
+export interface Timeouts {
+  readonly statementTimeoutMs?: number;
+  /** Of each wait for a table or row that somebody else has locked. */
+  readonly lockTimeoutMs?: number;
+}
 
 /** @throws what the first statement that failed threw; else what `work` threw */
 export async function inTransaction<T>(
   session: Session,
   work: (transaction: Transaction) => Promise<T | Abandoned<T>>,
-  { statementTimeoutMs }: { readonly statementTimeoutMs?: number | undefined } = {},
+  { statementTimeoutMs, lockTimeoutMs }: Timeouts = {},
 ): Promise<T> {
   const { transaction, keep, settled } = withinTransaction(session);
-  void transaction.query(
-    statementTimeoutMs === undefined
-      ? BEGIN
-      : `${BEGIN}; SET LOCAL statement_timeout = ${statementTimeoutMs}`,
+  const limits = { statement_timeout: statementTimeoutMs, lock_timeout: lockTimeoutMs };
+  const set = Object.entries(limits).flatMap(([name, ms]) =>
+    ms === undefined ? [] : [`SET LOCAL ${name} = ${ms}`],
   );
+  void transaction.query([BEGIN, ...set].join('; '));
   const ended = await work(transaction).then(
     result => ({ result }),
     (error: unknown) => ({ error }),

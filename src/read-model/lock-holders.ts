@@ -14,15 +14,27 @@ const HOLDER = `a.pid, coalesce(nullif(a.application_name, ''), 'no name') AS ap
   coalesce(a.usename, 'another user') AS "user", coalesce(a.state, 'state not shown') AS state,
   coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.backend_start)), 0)::float8 AS seconds`;
 
-/** @param key of pg_advisory_lock(bigint), in this database */
-export async function advisoryLockHolders(client: ClientBase, key: number): Promise<LockHolder[]> {
+/** Of pg_advisory_lock(bigint), or of pg_advisory_lock(a table's oid, integer). */
+export type AdvisoryKey = number | { readonly table: string; readonly number: number };
+
+/** In this database. */
+export async function advisoryLockHolders(client: ClientBase, key: AdvisoryKey): Promise<LockHolder[]> {
+  const [matches, values] =
+    typeof key === 'number'
+      ? [
+          `l.objsubid = 1 AND l.classid::bigint = $1::bigint >> 32 AND l.objid::bigint = $1::bigint & 4294967295`,
+          [key],
+        ]
+      : [
+          'l.objsubid = 2 AND l.classid = $1::regclass::oid AND l.objid::bigint = $2',
+          [key.table, key.number],
+        ];
   const { rows } = await client.query<LockHolder>(
     `SELECT ${HOLDER} FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-      WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.pid <> pg_backend_pid()
-        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND l.classid::bigint = $1::bigint >> 32 AND l.objid::bigint = $1::bigint & 4294967295
+      WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_backend_pid()
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND ${matches}
       ORDER BY a.pid`,
-    [key],
+    values,
   );
   return rows;
 }

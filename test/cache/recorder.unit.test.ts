@@ -191,17 +191,41 @@ describe('when the store fails', () => {
   });
 
   it('keeps the facts stored when they cannot be projected', async () => {
-    const { recorder, log } = givenRecorder({ afterAppend: () => Promise.reject(new Error('busy')) });
+    const { recorder, log } = givenRecorder({ project: () => Promise.reject(new Error('busy')) });
     recorder.record(failure());
-    expect(await recorder.flush()).toMatchObject({ ok: true, pending: 0 });
+    expect(await recorder.flush()).toMatchObject({ ok: false, pending: 0, lost: 0, unprojected: 'busy' });
     expect(log.messages('warn')).toEqual([expect.stringContaining('could not be projected')]);
+  });
+
+  it('owes what it could not project until a flush has, also one that stores nothing', async () => {
+    const asked: Position[] = [];
+    const answers = [false, false, true];
+    const { recorder } = givenRecorder({
+      async project(until) {
+        asked.push(until);
+        if (!answers.shift()) throw new Error('busy');
+      },
+    });
+    recorder.record(failure('a'));
+    expect(await recorder.flush()).toMatchObject({ ok: false, position: position(1) });
+    recorder.record(failure('b'));
+    expect(await recorder.flush()).toMatchObject({ ok: false, position: position(2) });
+
+    expect(await recorder.flush()).toEqual({ ok: true, pending: 0, lost: 0, position: undefined });
+    expect(await recorder.flush()).toMatchObject({ ok: true });
+
+    expect(asked).toEqual([position(1), position(2), position(2)]);
   });
 
   it('is an error where it will not pass by itself: another log, another release', async () => {
     const stopped = new ConnectorStateError('PROJECTION_FAILED', 'the event log is not the one …');
-    const { recorder, log } = givenRecorder({ afterAppend: () => Promise.reject(stopped) });
+    const { recorder, log } = givenRecorder({ project: () => Promise.reject(stopped) });
     recorder.record(failure());
-    expect(await recorder.flush()).toMatchObject({ ok: true, pending: 0 });
+    expect(await recorder.flush()).toMatchObject({
+      ok: false,
+      pending: 0,
+      unprojected: expect.stringContaining('not the one'),
+    });
     expect(log.messages('error')).toEqual(['facts are stored, and are not projected']);
   });
 });

@@ -1,7 +1,7 @@
 /** Connections of a rebuild that do not do as they are told. */
 import type { Client } from 'pg';
 import { pg } from '../../src/postgres/driver.js';
-import { LOCK_FOR_REBUILD } from '../../src/projector/lock.js';
+import { TRY_LOCK_FOR_REBUILD } from '../../src/projector/lock.js';
 
 type Query = (...args: unknown[]) => Promise<unknown>;
 const textOf = (given: unknown) => (typeof given === 'string' ? given : (given as { text: string }).text);
@@ -18,9 +18,7 @@ function clientOf(
 /** As a release had it whose rebuilds did not queue. */
 export const clientThatDoesNotQueue = (url: string): Client =>
   clientOf(url, (_, original, args) =>
-    textOf(args[0]) === LOCK_FOR_REBUILD
-      ? original({ text: 'SELECT 1', rowMode: 'array' })
-      : original(...args),
+    textOf(args[0]) === TRY_LOCK_FOR_REBUILD ? Promise.resolve({ rows: [['t']] }) : original(...args),
   );
 
 /** To the server as if its process had been killed before or after the nth statement, from 0. */

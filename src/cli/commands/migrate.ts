@@ -1,20 +1,14 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { isPostgresUrl } from '../../postgres/database-url.js';
 import { makeFirstContact } from '../first-contact.js';
 import { runSession } from '../session.js';
+import { parseWait } from '../wait.js';
 
 interface Options {
   readonly json?: boolean;
   readonly functionsRole?: string;
   readonly workerRole?: string;
   readonly wait: number;
-}
-
-const MAX_WAIT_SECONDS = 86_400;
-
-function parseWait(text: string): number {
-  if (/^\d{1,5}$/.test(text) && Number(text) <= MAX_WAIT_SECONDS) return Number(text);
-  throw new InvalidArgumentError(`whole seconds from 0 to ${MAX_WAIT_SECONDS}`);
 }
 
 export function addMigrate(program: Command): void {

@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
 import { table } from '../output.js';
 import { runSession, type Session } from '../session.js';
+import { parseWait } from '../wait.js';
 
 interface Options {
   readonly json?: boolean;
   readonly once?: boolean;
   readonly deadLetters?: boolean;
   readonly replay?: boolean;
+  readonly wait?: number;
 }
 
 export function addProject(program: Command): void {
@@ -15,37 +17,43 @@ export function addProject(program: Command): void {
     .description('run the projector: fold events into the read tables, until Ctrl-C')
     .option('--once', 'catch up to the last event, then end')
     .option('--dead-letters', 'list the events that no fold could take, then end')
+    .option('--wait <seconds>', 'how long to stand by while another leads; default: for as long', parseWait)
     .option('--replay', 'fold again the projections that have dead letters, then end')
     .addHelpText(
       'after',
-      '\nOne projector is active among all that run; the next takes over when it dies.\n\nExamples:\n  connector-state project\n  connector-state project --once --json',
+      '\nOne projector is active among all that run. The others say which, and the next takes over when it ends.\n\nExamples:\n  connector-state project\n  connector-state project --once --json',
     )
     .action((options: Options) =>
       runSession(options.json === true, async session => {
         if (options.deadLetters) return listDeadLetters(session);
         if (options.replay) return replay(session);
-        return options.once ? catchUp(session) : run(session);
+        return options.once ? catchUp(session) : run(session, options);
       }),
     );
 }
 
-async function run({ open, out, signal }: Session): Promise<void> {
+async function run({ open, out, signal }: Session, { wait }: Options): Promise<void> {
   const state = await open({}, { mayCreate: true });
   const projector = await state.projector();
   // With an event store of its own the worker is also who empties the outbox.
   (await state.relay())?.start();
   out.message('projecting until Ctrl-C');
-  await projector.run({ signal, hitsMaxAgeMs: state.settings.hitsMaxAgeMs });
+  await projector.run({
+    signal,
+    hitsMaxAgeMs: state.settings.hitsMaxAgeMs,
+    ...(wait !== undefined && { waitMs: wait * 1_000 }),
+  });
   out.data(projector.counters, () => `Projected ${projector.counters.events} events.`);
 }
 
-async function catchUp({ open, out }: Session): Promise<void> {
+async function catchUp({ open, out, signal }: Session): Promise<void> {
   const projector = await (await open()).projector();
-  const result = await projector.catchUp();
+  const result = await projector.catchUp({ makesCurrent: {}, signal });
+  const holders = result.caughtUp ? undefined : await projector.holders();
   out.data(result, () =>
     result.caughtUp
       ? `Caught up: ${result.events} events.`
-      : `Not caught up: another projector holds the lock (${result.events} events so far).`,
+      : `Not caught up: another session projects or has the read tables locked${holders ? ` (${holders})` : ''}; ${result.events} events so far.`,
   );
 }
 

@@ -4,12 +4,14 @@ import { EXIT } from '../exit-codes.js';
 import { type Output, table } from '../output.js';
 import { span } from '../quantities.js';
 import { runSession } from '../session.js';
+import { parseWait } from '../wait.js';
 
 interface Options {
   readonly json?: boolean;
   readonly projection?: string[];
   readonly check?: boolean;
   readonly strict?: boolean;
+  readonly wait?: number;
 }
 
 /** What is left is told from how it went so far; the first line comes before the first event is folded. */
@@ -30,9 +32,14 @@ export function addRebuild(program: Command): void {
     .option('--projection <name...>', 'only these; default: all')
     .option('--check', 'only compare the live tables with the rebuilt ones; exit 1 when they differ')
     .option('--strict', 'fail at the first event that cannot be folded, instead of setting it aside')
+    .option(
+      '--wait <seconds>',
+      'how long to wait for another rebuild to end; default: for as long',
+      parseWait,
+    )
     .addHelpText(
       'after',
-      '\nLookups go on meanwhile. Ctrl-C leaves the live tables as they were.\n\nExamples:\n  connector-state rebuild\n  connector-state rebuild --projection cache_usage --json\n  connector-state rebuild --check',
+      '\nLookups go on meanwhile. Ctrl-C leaves the live tables as they were. A pooler of any mode will do.\n\nExamples:\n  connector-state rebuild\n  connector-state rebuild --projection cache_usage --json\n  connector-state rebuild --check',
     )
     .action((options: Options) =>
       runSession(options.json === true, async ({ open, out, signal }) => {
@@ -54,7 +61,11 @@ export function addRebuild(program: Command): void {
           if (!result.equal) process.exitCode = EXIT.failed;
           return;
         }
-        const result = await projector.rebuild({ ...scope, strict: options.strict === true });
+        const result = await projector.rebuild({
+          ...scope,
+          strict: options.strict === true,
+          ...(options.wait !== undefined && { waitMs: options.wait * 1_000 }),
+        });
         out.data(result, () =>
           [
             table(

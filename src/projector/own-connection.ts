@@ -1,0 +1,123 @@
+/**
+ * A connection of one's own, for what must live and die with it: the lock of `run`, the transaction of a rebuild with
+ * its temporary tables. It watches for its own loss, because a lock that is gone without anybody noticing is worse
+ * than none, and it can be told to stop in the middle of a statement: closing the socket is not enough, a server that
+ * waits for a lock or sorts a million rows would not notice before it is done.
+ *
+ *   withDedicatedSession   the session itself is relied on, so it must be the server's own
+ *   withOwnTransaction     one transaction is all that is relied on, so any pooler will do
+ */
+import { once } from 'node:events';
+import type { Client, ClientBase } from 'pg';
+import { type DriverClient, requestCancel } from '../postgres/cancel.js';
+import { findPooling } from '../postgres/pooler.js';
+import { statementNames } from '../postgres/statement-names.js';
+import { UNBOUNDED } from '../postgres/transactions.js';
+import type { ProjectorContext } from './context.js';
+import { atomically, createSession, QueryFailure, type Session } from './session.js';
+
+export interface OwnSession extends Session {
+  /** Aborted when the connection is lost. */
+  readonly lost: AbortSignal;
+  readonly client: ClientBase;
+}
+
+/** What must live with a session cannot: a pooler gives each transaction another one. */
+export class SharedSession extends Error {}
+
+const CANCEL_TIMEOUT_MS = 2_000;
+/**
+ * Who is frozen in the middle of a transaction (a function between two requests) must not keep its locks. Between two
+ * statements of ours lies a page that is read from the log, at most.
+ */
+const FROZEN_MS = 60_000;
+
+/** @throws SharedSession behind a transaction pooler; else as {@link withOwnTransaction} */
+export function withDedicatedSession<T>(
+  context: ProjectorContext,
+  signal: AbortSignal | undefined,
+  lockTimeoutMs: number,
+  work: (session: OwnSession) => Promise<T>,
+): Promise<T> {
+  return withOwnConnection(context, signal, async session => {
+    // Before anything is set for the session, which may be somebody else's next.
+    const pooling = await findPooling(session.client, () => context.pool.connect());
+    if (pooling === 'transaction') throw new SharedSession('this pooler shares its sessions');
+    // Waiting for the next event is this connection's normal state, not a runaway.
+    await session.query(`SELECT set_config('statement_timeout', '0', false),
+      set_config('lock_timeout', '${lockTimeoutMs}', false), set_config('idle_session_timeout', '0', false),
+      set_config('idle_in_transaction_session_timeout', '0', false),
+      set_config('default_transaction_isolation', 'read committed', false),
+      set_config('default_transaction_read_only', 'off', false), set_config('extra_float_digits', '1', false)`);
+    return work(session);
+  });
+}
+
+/**
+ * One transaction, as long as it takes. It is committed when `work` resolves; when `signal` is aborted `work` fails at
+ * once, and nothing of it is left.
+ * @param work done again when a pooler lost a prepared statement of it: what it did was undone by that
+ * @throws QueryFailure, what `work` throws, the signal's reason
+ */
+export async function withOwnTransaction<T>(
+  context: ProjectorContext,
+  signal: AbortSignal | undefined,
+  isolation: 'READ COMMITTED' | 'REPEATABLE READ',
+  work: (session: OwnSession) => Promise<T>,
+): Promise<T> {
+  const attempt = () =>
+    withOwnConnection(context, signal, session =>
+      atomically(session, async () => {
+        if (isolation !== 'READ COMMITTED')
+          await session.query(`SET TRANSACTION ISOLATION LEVEL ${isolation}`);
+        await session.query(UNBOUNDED);
+        await session.query(`SET LOCAL idle_in_transaction_session_timeout = ${FROZEN_MS}`);
+        const result = await work(session);
+        signal?.throwIfAborted();
+        return result;
+      }),
+    );
+  const names = statementNames(context.pool, context.namedStatements);
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!(error instanceof QueryFailure && names.lost(error.cause))) throw error;
+    return attempt();
+  }
+}
+
+async function withOwnConnection<T>(
+  context: ProjectorContext,
+  signal: AbortSignal | undefined,
+  work: (session: OwnSession) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const client = context.createClient();
+  const lost = new AbortController();
+  const lose = (error?: Error) =>
+    lost.abort(new QueryFailure(error ?? new Error('the connection to the database was lost')));
+  client.on('error', lose);
+  client.on('end', () => lose());
+  const cancel = () => void requestCancel(client as unknown as DriverClient, CANCEL_TIMEOUT_MS);
+  try {
+    await client.connect().catch(error => {
+      throw new QueryFailure(error);
+    });
+    signal?.addEventListener('abort', cancel, { once: true });
+    const session = createSession(client, statementNames(context.pool, context.namedStatements));
+    return await work({ ...session, lost: lost.signal, client });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+    await goodbye(client, lost.signal, lose);
+  }
+}
+
+async function goodbye(client: Client, lost: AbortSignal, lose: (error: Error) => void): Promise<void> {
+  if (lost.aborted) return;
+  const ended = once(lost, 'abort');
+  await client.end().catch(lose);
+  await ended;
+}
