@@ -43,6 +43,7 @@ import { isBefore } from './forgotten/behind.js';
 import { readForgottenSpan } from './forgotten/forgotten.js';
 import { isLockTaken, SWITCH_LOCK_TIMEOUT_MS, tablesInUse, waitToRebuild } from './lock-wait.js';
 import { encodeMark } from './log-mark.js';
+import { OutdatedTables } from './outdated-tables.js';
 import { type OwnSession, withOwnTransaction } from './own-connection.js';
 import { partly, type Session, withPooledSession } from './session.js';
 import { compareRows, type Difference, switchDeadLetters, switchRows } from './shadow.js';
@@ -161,6 +162,7 @@ export async function verify(context: ProjectorContext, options: VerifyOptions =
 }
 
 const TRIES_WHILE_FORGETTING = 20;
+const TRIES_BEHIND = 3;
 
 /**
  * A fold that read the log while some of it was forgotten is thrown away; nobody forgets so often that it matters. So is
@@ -174,8 +176,10 @@ async function untilItStands<T>(fold: (isCareful: boolean) => Promise<T>): Promi
     } catch (error) {
       // The event that the next page was to begin with may have been such a hit.
       const isForgotten = error instanceof ForgottenMeanwhile || error instanceof LogChangedError;
+      // So may the hits behind the checkpoint, between the snapshot and the look at what is forgotten.
+      const isBehind = error instanceof OutdatedTables && tries < TRIES_BEHIND;
       const isRefused: boolean = error instanceof WriteRefused && !isCareful;
-      if (!(isForgotten || isRefused) || tries >= TRIES_WHILE_FORGETTING) throw error;
+      if (!(isForgotten || isBehind || isRefused) || tries >= TRIES_WHILE_FORGETTING) throw error;
       isCareful ||= isRefused;
     }
   }
