@@ -72,7 +72,7 @@ export type { AuthFailure, CacheStats };
 
 export interface CacheDependencies
   extends UpkeepParts,
-    Pick<StateLookupParts, 'batcher' | 'comparePositions' | 'lookupDeadlineMs'> {
+    Pick<StateLookupParts, 'batcher' | 'comparePositions' | 'lookupDeadlineMs' | 'logAt'> {
   /** States kept in this process; 0 turns the memory tier off. */
   readonly memoryEntries: number;
   readonly memoryTtlMs: number;
@@ -125,6 +125,7 @@ export class ConnectorStateCacheService {
     this.#states = new StateLookup({
       batcher,
       comparePositions,
+      logAt: deps.logAt,
       lookupDeadlineMs,
       memory: this.#memory,
       clocks: this.#clocks,
@@ -182,7 +183,7 @@ export class ConnectorStateCacheService {
 
   /**
    * The connector's state, or a miss that says why.
-   * @throws InvalidInputError for a malformed connector, or an `atLeast` that is no position of this event store;
+   * @throws InvalidInputError for a malformed connector, or an `atLeast` that is no place of this event store;
    *   nothing else
    */
   async get(ref: ConnectorRef, options: LookupOptions = {}): Promise<Lookup> {

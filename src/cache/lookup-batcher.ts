@@ -20,7 +20,7 @@ export class LookupTimeoutError extends Error {
 }
 
 /** One key's share of a reply. */
-export type LookupAnswer = LookupRow & Pick<LookupReply, 'clockId' | 'sample' | 'checkpoint'>;
+export type LookupAnswer = LookupRow & Pick<LookupReply, 'clockId' | 'sample' | 'checkpoint' | 'head'>;
 
 type Query = (keys: readonly LookupKey[], signal: AbortSignal) => Promise<LookupReply>;
 
@@ -111,8 +111,8 @@ class Batch {
       if (this.#settled) return;
       this.#settle();
       for (const [i, waiting] of this.waiting.entries()) {
-        const { clockId, sample, checkpoint } = reply;
-        waiting.resolve({ ...(reply.rows[i] as LookupRow), clockId, sample, checkpoint });
+        const { clockId, sample, checkpoint, head } = reply;
+        waiting.resolve({ ...(reply.rows[i] as LookupRow), clockId, sample, checkpoint, head });
       }
     } catch (error) {
       this.#reject(error);

@@ -14,15 +14,17 @@ export interface UsableState extends OffsetState {
 
 export interface LookupOptions {
   /**
-   * A position that an append or a flush returned: the answer should show what was recorded up to there. It is waited
+   * A token that a flush returned (or the feed, or a position, by which a log that was restored to an earlier state and
+   * has grown since is not told apart): the answer should show what was recorded up to there. It is waited
    * for within the lookup's deadline; what has not arrived by then is answered without it, {@link Answered.behind}.
    */
-  readonly atLeast?: Position | undefined;
+  readonly atLeast?: string | undefined;
 }
 
 interface Answered {
   /**
-   * The read model had not come as far as `atLeast` when the deadline ended: this is its older answer. A hit is a
+   * The read model had not come as far as `atLeast` when the deadline ended, or the log does not have that event (any
+   * more): this is the answer without it. A hit is a
    * state that was good then and may have been condemned since; a miss may be a state that is on its way.
    */
   readonly behind?: true;

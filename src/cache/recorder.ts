@@ -26,6 +26,7 @@ import type { AppendResult, EventStore } from '../event-store/event-store.js';
 import type { Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { Fact, NewEvent, Position } from '../events/event.js';
+import { encodeToken, placeAt } from '../events/place-token.js';
 import { connectorKeyOf } from './known-connector.js';
 import { OwedProjection, type Project } from './owed-projection.js';
 import { type PendingFact, PendingFacts, type RecordedFact, type RecordOptions } from './pending-facts.js';
@@ -72,6 +73,11 @@ export interface FlushResult {
   readonly lost: number;
   /** The last event this call put into the event store. */
   readonly position: Position | undefined;
+  /**
+   * That place in the log as text that knows the event there: for `get(…, { atLeast })` and the feed, in any process. Left
+   * out where nothing was stored, or the store does not tell.
+   */
+  readonly token?: string;
   /**
    * Events this call stored in the outbox, where they wait for the event store: safe, but not to be seen yet. Left
    * out when there are none.
@@ -183,12 +189,12 @@ export class Recorder {
   async #drain(mark: number): Promise<Drained> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    let position: Position | undefined;
+    let stored: Pick<FlushResult, 'position' | 'token'> = { position: undefined };
     let waiting = 0;
     try {
       while (this.#pending.take(mark)) {
         const result = await this.#append();
-        position = result?.position ?? position;
+        if (result?.position !== undefined) stored = placeOfLast(result);
         waiting += result?.waiting ?? 0;
         this.#failures = 0;
       }
@@ -200,13 +206,13 @@ export class Recorder {
         pending: this.#pending.size,
       };
       this.#options.log.warn(problem, 'facts could not be stored and stay pending; they will be retried');
-      return { ok: false, pending: this.#pending.size, position, ...(waiting > 0 && { waiting }) };
+      return { ok: false, pending: this.#pending.size, ...stored, ...(waiting > 0 && { waiting }) };
     }
     const unprojected = await this.#owed.pay();
     return {
       ok: unprojected === undefined,
       pending: this.#pending.size,
-      position,
+      ...stored,
       ...(waiting > 0 && { waiting }),
       ...(unprojected !== undefined && { unprojected }),
     };
@@ -249,8 +255,8 @@ export class Recorder {
     if (!first || !second) return first ?? second;
     const waiting = (first.waiting ?? 0) + (second.waiting ?? 0);
     return {
+      ...(second.position ? second : first),
       events: [...first.events, ...second.events],
-      position: second.position ?? first.position,
       ...(waiting > 0 && { waiting }),
     };
   }
@@ -304,4 +310,9 @@ export class Recorder {
   #flushInBackground(): void {
     if (!this.#flushing) void this.#flushAll();
   }
+}
+
+function placeOfLast({ position, last }: AppendResult): Pick<FlushResult, 'position' | 'token'> {
+  if (!position || !last) return { position };
+  return { position, token: encodeToken(placeAt(undefined, { ...last, position }, undefined)) };
 }

@@ -11,6 +11,7 @@
  * the database answers is held against what this process itself knows and has not yet read back.
  */
 
+import { withDeadline } from '../base/deadline.js';
 import type { Logger } from '../base/logging.js';
 import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
 import { linkFromSample, linkToSelf, type ReferenceLink, referenceTimeMs } from '../clock/reference.js';
@@ -27,11 +28,14 @@ import type { MemoryTier } from './memory-tier.js';
 import { type OffsetState, parseClock } from './offset-state.js';
 import { untilReached } from './reached.js';
 import type { VoidStates } from './void-states.js';
+import { isInLog, type LogThere, wantedPlace } from './wanted-place.js';
 
 export interface StateLookupParts {
   readonly batcher: Pick<LookupBatcher, 'lookup'>;
   /** The store's, to be had without contacting it. */
   readonly comparePositions: () => Promise<EventStore['compare']>;
+  /** What an event store of its own has at a place; left out where the log lies beside the rows. */
+  readonly logAt?: ((position: Position) => Promise<LogThere>) | undefined;
   /** A lookup takes no longer, in milliseconds. */
   readonly lookupDeadlineMs: number;
   readonly memory: MemoryTier;
@@ -92,28 +96,40 @@ export class StateLookup {
   /**
    * What the read model says once it has come as far as `position`; its older answer, marked as such, when the
    * deadline ends before. Past the memory tier, which does not know which events it has seen, but for what this
-   * process itself recorded.
-   * @throws InvalidInputError when `position` is none of this event store
+   * process itself recorded. The log must still have the event: rows that come from another one show nothing of it,
+   * however far they have come.
+   * @throws InvalidInputError when it is no position of this event store
    */
-  async atLeast(connector: KnownConnector, position: Position): Promise<Lookup> {
+  async atLeast(connector: KnownConnector, wanted: string): Promise<Lookup> {
     const { batcher, comparePositions, lookupDeadlineMs } = this.#parts;
     const compare = await comparePositions();
+    const place = wantedPlace(wanted);
+    const { position } = place;
     // Here the argument is at fault; below it may be the row.
     compare(position, undefined);
+    const logElsewhere =
+      this.#parts.logAt && withDeadline(this.#parts.logAt(position), lookupDeadlineMs, () => NOTHING);
     const { cacheKey, key, exchange, environment, scope } = connector;
     if (!this.#continuity.isUnbroken()) this.#startAnew();
     const own = this.#memory.own(key);
-    let result: { answer: LookupAnswer; reached: boolean };
+    let result: { answer: { answer: LookupAnswer }; reached: boolean };
     try {
       result = await untilReached(
-        () => batcher.lookup({ cacheKey, exchange, environment, scope, withCheckpoint: true }),
-        ({ checkpoint }) => isAtLeast(compare, checkpoint, position),
+        async () => {
+          const at = { inLog: logElsewhere ? undefined : numberOf(position) };
+          const answer = await batcher.lookup({ cacheKey, exchange, environment, scope, at });
+          return { answer, log: logElsewhere ? await logElsewhere : logHere(answer) };
+        },
+        ({ answer, log }) => isAtLeast(compare, answer.checkpoint, position) && isInLog(place, log, compare),
         lookupDeadlineMs,
       );
     } catch (error) {
       return { ...this.#missWithoutDatabase(connector, error), behind: true };
     }
-    const { answer, reached } = result;
+    const {
+      answer: { answer },
+      reached,
+    } = result;
     const marked = (lookup: Hit | Miss): Lookup => (reached ? lookup : { ...lookup, behind: true });
     const found = this.#use(connector, answer);
     const rowAtMs = Number(answer.state?.measuredAtMs ?? Number.NEGATIVE_INFINITY);
@@ -224,6 +240,15 @@ export class StateLookup {
     return { shared: shared && { ...shared, link }, ended: ended && { ...ended, link } };
   }
 }
+
+const NOTHING: LogThere = {};
+
+/** As PostgreSQL counts them. */
+const numberOf = (position: Position): string | undefined => position.split('/')[1];
+const logHere = ({ eventId, head }: LookupAnswer): LogThere => ({
+  eventId,
+  head: head === undefined ? undefined : (`pg/${head}` as Position),
+});
 
 /** A checkpoint that is not this store's says nothing about how far the rows have come. */
 function isAtLeast(

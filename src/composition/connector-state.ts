@@ -249,6 +249,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     recorder,
     store: store.get,
     outbox,
+    ...(remote && { logAt: (position: Position) => logAt(store.get, position) }),
     comparePositions: async () => (await import('./event-stores.js')).comparePositionsOf(eventsUrl),
     lookupDeadlineMs: settings.lookupDeadlineMs,
     clock,
@@ -341,6 +342,17 @@ async function prepare(
       { problem: problem.message },
       'starting without the database: connectors initialise, more slowly, and facts wait',
     );
+  }
+}
+
+/** What an event store of its own has at a place, as far as it can be asked. */
+async function logAt(store: () => Promise<EventStore>, position: Position) {
+  try {
+    const { readFrom, head } = await store();
+    const [{ at }, last] = await Promise.all([readFrom({ after: position, limit: 1 }), head()]);
+    return { eventId: at?.id, head: last };
+  } catch {
+    return {};
   }
 }
 

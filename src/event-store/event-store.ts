@@ -46,6 +46,8 @@ export interface AppendResult {
    * event lies is not told: a store may have to be asked for it again, and only its readers need it.
    */
   readonly position: Position | undefined;
+  /** The event that lies at `position`, where the store knows it. */
+  readonly last?: Pick<StoredEvent, 'id' | 'stream'> | undefined;
   /**
    * How many events are durable and acknowledged but not in the store yet, so that they have neither version nor
    * position: they wait in the outbox (outbox/) for a store that cannot be reached. Left out by stores themselves.

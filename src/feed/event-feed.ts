@@ -9,8 +9,8 @@ import { Observable } from 'rxjs';
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { Position, StoredEvent } from '../events/event.js';
+import { decodeToken, type FeedPlace, isPosition, THE_BEGINNING } from '../events/place-token.js';
 import { createFilter, type FeedFilter, type WantsEvent } from './feed-filter.js';
-import { decodeToken, type FeedPlace, isPosition, THE_BEGINNING } from './feed-token.js';
 import {
   type CutOffReason,
   type FeedBatch,

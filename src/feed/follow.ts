@@ -14,8 +14,15 @@ import { ConnectorStateError } from '../base/errors.js';
 import type { EventAt, EventStore, EventsFrom } from '../event-store/event-store.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
 import type { Position } from '../events/event.js';
+import {
+  encodeToken,
+  type FeedPlace,
+  placeAt,
+  placeOf,
+  THE_BEGINNING,
+  tailOf,
+} from '../events/place-token.js';
 import { isForgettable } from '../events/streams.js';
-import { encodeToken, type FeedPlace, placeAt, placeOf, THE_BEGINNING, tailOf } from './feed-token.js';
 import type { EventPage, LiveWindow } from './live-window.js';
 import type { SharedReads } from './shared-reads.js';
 import type { Tail, TailOfProcess } from './tail.js';

@@ -9,8 +9,8 @@
  * for it, page by page (shared-reads.ts), until they are in it.
  */
 import type { EventAt, EventStore } from '../event-store/event-store.js';
+import { tailOf } from '../events/place-token.js';
 import { isForgettable } from '../events/streams.js';
-import { tailOf } from './feed-token.js';
 import { LiveWindow } from './live-window.js';
 
 export interface Tail {

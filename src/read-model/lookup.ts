@@ -26,8 +26,8 @@ export interface LookupKey {
   readonly environment: Environment;
   /** Whose clock judges its requests; see src/events/connector.ts. */
   readonly scope?: string | undefined;
-  /** The reply must say how far the read model has come. */
-  readonly withCheckpoint?: true;
+  /** The reply must say how far the read model has come; and what lies at a place of the log, where that is here. */
+  readonly at?: { readonly inLog: string | undefined };
 }
 
 /** Columns as the database gave them, nothing checked: a row may contain anything (promise 9). */
@@ -71,6 +71,8 @@ export interface RawClock {
 export interface LookupRow {
   readonly state: RawState | undefined;
   readonly clock: RawClock | undefined;
+  /** The id of the event at {@link LookupKey.at}; `undefined` where none lies, or none was asked for. */
+  readonly eventId?: string | undefined;
 }
 
 export interface LookupReply {
@@ -82,6 +84,8 @@ export interface LookupReply {
   readonly sample: ClockSample;
   /** The event whose effect the rows show, and that of all before it; `undefined` before the first, or not asked. */
   readonly checkpoint?: Position | undefined;
+  /** The number of the log's last event; `undefined` where the log is empty or lies elsewhere, or not asked. */
+  readonly head?: string | undefined;
 }
 
 /** SQL for a time as epoch milliseconds, with fractions. */
@@ -102,7 +106,10 @@ export const CLOCK_ID = `
 /** In one snapshot with the rows, so that both tell of the same events. */
 const CHECKPOINT = `(SELECT position FROM projection_checkpoint WHERE projection = 'connector_state_cache')`;
 
-const lookupSql = (moreColumns: string) => `
+/** Of the log in this database. */
+const HEAD = '(SELECT position FROM connector_event ORDER BY position DESC LIMIT 1)';
+
+const lookupSql = ({ columns = '', keys = '', key = '', joins = '' } = {}) => `
 WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id)
 SELECT ${epochMs('clock_timestamp()')}, r.id,
        s.user_id, s.credential_id, s.exchange, s.environment, s.time_offset, s.uncertainty_ms,
@@ -110,20 +117,26 @@ SELECT ${epochMs('clock_timestamp()')}, r.id,
        s.rate_ppm, s.rate_bound_ppm, s.scope,
        x.time_offset, x.uncertainty_ms, x.sync_id, ${epochMs('x.measured_at')}, ${epochMs('x.expires_at')}, x.is_valid,
        x.epoch, ${epochMs('x.epoch_started_at')}, x.rate_ppm, x.rate_bound_ppm, ${epochMs('x.contested_since')},
-       x.rival_host, x.rival_sync_id, x.rival_offset, x.rival_uncertainty_ms, ${epochMs('x.rival_measured_at')}${moreColumns}
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
-       AS k (cache_key, exchange, environment, scope, n)
+       x.rival_host, x.rival_sync_id, x.rival_offset, x.rival_uncertainty_ms, ${epochMs('x.rival_measured_at')}${columns}
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]${keys}) WITH ORDINALITY
+       AS k (cache_key, exchange, environment, scope${key}, n)
  CROSS JOIN reference r
   LEFT JOIN LATERAL (SELECT * FROM connector_state_cache t WHERE t.cache_key = k.cache_key COLLATE "C" LIMIT 1) s ON true
   LEFT JOIN LATERAL (SELECT * FROM exchange_clock t
                       WHERE t.exchange = k.exchange AND t.environment = k.environment
                         AND t.scope = k.scope AND t.reference_clock = r.id
-                      LIMIT 1) x ON true
+                      LIMIT 1) x ON true${joins}
  ORDER BY k.n`;
 
 /** Exported for the benchmark, which runs it through bare `pg` as the peer to measure against. */
-export const LOOKUP_SQL = lookupSql('');
-const LOOKUP_WITH_CHECKPOINT_SQL = lookupSql(`, ${CHECKPOINT}`);
+export const LOOKUP_SQL = lookupSql();
+const LOOKUP_AT_SQL = lookupSql({
+  columns: `, ${CHECKPOINT}, ${HEAD}, e.event_id`,
+  keys: ', $5::bigint[]',
+  key: ', at',
+  joins: `
+  LEFT JOIN LATERAL (SELECT event_id FROM connector_event t WHERE t.position = k.at LIMIT 1) e ON true`,
+});
 
 export const lookupParameters = (keys: readonly LookupKey[]): string[][] => [
   keys.map(key => key.cacheKey),
@@ -186,14 +199,16 @@ export async function lookupOver(
   });
   aborted.catch(() => undefined);
   // Who does not ask for it does not pay for it.
-  const withCheckpoint = keys.some(key => key.withCheckpoint);
-  const text = withCheckpoint ? LOOKUP_WITH_CHECKPOINT_SQL : LOOKUP_SQL;
+  const isAt = keys.some(key => key.at);
+  const text = isAt ? LOOKUP_AT_SQL : LOOKUP_SQL;
+  const values: (string | null)[][] = lookupParameters(keys);
+  if (isAt) values.push(keys.map(key => key.at?.inLog ?? null));
   for (let attempt = 1; ; attempt++) {
-    const name = names.nameOf(withCheckpoint ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME, text);
+    const name = names.nameOf(isAt ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME, text);
     const query = {
       ...(name !== undefined && { name }),
       text,
-      values: lookupParameters(keys),
+      values,
       rowMode: 'array' as const,
     };
     const [sentAtMs, wallBeforeMs] = [options.now(), options.wall()];
@@ -238,16 +253,24 @@ function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: num
   const [first = []] = rows;
   const [serverTimeMs, clockId] = first as [number, string];
   return {
-    rows: rows.map(row => ({ state: toState(row), clock: toClock(row) })),
+    rows: rows.map(row => ({
+      state: toState(row),
+      clock: toClock(row),
+      eventId: (row[EVENT_COLUMN] ?? undefined) as string | undefined,
+    })),
     clockId,
     sample: { sentAtMs, receivedAtMs, serverTimeMs },
     checkpoint: (first[CHECKPOINT_COLUMN] ?? undefined) as Position | undefined,
+    // pg gives a bigint as text.
+    head: (first[HEAD_COLUMN] ?? undefined) as string | undefined,
   };
 }
 
 const FIRST_STATE_COLUMN = 2;
 const FIRST_CLOCK_COLUMN = 17;
 const CHECKPOINT_COLUMN = 33;
+const HEAD_COLUMN = 34;
+const EVENT_COLUMN = 35;
 
 function toState(row: readonly unknown[]): RawState | undefined {
   const [

@@ -11,6 +11,8 @@ import type { Position } from '../../src/events/event.js';
 import type { ConnectorRef, ConnectorStateCacheService } from '../../src/index.js';
 import { pg } from '../../src/postgres/driver.js';
 import { lookup } from '../../src/read-model/lookup.js';
+import { createTestDatabase } from '../support/database.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 import { closing, givenWorld, type Process, SIMULATOR_SCOPE } from '../support/world.js';
 
 const REF: ConnectorRef = {
@@ -152,7 +154,72 @@ describe('a lookup that asks for a position', () => {
     ]);
   });
 
-  it.each(['esdb/1/1', 'pg/', 'pg/0', 'latest', 'waiting/1'])(
+  it('takes the token of a flush, and tells a log that is another one from a read model that is far enough', async () => {
+    const { world, here, there, project, record } = await givenTwo(300);
+    const { syncId } = await record(here);
+    await project();
+    here.cache.recordSyncFailure(REF, { trigger: 'absent', failureClass: 'timeout', durationMs: 1 });
+    const { token, position } = await here.flush();
+    await project();
+    expect(token).toMatch(/^1\.-\.pg\/\d+\.[0-9a-f]{16}$/);
+    const seen = { hit: true, state: { syncId } };
+    const get = (atLeast: string | undefined) => there.cache.get(REF, { atLeast });
+    expect(await get(token)).not.toHaveProperty('behind');
+    expect(await get(token)).toMatchObject(seen);
+
+    // Restored to before that event; and then grown again, by another event.
+    await world.sql(`ALTER TABLE connector_event_kept DISABLE TRIGGER USER`);
+    await world.sql(`DELETE FROM connector_event_kept WHERE position = $1`, [position?.split('/')[1]]);
+    expect(await get(token)).toMatchObject({ ...seen, behind: true });
+    expect(await get(position)).toMatchObject({ ...seen, behind: true });
+    await record(here);
+    await world.sql(`UPDATE connector_event_kept SET position = $1 WHERE position > $1`, [
+      position?.split('/')[1],
+    ]);
+    expect(await get(token)).toMatchObject({ ...seen, behind: true });
+    // All that a position can tell.
+    expect(await get(position)).not.toHaveProperty('behind');
+  });
+
+  it('takes a token at a hit that has been forgotten since', async () => {
+    const { world, here, there, project, record } = await givenTwo(300);
+    await record(here);
+    await here.cache.get(REF);
+    const { token, position } = await here.flush();
+    await record(here);
+    await project();
+    await world.sql(
+      'ALTER TABLE connector_event_hits DISABLE TRIGGER USER; DELETE FROM connector_event_hits',
+    );
+
+    expect(token).toBe(`${token?.split('.').slice(0, 4).join('.')}.h`);
+    expect(token).toContain(position);
+    expect(await there.cache.get(REF, { atLeast: token })).not.toHaveProperty('behind');
+  });
+
+  it('asks an event store of its own, and says behind while that cannot be asked', async () => {
+    const { world } = await givenTwo();
+    const events = await createTestDatabase();
+    closing({ close: () => events.drop() });
+    const proxy = closing(await startTcpProxy(events.url));
+    const options = { projection: 'worker', eventStoreUrl: proxy.url, lookupDeadlineMs: 2_000 } as const;
+    const [here, there] = [await world.process(options), await world.process(options)];
+    here.cache.set(REF, await measured(here.cache), 'warm-up');
+    const { token } = await here.flush();
+    await (await here.projector()).catchUp();
+    expect(token).toMatch(/^1\./);
+    const get = (atLeast: string | undefined) => there.cache.get(REF, { atLeast });
+
+    expect(await get(token)).not.toHaveProperty('behind');
+    expect(await get(`${token?.slice(0, -1)}${token?.endsWith('0') ? '1' : '0'}`)).toHaveProperty(
+      'behind',
+      true,
+    );
+    await proxy.refuse();
+    expect(await get(token)).toMatchObject({ hit: true, behind: true });
+  });
+
+  it.each(['1.-.-.-', '1.x', '2.-.pg/1.0123456789abcdef', 'esdb/1/1', 'pg/', 'pg/0', 'latest', 'waiting/1'])(
     'refuses %s, no position of this store',
     async position => {
       const { there } = await givenTwo();
@@ -188,7 +255,7 @@ describe('a lookup that asks for a position', () => {
     const key = { cacheKey: 'a_b', exchange: 'BYBIT', environment: 'TESTNET' } as const;
 
     expect(await lookup(pool, [key, key], options)).toMatchObject({ checkpoint: undefined });
-    await lookup(pool, [key, { ...key, withCheckpoint: true }], options);
+    await lookup(pool, [key, { ...key, at: { inLog: '1' } }], options);
 
     expect(statements).toEqual([
       { name: expect.stringMatching(/^connector_state_lookup_[0-9a-f]{12}$/), readsCheckpoint: false },

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { isConnectorStateError } from '../../src/base/errors.js';
 import type { Position } from '../../src/events/event.js';
-import { decodeToken, encodeToken, placeAt, tailOf } from '../../src/feed/feed-token.js';
+import { decodeToken, encodeToken, placeAt, tailOf } from '../../src/events/place-token.js';
 
 const position = fc
   .oneof(

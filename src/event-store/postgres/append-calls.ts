@@ -45,6 +45,8 @@ export async function appendTogether(
       isNew: isNew === undefined || isNew[i] === 't',
     })),
     position: toPosition(position),
+    // Some of which are stored already: the last new one may be any of the others.
+    last: isNew === undefined ? events.at(-1) : undefined,
   };
 }
 
@@ -114,9 +116,13 @@ function toConflict(
 function toResult(rows: readonly TextRow[]): AppendResult {
   const events: AppendedEvent[] = [];
   let last = 0n;
+  let lastEvent: AppendedEvent | undefined;
   for (const [id, stream, version, position, isNew] of rows as readonly AppendedRow[]) {
-    events.push({ id, stream, version: Number(version), isNew: isNew === 't' });
-    if (BigInt(position) > last) last = BigInt(position);
+    const event = { id, stream, version: Number(version), isNew: isNew === 't' };
+    events.push(event);
+    if (BigInt(position) <= last) continue;
+    last = BigInt(position);
+    lastEvent = event;
   }
-  return { events, position: toPosition(String(last)) };
+  return { events, position: toPosition(String(last)), last: lastEvent };
 }

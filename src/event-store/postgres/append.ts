@@ -88,14 +88,14 @@ async function storeTogether(
       for (const { settle } of group) settle(result);
       return undefined;
     }
-    const { events, position } = await appendTogether(
+    const { events, position, last } = await appendTogether(
       run,
       group.flatMap(append => append.items),
       bounds,
     );
     let from = 0;
     for (const append of group) {
-      append.settle({ events: events.slice(from, from + append.items.length), position });
+      append.settle({ events: events.slice(from, from + append.items.length), position, last });
       from += append.items.length;
     }
     return undefined;

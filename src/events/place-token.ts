@@ -14,9 +14,10 @@
  *   1.-.-.-                                    before the first event
  */
 import { InvalidInputError } from '../base/errors.js';
-import type { EventAt } from '../event-store/event-store.js';
-import type { Position, StoredEvent } from '../events/event.js';
-import { isForgettable } from '../events/streams.js';
+import type { Position, StoredEvent } from './event.js';
+import { isForgettable } from './streams.js';
+
+type EventAt = Pick<StoredEvent, 'id' | 'position'>;
 
 /** Where an event lay, and its id's end. */
 export interface Place {
