@@ -3,7 +3,8 @@
  *
  * Where to go on after an interruption is read from the target itself: an import stores events in the order given, so
  * what is there is a beginning of the source, and the target's last event is the place. No state is kept anywhere
- * else. The same look tells a target that is something else: one whose last event the source does not have.
+ * else. The same look tells a target that is something else: one whose last event the source does not have, or which
+ * begins with another event.
  *
  * Events that arrive in the source meanwhile are copied too, until a page comes back empty. The comparison at the end
  * reads both logs whole, up to there.
@@ -59,6 +60,7 @@ const DEFAULT_PAGE_SIZE = 1_000;
 export async function copyLog(options: CopyOptions): Promise<CopyResult> {
   const { from, to, pageSize = DEFAULT_PAGE_SIZE, signal, onProgress } = options;
   const last = await to.lastRaw();
+  if (last) await requireSameBeginning(from, to);
   let after = last && (await placeOf(last, from));
   const total = await from.countAfter(after);
   let copied = 0;
@@ -83,6 +85,15 @@ export async function copyLog(options: CopyOptions): Promise<CopyResult> {
     digestLog(to, { pageSize, signal }),
   ]);
   return { copied, resumed: last !== undefined, ...compareLogs(source, target) };
+}
+
+/** A log is known by its first event that is kept for good; see the port. */
+async function requireSameBeginning(from: TransferableEventStore, to: TransferableEventStore): Promise<void> {
+  const [source, target] = await Promise.all([from.identity(), to.identity()]);
+  if (target === undefined || source === target) return;
+  throw new InvalidInputError(
+    `the target is another log: it begins with event ${target}, the source with ${source ?? 'none that is kept'}. copy into an empty event store, or into one that holds a beginning of this copy and nothing else`,
+  );
 }
 
 /** Where the source has the target's last event. */

@@ -192,7 +192,8 @@ describe('the comparison at the end', () => {
   it.each(tampered)('finds the stream in which %s was changed', async (_, change) => {
     const [source, target] = [await givenSource(20), await givenLog()];
     await copyLog({ from: source.store, to: target.store });
-    const [victim] = (await all(source.store)).filter(({ type }) => type === 'ConnectorSyncFailed');
+    // Not the first, by which logs are told apart beforehand.
+    const victim = (await all(source.store)).findLast(({ type }) => type === 'ConnectorSyncFailed');
     await target.pool.query('ALTER TABLE connector_event_kept DISABLE TRIGGER ALL');
     await target.pool.query(`UPDATE connector_event_kept SET ${change} WHERE event_id = $1`, [victim?.id]);
 
@@ -240,6 +241,24 @@ describe('a target that is something else', () => {
     await expect(copyLog({ from: source.store, to: target.store })).rejects.toMatchObject({
       code: 'INVALID_INPUT',
     });
+  });
+});
+
+describe('a target that has the source’s last event behind another beginning', () => {
+  it('is refused before anything is read', async () => {
+    const [source, target] = [await givenSource(5), await givenLog()];
+    await target.append(sampleConnector().fact());
+    const copied = await all(source.store);
+    // As after a restore, and writers that repeat what was not acknowledged.
+    const last = copied.at(-1) as RawEvent;
+    await target.store.importRaw([{ ...last, position: 'other/1' as Position }]);
+    await source.append(sampleConnector().fact());
+
+    await expect(copyLog({ from: source.store, to: target.store })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('another log'),
+    });
+    expect(await all(target.store)).toHaveLength(2);
   });
 });
 
