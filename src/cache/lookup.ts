@@ -4,7 +4,6 @@
  */
 import type { OffsetEstimate } from '../clock/offset.js';
 import { type ReferenceLink, toLocal } from '../clock/reference.js';
-import type { Position } from '../events/event.js';
 import type { MissReason, OffsetState } from './offset-state.js';
 
 /** A state together with the link from its reference clock to this process's. */
