@@ -13,9 +13,10 @@ import type { AnsweredRequest } from '../clock/answers.js';
 import { type AdapterSettings, closedError, parseAdapterOptions, rangeOf } from './adapter-options.js';
 import type { CcxtClass, CcxtExchange } from './attached-ccxt.js';
 import { type Answer, openEnvelope } from './envelope.js';
-import { type AdapterOptions, type ExchangeAdapter, ExchangeError } from './exchange-adapter.js';
+import type { AdapterOptions, ExchangeAdapter } from './exchange-adapter.js';
 import type { ExchangeProfile, VerificationCall } from './exchange-profile.js';
 import type { RequestContext } from './failures.js';
+import { FirstOffered } from './first-offered.js';
 import {
   type CreateTransport,
   createHttpTransport,
@@ -44,9 +45,7 @@ export function createCcxtAdapter(
   const redact = createRedactor(Object.values(settings.credentials).filter(each => each !== undefined));
   const intake = createSampleIntake(settings);
   const exchange = profile.name;
-  const calls = profile.ccxt.verification;
-  /** The first that this host offers. */
-  let call = calls[0] as VerificationCall;
+  const verification = new FirstOffered(profile.ccxt.verification);
   let isClosed = false;
 
   async function ask(
@@ -129,15 +128,7 @@ export function createCcxtAdapter(
 
     async verifyAccount(again) {
       const recvWindowMs = again === 'late' ? settings.lateRecvWindowMs : settings.recvWindowMs;
-      for (;;) {
-        try {
-          return await verify(call, recvWindowMs);
-        } catch (error) {
-          const next = calls[calls.indexOf(call) + 1];
-          if (!next || !isNotOffered(error)) throw error;
-          call = next;
-        }
-      }
+      return verification.run(call => verify(call, recvWindowMs));
     },
 
     async fundingRate() {
@@ -154,11 +145,6 @@ export function createCcxtAdapter(
     },
   };
 }
-
-/** Not on this host, or not in this environment: another call may be. */
-export const isNotOffered = (error: unknown): boolean =>
-  error instanceof ExchangeError &&
-  (error.reason === 'other-environment' || error.exchangeCode === 'HTTP 404');
 
 interface Signer extends CcxtExchange {
   options?: Record<string, unknown>;

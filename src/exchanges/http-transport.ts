@@ -27,10 +27,11 @@ import { UnusableProxyError } from './proxy.js';
 import { collectBody } from './response-body.js';
 import { createRoutes, type Route } from './routes.js';
 
-/** A kept connection is silent when it takes so many times as long as the slowest of the last answers, */
-const PATIENCE_IN_ROUND_TRIPS = 3;
-/** but not before this: nearby servers answer in a millisecond, and pause for longer. */
-const MIN_PATIENCE_MS = 100;
+/**
+ * A kept connection is silent when it takes so much longer than the slowest of the last answers did over an open one. A dead
+ * one then costs this and two round trips. One that was only slow costs a GET more.
+ */
+export const PATIENCE_MS = 35;
 const REMEMBERED_ROUND_TRIPS = 8;
 /** A timer that fires so late was held up by other work of this process. */
 const LATE_TIMER_MS = 10;
@@ -109,9 +110,7 @@ export const createHttpTransport: CreateTransport = options => {
 
   /** `undefined` before the first answer: then nobody knows what is long. */
   const silentAfterMs = () =>
-    roundTripsMs.length === 0
-      ? undefined
-      : Math.max(PATIENCE_IN_ROUND_TRIPS * Math.max(...roundTripsMs), MIN_PATIENCE_MS);
+    roundTripsMs.length === 0 ? undefined : Math.max(...roundTripsMs) + PATIENCE_MS;
   const answeredAfter = (ms: number) => {
     roundTripsMs.push(ms);
     if (roundTripsMs.length > REMEMBERED_ROUND_TRIPS) roundTripsMs.shift();
@@ -133,11 +132,7 @@ export const createHttpTransport: CreateTransport = options => {
     const route = way instanceof Promise ? await way : way;
     if (isClosed) return CLOSED;
     route.dropStale();
-    // Held against a timer, so by the timer's clock and not by the injected one.
-    const startedAtMs = performance.now();
-    const outcome = await sendOver(route, request, sending, { ...options, silentAfterMs: silentAfterMs() });
-    if (!isFailure(outcome)) answeredAfter(performance.now() - startedAtMs);
-    return outcome;
+    return sendOver(route, request, sending, { ...options, answeredAfter, silentAfterMs: silentAfterMs() });
   }
 
   return {
@@ -159,13 +154,15 @@ const CLOSED: HttpFailure = { failure: 'network', code: 'CLOSED' };
 
 type Sending = Pick<HttpTransportOptions, 'now' | 'wall' | 'timeoutMs'> & {
   readonly silentAfterMs: number | undefined;
+  /** Told by the timer's clock, which is not the injected one, for it is held against a timer. */
+  readonly answeredAfter: (ms: number) => void;
 };
 
 function sendOver(
   route: Route,
   request: HttpRequest,
   { signal, onSilence }: SendOptions,
-  { now, wall, timeoutMs, silentAfterMs }: Sending,
+  { now, wall, timeoutMs, silentAfterMs, answeredAfter }: Sending,
 ): Promise<HttpReply | HttpFailure> {
   return new Promise(resolve => {
     let sent: ClientRequest | undefined;
@@ -189,7 +186,9 @@ function sendOver(
     let sentAtWallMs = wall?.();
     let isAnswered = false;
     let wasOpen = false;
+    let wentOutAtMs = performance.now();
     const markSent = () => {
+      wentOutAtMs = performance.now();
       sentAtMs = now();
       sentAtWallMs = wall?.();
     };
@@ -231,6 +230,7 @@ function sendOver(
         if ('error' in body) return settle(networkFailure(body.error));
         if ('isOversized' in body) return settle({ failure: 'oversized', code: 'BODY_TOO_LARGE' });
         const receivedAtMs = now();
+        answeredAfter(performance.now() - wentOutAtMs);
         const wallMs = wall?.();
         const wallRoundTripMs =
           wallMs === undefined || sentAtWallMs === undefined ? undefined : wallMs - sentAtWallMs;

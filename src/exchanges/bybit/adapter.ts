@@ -6,6 +6,7 @@ import { closedError, parseAdapterOptions, rangeOf } from '../adapter-options.js
 import { type Answer, openEnvelope } from '../envelope.js';
 import type { AdapterOptions, ExchangeAdapter, FundingRate } from '../exchange-adapter.js';
 import { badResponse, type RequestContext } from '../failures.js';
+import { FirstOffered } from '../first-offered.js';
 import { parseFundingRate, parseSymbol } from '../funding-rate.js';
 import { type CreateTransport, createHttpTransport } from '../http-transport.js';
 import { asObject } from '../json.js';
@@ -23,6 +24,15 @@ import { callBybit } from './call.js';
 import { BYBIT_PROFILE } from './profile.js';
 import type { RestClientV5 } from './sdk.js';
 
+/**
+ * Either works for every kind of account, and tells of the key or of the account's mode only: no figure of an account
+ * passes through here. Demo trading has no key to tell of (10032).
+ */
+const VERIFICATIONS = [
+  { endpoint: 'GET /v5/user/query-api', call: (client: RestClientV5) => client.getQueryApiKey() },
+  { endpoint: 'GET /v5/account/info', call: (client: RestClientV5) => client.getAccountInfo() },
+] as const;
+
 /** @throws InvalidInputError for malformed options, before anything is sent */
 export function createBybitAdapter(
   options: AdapterOptions,
@@ -32,6 +42,7 @@ export function createBybitAdapter(
   const transport = createTransport(settings);
   const redact = createRedactor(Object.values(settings.credentials));
   const intake = createSampleIntake(settings);
+  const verification = new FirstOffered(VERIFICATIONS);
   let isClosed = false;
 
   async function ask(
@@ -77,12 +88,13 @@ export function createBybitAdapter(
 
     serverTime: (): Promise<ClockSample> => intake.measure(askTime),
 
-    async verifyAccount(again): Promise<AnsweredRequest | undefined> {
-      const signing = new Signing(settings, again === 'late' ? lateRecvWindowMs : recvWindowMs);
-      // Works for every kind of account, and tells of the key only: no account figure passes through here.
-      const { answer } = await ask('GET /v5/user/query-api', client => client.getQueryApiKey(), signing);
-      intake.response(answer.reply, answer.stamp);
-      return signing.answeredBy(answer.reply);
+    verifyAccount(again): Promise<AnsweredRequest | undefined> {
+      return verification.run(async ({ endpoint, call }) => {
+        const signing = new Signing(settings, again === 'late' ? lateRecvWindowMs : recvWindowMs);
+        const { answer } = await ask(endpoint, call, signing);
+        intake.response(answer.reply, answer.stamp);
+        return signing.answeredBy(answer.reply);
+      });
     },
 
     async fundingRate(symbol: string): Promise<FundingRate> {

@@ -16,6 +16,7 @@
  */
 import { createRequire } from 'node:module';
 import { InvalidInputError } from '../../base/errors.js';
+import type { Environment } from '../../events/connector.js';
 import type { ClientClock, ClientSignature } from '../client-clock.js';
 import type { ExchangeError } from '../exchange-adapter.js';
 import { asObject } from '../json.js';
@@ -96,15 +97,11 @@ export function attachedBybitClient<C extends BybitRestClientClass>(Client: C, c
 /** @throws InvalidInputError when they are of another host, whose clock is another one */
 function optionsOver(options: Record<string, unknown>, clock: ClientClock): Record<string, unknown> {
   const { baseUrl, testnet, demoTrading, apiRegion } = options;
-  const named = typeof baseUrl === 'string' ? baseUrl.replace(/\/+$/, '') : clock.baseUrl;
-  const isOther =
-    named !== clock.baseUrl ||
-    (testnet !== undefined && Boolean(testnet) !== (clock.environment === 'TESTNET')) ||
-    Boolean(demoTrading) ||
-    (apiRegion !== undefined && baseUrl === undefined);
+  const named = typeof baseUrl === 'string' ? baseUrl.replace(/\/+$/, '') : regionalHost(apiRegion, clock);
+  const isOther = named !== clock.baseUrl || !isOfEnvironment({ testnet, demoTrading }, clock.environment);
   if (isOther) {
     throw new InvalidInputError(
-      `an attached RestClientV5 speaks to its connector's host, ${clock.baseUrl} (${clock.environment}), by whose clock it signs: leave out baseUrl, testnet, demoTrading and apiRegion, or attach to a connector with that baseUrl`,
+      `an attached RestClientV5 speaks to its connector's host, ${clock.baseUrl} (${clock.environment}), by whose clock it signs: leave out baseUrl, testnet, demoTrading and apiRegion, or attach to a connector of that environment, region or baseUrl`,
     );
   }
   return {
@@ -116,6 +113,20 @@ function optionsOver(options: Record<string, unknown>, clock: ClientClock): Reco
     syncTimeBeforePrivateRequests: true,
   };
 }
+
+function regionalHost(region: unknown, { environment, baseUrl }: ClientClock): string | undefined {
+  if (region === undefined) return baseUrl;
+  const { hosts, regions = {} } = BYBIT_PROFILE;
+  return region === 'default' ? hosts[environment] : regions[String(region)]?.[environment];
+}
+
+/** Whether the SDK's two switches, where they are given, are those of the environment. */
+export const isOfEnvironment = (
+  { testnet, demoTrading }: { readonly testnet?: unknown; readonly demoTrading?: unknown },
+  environment: Environment,
+): boolean =>
+  (testnet === undefined || Boolean(testnet) === (environment === 'TESTNET')) &&
+  (demoTrading === undefined || Boolean(demoTrading) === (environment === 'DEMO'));
 
 /** The calls of one client. */
 class Calls {

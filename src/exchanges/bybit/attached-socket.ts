@@ -13,8 +13,10 @@
  * They are put on each client as it is made, and not on the class, because `WebsocketAPIClient` makes a
  * `WebsocketClient` of its own.
  */
+import { InvalidInputError } from '../../base/errors.js';
 import type { ClientClock } from '../client-clock.js';
 import { asObject } from '../json.js';
+import { isOfEnvironment } from './attached-client.js';
 import { BYBIT_PROFILE } from './profile.js';
 
 /** What is used of a `WebsocketClient`, of whichever version and copy of the SDK. */
@@ -44,13 +46,30 @@ export function attachedBybitSocket<C extends BybitSocketClass>(Client: C, clock
   class Attached extends (Client as unknown as new (...args: any[]) => object) {
     // biome-ignore lint/suspicious/noExplicitAny: a mixin's constructor must be declared so.
     constructor(...args: any[]) {
-      super(...args);
+      const [options = {}, ...rest] = args;
+      super(optionsOver(options, clock), ...rest);
       const made = this as unknown as BybitSocket | BybitSocketApi;
       putOn('getWSClient' in made ? made.getWSClient() : made, clock);
     }
   }
   Object.defineProperty(Attached, 'name', { value: Client.name });
   return Attached as unknown as C;
+}
+
+/**
+ * Of the connector's environment: a login that was signed by one host's clock is not for another's.
+ * @throws InvalidInputError when they are of another one
+ */
+function optionsOver(options: Record<string, unknown>, clock: ClientClock): Record<string, unknown> {
+  const { environment } = clock;
+  if (!isOfEnvironment(options, environment)) {
+    throw new InvalidInputError(
+      `an attached WebSocket client is of its connector's environment, ${environment}, by whose clock it logs in: leave out testnet and demoTrading, or attach to a connector of that environment`,
+    );
+  }
+  const own =
+    environment === 'TESTNET' ? { testnet: true } : environment === 'DEMO' ? { demoTrading: true } : {};
+  return { ...own, ...options };
 }
 
 const isUnexecuted = (refusal: unknown): boolean =>

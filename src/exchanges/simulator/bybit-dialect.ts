@@ -28,6 +28,7 @@ const MESSAGES: Readonly<Record<number, string>> = {
   10006: 'Too many visits!',
   10010: "Unmatched IP, please check your API key's bound IP addresses.",
   10016: 'Server error, please try again later.',
+  10032: 'Demo trading are not supported.',
   33004: 'Your api key has expired.',
 };
 
@@ -39,7 +40,13 @@ export const bybitDialect: Dialect = {
     '/v5/market/tickers': { route: 'funding', answer: tickers },
     '/v5/user/query-api': {
       route: 'verify',
-      answer: (request, world) => authenticate(request, world) ?? accept(keyInfo(request), world, ''),
+      answer: (request, world) =>
+        authenticate(request, world) ??
+        (world.knobs.demo ? refuse(10032, undefined, world) : accept(keyInfo(request), world, '')),
+    },
+    '/v5/account/info': {
+      route: 'verify',
+      answer: (request, world) => authenticate(request, world) ?? accept(ACCOUNT_INFO, world),
     },
     '/v5/account/wallet-balance': {
       route: 'verify',
@@ -159,6 +166,8 @@ const keyInfo = (request: ReceivedRequest) => ({
   ips: ['*'],
   type: 1,
 });
+
+const ACCOUNT_INFO = { unifiedMarginStatus: 5, marginMode: 'REGULAR_MARGIN', spotHedgingStatus: 'OFF' };
 
 function walletBalance(request: ReceivedRequest, world: World): Answer {
   const accountType = new URLSearchParams(request.rawQuery).get('accountType');

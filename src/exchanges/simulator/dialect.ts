@@ -75,6 +75,12 @@ export const MAINTENANCE_PAGE = httpAnswer(
   '<html><head><title>503 Service Temporarily Unavailable</title></head><body>503</body></html>',
 );
 
+/** As CDNs write it. */
+export const REGION_BLOCK_PAGE = httpAnswer(
+  403,
+  '<html><head><title>403 ERROR</title></head><body>The Amazon CloudFront distribution is configured to block access from your country.</body></html>',
+);
+
 export function header(request: ReceivedRequest, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;

@@ -31,6 +31,8 @@ const patchSchema = z
     dateHeader: z.boolean(),
     edgeSkewMs: z.number().min(-1e10).max(1e10),
     edgeDriftPpm: z.number().min(-1e5).max(1e5),
+    demo: z.boolean(),
+    regionBlock: z.boolean(),
     ageSeconds: z.int().min(0).max(1e9).nullable(),
     fundingRates: z.record(z.string().max(40), z.number().min(-1).max(1)),
   })
@@ -58,6 +60,8 @@ export interface ExchangeKnobs {
   readonly dateHeader: boolean;
   readonly edgeSkewMs: number;
   readonly edgeDriftPpm: number;
+  readonly demo: boolean;
+  readonly regionBlock: boolean;
   readonly ageSeconds: number | null;
   readonly fundingRates: Readonly<Record<string, number>>;
 }
@@ -76,6 +80,8 @@ export const DEFAULT_KNOBS: ExchangeKnobs = {
   dateHeader: true,
   edgeSkewMs: 0,
   edgeDriftPpm: 0,
+  demo: false,
+  regionBlock: false,
   ageSeconds: null,
   fundingRates: {},
 };
@@ -97,6 +103,8 @@ export const KNOB_DESCRIPTIONS: Readonly<Record<keyof ExchangeKnobs, string>> = 
   edgeSkewMs:
     "how far the edge's clock, which only the Date header shows, is ahead of the exchange's, ms; setting it moves that clock",
   edgeDriftPpm: "how much faster the edge's clock runs than the exchange's, parts per million",
+  demo: 'whether it is the host of demo trading, which does not offer each call (Bybit: 10032)',
+  regionBlock: 'whether the edge in front of it blocks where requests come from: HTTP 403 with a page',
   ageSeconds: 'an Age header, as of an answer from a cache, s; null for none',
   fundingRates: "rates by the exchange's symbol, fractions; others are made up from the seed",
 };

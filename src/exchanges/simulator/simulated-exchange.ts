@@ -19,6 +19,7 @@ import {
   httpAnswer,
   MAINTENANCE_PAGE,
   PAGE_NOT_FOUND,
+  REGION_BLOCK_PAGE,
   type ReceivedRequest,
   type World,
 } from './dialect.js';
@@ -156,6 +157,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     fault: Fault | undefined,
     world: World,
   ): Answer {
+    if (knobs.regionBlock) return REGION_BLOCK_PAGE;
     if (knobs.maintenance === 'http') return MAINTENANCE_PAGE;
     if (knobs.maintenance === 'code') return dialect.busy(world);
     let headers: Readonly<Record<string, string>> = {};
