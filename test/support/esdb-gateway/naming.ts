@@ -74,8 +74,9 @@ export class Naming {
 
   failure(error: Partial<ServiceError> & Error): { code: number; details: string; metadata: Metadata } {
     const told = new Metadata();
-    // A failure that gRPC made on this side, of a broken connection for instance, may have none.
-    const { code = status.UNAVAILABLE, details = error.message, metadata } = error;
+    // A failure that arose on this side, of a stream that was cancelled for instance, is none of gRPC's.
+    const { details = error.message, metadata } = error;
+    const code = typeof error.code === 'number' ? error.code : status.UNAVAILABLE;
     for (const [key, value] of Object.entries(metadata?.getMap() ?? {})) {
       if (typeof value === 'string' && !OF_TRANSPORT.has(key)) told.set(key, this.here(value));
     }
