@@ -1,0 +1,88 @@
+/**
+ * What is remembered of when a connector (or a clock) is used: how long it lay idle between two uses, and in which hours
+ * of the week it is used. Small, and grown one use at a time.
+ *
+ * Idle times are counted in bins whose width grows with the time, a minute at first: what matters is whether a use comes
+ * within the next TTL, and no TTL of a state that has lain for a day is a minute.
+ *
+ * Source of the idea: M. Shahrad et al., "Serverless in the Wild", USENIX ATC 2020, section 4.2 (idle-time histograms).
+ */
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const HOURS_A_WEEK = 168;
+/** 1970 began on a Thursday; a week here begins on Monday, 00:00 UTC. */
+const MONDAY_MS = 4 * 24 * HOUR_MS;
+
+/** Up to here, milliseconds, in bins of this width. */
+const SCALES = [
+  { upToMs: 4 * HOUR_MS, widthMs: MINUTE_MS },
+  { upToMs: 24 * HOUR_MS, widthMs: 5 * MINUTE_MS },
+  { upToMs: 14 * 24 * HOUR_MS, widthMs: HOUR_MS },
+] as const;
+
+export interface IdleBin {
+  /** Idle times from `fromMs` on and below `untilMs`; the last bin has no end. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly count: number;
+}
+
+export function binOf(idleMs: number): { readonly fromMs: number; readonly untilMs: number } {
+  let startMs = 0;
+  for (const { upToMs, widthMs } of SCALES) {
+    if (idleMs < upToMs) {
+      const fromMs = startMs + Math.floor((idleMs - startMs) / widthMs) * widthMs;
+      return { fromMs, untilMs: fromMs + widthMs };
+    }
+    startMs = upToMs;
+  }
+  return { fromMs: startMs, untilMs: Number.POSITIVE_INFINITY };
+}
+
+export const hourOfWeek = (atMs: number): number =>
+  Math.floor((atMs - MONDAY_MS + 52 * 7 * 24 * HOUR_MS) / HOUR_MS) % HOURS_A_WEEK;
+
+export class UsageHistory {
+  readonly #idle = new Map<number, number>();
+  readonly #weeksUsed = new Array<number>(HOURS_A_WEEK).fill(0);
+  #bins: readonly IdleBin[] | undefined;
+  #lastHour = Number.NEGATIVE_INFINITY;
+  firstMs: number | undefined;
+  lastMs: number | undefined;
+  uses = 0;
+
+  /** @param atMs epoch milliseconds, not before the last */
+  add(atMs: number): void {
+    if (this.lastMs !== undefined) {
+      const { fromMs } = binOf(Math.max(0, atMs - this.lastMs));
+      this.#idle.set(fromMs, (this.#idle.get(fromMs) ?? 0) + 1);
+      this.#bins = undefined;
+    }
+    // However often in an hour: what is asked is whether it was used in it.
+    const hour = Math.floor(atMs / HOUR_MS);
+    if (hour !== this.#lastHour) {
+      const slot = hourOfWeek(atMs);
+      this.#weeksUsed[slot] = (this.#weeksUsed[slot] ?? 0) + 1;
+    }
+    this.#lastHour = hour;
+    this.firstMs ??= atMs;
+    this.lastMs = atMs;
+    this.uses += 1;
+  }
+
+  /** Those with anything in them, shortest first. */
+  idleBins(): readonly IdleBin[] {
+    this.#bins ??= [...this.#idle]
+      .sort(([a], [b]) => a - b)
+      .map(([fromMs, count]) => ({ ...binOf(fromMs), count }));
+    return this.#bins;
+  }
+
+  /** In what share of the weeks seen this hour of the week was used, 0–1; each is taken to have been seen half a time more. */
+  shareOfWeeks(atMs: number): number {
+    if (this.firstMs === undefined) return 0;
+    const weeks = (atMs - this.firstMs) / (HOURS_A_WEEK * HOUR_MS);
+    return Math.min(1, (this.#weeksUsed[hourOfWeek(atMs)] ?? 0) / (Math.ceil(Math.max(weeks, 1)) + 0.5));
+  }
+}
