@@ -44,6 +44,7 @@ const SERVICES = '^src/services/';
 const CLI = '^src/cli/';
 const HTTP = '^src/http/';
 const EDGE = '^src/edge/';
+const FORECAST = '^src/forecast/';
 const ASSEMBLY = '^src/composition/';
 const ENTRY = '^src/(index|bybit|bingx|ccxt|typeorm)\\.ts$';
 const PORT_OF_EVENT_STORE = '^src/event-store/(event-store|log-changed-error)\\.ts$';
@@ -78,6 +79,11 @@ module.exports = {
       [PORT_OF_EVENT_STORE, READ_MODEL, PROJECTIONS, EVENTS, CLOCK, POSTGRES, BASE],
     ),
     arrows('arrows-of-exchanges', 'exchanges → events, clock', EXCHANGES, [EVENTS, CLOCK, BASE]),
+    arrows('arrows-of-forecast', 'forecasts look at events, through the event store’s port', FORECAST, [
+      PORT_OF_EVENT_STORE,
+      EVENTS,
+      BASE,
+    ]),
     arrows('arrows-of-edge', 'edge → exchanges, clock: what runs without Node', EDGE, [
       EXCHANGES,
       CLOCK,

@@ -31,6 +31,7 @@ export const OPTIONAL_PACKAGES = {
     '@fastify/under-pressure@9',
     'jose@6',
   ],
+  'connector-state forecast': ['ml-matrix@6'],
   metrics: ['prom-client@15'],
   'traces of the service': ['@opentelemetry/api@1'],
 } as const;

@@ -10,6 +10,7 @@ import { addDistrust } from './commands/distrust.js';
 import { addDoctor } from './commands/doctor.js';
 import { addDrift } from './commands/drift.js';
 import { addExplain } from './commands/explain.js';
+import { addForecast } from './commands/forecast.js';
 import { addForgetHits } from './commands/forget-hits.js';
 import { addHistory } from './commands/history.js';
 import { addInvalidate } from './commands/invalidate.js';
@@ -67,6 +68,7 @@ for (const add of [
   addHistory,
   addExplain,
   addDrift,
+  addForecast,
   addInvalidate,
   addDistrust,
   addCleanup,

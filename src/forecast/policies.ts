@@ -53,7 +53,7 @@ export const histogram: Policy = {
   nextRefresh(moment) {
     const { history, nowMs, expiresMs } = moment;
     const bins = history.idleBins();
-    const total = bins.reduce((sum, { count }) => sum + count, 0);
+    const total = history.idleTimes;
     if (total < LEAST_IDLE_TIMES || history.lastMs === undefined) return fixed.nextRefresh(moment);
     const headMs = percentile(bins, total, HEAD, 'fromMs') * (1 - MARGIN);
     const tailMs = percentile(bins, total, TAIL, 'untilMs') * (1 + MARGIN);
@@ -80,19 +80,9 @@ function percentile(
 export const hazardOf: Probability = (history, atMs, ttlMs) => {
   if (history.lastMs === undefined) return 0;
   const idleMs = atMs - history.lastMs;
-  let [within, beyond] = [0, 0.5];
-  for (const { fromMs, untilMs, count } of history.idleBins()) {
-    if (untilMs <= idleMs) continue;
-    // What of a bin lies behind `atMs` is over; the rest is taken to be spread evenly.
-    const width = Math.min(untilMs, fromMs + HORIZON_MS) - fromMs;
-    const leftFrom = Math.max(fromMs, idleMs);
-    const left = (count * (fromMs + width - leftFrom)) / width;
-    const taken = Math.min(fromMs + width, idleMs + ttlMs) - leftFrom;
-    const inside = taken <= 0 ? 0 : (count * taken) / width;
-    within += inside;
-    beyond += left - inside;
-  }
-  return within / (within + beyond);
+  const byThen = history.shorterThan(idleMs + ttlMs);
+  const within = byThen - history.shorterThan(idleMs);
+  return within / (within + history.idleTimes - byThen + 0.5);
 };
 
 /**
@@ -109,8 +99,8 @@ export function likely(name: string, probability: Probability, threshold: number
       const firstMs = Math.max(nowMs, expiresMs);
       const candidates = [firstMs];
       for (const { fromMs, untilMs } of history.idleBins()) {
-        const width = Math.min(untilMs - fromMs, HORIZON_MS);
-        const atMs = lastMs + fromMs - Math.max(0, Math.min(width, ttlMs - width));
+        // So much earlier that the whole bin lies within the TTL, where it can.
+        const atMs = lastMs + fromMs - Math.max(0, Math.min(untilMs - fromMs, ttlMs - (untilMs - fromMs)));
         if (atMs > firstMs) candidates.push(atMs);
       }
       return candidates

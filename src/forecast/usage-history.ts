@@ -21,11 +21,16 @@ const SCALES = [
   { upToMs: 14 * 24 * HOUR_MS, widthMs: HOUR_MS },
 ] as const;
 
+/** The last bin has no end; what is in it is taken to lie within so much. */
+const OPEN_WIDTH_MS = 14 * 24 * HOUR_MS;
+
 export interface IdleBin {
   /** Idle times from `fromMs` on and below `untilMs`; the last bin has no end. */
   readonly fromMs: number;
   readonly untilMs: number;
   readonly count: number;
+  /** Of all shorter ones. */
+  readonly before: number;
 }
 
 export function binOf(idleMs: number): { readonly fromMs: number; readonly untilMs: number } {
@@ -73,10 +78,36 @@ export class UsageHistory {
 
   /** Those with anything in them, shortest first. */
   idleBins(): readonly IdleBin[] {
-    this.#bins ??= [...this.#idle]
+    if (this.#bins) return this.#bins;
+    let before = 0;
+    this.#bins = [...this.#idle]
       .sort(([a], [b]) => a - b)
-      .map(([fromMs, count]) => ({ ...binOf(fromMs), count }));
+      .map(([fromMs, count]) => {
+        const bin = { ...binOf(fromMs), count, before };
+        before += count;
+        return bin;
+      });
     return this.#bins;
+  }
+
+  /** How many idle times there are. */
+  get idleTimes(): number {
+    return Math.max(0, this.uses - 1);
+  }
+
+  /** How many of them were shorter, a bin's being taken to lie evenly in it. */
+  shorterThan(idleMs: number): number {
+    const bins = this.idleBins();
+    let [low, high] = [0, bins.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((bins[middle] as IdleBin).fromMs < idleMs) low = middle + 1;
+      else high = middle;
+    }
+    const bin = bins[low - 1];
+    if (!bin) return 0;
+    const width = Math.min(bin.untilMs - bin.fromMs, OPEN_WIDTH_MS);
+    return bin.before + bin.count * Math.min(1, (idleMs - bin.fromMs) / width);
   }
 
   /** In what share of the weeks seen this hour of the week was used, 0–1; each is taken to have been seen half a time more. */
