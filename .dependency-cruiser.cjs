@@ -46,6 +46,7 @@ const HTTP = '^src/http/';
 const EDGE = '^src/edge/';
 const FORECAST = '^src/forecast/';
 const ASSEMBLY = '^src/composition/';
+const NEXT = '^src/next/';
 const ENTRY = '^src/(index|bybit|bingx|ccxt|typeorm)\\.ts$';
 const PORT_OF_EVENT_STORE = '^src/event-store/(event-store|log-changed-error)\\.ts$';
 
@@ -156,6 +157,7 @@ module.exports = {
         BASE,
       ],
     ),
+    arrows('arrows-of-next', 'what a Next.js app needs stands above the composition', NEXT, [ASSEMBLY, BASE]),
     {
       name: 'nobody-imports-the-ways-in',
       comment: 'cli and http are the outermost layer',

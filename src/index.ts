@@ -43,7 +43,9 @@ export {
   createConnectorState,
 } from './composition/connector-state.js';
 export type { Settings } from './composition/settings.js';
+export type { ConnectorWithCache, InitResult } from './connectors/connector-with-cache.js';
 export type { ClockStatus, ExchangeTime } from './connectors/exchange-time.js';
+export type { ConnectorOptions } from './connectors/options.js';
 export type {
   AppendOptions,
   AppendResult,
@@ -62,6 +64,14 @@ export {
   type Exchange,
 } from './events/connector.js';
 export type { Fact, KnownEvent, NewEvent, Position, StoredEvent } from './events/event.js';
+export { type Credentials, ExchangeError, type FundingRate } from './exchanges/exchange-adapter.js';
 export type { EventFeed, FeedMessage, FeedOptions } from './feed/event-feed.js';
 export type { FeedFilter } from './feed/feed-filter.js';
 export type { CutOffReason, ResetReason } from './feed/follow.js';
+export type {
+  FundingArbitrageOptions,
+  FundingArbitrageService,
+  HedgedPosition,
+  Leg,
+  RestoreReport,
+} from './services/funding-arbitrage.service.js';

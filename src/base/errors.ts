@@ -24,10 +24,18 @@ export type ErrorCode =
   | 'CLOCK_UNCERTAIN'
   | 'PACKAGE_MISSING'
   | 'PUBLISHING_FAILED'
+  | 'BUILD_PHASE'
   | 'CLOSED';
+
+/** On errors of every copy of this package: `instanceof` knows those of its own copy only. */
+const IS_OURS = Symbol.for('connector-state.error');
 
 export class ConnectorStateError extends Error {
   readonly code: ErrorCode;
+  /** @internal */
+  get [IS_OURS](): true {
+    return true;
+  }
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
@@ -67,6 +75,18 @@ export class InvalidSettingsError extends ConnectorStateError {
   }
 }
 
+/**
+ * Whether something that was caught is an error of ours, and of that code. Holds across copies of this package.
+ * @example
+ * ```ts
+ * try {
+ *   await connector.initialize();
+ * } catch (error) {
+ *   if (!isConnectorStateError(error, 'EXCHANGE_REFUSED')) throw error;
+ * }
+ * ```
+ */
 export function isConnectorStateError(error: unknown, code?: ErrorCode): error is ConnectorStateError {
-  return error instanceof ConnectorStateError && (code === undefined || error.code === code);
+  const ours = error as Partial<Record<typeof IS_OURS, true>> & { readonly code?: unknown };
+  return error instanceof Error && ours[IS_OURS] === true && (code === undefined || ours.code === code);
 }

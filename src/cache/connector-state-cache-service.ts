@@ -12,7 +12,7 @@
  */
 
 import { withDeadline } from '../base/deadline.js';
-import { InvalidInputError } from '../base/errors.js';
+import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
 import { type Telemetry, unwatched } from '../base/telemetry.js';
 import type { HostClock } from '../clock/host-clock.js';
@@ -23,11 +23,12 @@ import type { BadSample } from '../clock/sample-gate.js';
 import { systemTimers, type Timers } from '../clock/timers.js';
 import { adaptiveTtl, type ClockPolicy, fixedTtl, type TtlDecision, type TtlFigures } from '../clock/ttl.js';
 import type { InvalidationReason, SyncTrigger } from '../events/catalogue.js';
-import type { ConnectorRef } from '../events/connector.js';
+import type { ConnectorRef, CredentialRef } from '../events/connector.js';
 import type { FactOf } from '../events/event.js';
+import { type AuthFailure, checkAuthFailure } from './auth-failure.js';
+import { type CredentialArguments, credentialOf } from './credential-arguments.js';
 import type { Explanation } from './explanation.js';
 import {
-  type AuthFailure,
   authFailedFact,
   edgeFact,
   type HostInDoubt,
@@ -60,7 +61,6 @@ import {
   distrustWitness,
   explainState,
   invalidateCurrent,
-  parseCredential,
   readAuditPage,
   readAuditTrail,
   readStats,
@@ -70,6 +70,7 @@ import { VoidStates } from './void-states.js';
 
 export type { AuthFailure, CacheStats };
 
+/** @internal */
 export interface CacheDependencies
   extends UpkeepParts,
     Pick<StateLookupParts, 'batcher' | 'comparePositions' | 'lookupDeadlineMs' | 'logAt'> {
@@ -103,6 +104,12 @@ const CLOSE_FLUSH_MS = 5_000;
 /** So long a last flush takes before it is asked whether there is anybody to take it. */
 const PATIENCE_MS = 700;
 
+const closedError = () =>
+  new ConnectorStateError(
+    'CLOSED',
+    'connector-state was closed: call createConnectorState() again, and close() only when nothing uses it any more',
+  );
+
 export class ConnectorStateCacheService {
   readonly #deps: CacheDependencies;
   readonly #connectors = new KnownConnectors();
@@ -115,7 +122,9 @@ export class ConnectorStateCacheService {
   readonly #onClose: (() => void)[] = [];
   readonly #badSamples: Partial<Record<SampleProblem, number>> = {};
   #closing: Promise<void> | undefined;
+  #isReleased = false;
 
+  /** @internal */
   constructor(deps: CacheDependencies) {
     const { batcher, comparePositions, lookupDeadlineMs, clock, log, memoryEntries, memoryTtlMs } = deps;
     this.#deps = deps;
@@ -135,7 +144,10 @@ export class ConnectorStateCacheService {
     });
   }
 
-  /** The clock that every offset handed out is applied to. */
+  /**
+   * The clock that every offset handed out is applied to.
+   * @internal
+   */
   get clock(): HostClock {
     return this.#deps.clock;
   }
@@ -145,29 +157,41 @@ export class ConnectorStateCacheService {
     return this.ttlOf({ toleranceMs: toleranceOf(DEFAULT_RANGE), uncertaintyMs: 0 });
   }
 
-  /** How long an offset is kept, and by which figures. */
+  /**
+   * How long an offset is kept, and by which figures.
+   * @internal
+   */
   ttlOf(figures: TtlFigures): TtlDecision {
     return this.#deps.clockPolicy === 'fixed' ? fixedTtl(this.#deps.ttlMs) : adaptiveTtl(figures);
   }
 
+  /** @internal */
   get log(): Logger {
     return this.#deps.log;
   }
 
-  /** 0 ≤ x < 1. */
+  /**
+   * 0 ≤ x < 1.
+   * @internal
+   */
   random(): number {
     return (this.#deps.random ?? Math.random)();
   }
 
+  /** @internal */
   get timers(): Timers {
     return this.#deps.timers ?? systemTimers;
   }
 
+  /** @internal */
   get telemetry(): Telemetry {
     return this.#deps.telemetry ?? unwatched;
   }
 
-  /** Not condemned, not from before a step, and not contradicted, as far as this process knows. */
+  /**
+   * Not condemned, not from before a step, and not contradicted, as far as this process knows.
+   * @internal
+   */
   isSound(state: UsableState): boolean {
     return !this.#voids.isVoid(state) && !this.#voids.isDoubtful(state);
   }
@@ -176,7 +200,10 @@ export class ConnectorStateCacheService {
     return this.#deps.cacheMode;
   }
 
-  /** What a connector does that nothing is known about. */
+  /**
+   * What a connector does that nothing is known about.
+   * @internal
+   */
   get firstContact(): FirstContact {
     return this.#deps.firstContact;
   }
@@ -187,6 +214,7 @@ export class ConnectorStateCacheService {
    *   nothing else
    */
   async get(ref: ConnectorRef, options: LookupOptions = {}): Promise<Lookup> {
+    this.#open();
     const { telemetry } = this;
     if (!telemetry.isWatched && !telemetry.isTraced) return this.#get(ref, options);
     const startedMs = performance.now();
@@ -219,6 +247,7 @@ export class ConnectorStateCacheService {
    * Asks the database again, past the memory tier and without counting a hit: for who has just been refused
    * and can no longer trust the link that its state came with.
    * @throws InvalidInputError for a malformed connector; nothing else
+   * @internal
    */
   async refresh(ref: ConnectorRef): Promise<Lookup> {
     return this.#states.ask(this.#connectors.know(ref));
@@ -229,6 +258,7 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector; nothing else
    */
   async peek(ref: ConnectorRef): Promise<Lookup> {
+    this.#open();
     const connector = this.#connectors.know(ref);
     return this.#states.fromMemory(connector.key) ?? (await this.#states.fromDatabase(connector));
   }
@@ -248,6 +278,7 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector or measurement
    */
   set(ref: ConnectorRef, measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace = {}): UsableState {
+    if (this.#isReleased) throw closedError();
     const connector = this.#connectors.know(ref);
     checkMeasured(measured);
     const { exchange, environment, scope } = connector;
@@ -265,6 +296,7 @@ export class ConnectorStateCacheService {
    * Takes over the exchange's shared clock as this connector's own state, once it has proved good: same
    * measurement, same end.
    * @throws InvalidInputError for a malformed connector
+   * @internal
    */
   adopt(ref: ConnectorRef, state: UsableState, trigger: SyncTrigger, trace: Trace = {}): void {
     this.#keep(this.#connectors.know(ref), state, howAdopted(state), trigger, trace);
@@ -273,6 +305,7 @@ export class ConnectorStateCacheService {
   /**
    * Counts a lookup that was answered by the exchange's shared clock.
    * @throws InvalidInputError for a malformed connector
+   * @internal
    */
   recordExchangeClockHit(ref: ConnectorRef, state: UsableState): void {
     const connector = this.#connectors.know(ref);
@@ -283,6 +316,7 @@ export class ConnectorStateCacheService {
   /**
    * Counts a lookup that was answered by a state past its end, still good enough for the request's window.
    * @throws InvalidInputError for a malformed connector
+   * @internal
    */
   recordStaleHit(ref: ConnectorRef, state: UsableState): void {
     const connector = this.#connectors.know(ref);
@@ -294,13 +328,17 @@ export class ConnectorStateCacheService {
   /**
    * Work that goes on after an init has answered: {@link flush} and {@link close} wait for it, nothing else does.
    * @param work must not reject
+   * @internal
    */
   inBackground(work: Promise<void>): void {
     this.#background.add(work);
     void work.finally(() => this.#background.delete(work));
   }
 
-  /** @param end called once, when {@link close} is; must not throw */
+  /**
+   * @param end called once, when {@link close} is; must not throw
+   * @internal
+   */
   onClose(end: () => void): void {
     this.#onClose.push(end);
   }
@@ -310,13 +348,16 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector
    */
   recordAuthFailure(ref: ConnectorRef, failure: AuthFailure, trace: Trace = {}): RecordedFact {
+    if (this.#isReleased) throw closedError();
     const connector = this.#connectors.know(ref);
+    checkAuthFailure(failure);
     return this.#deps.recorder.record(authFailedFact(connector, failure, this.#hostNowMs()), trace);
   }
 
   /**
    * The exchange refused a request that came too late, while the clock it was signed by was right. Condemns nothing.
    * @throws InvalidInputError for a malformed connector
+   * @internal
    */
   recordRequestLate(ref: ConnectorRef, late: LateRequest, trace: Trace = {}): RecordedFact {
     return this.#deps.recorder.record(requestLateFact(this.#connectors.know(ref), late), trace);
@@ -325,6 +366,7 @@ export class ConnectorStateCacheService {
   /**
    * A signed request came to nothing without the exchange's having said no.
    * @throws InvalidInputError for a malformed connector
+   * @internal
    */
   recordUnreachable(ref: ConnectorRef, failure: Unreachable, trace: Trace = {}): RecordedFact {
     return this.#deps.recorder.record(unreachableFact(this.#connectors.know(ref), failure), trace);
@@ -333,6 +375,7 @@ export class ConnectorStateCacheService {
   /**
    * The edge in front of the exchange has another clock than the exchange.
    * @throws InvalidInputError for a malformed connector
+   * @internal
    */
   recordEdge(ref: ConnectorRef, ahead: Pick<OffsetEstimate, 'offsetMs' | 'uncertaintyMs'>): RecordedFact {
     return this.#deps.recorder.record(edgeFact(this.#connectors.know(ref), ahead));
@@ -341,19 +384,26 @@ export class ConnectorStateCacheService {
   /**
    * A measurement was tried and failed.
    * @throws InvalidInputError for a malformed connector
+   * @internal
    */
   recordSyncFailure(ref: ConnectorRef, failure: SyncFailure, trace: Trace = {}): RecordedFact {
     return this.#deps.recorder.record(syncFailedFact(this.#connectors.know(ref), failure), trace);
   }
 
-  /** Counts a server time that was not believed, and logs the first of its kind of each connector. */
+  /**
+   * Counts a server time that was not believed, and logs the first of its kind of each connector.
+   * @internal
+   */
   recordBadSample({ exchange, environment, scope }: ConnectorRef, bad: BadSample): void {
     const { problem, count, level, message } = bad;
     this.#badSamples[problem] = (this.#badSamples[problem] ?? 0) + 1;
     if (count === 1) this.#deps.log[level]({ exchange, environment, scope, problem }, message);
   }
 
-  /** What the cache would have done for an init that went without it. */
+  /**
+   * What the cache would have done for an init that went without it.
+   * @internal
+   */
   recordShadowed(fact: FactOf<'ConnectorShadowed'>, trace: Trace = {}): RecordedFact {
     return this.#deps.recorder.record(fact, trace);
   }
@@ -362,6 +412,7 @@ export class ConnectorStateCacheService {
    * Condemns the sync a state rests on, for this process at once and for all by the fact. A newer sync is
    * never touched (promise 4).
    * @throws InvalidInputError for a malformed connector
+   * @internal
    */
   condemn(
     ref: ConnectorRef,
@@ -399,12 +450,18 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for malformed ids; ConnectorStateError `DATABASE_UNAVAILABLE`, also when the event
    *   store did not take the condemnation within 3 s: it holds for this process then, and stays pending
    */
+  async invalidate(ref: CredentialRef, by?: string): Promise<{ syncId: string } | undefined>;
+  /** @deprecated name the connector by a ref */
   async invalidate(
     userId: string,
     credentialId: string,
-    by = 'operator',
+    by?: string,
+  ): Promise<{ syncId: string } | undefined>;
+  async invalidate(
+    ...given: CredentialArguments<[by?: string | undefined]>
   ): Promise<{ syncId: string } | undefined> {
-    return invalidateCurrent(this.#deps, parseCredential(userId, credentialId), (connector, state) =>
+    const [credential, by = 'operator'] = credentialOf(given);
+    return invalidateCurrent(this.#open(), credential, (connector, state) =>
       this.condemn(connector, state, 'manual', by),
     );
   }
@@ -415,7 +472,7 @@ export class ConnectorStateCacheService {
    * @throws ConnectorStateError `DATABASE_UNAVAILABLE`, also when the event store did not take the fact within 3 s
    */
   async cleanupExpired(by = 'service'): Promise<number> {
-    return cleanUpExpired(this.#deps, by);
+    return cleanUpExpired(this.#open(), by);
   }
 
   /**
@@ -426,7 +483,7 @@ export class ConnectorStateCacheService {
    *   facts within 3 s
    */
   async distrust(host: HostInDoubt, by = 'operator'): Promise<number> {
-    return distrustWitness(this.#deps, host, by);
+    return distrustWitness(this.#open(), host, by);
   }
 
   /**
@@ -434,7 +491,7 @@ export class ConnectorStateCacheService {
    * @throws ConnectorStateError `DATABASE_UNAVAILABLE`
    */
   async getStats(): Promise<CacheStats> {
-    return { ...(await readStats(this.#deps)), badSamples: { ...this.#badSamples } };
+    return { ...(await readStats(this.#open())), badSamples: { ...this.#badSamples } };
   }
 
   /**
@@ -442,38 +499,50 @@ export class ConnectorStateCacheService {
    * event store did not take it within 3 s.
    * @throws InvalidInputError for malformed ids; ConnectorStateError when the store cannot be read
    */
-  async history(userId: string, credentialId: string): Promise<HistoryEntry[]> {
-    return readAuditTrail(this.#deps, parseCredential(userId, credentialId));
+  async history(ref: CredentialRef): Promise<HistoryEntry[]>;
+  /** @deprecated name the connector by a ref */
+  async history(userId: string, credentialId: string): Promise<HistoryEntry[]>;
+  async history(...given: CredentialArguments<[]>): Promise<HistoryEntry[]> {
+    const [credential] = credentialOf(given);
+    return readAuditTrail(this.#open(), credential);
   }
 
   /**
    * A page of the audit trail: for the newest facts, for those since a time, and for trails that are long.
    * @example
-   * const { events, next } = await cache.historyPage('alice', 'bybit-main', { newestFirst: true, limit: 50 });
-   * const older = next && (await cache.historyPage('alice', 'bybit-main', { newestFirst: true, limit: 50, cursor: next }));
+   * const { events, next } = await cache.historyPage(connector.ref, { newestFirst: true, limit: 50 });
+   * const older = next && (await cache.historyPage(connector.ref, { newestFirst: true, limit: 50, cursor: next }));
    * @throws InvalidInputError for malformed ids, limit (1–10 000), time or cursor; ConnectorStateError when the store
    *   cannot be read
    */
+  async historyPage(ref: CredentialRef, options?: HistoryOptions): Promise<HistoryPage>;
+  /** @deprecated name the connector by a ref */
+  async historyPage(userId: string, credentialId: string, options?: HistoryOptions): Promise<HistoryPage>;
   async historyPage(
-    userId: string,
-    credentialId: string,
-    options: HistoryOptions = {},
+    ...given: CredentialArguments<[options?: HistoryOptions | undefined]>
   ): Promise<HistoryPage> {
-    return readAuditPage(this.#deps, parseCredential(userId, credentialId), options);
+    const [credential, options = {}] = credentialOf(given);
+    return readAuditPage(this.#open(), credential, options);
   }
 
   /**
    * The audit trail as a stream of facts that holds one page in memory.
    * @example
-   * for await (const event of cache.historyStream('alice', 'bybit-main', { since: Date.now() - 86_400_000 })) …
+   * for await (const event of cache.historyStream(connector.ref, { since: Date.now() - 86_400_000 })) …
    * @throws as {@link historyPage}, while it is iterated
    */
+  historyStream(ref: CredentialRef, options?: Omit<HistoryOptions, 'cursor'>): AsyncIterable<HistoryEntry>;
+  /** @deprecated name the connector by a ref */
   historyStream(
     userId: string,
     credentialId: string,
-    options: Omit<HistoryOptions, 'cursor'> = {},
+    options?: Omit<HistoryOptions, 'cursor'>,
+  ): AsyncIterable<HistoryEntry>;
+  historyStream(
+    ...given: CredentialArguments<[options?: Omit<HistoryOptions, 'cursor'> | undefined]>
   ): AsyncIterable<HistoryEntry> {
-    return eachOf(cursor => this.historyPage(userId, credentialId, { ...options, cursor }));
+    const [credential, options = {}] = credentialOf(given);
+    return eachOf(cursor => this.historyPage(credential, { ...options, cursor }));
   }
 
   /**
@@ -481,11 +550,15 @@ export class ConnectorStateCacheService {
    * @returns `undefined` when there was none
    * @throws InvalidInputError for malformed ids or time; ConnectorStateError when the store cannot be read
    */
-  async stateAt(userId: string, credentialId: string, time: Date | number): Promise<StateAt | undefined> {
+  async stateAt(ref: CredentialRef, time: Date | number): Promise<StateAt | undefined>;
+  /** @deprecated name the connector by a ref */
+  async stateAt(userId: string, credentialId: string, time: Date | number): Promise<StateAt | undefined>;
+  async stateAt(...given: CredentialArguments<[time: Date | number]>): Promise<StateAt | undefined> {
+    const [credential, time] = credentialOf(given);
     const timeMs = time instanceof Date ? time.getTime() : time;
     if (typeof timeMs !== 'number' || !Number.isFinite(timeMs))
       throw new InvalidInputError(`time must be a Date or epoch milliseconds, got ${JSON.stringify(time)}`);
-    return stateAtTime(await this.history(userId, credentialId), timeMs);
+    return stateAtTime(await this.history(credential), timeMs);
   }
 
   /**
@@ -493,8 +566,12 @@ export class ConnectorStateCacheService {
    * @returns `undefined` when it has no state
    * @throws InvalidInputError for malformed ids; ConnectorStateError when database or event store cannot be read
    */
-  async explain(userId: string, credentialId: string): Promise<Explanation | undefined> {
-    return explainState(this.#deps, parseCredential(userId, credentialId));
+  async explain(ref: CredentialRef): Promise<Explanation | undefined>;
+  /** @deprecated name the connector by a ref */
+  async explain(userId: string, credentialId: string): Promise<Explanation | undefined>;
+  async explain(...given: CredentialArguments<[]>): Promise<Explanation | undefined> {
+    const [credential] = credentialOf(given);
+    return explainState(this.#open(), credential);
   }
 
   /**
@@ -516,8 +593,27 @@ export class ConnectorStateCacheService {
    */
   close(): Promise<void> {
     for (const end of this.#onClose.splice(0)) end();
-    this.#closing ??= this.#lastFlush().then(() => this.#deps.release());
+    this.#closing ??= this.#lastFlush().then(() => {
+      this.#isReleased = true;
+      return this.#deps.release();
+    });
     return this.#closing;
+  }
+
+  /**
+   * For what stands beside the cache and ends with it.
+   * @throws ConnectorStateError `CLOSED`, and what `use` throws
+   * @internal
+   */
+  async whileOpen<T>(use: () => Promise<T>): Promise<T> {
+    this.#open();
+    return use();
+  }
+
+  /** @throws ConnectorStateError `CLOSED` */
+  #open(): CacheDependencies {
+    if (this.#closing) throw closedError();
+    return this.#deps;
   }
 
   async #lastFlush(): Promise<void> {

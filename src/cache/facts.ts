@@ -8,31 +8,16 @@
 import type { AnsweredRequest, Lateness } from '../clock/answers.js';
 import type { OffsetEstimate } from '../clock/offset.js';
 import { referenceTimeMs } from '../clock/reference.js';
-import type {
-  AuthFailureClass,
-  EventData,
-  InvalidationReason,
-  SyncFailureClass,
-  SyncTrigger,
-} from '../events/catalogue.js';
+import type { EventData, InvalidationReason, SyncFailureClass, SyncTrigger } from '../events/catalogue.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { FactOf } from '../events/event.js';
 import type { ClockPlace } from '../read-model/clock-queries.js';
+import type { AuthFailure } from './auth-failure.js';
 import type { UsableState } from './lookup.js';
 import type { MeasuredOffset } from './measurement.js';
 
 /** Of catalogue.ts, which is not imported: it would load the schema library at every cold start. */
 const MAX_TEXT_CHARS = 200;
-
-export interface AuthFailure {
-  /** The exchange's own code. */
-  readonly exchangeCode: string;
-  readonly failureClass: AuthFailureClass;
-  /** What the refused request was signed with. */
-  readonly state?: UsableState | undefined;
-  /** The exchange's clock, epoch milliseconds, where the refusal carried it. */
-  readonly serverTimeMs?: number | undefined;
-}
 
 export interface LateRequest extends Lateness {
   /** The exchange's own code. */

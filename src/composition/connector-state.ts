@@ -11,6 +11,8 @@
  * `CACHE_MODE=off` neither is contacted ever.
  */
 
+import { buildPhaseError, isBuildPhase } from '../base/build-phase.js';
+import { noteCopy } from '../base/copies.js';
 import { withDeadline } from '../base/deadline.js';
 import { ConnectorStateError } from '../base/errors.js';
 import { lazy } from '../base/lazy.js';
@@ -62,10 +64,14 @@ export interface ConnectorStateOptions extends SettingsInput {
   readonly tracer?: TracerLike | undefined;
 }
 
+/** What {@link createConnectorState} gives; one a process is enough. */
 export interface ConnectorState {
   readonly cache: ConnectorStateCacheService;
   readonly settings: Settings;
-  /** The database in use; the embedded one's when none was configured. Holds a password. */
+  /**
+   * The database in use; the embedded one's when none was configured, empty where there is none. Holds a password, and is
+   * therefore not enumerable: what prints or serialises the whole does not show it. Nor does `settings` its URLs.
+   */
   readonly databaseUrl: string;
   /** Stores what is pending; never throws. For `after()` in a serverless function. */
   flush(timeoutMs?: number): Promise<FlushResult>;
@@ -121,12 +127,24 @@ const SILENT_DEADLINE_MS = 300;
 const ANSWER_DEADLINE_MS = 700;
 
 /**
+ * Opens connector-state by the environment and `options`, which win.
+ *
+ * @example
+ * ```ts
+ * const { cache, flush, close } = await createConnectorState({ poolSize: 2 });
+ * const connector = new BybitConnectorWithCache({ cache, userId, credentialId, environment: 'MAINNET', credentials });
+ * const { cacheHit, offsetMs } = await connector.initialize();
+ * await flush();
+ * await close();
+ * ```
  * @throws InvalidSettingsError that lists every bad setting; ConnectorStateError `EMBEDDED_DATABASE_FAILED` when
  *   no database is configured and the embedded one cannot run. An unreachable database does not throw.
  */
 export async function createConnectorState(options: ConnectorStateOptions = {}): Promise<ConnectorState> {
   refuseUnknownOptions(options, [...Object.keys(NOT_SETTINGS), ...SETTING_NAMES], 'createConnectorState');
+  if (isBuildPhase()) throw buildPhaseError();
   const settings = readSettings(options);
+  noteCopy(import.meta.url);
   if (settings.eventStoreUrl !== undefined) {
     const { checkEventStoreUrl } = await import('./event-stores.js');
     await checkEventStoreUrl(settings.eventStoreUrl);
@@ -303,18 +321,26 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     await cache.close();
     throw error;
   }
-  return {
+  const state = {
     cache,
-    settings,
+    settings: hiding(settings, ['databaseUrl', 'eventStoreUrl']),
     databaseUrl,
-    flush: timeoutMs => cache.flush(timeoutMs),
-    store: store.get,
-    feed: feed.get,
+    flush: (timeoutMs?: number) => cache.flush(timeoutMs),
+    store: () => cache.whileOpen(store.get),
+    feed: () => cache.whileOpen(feed.get),
     expose,
-    projector: projector.get,
-    relay: async () => remote?.relay(),
+    projector: () => cache.whileOpen(projector.get),
+    relay: () => cache.whileOpen(async () => remote?.relay()),
     close: () => cache.close(),
   };
+  return hiding(state, ['databaseUrl']);
+}
+
+/** A copy whose `keys` are there for who asks, and not for who prints, spreads or serialises it: they hold passwords. */
+function hiding<T extends object>(value: T, keys: readonly (keyof T)[]): T {
+  const copy = { ...value };
+  for (const key of keys) Object.defineProperty(copy, key, { value: value[key], enumerable: false });
+  return copy;
 }
 
 /**

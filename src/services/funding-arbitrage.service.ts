@@ -7,9 +7,9 @@
  * fails is reported with its position and stops nobody else. Expired states are cleaned up once, at the first
  * restore; that this is not possible now (no database) is no reason not to trade.
  */
-import pLimit from 'p-limit';
 import { withDeadline } from '../base/deadline.js';
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
+import { createLimit } from '../base/limit.js';
 import type { CacheStats, ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
 import type { ConnectorWithCache, InitResult } from '../connectors/connector-with-cache.js';
 import type { ConnectorRef } from '../events/connector.js';
@@ -80,7 +80,7 @@ const MAX_CONCURRENCY = 1_000;
 
 export class FundingArbitrageService {
   readonly #cache: ConnectorStateCacheService;
-  readonly #limit: ReturnType<typeof pLimit>;
+  readonly #limit: ReturnType<typeof createLimit>;
   #cleanedUp: Promise<void> | undefined;
 
   /** @throws InvalidInputError when `concurrency` is out of range */
@@ -91,7 +91,7 @@ export class FundingArbitrageService {
       );
     }
     this.#cache = cache;
-    this.#limit = pLimit(concurrency);
+    this.#limit = createLimit(concurrency);
   }
 
   /** Never throws for a leg: what failed is in the report. */

@@ -1,6 +1,7 @@
 /** `connector-state/services` */
 export {
   type Failure,
+  type FundingArbitrageOptions,
   FundingArbitrageService,
   type HedgedPosition,
   type Leg,

@@ -98,6 +98,7 @@ describe('the package', () => {
         'ConnectorStateError',
         'ENVIRONMENTS',
         'EXCHANGES',
+        'ExchangeError',
         'InvalidInputError',
         'InvalidSettingsError',
         'appliedOffset',

@@ -16,7 +16,7 @@ export function addExplain(program: Command): void {
     .action((userId: string, credentialId: string, options: { json?: boolean }) =>
       runSession(options.json === true, async ({ open, out }) => {
         const { cache } = await open();
-        const explanation = await cache.explain(userId, credentialId);
+        const explanation = await cache.explain({ userId, credentialId });
         if (!explanation)
           throw new NotFoundError(`no state of ${userId} ${credentialId}: it has not been initialised yet`);
         const found = { userId, credentialId, ...explanation };

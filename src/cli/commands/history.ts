@@ -44,7 +44,7 @@ export function addHistory(program: Command): void {
       runSession(options.json === true, async ({ open, out }) => {
         const { cache } = await open();
         if (options.at) {
-          const state = await cache.stateAt(userId, credentialId, options.at);
+          const state = await cache.stateAt({ userId, credentialId }, options.at);
           if (!state)
             throw new NotFoundError(`no state of ${userId} ${credentialId} at ${options.at.toISOString()}`);
           out.data(state, () => Object.entries(state).map(showField).join('\n'));
@@ -70,12 +70,15 @@ async function print(
   let printed = 0;
   let next = cursor;
   do {
-    const page = await cache.historyPage(userId, credentialId, {
-      newestFirst: newest === true,
-      since: sinceMs,
-      limit: Math.min(PAGE, limit - printed),
-      cursor: next,
-    });
+    const page = await cache.historyPage(
+      { userId, credentialId },
+      {
+        newestFirst: newest === true,
+        since: sinceMs,
+        limit: Math.min(PAGE, limit - printed),
+        cursor: next,
+      },
+    );
     next = page.next;
     if (page.events.length > 0) {
       await out.part(

@@ -13,7 +13,7 @@ export function addInvalidate(program: Command): void {
     .action((userId: string, credentialId: string, options: { json?: boolean }) =>
       runSession(options.json === true, async ({ open, out }) => {
         const { cache } = await open();
-        const condemned = await cache.invalidate(userId, credentialId, `cli:${userInfo().username}`);
+        const condemned = await cache.invalidate({ userId, credentialId }, `cli:${userInfo().username}`);
         if (!condemned) throw new NotFoundError(`there is no state of ${userId} ${credentialId}`);
         out.data(
           { userId, credentialId, ...condemned },

@@ -12,8 +12,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import pLimit from 'p-limit';
 import { ConnectorStateError, InvalidInputError } from '../../base/errors.js';
+import { createLimit } from '../../base/limit.js';
 import { type Logger, silentLogger } from '../../base/logging.js';
 import { decodeEvent } from '../../events/decode.js';
 import { AppendQueue } from '../append-queue.js';
@@ -116,7 +116,7 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
     connection: leader,
     tails: new TailCache(),
     limit: { bytes: Number.POSITIVE_INFINITY },
-    looks: pLimit(LOOKS_AT_ONCE),
+    looks: createLimit(LOOKS_AT_ONCE),
   };
   const queue = new AppendQueue<Append>((group, release) => storeGroup(storing, group, release));
   const writing: AppendContext = { ...storing, queue };

@@ -2,7 +2,7 @@
  * The tails of the streams that a batch of writes is for: remembered, else read, and read on when there is reason to.
  * While the batch is under way nobody else appends to these streams from this process.
  */
-import type { LimitFunction } from 'p-limit';
+import type { createLimit } from '../../base/limit.js';
 import type { CallContext } from './calls.js';
 import type { Node } from './connection.js';
 import { toFailure } from './failure.js';
@@ -16,7 +16,7 @@ export interface TailContext extends CallContext {
   /** What the server takes at once, as it turned out, in bytes of {@link sizeOf}. */
   readonly limit: { bytes: number };
   /** Of all appends of the process: reads of the ends of streams. */
-  readonly looks: LimitFunction;
+  readonly looks: ReturnType<typeof createLimit>;
 }
 
 export class TailsInUse {

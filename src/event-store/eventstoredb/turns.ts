@@ -7,7 +7,7 @@
  * A connection's calls, at most: {@link READS_AT_ONCE}, {@link LOOKS_AT_ONCE} of appends, which so never queue behind
  * reads, and the one call that all appends share. Subscriptions have connections of their own.
  */
-import pLimit from 'p-limit';
+import { createLimit } from '../../base/limit.js';
 import { EventStoreFailure } from './failure.js';
 
 /** More do not read faster: the server sends one connection's worth. */
@@ -18,12 +18,12 @@ export const LOOKS_AT_ONCE = 64;
 export const SUBSCRIPTIONS_AT_ONCE = 90;
 
 export class Turns {
-  readonly #limit: ReturnType<typeof pLimit>;
+  readonly #limit: ReturnType<typeof createLimit>;
   readonly #patienceMs: number;
   #progressAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(atOnce: number, patienceMs: number) {
-    this.#limit = pLimit(atOnce);
+    this.#limit = createLimit(atOnce);
     this.#patienceMs = patienceMs;
   }
 

@@ -1,0 +1,48 @@
+/** What a program may tell of a refusal it met itself, and what of it is refused. */
+import { InvalidInputError } from '../base/errors.js';
+import type { AuthFailureClass } from '../events/catalogue.js';
+import type { UsableState } from './lookup.js';
+
+export interface AuthFailure {
+  /** The exchange's own code. */
+  readonly exchangeCode: string;
+  readonly failureClass: AuthFailureClass;
+  /** What the refused request was signed with. */
+  readonly state?: UsableState | undefined;
+  /** The exchange's clock, epoch milliseconds, where the refusal carried it. */
+  readonly serverTimeMs?: number | undefined;
+}
+
+/** Complete by its type; catalogue.ts itself would load the schema library at every cold start. */
+const CLASSES: Readonly<Record<AuthFailureClass, true>> = {
+  timestamp: true,
+  credentials: true,
+  permission: true,
+  'rate-limit': true,
+  unknown: true,
+};
+
+/** What the schema would refuse at the next flush, where nobody is left to be told. @throws InvalidInputError */
+export function checkAuthFailure(failure: AuthFailure): void {
+  const { exchangeCode, failureClass, serverTimeMs } = (failure ?? {}) as {
+    readonly [K in keyof AuthFailure]?: unknown;
+  };
+  if (typeof exchangeCode !== 'string') {
+    throw new InvalidInputError(
+      `exchangeCode must be the exchange's own code as a string, got ${nameOf(exchangeCode)}`,
+    );
+  }
+  if (typeof failureClass !== 'string' || !Object.hasOwn(CLASSES, failureClass)) {
+    throw new InvalidInputError(
+      `failureClass must be one of ${Object.keys(CLASSES).join(', ')}, got ${nameOf(failureClass)}`,
+    );
+  }
+  if (serverTimeMs !== undefined && !Number.isFinite(serverTimeMs)) {
+    throw new InvalidInputError(`serverTimeMs must be epoch milliseconds, got ${nameOf(serverTimeMs)}`);
+  }
+}
+
+function nameOf(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
+  return typeof value === 'number' ? String(value) : value === null ? 'null' : typeof value;
+}
