@@ -41,16 +41,18 @@ for (const folder of ['dist/src', 'dist/projections']) {
   }
 }
 
-// What the API gives and takes has nothing of pg's, and users have no @types/pg: of types that only pass by, the name is enough.
-const PG_TYPES = /^import type \{ ([^}]+) \} from 'pg';$/gm;
+// Users have no @types/pg, which the API has nothing of, and not all have prom-client: of these types the name is enough.
+const FOREIGN = /^import type \{ ([^}]+) \} from '(?:pg|prom-client)';$/gm;
 for (const path of declarations) {
   const text = readFileSync(path, 'utf8');
-  const without = text.replace(PG_TYPES, (_, names) =>
-    names
-      .split(', ')
-      .map(name => `type ${name} = unknown;`)
-      .join('\n'),
-  );
+  const without = text
+    .replace(FOREIGN, (_, names) =>
+      names
+        .split(', ')
+        .map(name => `type ${name} = any;`)
+        .join('\n'),
+    )
+    .replaceAll("typeof import('prom-client')", 'any');
   if (without !== text) writeFileSync(path, without);
 }
 

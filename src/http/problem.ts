@@ -95,6 +95,7 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   CLOCK_UNCERTAIN: 503,
   PUBLISHING_FAILED: 502,
   PACKAGE_MISSING: 501,
+  BUILD_PHASE: 503,
   CLOSED: 503,
 };
 
