@@ -13,6 +13,9 @@ import { transform } from '@swc/core';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
 const entries = Object.values(exports).flatMap(({ import: esm }) => (esm ? [esm.default] : []));
+const oneWay = Object.keys(exports).filter(name => !name.endsWith('.json') && !exports[name].require);
+if (oneWay.length > 0)
+  throw new Error(`package.json: ${oneWay.join(', ')} must have import and require, as '.' has`);
 
 const RELATIVE = /(?:from|import)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g;
 
