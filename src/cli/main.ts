@@ -4,15 +4,18 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAdoptLog } from './commands/adopt-log.js';
 import { addCleanup } from './commands/cleanup.js';
+import { addCompletion } from './commands/completion.js';
 import { addCopy } from './commands/copy.js';
 import { addDemo } from './commands/demo.js';
 import { addDistrust } from './commands/distrust.js';
 import { addDoctor } from './commands/doctor.js';
 import { addDrift } from './commands/drift.js';
 import { addExplain } from './commands/explain.js';
+import { addExport } from './commands/export.js';
 import { addForecast } from './commands/forecast.js';
 import { addForgetHits } from './commands/forget-hits.js';
 import { addHistory } from './commands/history.js';
+import { addImport } from './commands/import.js';
 import { addInvalidate } from './commands/invalidate.js';
 import { addKeys } from './commands/keys.js';
 import { addMigrate } from './commands/migrate.js';
@@ -24,6 +27,7 @@ import { addServe } from './commands/serve.js';
 import { addShadowReport } from './commands/shadow-report.js';
 import { addSimulate } from './commands/simulate.js';
 import { addStats } from './commands/stats.js';
+import { addTail } from './commands/tail.js';
 import { exitCodeOf, InterruptedError } from './exit-codes.js';
 import { createOutput } from './output.js';
 import { explain } from './session.js';
@@ -66,6 +70,7 @@ for (const add of [
   addStats,
   addShadowReport,
   addHistory,
+  addTail,
   addExplain,
   addDrift,
   addForecast,
@@ -81,9 +86,12 @@ for (const add of [
   addAdoptLog,
   addRelay,
   addCopy,
+  addExport,
+  addImport,
   addPublishClocks,
   addDoctor,
   addSimulate,
+  addCompletion,
 ]) {
   add(program);
 }

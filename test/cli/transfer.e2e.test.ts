@@ -1,0 +1,166 @@
+/** Events out of one database and into another as lines of JSON, followed live, as a user would. */
+import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
+import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
+import type { NewEvent } from '../../src/events/event.js';
+import { createPool } from '../../src/postgres/pool.js';
+import { many, sampleConnector } from '../contract/sample-events.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { cli, json, spawnCli } from './support.js';
+
+const connector = sampleConnector();
+const events = many(1_205, i => (i % 5 ? connector.fact() : connector.hit()));
+let database: TestDatabase;
+let folder: string;
+
+async function append(url: string, added: readonly NewEvent[]): Promise<void> {
+  const pool = createPool({ connectionString: url, max: 1, log: silentLogger });
+  const store = createPostgresEventStore({ pool });
+  await store.append(added);
+  await store.close();
+  await pool.end();
+}
+
+const run = (args: string[], url = database.url, input = '') =>
+  cli(args, { env: { DATABASE_URL: url }, input });
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  folder = await mkdtemp(join(tmpdir(), 'connector-state-transfer-'));
+  await append(database.url, events);
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+  await database.drop();
+});
+
+const linesOf = async (file: string) => (await readFile(file, 'utf8')).trimEnd().split('\n');
+const idsIn = async (file: string) => (await linesOf(file)).slice(1).map(line => JSON.parse(line).id);
+const ids = events.map(({ id }) => id);
+
+describe('export and import', () => {
+  it('carry a log over as it is, once, however often they are repeated', async () => {
+    const file = join(folder, 'all.ndjson');
+    expect(json(await run(['export', file, '--json']))).toMatchObject({ events: events.length });
+    expect(await idsIn(file)).toEqual(ids);
+    expect((await stat(file)).mode & 0o077).toBe(0);
+
+    const target = await createTestDatabase({ migrated: false });
+    expect(json(await run(['import', file, '--json'], target.url))).toEqual({
+      imported: events.length,
+      skipped: 0,
+    });
+    expect(json(await run(['import', file, '--json'], target.url))).toEqual({
+      imported: 0,
+      skipped: events.length,
+    });
+    const back = join(folder, 'back.ndjson');
+    await run(['export', back], target.url);
+    expect(await readFile(back, 'utf8')).toBe(await readFile(file, 'utf8'));
+    await target.drop();
+  });
+
+  it('go on after they were cut off, within a line too', async () => {
+    const file = join(folder, 'cut.ndjson');
+    await run(['export', file]);
+    const whole = await readFile(file, 'utf8');
+    await truncate(file, Math.floor(whole.length * 0.6));
+    const target = await createTestDatabase();
+    const part = join(folder, 'part.ndjson');
+    await writeFile(part, `${(await linesOf(file)).slice(0, 301).join('\n')}\n`);
+    expect(json(await run(['import', part, '--json'], target.url))).toMatchObject({ imported: 300 });
+
+    expect((await run(['export', file])).code).toBe(2);
+    const resumed = json(await run(['export', file, '--resume', '--json']));
+    expect(resumed).toMatchObject({ resumed: true });
+    expect(await readFile(file, 'utf8')).toBe(whole);
+    expect(json(await run(['import', file, '--json'], target.url))).toEqual({
+      imported: events.length - 300,
+      skipped: 300,
+    });
+    await target.drop();
+  });
+
+  it('refuse what is no export, and a store with another past, and store nothing of it', async () => {
+    const target = await createTestDatabase();
+    const bad = join(folder, 'bad.ndjson');
+    for (const [text, sentence] of [
+      ['', /line 1 is not JSON/],
+      ['{"format":"else"}\n', /line 1 is not the head of an export/],
+      ['{"format":"connector-state-events","version":9,"log":null}\n', /format version 9/],
+      [
+        '{"format":"connector-state-events","version":1,"log":null}\n{"id":"canary"}\n',
+        /line 2 is not an event/,
+      ],
+    ] as const) {
+      await writeFile(bad, text);
+      const { code, stderr } = await run(['import', bad], target.url);
+      expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(sentence) });
+      expect(stderr).not.toContain('canary');
+    }
+    await append(target.url, [sampleConnector().fact()]);
+    const file = join(folder, 'all.ndjson');
+    const { code, stderr } = await run(['import', file], target.url);
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('not empty') });
+    await target.drop();
+  });
+
+  it('use stdout and stdin', async () => {
+    const { stdout } = await run(['export', '-']);
+    expect(stdout.trimEnd().split('\n')).toHaveLength(events.length + 1);
+    const target = await createTestDatabase();
+    expect(json(await run(['import', '-', '--json'], target.url, stdout))).toMatchObject({
+      imported: events.length,
+    });
+    await target.drop();
+  });
+});
+
+describe('tail', () => {
+  it('tells events with their place, filtered, and goes on from there', async () => {
+    const first = await run([
+      'tail',
+      '--from',
+      'beginning',
+      '--limit',
+      '3',
+      '--json',
+      '--type',
+      'ConnectorStateHit',
+    ]);
+    const lines = first.stdout
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line));
+    expect(lines.map(({ id }) => id)).toEqual([ids[0], ids[5], ids[10]]);
+    const { token } = lines[2];
+    expect(first.stderr).toContain(`Go on from here: --from ${token}`);
+    const next = await run(['tail', '--from', token, '--limit', '1', '--json']);
+    expect(JSON.parse(next.stdout).id).toBe(ids[11]);
+    const text = await run(['tail', '--from', 'beginning', '--limit', '1']);
+    expect(text.stdout).toMatch(/^\S+ ConnectorStateHit BYBIT MAINNET user-\S+ cred_1\n {2}3 × memory\n$/);
+  });
+
+  it('is live until it is interrupted, and then ends well', async () => {
+    const running = spawnCli(['tail', '--json'], { env: { DATABASE_URL: database.url } });
+    await running.waitForLine(/what follows is live/);
+    const event = connector.fact();
+    await append(database.url, [event]);
+    await running.waitForLine(new RegExp(event.id));
+    running.process.kill('SIGINT');
+    const { code, stderr } = await running.ended;
+    expect(code).toBe(0);
+    expect(stderr).toContain('Go on from here');
+  });
+
+  it('refuses a place that no feed gave', async () => {
+    const { code, stderr } = await run(['tail', '--from', 'yesterday']);
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('"beginning", "end"'),
+    });
+  });
+});
