@@ -10,7 +10,9 @@
 import { fastifyHelmet } from '@fastify/helmet';
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { type DashboardOptions, dashboard } from '../dashboard/plugin.js';
 import {
+  allow,
   type Principal,
   type RouteAccess,
   requireOwnUsers,
@@ -50,6 +52,8 @@ export interface RouteEntry {
 export interface HttpServerOptions extends HttpParts {
   /** TLS of its own: certificate chain and key, PEM. */
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer } | undefined;
+  /** The dashboard's pages under `/`; left out: none. */
+  readonly dashboard?: Pick<DashboardOptions, 'folder'> | undefined;
 }
 
 /** Bytes; an append of 1 000 events is 0.6 MB. */
@@ -66,7 +70,7 @@ const KEEP_ALIVE_MS = 65_000;
  * const server = await createHttpServer({ state, analytics, authenticator: anybody, log, version });
  */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { tls, ...parts } = options;
+  const { tls, dashboard: pages, ...parts } = options;
   const { clock } = parts.state.cache;
   const settings: FastifyServerOptions = {
     bodyLimit: BODY_LIMIT,
@@ -134,6 +138,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   // Before the routes, so that their requests are counted.
   await exposeMetrics(app);
   for (const route of routes) await app.register(route);
+  // Pages say nothing of anybody: what they show they ask the API, with the visitor's own key.
+  if (pages) await app.register(dashboard, { ...pages, config: allow('public', 'shared') });
   return app;
 }
 

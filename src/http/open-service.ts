@@ -64,7 +64,15 @@ export async function openService(options: OpenServiceOptions): Promise<OpenedSe
       logger: log,
     });
     const version = packageVersion();
-    const service = await startService({ ...options, upkeep, analytics, authenticator, log, version });
+    const service = await startService({
+      ...options,
+      upkeep,
+      analytics,
+      authenticator,
+      log,
+      version,
+      dashboard: {},
+    });
     return { ...service, authenticates };
   } catch (error) {
     await Promise.all([upkeep?.close(), analytics.end()]);

@@ -29,6 +29,7 @@ export interface ServiceOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly tls?: HttpServerOptions['tls'];
+  readonly dashboard?: HttpServerOptions['dashboard'];
   /** False: a `connector-state project` process projects. */
   readonly projector: boolean;
 }
@@ -49,9 +50,18 @@ const PROJECTOR_STOP_MS = 500;
 const NOTE_USES_MS = 200;
 
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { state, upkeep, analytics, authenticator, log, version, host, port, tls } = options;
+  const { state, upkeep, analytics, authenticator, log, version, host, port, tls, dashboard } = options;
   const stop = new AbortController();
-  const server = await createHttpServer({ state, upkeep, analytics, authenticator, log, version, tls });
+  const server = await createHttpServer({
+    state,
+    upkeep,
+    analytics,
+    authenticator,
+    log,
+    version,
+    tls,
+    dashboard,
+  });
   const url = await server.listen({ host, port });
   const projecting = options.projector ? project(upkeep, stop.signal, log) : undefined;
   const failed = new Promise<never>((_, reject) => projecting?.catch(reject));

@@ -17,6 +17,8 @@ import type { Environment, Exchange } from '../events/connector.js';
 export interface DriftQuery {
   /** A span that ends now, by the database's clock, or the moment it begins (epoch ms). */
   readonly since: { readonly agoMs: number } | { readonly atMs: number };
+  /** Epoch ms; only what was before. Default: now. */
+  readonly untilMs?: number | undefined;
   /** Default: all. */
   readonly exchange?: Exchange | undefined;
   readonly environment?: Environment | undefined;
@@ -69,8 +71,9 @@ async function read(client: PoolClient, query: DriftQuery): Promise<DriftCells> 
   const { rows } = await client.query<{ now: number }>(
     `SELECT round(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`,
   );
-  const untilMs = rows[0]?.now as number;
-  const sinceMs = 'atMs' in query.since ? query.since.atMs : untilMs - query.since.agoMs;
+  const nowMs = rows[0]?.now as number;
+  const untilMs = query.untilMs ?? nowMs;
+  const sinceMs = 'atMs' in query.since ? query.since.atMs : nowMs - query.since.agoMs;
   const spanMs = untilMs - sinceMs;
   const source = spanMs <= LONGEST_RAW_MS ? 'samples' : 'hours';
   const cellMs =
@@ -143,6 +146,12 @@ export const SAMPLES_SQL = `
      AND ($4::text IS NULL OR scope = $4)
    ORDER BY sampled_at, sync_id`;
 
+/** The same, for who wants nothing of later. */
+const before = (sql: string, column: string, { untilMs }: DriftQuery) =>
+  untilMs === undefined
+    ? sql
+    : sql.replace('ORDER BY', `AND ${column} < to_timestamp(${Number(untilMs)}::float8 / 1000) ORDER BY`);
+
 const CELL_FIELDS = Object.keys(CELL_COLUMNS);
 const KEY_COLUMNS = 6;
 /** Objects that begin as copies of one have one layout; grown field by field they cost twice the time. */
@@ -151,20 +160,25 @@ const SHAPE = cellOf({ atMs: 0, offsetMs: 0.5, uncertaintyMs: 0.5, roundTripMs: 
 async function hours(client: PoolClient, fromMs: number, query: DriftQuery): Promise<Found> {
   const cells: PlacedCell[] = [];
   const { exchange = null, environment = null, scope = null, host = null } = query;
-  await eachRow(client, HOURS_SQL, [fromMs, exchange, environment, scope, host], row => {
-    const [startMs, exchange, environment, scope, referenceClock, machine] = row as [
-      number,
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
-    const cell: Record<string, unknown> = { ...SHAPE };
-    for (let i = 0; i < CELL_FIELDS.length; i++) cell[CELL_FIELDS[i] as string] = row[KEY_COLUMNS + i];
-    // The columns are the cell's fields, by the record above.
-    cells.push({ startMs, exchange, environment, scope, referenceClock, machine, cell: cell as DriftCell });
-  });
+  await eachRow(
+    client,
+    before(HOURS_SQL, 'hour', query),
+    [fromMs, exchange, environment, scope, host],
+    row => {
+      const [startMs, exchange, environment, scope, referenceClock, machine] = row as [
+        number,
+        string,
+        string,
+        string,
+        string,
+        string,
+      ];
+      const cell: Record<string, unknown> = { ...SHAPE };
+      for (let i = 0; i < CELL_FIELDS.length; i++) cell[CELL_FIELDS[i] as string] = row[KEY_COLUMNS + i];
+      // The columns are the cell's fields, by the record above.
+      cells.push({ startMs, exchange, environment, scope, referenceClock, machine, cell: cell as DriftCell });
+    },
+  );
   return { rows: cells.length, cells };
 }
 
@@ -179,31 +193,36 @@ async function samples(
   const growing = new Map<string, number>();
   const { exchange = null, environment = null, scope = null, host } = query;
   let rows = 0;
-  await eachRow(client, SAMPLES_SQL, [fromMs, exchange, environment, scope], row => {
-    rows += 1;
-    const [sampledAt, exchange, environment, scope, referenceClock, process] = row as [
-      number,
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
-    const [offsetMs, uncertaintyMs, roundTripMs] = row.slice(KEY_COLUMNS) as [number, number, number];
-    const machine = machineOf(process);
-    if (host !== undefined && machine !== host) return;
-    const atMs = Math.round(sampledAt);
-    const startMs = Math.floor(atMs / cellMs) * cellMs;
-    const name = `${exchange} ${environment} ${scope} ${referenceClock} ${machine}`;
-    const index = growing.get(name);
-    const last = index === undefined ? undefined : (cells[index] as PlacedCell);
-    const before = last?.startMs === startMs ? last.cell : undefined;
-    const sample = { atMs, offsetMs, uncertaintyMs, roundTripMs };
-    const cell = before ? addToCell(before, sample) : cellOf(sample);
-    const placed = { startMs, exchange, environment, scope, referenceClock, machine, cell };
-    if (before && index !== undefined) cells[index] = placed;
-    else growing.set(name, cells.push(placed) - 1);
-  });
+  await eachRow(
+    client,
+    before(SAMPLES_SQL, 'sampled_at', query),
+    [fromMs, exchange, environment, scope],
+    row => {
+      rows += 1;
+      const [sampledAt, exchange, environment, scope, referenceClock, process] = row as [
+        number,
+        string,
+        string,
+        string,
+        string,
+        string,
+      ];
+      const [offsetMs, uncertaintyMs, roundTripMs] = row.slice(KEY_COLUMNS) as [number, number, number];
+      const machine = machineOf(process);
+      if (host !== undefined && machine !== host) return;
+      const atMs = Math.round(sampledAt);
+      const startMs = Math.floor(atMs / cellMs) * cellMs;
+      const name = `${exchange} ${environment} ${scope} ${referenceClock} ${machine}`;
+      const index = growing.get(name);
+      const last = index === undefined ? undefined : (cells[index] as PlacedCell);
+      const before = last?.startMs === startMs ? last.cell : undefined;
+      const sample = { atMs, offsetMs, uncertaintyMs, roundTripMs };
+      const cell = before ? addToCell(before, sample) : cellOf(sample);
+      const placed = { startMs, exchange, environment, scope, referenceClock, machine, cell };
+      if (before && index !== undefined) cells[index] = placed;
+      else growing.set(name, cells.push(placed) - 1);
+    },
+  );
   return { rows, cells };
 }
 

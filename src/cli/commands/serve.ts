@@ -21,7 +21,7 @@ const DEFAULT_PORT = 7077;
 export function addServe(program: Command): void {
   program
     .command('serve')
-    .description('run the HTTP API, with the projector inside, until Ctrl-C')
+    .description('run the HTTP API and the dashboard, with the projector inside, until Ctrl-C')
     .addOption(new Option('--host <name>', 'address to listen on').default('127.0.0.1').env('HOST'))
     .addOption(
       new Option('--port <number>', 'port to listen on; 0: any that is free')
@@ -39,7 +39,7 @@ export function addServe(program: Command): void {
     .addOption(new Option('--auth-audience <name>', 'who the tokens are made for').env('AUTH_AUDIENCE'))
     .addHelpText(
       'after',
-      '\nThe API is described at /v1/openapi.json, and to look through at /docs. Beyond this machine (--host) it asks for\nauthentication, and does not start without.\n\nExamples:\n  connector-state serve\n  DATABASE_URL=postgres://… connector-state serve --host 0.0.0.0 --port 8080',
+      '\nThe dashboard is at /. The API is described at /v1/openapi.json, and to look through at /docs. Beyond this machine (--host) it asks for\nauthentication, and does not start without.\n\nExamples:\n  connector-state serve\n  DATABASE_URL=postgres://… connector-state serve --host 0.0.0.0 --port 8080',
     )
     .action((options: Options) => runSession(options.json === true, session => serve(session, options)));
 }
@@ -59,7 +59,7 @@ async function serve({ open, out, signal, onEnd }: Session, options: Options): P
   const state = await open({ projection: 'worker' }, { mayCreate: true });
   const service = await openService({ state, ...options, tls, jwt: jwtOf(options) });
   onEnd(() => service.close());
-  out.message(`listening on ${service.url}; the API is described at ${service.url}/docs`);
+  out.message(`listening on ${service.url}: the dashboard, and the API, described at ${service.url}/docs`);
   if (!service.authenticates) {
     out.message(
       'without authentication: whoever is on this machine may do everything. `connector-state keys create` makes a key.',

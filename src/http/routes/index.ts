@@ -2,12 +2,16 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { analyticsRoutes } from './analytics.js';
 import { clockRoutes } from './clock.js';
+import { clockLineRoutes } from './clock-lines.js';
 import { connectorRoutes } from './connectors.js';
 import { feedRoutes } from './feed.js';
 import { healthRoutes } from './health.js';
 import { historyRoutes } from './history.js';
+import { meRoutes } from './me.js';
+import { notableRoutes } from './notable.js';
 import { operationRoutes } from './operations.js';
 import { recordingRoutes } from './recording.js';
+import { sampleRoutes } from './samples.js';
 import { stateRoutes } from './state.js';
 
 export const routes: readonly FastifyPluginAsync[] = [
@@ -17,6 +21,10 @@ export const routes: readonly FastifyPluginAsync[] = [
   historyRoutes,
   connectorRoutes,
   analyticsRoutes,
+  clockLineRoutes,
+  sampleRoutes,
+  notableRoutes,
+  meRoutes,
   operationRoutes,
   feedRoutes,
   healthRoutes,

@@ -17,6 +17,7 @@ import { AppendTogether1764000000017 } from './1764000000017-append-together.js'
 import { WitnessLogin1764000000019 } from './1764000000019-witness-login.js';
 import { ForgetHits1764000000021 } from './1764000000021-forget-hits.js';
 import { ApiKeys1764000000030 } from './1764000000030-api-keys.js';
+import { LookingBack1764000000034 } from './1764000000034-looking-back.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -34,4 +35,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   WitnessLogin1764000000019,
   ForgetHits1764000000021,
   ApiKeys1764000000030,
+  LookingBack1764000000034,
 ];

@@ -1,0 +1,36 @@
+/** Ticks for what is loaded: one when an event that matters was recorded, but not many for a burst of them. */
+import { useEffect, useState } from 'preact/hooks';
+import { onFeedEvent, resets } from '../api/feed.js';
+import type { FeedEvent } from '../api/types.js';
+
+const AT_MOST_EVERY_MS = 2_000;
+
+/** @param matters default: every event */
+export function useLiveTick(matters: (event: FeedEvent) => boolean = () => true): number {
+  const [tick, setTick] = useState(0);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const end = onFeedEvent(event => {
+      if (timer !== undefined || !matters(event)) return;
+      timer = setTimeout(() => {
+        timer = undefined;
+        setTick(n => n + 1);
+      }, AT_MOST_EVERY_MS);
+    });
+    return () => {
+      end();
+      clearTimeout(timer);
+    };
+  }, []);
+  return tick + resets.value * 1_000_000;
+}
+
+/** This browser's time, anew every `everyMs`: ages on a page go on though nothing is loaded. */
+export function useNow(everyMs = 1_000): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => !document.hidden && setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}

@@ -1,0 +1,71 @@
+/** Single measurements of the exchanges' clocks, as many as can be drawn. */
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { toDatabaseError } from '../../postgres/pool.js';
+import { drawnSamples } from '../../read-model/sample-queries.js';
+import { allow } from '../access/access.js';
+import { placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
+import { offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
+
+export const sampleRoutes: FastifyPluginAsyncZod = async app => {
+  const { analytics, upkeep } = app.parts;
+  const { clock } = upkeep.cache;
+
+  app.get(
+    '/v1/analytics/samples',
+    {
+      config: allow(['analyst'], 'shared'),
+      schema: {
+        tags: ['analytics'],
+        summary: 'Single measurements, thinned to as many as can be drawn',
+        querystring: z.object({
+          ...rangeQuery,
+          ...placeQuery,
+          machine: z.string().min(1).max(200).optional().describe('Only what this machine measured.'),
+          limit: z.coerce.number().int().min(1).max(5_000).default(1_000),
+        }),
+        response: {
+          200: z.object({
+            fromMs: timeMs.describe(
+              'What is listed begins here: later than asked for where there are too many.',
+            ),
+            total: z
+              .number()
+              .describe('How many there are; of more than `limit` every so manieth is listed.'),
+            samples: z.array(
+              z.object({
+                exchange: z.string(),
+                environment: z.string(),
+                scope: z.string(),
+                atMs: timeMs,
+                offsetMs,
+                uncertaintyMs,
+                roundTripMs: z.number(),
+                machine: z.string(),
+                source: z.string(),
+                trigger: z.string(),
+              }),
+            ),
+          }),
+        },
+      },
+    },
+    async ({ query }) => {
+      const { exchange, environment, scope, machine, limit } = query;
+      const range = rangeOf(query, clock.now());
+      try {
+        const found = await drawnSamples(analytics, {
+          ...range,
+          exchange,
+          environment,
+          scope,
+          machine,
+          limit,
+        });
+        return { ...found, samples: [...found.samples] };
+      } catch (error) {
+        throw toDatabaseError(error);
+      }
+    },
+  );
+};
