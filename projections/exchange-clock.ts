@@ -132,11 +132,12 @@ function parseMemory(text: string): Remembered | undefined {
   } catch {
     return undefined;
   }
-  const { evidence, drift, supporters, distrusted } = value ?? {};
+  const { evidence, drift, supporters, former, distrusted } = value ?? {};
   const isWhole =
     [evidence?.lows, evidence?.highs].every(bounds => Array.isArray(bounds) && bounds.length > 0) &&
     [evidence?.atMs, ...Object.values(drift ?? {})].every(Number.isFinite) &&
     Array.isArray(supporters) &&
+    Array.isArray(former ?? []) &&
     Array.isArray(distrusted);
   return isWhole ? (value as Remembered) : undefined;
 }
@@ -146,6 +147,7 @@ const inOrder = (memory: ClockMemory | undefined): { readonly [K in keyof ClockM
   evidence: memory?.evidence,
   drift: memory?.drift,
   supporters: memory?.supporters,
+  former: memory?.former,
   distrusted: memory?.distrusted,
   residuals: memory?.residuals,
   refused: memory?.refused,
@@ -247,8 +249,8 @@ function afterEvent(clock: SharedClock | undefined, event: ClockEvent): SharedCl
 
 export const exchangeClock: Projection<ExchangeClockRow> = {
   name: 'exchange_clock',
-  // 3: what cannot have come about is not folded (belief.ts).
-  version: 3,
+  // 3: what cannot have come about is not folded (belief.ts). 4: who decides alone (quorum.ts), what sticks out (residuals.ts).
+  version: 4,
   table: {
     name: 'exchange_clock',
     columns: {

@@ -57,8 +57,9 @@ export class LocalClocks {
     const known = this.#clocks.get(keyOf(name));
     if (!stored) return known;
     if (known && isAhead(known, stored)) return known;
-    this.#set(keyOf(name), stored);
-    return stored;
+    const merged = withOwnConfirmation(stored, known);
+    this.#set(keyOf(name), merged);
+    return merged;
   }
 
   #set(key: string, clock: SharedClock): void {
@@ -73,6 +74,13 @@ export class LocalClocks {
       this.#clocks.delete(oldest);
     }
   }
+}
+
+/** That it was this process which measured the rival twice, the row does not say. */
+function withOwnConfirmation(stored: SharedClock, known: SharedClock | undefined): SharedClock {
+  const { rival } = stored;
+  const isOwn = rival && known?.rival?.isConfirmed && known.rival.syncId === rival.syncId;
+  return isOwn ? { ...stored, rival: { ...rival, isConfirmed: true } } : stored;
 }
 
 /** The local fold saw something that the stored one has not: a later measurement, a rival, a condemnation. */

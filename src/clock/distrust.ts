@@ -22,7 +22,9 @@ export function distrust(clock: SharedClock, who: Distrusted, sinceMs: number | 
   const memory = memoryOf(clock);
   const one: Distrusted = who.login === undefined ? { host: who.host } : { host: who.host, login: who.login };
   const others = (memory.refused ?? []).filter(other => !isSame(other, one));
-  const supporters = memory.supporters.filter(({ host }) => !isNamed(one, host));
+  const isOther = ({ host }: { readonly host: string }) => !isNamed(one, host);
+  const supporters = memory.supporters.filter(isOther);
+  const former = memory.former?.filter(isOther);
   const isVoid = supporters.length === 0 || (sinceMs !== undefined && sinceMs <= clock.estimate.atMs);
   const { rival } = clock;
   return {
@@ -32,7 +34,7 @@ export function distrust(clock: SharedClock, who: Distrusted, sinceMs: number | 
       epochStartedAtMs: Math.max(clock.epochStartedAtMs, Math.floor(clock.estimate.atMs) + 1),
     }),
     rival: isVoid || (rival && isNamed(one, rival.host)) ? undefined : rival,
-    memory: { ...memory, supporters, refused: [one, ...others].slice(0, MAX_REFUSED) },
+    memory: { ...memory, supporters, former, refused: [one, ...others].slice(0, MAX_REFUSED) },
   };
 }
 

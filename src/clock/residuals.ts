@@ -16,19 +16,27 @@
  * sample excludes are contradictions, shared-clock.ts.) A line with lopsided delays opens the claim too, and
  * costs width, never truth.
  *
+ * A claim that has grown wider than a sample is the other way round: an exchange that is measured once an hour has drifted, for
+ * all that is known, by more than a sample is wide. The sample should lie within the claim, wherever its delays fell. One
+ * that sticks out ({@link sticksOut}) is no contradiction while they overlap; but what both allow may be the very part that
+ * a step has made false. So then
+ *
+ *  3. the claim is opened to all that the sample allows. From the first such sample after a step on the claim is true, whatever
+ *     the step: the sample lies within it, or excludes it.
+ *
  * Only samples about as fine as those that made the claim are watched: a `Date` header's middle lies anywhere in its
  * second.
  *
  * Source of the sums: E. S. Page, "Continuous inspection schemes" (1954), the cumulative sum chart.
  */
-import { type Interval, inflate, intervalAt, type OffsetEstimate } from './offset.js';
+import { type Interval, inflate, intersect, intervalAt, type OffsetEstimate } from './offset.js';
 
 export const LEAST_SHARE = 0.5;
 /** What delays alone may move a middle by, on average, in parts of the uncertainty. */
 const ALLOWANCE = 0.15;
 /** One sample adds at most 0.85: it takes two. */
 const LIMIT = 0.9;
-/** Coarser than so many times the claim, a sample did not make it; and of a claim so much wider it shows nothing. */
+/** Coarser than so many times the claim, a sample did not make it; and a claim so much wider is another matter ({@link isFine}). */
 const COMPARABLE = 4;
 const WIDER = 2;
 
@@ -53,9 +61,7 @@ export function watch(
   sample: OffsetEstimate,
 ): Residuals | undefined {
   const before = inflate(claim, sample.atMs);
-  const isComparable =
-    before.uncertaintyMs <= WIDER * sample.uncertaintyMs &&
-    sample.uncertaintyMs <= COMPARABLE * before.uncertaintyMs;
+  const isComparable = !isFine(before, sample) && sample.uncertaintyMs <= COMPARABLE * before.uncertaintyMs;
   if (!isComparable || sample.uncertaintyMs === 0) return seen;
   const part = Math.max(-1, Math.min(1, (sample.offsetMs - before.offsetMs) / sample.uncertaintyMs));
   const above = added(seen?.above, part - ALLOWANCE, sample);
@@ -74,6 +80,31 @@ function added(aside: Aside | undefined, by: number, sample: OffsetEstimate): As
   const both = { low: Math.max(then.low, low), high: Math.min(then.high, high) };
   // Two that exclude each other: the step came between them.
   return both.low > both.high ? alone : { sum, ...both, atMs };
+}
+
+/**
+ * Finer than the claim has grown wide, and not within it: a step may lie between them.
+ * @param claim what was believed before the sample
+ */
+export function sticksOut(claim: OffsetEstimate, sample: OffsetEstimate): boolean {
+  const before = inflate(claim, sample.atMs);
+  const apartMs = Math.abs(sample.offsetMs - before.offsetMs);
+  return isFine(before, sample) && apartMs + sample.uncertaintyMs > before.uncertaintyMs;
+}
+
+/** Of so much wider a claim the sums show nothing, and one sample shows all. */
+export const isFine = (before: OffsetEstimate, sample: OffsetEstimate): boolean =>
+  before.uncertaintyMs > WIDER * sample.uncertaintyMs;
+
+/**
+ * What is known after a sample of one's own: what it and the claim allow, but where a step may lie between them what it
+ * allows by itself.
+ * @returns undefined when they exclude each other
+ */
+export function withSample(claim: OffsetEstimate, sample: OffsetEstimate): OffsetEstimate | undefined {
+  const both = intersect(claim, sample);
+  if (!both || sample.atMs < claim.atMs || !sticksOut(claim, sample)) return both;
+  return { ...both, offsetMs: sample.offsetMs, uncertaintyMs: sample.uncertaintyMs };
 }
 
 /** What to open the claim to; `undefined`: nothing suggests a step. */

@@ -20,15 +20,17 @@
  * has aged until it excludes nothing, the contest is over, and the clock goes on. (One that was kept open ended with a
  * liar, who agreed with the aged rival as anybody would, and so began the next epoch.)
  *
- * A host that nobody else has supported the clock besides for an hour decides alone: what it contradicts is its own
- * word, and a deployment of one machine must heal too. But one answer may be wrong by any amount (a proxy, a cache, a
- * server behind a balancer), so its first contradiction makes it a rival as well, and only a second measurement that
- * agrees with the first opens the epoch. A refusal for the timestamp is none that could be wrong in that way: the
- * exchange itself judged.
+ * Where a host decides alone (quorum.ts), what it contradicts is its own word, and it must heal too. But one answer may be
+ * wrong by any amount (a proxy, a cache, a server behind a balancer), so its first contradiction makes it a rival as well,
+ * and only a second measurement that agrees with the first opens the epoch. A refusal for the timestamp is none that could
+ * be wrong in that way: the exchange itself judged.
  *
  * A login of the database can claim to be any machine. So where several logins are heard, those of one settle nothing
  * against the others': two machines that agree open an epoch only if a machine of another login does too, or none has been
  * heard for an hour.
+ *
+ * A new epoch begins with the word of one or two hosts. Where more had been heard before it, one of these may still be the
+ * one that lies, so the same is asked of their bounds as before: the second best (evidence.ts).
  *
  * Steps that no sample excludes are told by where the samples lie; see residuals.ts.
  *
@@ -37,9 +39,10 @@
  */
 import { addToDrift, type Drift, type DriftSums, driftOf } from './drift.js';
 import { addEvidence, type Evidence, estimateFromEvidence, firstEvidence, opened } from './evidence.js';
-import { estimateOf, inflate, intersect, type OffsetEstimate } from './offset.js';
-import { honest, type Residuals, stepSuggestedBy, watch } from './residuals.js';
-import { type Distrusted, isRefused, loginIn, machineIn, witnessOf } from './witness.js';
+import { estimateOf, inflate, intersect, intervalAt, type OffsetEstimate } from './offset.js';
+import { decidesAlone, MAX_HOSTS, presentAt, type Supporter, settleTogether } from './quorum.js';
+import { honest, type Residuals, stepSuggestedBy, sticksOut, watch } from './residuals.js';
+import { type Distrusted, isRefused, machineIn, witnessOf } from './witness.js';
 
 export interface Measurement {
   readonly syncId: string;
@@ -68,18 +71,14 @@ export interface Rival {
   readonly isConfirmed?: true;
 }
 
-interface Supporter {
-  readonly host: string;
-  /** Reference time of its latest measurement. */
-  readonly atMs: number;
-}
-
 /** What the next measurement is judged by, and nobody else needs. */
 export interface ClockMemory {
   readonly evidence: Evidence;
   readonly drift?: DriftSums | undefined;
-  /** The latest first. */
+  /** Of this epoch, the latest first. */
   readonly supporters: readonly Supporter[];
+  /** Who was there when the epoch began. */
+  readonly former?: readonly Supporter[] | undefined;
   /** Whose contradiction others have refuted in this epoch. */
   readonly distrusted: readonly string[];
   /** How far the samples lie to one side of the claim; see residuals.ts. */
@@ -109,9 +108,6 @@ export interface SharedClock {
 /** The first epoch has no known beginning: nothing is void for being older. */
 export const OPEN_START = 0;
 
-const MAX_HOSTS = 8;
-/** So long after the last word of another host, one host decides alone. */
-const LONE_AFTER_MS = 3_600_000;
 /** Stands for all who made a clock whose memory was not read. */
 const FORMER_HOSTS = ['(former 1)', '(former 2)'] as const;
 
@@ -134,7 +130,7 @@ function judge(clock: SharedClock | undefined, m: Measurement): SharedClock {
   if (atMs < clock.epochStartedAtMs) return clock;
   // Several connectors may report one measurement: it counts once, and stays condemned for all of them.
   if (m.syncId === clock.syncId || m.syncId === clock.rival?.syncId) return clock;
-  if (!clock.isValid) return startClock(m, clock.epoch + 1, clock.epochStartedAtMs);
+  if (!clock.isValid) return nextEpoch(clock, m, clock.epochStartedAtMs);
   return agrees(clock, m.estimate) ? supported(clock, m) : contradicted(clock, m);
 }
 
@@ -155,7 +151,7 @@ export function condemn(clock: SharedClock, c: Condemnation): SharedClock {
   const host = witnessOf(c.host, c.login);
   if (isDistrusted(clock, host) || isRefused(clock.memory?.refused, host) || clock.rival) return clock;
   const sinceMs = Math.max(clock.epochStartedAtMs, c.measuredAtMs + 1);
-  if (decidesAlone(clock, host, c.measuredAtMs)) {
+  if (isLone(clock, host, c.measuredAtMs)) {
     return { ...clock, isValid: false, epochStartedAtMs: sinceMs };
   }
   return { ...clock, rival: { host, syncId: c.syncId, sinceMs, ttlMs: 0 } };
@@ -186,6 +182,14 @@ function startClock(m: Measurement, epoch: number, epochStartedAtMs: number): Sh
   };
 }
 
+/** Those who were heard are remembered: it is the same deployment. */
+function nextEpoch(clock: SharedClock, m: Measurement, epochStartedAtMs: number): SharedClock {
+  const next = startClock(m, clock.epoch + 1, epochStartedAtMs);
+  if (!clock.memory || !next.memory) return next;
+  const former = presentAt(clock.memory, m.estimate.atMs);
+  return former.length === 0 ? next : { ...next, memory: { ...next.memory, former } };
+}
+
 /** Within what is known of the clock, or within what any clock may have done since. */
 export const agrees = (clock: SharedClock, estimate: OffsetEstimate): boolean =>
   intersect(clock.estimate, estimate) !== undefined ||
@@ -198,7 +202,7 @@ function supported(clock: SharedClock, m: Measurement): SharedClock {
   if (verdict === 'undecided') return undecided(clock, m);
   const { atMs } = m.estimate;
   const { host } = m;
-  const { evidence, drift, supporters, distrusted, residuals } = memoryOf(clock);
+  const { evidence, drift, supporters, former, distrusted, residuals } = memoryOf(clock);
   const isLatest = atMs >= clock.estimate.atMs;
   const isBent = intersect(clock.estimate, m.estimate) === undefined;
   const before = isBent ? undefined : drift;
@@ -207,17 +211,19 @@ function supported(clock: SharedClock, m: Measurement): SharedClock {
   // Known without its login before, it is not one more.
   const others = supporters.filter(s => s.host !== host && s.host !== machineIn(host));
   const heard = [{ host, atMs }, ...others].slice(0, MAX_HOSTS);
+  const hosts = presentAt({ supporters: heard, former }, Math.max(atMs, clock.estimate.atMs)).length;
   const seen = isLatest && !m.isDerived ? watch(residuals, clock.estimate, m.estimate) : residuals;
   const suggested = stepSuggestedBy(seen, atMs);
   const added = addEvidence(evidence, host, m.estimate, knownRate);
-  const all = suggested ? opened(added, suggested) : added;
+  const shown = isLatest && sticksOut(clock.estimate, m.estimate) ? intervalAt(m.estimate, atMs) : suggested;
+  const all = shown ? opened(added, shown) : added;
   const { isMeasured, rate } = driftOf(sums);
   const isLiar = rival?.estimate !== undefined && verdict === 'refuted' && rival.host !== host;
   return {
     ...clock,
     syncId: isLatest ? m.syncId : clock.syncId,
     estimate: honest(
-      estimateFromEvidence(all, heard.length, isMeasured ? rate : undefined),
+      estimateFromEvidence(all, hosts, isMeasured ? rate : undefined),
       clock.estimate,
       m.estimate,
     ),
@@ -228,6 +234,7 @@ function supported(clock: SharedClock, m: Measurement): SharedClock {
       evidence: all,
       drift: sums,
       supporters: heard,
+      former,
       distrusted: isLiar ? [rival.host, ...distrusted].slice(0, MAX_HOSTS) : distrusted,
       residuals: suggested ? undefined : seen,
     },
@@ -243,10 +250,10 @@ function undecided(clock: SharedClock, m: Measurement): SharedClock {
   if (residuals === memory.residuals) return clock;
   const suggested = stepSuggestedBy(residuals, atMs);
   const { host } = m;
-  if (!suggested || rival?.host !== host || !decidesAlone(clock, host, atMs)) {
+  if (!suggested || rival?.host !== host || !isLone(clock, host, atMs)) {
     return { ...clock, memory: { ...memory, residuals } };
   }
-  return startClock({ ...m, estimate: estimateOf(suggested, atMs) }, clock.epoch + 1, rival.sinceMs);
+  return nextEpoch(clock, { ...m, estimate: estimateOf(suggested, atMs) }, rival.sinceMs);
 }
 
 /**
@@ -271,38 +278,28 @@ function contradicted(clock: SharedClock, m: Measurement): SharedClock {
   const { host } = m;
   if (atMs <= clock.estimate.atMs || isDistrusted(clock, host)) return clock;
   const { rival } = clock;
-  if (rival && rival.host !== host) {
-    const isSettled = maySettle(clock, rival.host, host, atMs);
-    if (!rival.estimate && isSettled) return startClock(m, clock.epoch + 1, rival.sinceMs);
-    if (rival.estimate && intersect(rival.estimate, m.estimate) && isSettled) {
-      return supported(startClock({ ...rival, estimate: rival.estimate }, clock.epoch + 1, rival.sinceMs), m);
+  // A rival that was refused and told no time has nothing to agree with: whoever says what the time is becomes the rival.
+  if (rival?.estimate && rival.host !== host && intersect(rival.estimate, m.estimate)) {
+    if (maySettle(clock, rival.host, host, atMs)) {
+      return supported(nextEpoch(clock, { ...rival, estimate: rival.estimate }, rival.sinceMs), m);
     }
   }
-  if (clock.expiresAtMs <= atMs) return startClock(m, clock.epoch + 1, rival?.sinceMs ?? atMs);
+  if (clock.expiresAtMs <= atMs) return nextEpoch(clock, m, rival?.sinceMs ?? atMs);
   const saysItAgain = rival?.host === host && rival.estimate && intersect(rival.estimate, m.estimate);
-  if (saysItAgain && rival.estimate && decidesAlone(clock, host, atMs)) {
-    return supported(startClock({ ...rival, estimate: rival.estimate }, clock.epoch + 1, rival.sinceMs), m);
+  if (saysItAgain && rival.estimate && isLone(clock, host, atMs)) {
+    return supported(nextEpoch(clock, { ...rival, estimate: rival.estimate }, rival.sinceMs), m);
   }
   const sinceMs = rival ? Math.min(rival.sinceMs, atMs) : atMs;
   const says: Rival = { host, syncId: m.syncId, sinceMs, estimate: m.estimate, ttlMs: m.ttlMs };
   return { ...clock, rival: saysItAgain ? { ...says, isConfirmed: true } : says };
 }
 
-function decidesAlone(clock: SharedClock, host: string, atMs: number): boolean {
-  const supporters = clock.memory?.supporters;
-  // Read for use, without who supports it: the fold over all events decides, this process meanwhile believes itself.
-  if (!supporters) return true;
-  const isKnown = supporters.some(s => s.host === host);
-  return isKnown && supporters.every(s => s.host === host || s.atMs < atMs - LONE_AFTER_MS);
-}
+/** Read for use, without who supports it: the fold over all events decides, this process meanwhile believes itself. */
+const isLone = ({ memory, rival }: SharedClock, host: string, atMs: number): boolean =>
+  !memory || decidesAlone(memory, host, atMs, rival);
 
-/** Whether two hosts that contradict the clock together end its epoch. Two of one login do not, where another is heard. */
-function maySettle(clock: SharedClock, rival: string, host: string, atMs: number): boolean {
-  const login = loginIn(host);
-  if (loginIn(rival) !== login) return true;
-  const supporters = clock.memory?.supporters ?? [];
-  return supporters.every(s => [login, ''].includes(loginIn(s.host)) || s.atMs < atMs - LONE_AFTER_MS);
-}
+const maySettle = (clock: SharedClock, rival: string, host: string, atMs: number): boolean =>
+  settleTogether(clock.memory?.supporters ?? [], rival, host, atMs);
 
 const isDistrusted = (clock: SharedClock, host: string): boolean =>
   clock.memory?.distrusted.includes(host) ?? false;

@@ -14,6 +14,7 @@ import type { MeasuredOffset } from '../cache/measurement.js';
 import { inflate, intersect } from '../clock/offset.js';
 import type { ReferenceLink } from '../clock/reference.js';
 import { DEFAULT_RANGE, toleranceOf } from '../clock/request-window.js';
+import { withSample } from '../clock/residuals.js';
 import { SAFE_SHARE } from '../clock/ttl.js';
 
 /** A sample that halves the uncertainty is worth an event; one that shaves off a little is not. */
@@ -59,12 +60,12 @@ export async function judgeSample(
 ): Promise<Judgement> {
   const measured = measure(state.link);
   if (!measured) return { learned: undefined, relinked: undefined };
-  const both = intersect(state.estimate, measured.estimate);
+  const both = withSample(state.estimate, measured.estimate);
   if (both) return { learned: { ...measured, estimate: both }, relinked: undefined };
 
   const again = measure(await relink());
   if (again?.link.clockId !== state.referenceClock) return { learned: again, relinked: undefined };
-  const estimate = intersect(state.estimate, again.estimate) ?? again.estimate;
+  const estimate = withSample(state.estimate, again.estimate) ?? again.estimate;
   return { learned: { ...again, estimate }, relinked: { ...state, link: again.link } };
 }
 

@@ -88,3 +88,42 @@ it('no claim is narrower than half of what its finest sample says', () => {
     }),
   );
 });
+
+describe('a claim that has grown wider than a sample', () => {
+  const HOUR_MS = 3_600_000;
+  const hours = fc.array(fc.double({ min: 0.4, max: 3, noNaN: true }), { minLength: 2, maxLength: 12 });
+  const hosts = fc.constantFrom(['one'], ['one', 'two'], ['one', 'two', 'three', 'four']);
+
+  it('is true again, or contested, from the first sample after a step of any size', () => {
+    const steps = fc.integer({ min: 1, max: 2_000 }).chain(ms => fc.constantFrom(ms, -ms));
+    fc.assert(
+      fc.property(worlds, hours, hosts, steps, fc.nat(), (world, gaps, from, stepMs, at) => {
+        const roll = dice(world.seed);
+        const roundTripMs = Math.min(world.roundTripMs, 30);
+        const steppedFrom = at % gaps.length;
+        let clock: SharedClock | undefined;
+        let atMs = 0;
+        for (const [i, gap] of gaps.entries()) {
+          atMs += gap * HOUR_MS;
+          const there = roundTripMs * (0.5 + (roll() * 2 - 1) * world.unevenness);
+          const truth = i < steppedFrom ? 100 : 100 + stepMs;
+          const one = measured(atMs, truth, there, roundTripMs - there);
+          const told = clock && clockAt(clock, START_MS + atMs);
+          clock = addMeasurement(clock, { ...one, host: `host:${from[i % from.length]}/1` });
+          // What the sums are for is left to them.
+          if (told && told.uncertaintyMs <= 2.1 * one.estimate.uncertaintyMs) return;
+          if (clock.rival) continue;
+          const { offsetMs, uncertaintyMs } = clockAt(clock, START_MS + atMs + roundTripMs);
+          expect(Math.abs(offsetMs - truth)).toBeLessThanOrEqual(uncertaintyMs + ROUNDING_MS);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('is no wider for it where no clock steps', () => {
+    let clock: SharedClock | undefined;
+    for (let hour = 0; hour < 10; hour++) clock = addMeasurement(clock, measured(hour * HOUR_MS, 100, 6, 6));
+    expect(clock?.estimate.uncertaintyMs).toBeLessThan(8);
+  });
+});

@@ -9,6 +9,7 @@ import { connectorStateCache } from '../../../projections/connector-state-cache.
 import { exchangeClock } from '../../../projections/exchange-clock.js';
 import type { ConnectorStateRow, ExchangeClockRow } from '../../../projections/index.js';
 import type { LookupAnswer } from '../../../src/cache/lookup-batcher.js';
+import { isFine } from '../../../src/clock/residuals.js';
 import { EVENT_SCHEMAS } from '../../../src/events/catalogue.js';
 import { cacheKeyOf, scopeOf } from '../../../src/events/connector.js';
 import type { Fact, KnownEvent, Position } from '../../../src/events/event.js';
@@ -20,6 +21,10 @@ export interface RecordedBy {
   readonly occurredAt: number;
 }
 
+type Synced = Extract<Fact, { type: 'ConnectorSynced' }>['data'];
+
+const KEPT_FINE = 20_000;
+
 type FactListener = (fact: Fact, by: RecordedBy, storedAtMs: number) => void;
 
 export class SimulatedDatabase {
@@ -29,6 +34,8 @@ export class SimulatedDatabase {
   readonly #clocks = new Map<string, ExchangeClockRow>();
   /** Reference time of the first sample in each shared clock's present epoch. */
   readonly #epochsSince = new Map<string, number>();
+  /** Reference times of the samples that were finer than what the clock claimed then, the oldest first. */
+  readonly #fine = new Map<string, number[]>();
   #events = 0;
   #invalid = 0;
 
@@ -98,6 +105,23 @@ export class SimulatedDatabase {
     );
   }
 
+  /** Reference time of the first sample after a time that was finer than the claim it went into; see residuals.ts. */
+  fineSampleAfter(exchange: string, environment: string, referenceClock: string, ms: number): number {
+    const times = this.#fine.get(clockKeyOf({ exchange, environment }, referenceClock)) ?? [];
+    // The one that is sought lies among the latest.
+    let first = Number.POSITIVE_INFINITY;
+    for (let i = times.length - 1; i >= 0 && (times[i] as number) > ms; i--) first = times[i] as number;
+    return first;
+  }
+
+  #noteFine(key: string, synced: Synced, before: ExchangeClockRow | undefined): void {
+    const { measuredAt, sampleUncertaintyMs = synced.uncertaintyMs } = synced;
+    const sample = { offsetMs: 0, uncertaintyMs: sampleUncertaintyMs, atMs: measuredAt };
+    if (before && !isFine({ ...sample, uncertaintyMs: uncertaintyAt(before, measuredAt) }, sample)) return;
+    const times = this.#fine.get(key) ?? [];
+    if (measuredAt > (times.at(-1) ?? 0)) this.#fine.set(key, [...times.slice(-KEPT_FINE), measuredAt]);
+  }
+
   #project(fact: Fact, by: RecordedBy, recordedAt: number): void {
     const number = ++this.#events;
     const event = {
@@ -120,6 +144,7 @@ export class SimulatedDatabase {
       const before = this.#clocks.get(key);
       const after = exchangeClock.evolve(before, event);
       store(this.#clocks, key, after);
+      if (fact.type === 'ConnectorSynced' && after !== before) this.#noteFine(key, fact.data, before);
       if (after && after.epoch !== before?.epoch) {
         // A rival that was proved right brought the first one.
         const rivalAtMs = before?.rivalMeasuredAt ?? Number.POSITIVE_INFINITY;
@@ -128,6 +153,9 @@ export class SimulatedDatabase {
     }
   }
 }
+
+const uncertaintyAt = (row: ExchangeClockRow, referenceMs: number): number =>
+  row.uncertaintyMs + (Math.abs(referenceMs - row.measuredAt) * row.rateBoundPpm) / 1e6;
 
 const clockKeyOf = (
   of: { readonly exchange?: string; readonly environment?: string; readonly scope?: string | undefined },

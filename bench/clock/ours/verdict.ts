@@ -7,7 +7,9 @@
  * counted; every other one is held to the promise, without exception.
  *
  * A step of the exchange counts as found out when the shared clock is in an epoch that rests on samples from after it
- * alone, and the state was measured in that epoch. Until then what is known may rest on samples from before the step.
+ * alone, and the state was measured in that epoch; or when a sample from after it went into the clock that was finer than
+ * what the clock claimed then, and the state is of that sample or a later one: a step that such a sample does not
+ * contradict lies within the claim from then on (src/clock/residuals.ts), epoch or not.
  */
 import type { Init } from '../world/traffic.js';
 import type { World } from '../world/world.js';
@@ -32,6 +34,9 @@ const ASSUMED_PPM = 50;
 /** Reference clocks are right to within this, so that their times can be taken for true ones. */
 const REFERENCE_OFF_MS = 30;
 
+/** A sample is told by when it came in; its stamp may be older by so much. */
+const LONGEST_TRIP_MS = 5_000;
+
 export function judgeBound(of: {
   readonly world: World;
   readonly database: SimulatedDatabase;
@@ -55,8 +60,16 @@ export function judgeBound(of: {
   const steppedAtMs = clock.steps.findLast(({ atMs }) => atMs <= nowMs)?.atMs;
   if (steppedAtMs === undefined) return 'bound';
   const epochSinceMs = database.epochSince(exchange, environment, state.referenceClock);
-  const isFoundOut = epochSinceMs > steppedAtMs - REFERENCE_OFF_MS && state.estimate.atMs >= epochSinceMs;
-  return isFoundOut ? 'bound' : 'exchange-stepped';
+  const { atMs } = state.estimate;
+  const isFoundOut = epochSinceMs > steppedAtMs - REFERENCE_OFF_MS && atMs >= epochSinceMs;
+  const sampledAtMs = () =>
+    database.fineSampleAfter(
+      exchange,
+      environment,
+      state.referenceClock,
+      steppedAtMs + REFERENCE_OFF_MS + LONGEST_TRIP_MS,
+    );
+  return isFoundOut || atMs >= sampledAtMs() ? 'bound' : 'exchange-stepped';
 }
 
 /** With no sample at all a state says that any error is possible. */
