@@ -22,11 +22,15 @@ export type CacheUsageRow = {
   readonly misses: number;
   readonly syncs: number;
   readonly syncFailures: number;
-  /** Signed requests that failed; of what, says the failure class. */
+  /** Signed requests that the exchange refused; what for, says the failure class. */
   readonly authFailures: number;
   readonly invalidations: number;
   /** Of the hits: with something past its end, or in doubt, that was still good enough. */
   readonly staleHits: number;
+  /** Signed requests that came too late while the clock was right. */
+  readonly lateRequests: number;
+  /** Signed requests that the exchange did not say no to: nobody, or somebody else, answered. */
+  readonly unreachable: number;
 };
 
 type Counter = Exclude<keyof CacheUsageRow, keyof ReturnType<typeof keyOf>>;
@@ -73,10 +77,7 @@ function keyOf(event: Counted) {
   };
 }
 
-/**
- * Signed requests that failed without the exchange's having said no to the connector are told apart by a class of their own:
- * `late`, when the clock was right, and `unreachable`.
- */
+/** Signed requests that failed without the exchange's having said no to the connector have a class of their own too. */
 function failureClassOf({ type, data }: Counted): string {
   if (type === 'ConnectorRequestLate') return 'late';
   if (type === 'ExchangeUnreachable') return 'unreachable';
@@ -97,12 +98,14 @@ const ZERO = {
   authFailures: 0,
   invalidations: 0,
   staleHits: 0,
+  lateRequests: 0,
+  unreachable: 0,
 };
 
 export const cacheUsage: Projection<CacheUsageRow> = {
   name: 'cache_usage',
-  // 3: what cannot have come about is not folded (belief.ts).
-  version: 3,
+  // 3: what cannot have come about is not folded (belief.ts). 4: late and unreachable are no failures to authenticate.
+  version: 4,
   table: {
     name: 'cache_usage',
     columns: {
@@ -119,6 +122,8 @@ export const cacheUsage: Projection<CacheUsageRow> = {
       authFailures: 'bigint',
       invalidations: 'bigint',
       staleHits: 'bigint',
+      lateRequests: 'bigint',
+      unreachable: 'bigint',
     },
     key: ['hour', 'exchange', 'environment', 'tier', 'syncTrigger', 'failureClass'],
   },
@@ -148,9 +153,11 @@ export const cacheUsage: Projection<CacheUsageRow> = {
         return isMiss(event.data.trigger) ? add(after, 'misses') : after;
       }
       case 'ConnectorAuthFailed':
-      case 'ConnectorRequestLate':
-      case 'ExchangeUnreachable':
         return add(before, 'authFailures');
+      case 'ConnectorRequestLate':
+        return add(before, 'lateRequests');
+      case 'ExchangeUnreachable':
+        return add(before, 'unreachable');
       case 'ConnectorStateInvalidated':
         return add(before, 'invalidations');
     }

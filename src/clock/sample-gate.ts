@@ -8,8 +8,7 @@
  * step is likely; only a stamp that was told before stays a suspect. After any of these, what was known from before the
  * step judges nothing any more.
  *
- * A `Date` header is judged by what the exchange's own stamps showed, never the other way round: whoever stands in
- * front of the exchange may have written it, and its clock must not put the exchange's in doubt.
+ * `Date` headers do not come here: whoever stands in front of the exchange writes them (edge-clock.ts).
  *
  * What stays undetected: the first stamp of a host when it is off by less than a year, and a cache that answers
  * each request with the time of the one before: such a clock is like one that was set back.
@@ -47,9 +46,8 @@ export class SampleGate {
     SampleProblem,
     number
   >;
-  /** The latest good ones: by a stamp of the exchange's own, and by a `Date` header. */
-  #exact: readonly ClockSample[] = [];
-  #coarse: readonly ClockSample[] = [];
+  /** The latest good ones. */
+  #known: readonly ClockSample[] = [];
   /** What was sent before is from before a step of the exchange's clock. */
   #stepMs = Number.NEGATIVE_INFINITY;
   #suspect: ClockSample | undefined;
@@ -87,8 +85,8 @@ export class SampleGate {
     }
     // What was under way together with a suspect does not clear it up: it may be from before a step.
     if (this.#suspect && sample.sentAtMs >= this.#suspect.receivedAtMs) this.#suspect = undefined;
-    if (this.#isAfterRefusal(sample) && !isCoarse(sample)) this.#refusedAtMs = undefined;
-    if (sample.sentAtMs >= this.#stepMs) this.#remember(sample);
+    if (this.#isAfterRefusal(sample)) this.#refusedAtMs = undefined;
+    if (sample.sentAtMs >= this.#stepMs) this.#known = [...this.#known, sample].slice(-REMEMBERED);
     return undefined;
   }
 
@@ -111,8 +109,7 @@ export class SampleGate {
   }
 
   #contradiction(sample: ClockSample): SampleProblem | undefined {
-    const judges = isCoarse(sample) ? [...this.#exact, ...this.#coarse] : this.#exact;
-    for (const judge of judges) {
+    for (const judge of this.#known) {
       const problem = problemAfter(judge, sample);
       if (problem) return problem;
     }
@@ -122,8 +119,7 @@ export class SampleGate {
   #isStep(sample: ClockSample): boolean {
     if (sample.source === 'refusal') return true;
     if (this.#suspect && confirms(sample, this.#suspect)) return true;
-    const known = [...this.#exact, ...this.#coarse];
-    return this.#isAfterRefusal(sample) && !known.some(each => isSameStamp(each, sample));
+    return this.#isAfterRefusal(sample) && !this.#known.some(each => isSameStamp(each, sample));
   }
 
   #isAfterRefusal({ sentAtMs }: ClockSample): boolean {
@@ -132,23 +128,14 @@ export class SampleGate {
 
   #suspectAnew(sample: ClockSample): void {
     // The same stamp once more would only shorten the time in which the next one is to have moved.
-    const isKnown = this.#suspect && isSameStamp(sample, this.#suspect);
-    if (!isKnown || (isCoarse(this.#suspect as ClockSample) && !isCoarse(sample))) this.#suspect = sample;
-  }
-
-  #remember(sample: ClockSample): void {
-    if (isCoarse(sample)) this.#coarse = [...this.#coarse, sample].slice(-REMEMBERED);
-    else this.#exact = [...this.#exact, sample].slice(-REMEMBERED);
+    if (!this.#suspect || !isSameStamp(sample, this.#suspect)) this.#suspect = sample;
   }
 
   #forget(): void {
-    this.#exact = [];
-    this.#coarse = [];
+    this.#known = [];
     this.#suspect = undefined;
   }
 }
-
-const isCoarse = ({ source }: ClockSample) => source === 'date-header';
 
 /** Whether both show one running clock, each in its own way. */
 function confirms(sample: ClockSample, suspect: ClockSample): boolean {

@@ -23,7 +23,6 @@ import { randomUUID } from 'node:crypto';
 import { type SpanLike, traceparentOf } from '../base/telemetry.js';
 import type { Trace } from '../cache/connector-state-cache-service.js';
 import { watchOf } from '../clock/host-watch.js';
-import type { ClockSample } from '../clock/offset.js';
 import type { Contact, SyncTrigger, Tier } from '../events/catalogue.js';
 import { ExchangeError } from '../exchanges/exchange-adapter.js';
 import { recordFailedRequest } from './failed-requests.js';
@@ -86,7 +85,7 @@ class Init {
     });
     const start = await this.#begin(plan);
     const { causes, isAsBegun } = await this.#verify(start);
-    await this.#learn(start, isAsBegun, !lookup.hit && lookup.reason === 'contested');
+    await this.#learn(start, isAsBegun);
     learner.ready();
     const { contact, tier, isStale } = start;
     return { contact, tier, isStale, authFailures: causes.length, refusals: causes };
@@ -143,7 +142,7 @@ class Init {
     }
   }
 
-  async #learn(start: Start, isAsBegun: boolean, isContested: boolean): Promise<void> {
+  async #learn(start: Start, isAsBegun: boolean): Promise<void> {
     const { learner } = this.#parts;
     const { contact, isGuess, isStale, trigger } = start;
     const { answer } = learner;
@@ -151,9 +150,8 @@ class Init {
       const learned = await learner.judge(answer);
       // What was found stale was found: it is no miss that it is replaced.
       if (learned) learner.take(learned, isGuess ? trigger : 'passive', this.#trace);
-      // A contest is decided by who measures finely enough, and nobody is refused while it lasts: so this one does.
-      if (!learned || !isHandedOn(learned) || (isContested && !isFine(answer)))
-        learner.refreshLater(isGuess ? trigger : 'warm-up');
+      // Nor is a contest decided but by who measures.
+      if (!learned || !isHandedOn(learned)) learner.refreshLater(isGuess ? trigger : 'warm-up');
       return;
     }
     if (isAsBegun && contact === 'exchange-clock') await this.#learnOwnState(trigger);
@@ -171,7 +169,3 @@ class Init {
     if (learned) learner.take(learned, 'passive', this.#trace);
   }
 }
-
-/** Finer than the seconds of a `Date` header. */
-const isFine = (sample: ClockSample | undefined): boolean =>
-  sample !== undefined && (sample.resolutionMs ?? 1) <= 1;

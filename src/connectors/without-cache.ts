@@ -7,11 +7,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { ConnectorStateCacheService, Trace } from '../cache/connector-state-cache-service.js';
-import type { UsableState } from '../cache/lookup.js';
+import { appliedOffset, type UsableState } from '../cache/lookup.js';
+import { judgeRefusal } from '../clock/answers.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { AcceptedRange } from '../clock/request-window.js';
 import type { ConnectorRef } from '../events/connector.js';
 import { type ExchangeAdapter, ExchangeError } from '../exchanges/exchange-adapter.js';
+import { recordFailedRequest } from './failed-requests.js';
 import { beginShadow, type EndShadow } from './shadow.js';
 import { measureServerTime, stateFrom } from './sync.js';
 
@@ -36,8 +38,9 @@ export async function initialiseWithoutCache(init: PlainInit): Promise<void> {
   const end: EndShadow | undefined = cache.mode === 'shadow' ? beginShadow(init) : undefined;
   const startedMs = performance.now();
   let synced: ClockSample | undefined;
+  let state: UsableState;
   try {
-    const state = await measureServerTime(
+    state = await measureServerTime(
       adapter,
       sample => {
         synced = sample;
@@ -54,13 +57,30 @@ export async function initialiseWithoutCache(init: PlainInit): Promise<void> {
   try {
     await adapter.verifyAccount();
   } catch (error) {
-    if (end && error instanceof ExchangeError) {
-      const { exchangeCode, authClass: failureClass, sample } = error;
-      const serverTimeMs = sample?.serverTimeMs;
-      cache.recordAuthFailure(ref, { exchangeCode, failureClass, serverTimeMs }, trace);
-    }
+    if (end && error instanceof ExchangeError) recordFailure(init, error, state, trace);
     throw error;
   } finally {
     end?.({ synced, syncFailure: undefined, answered: answered() }, trace);
   }
+}
+
+/** As the cache would have told it: late, where the refusal agrees with what was measured just before. */
+function recordFailure(
+  { cache, ref }: PlainInit,
+  error: ExchangeError,
+  state: UsableState,
+  trace: Trace,
+): void {
+  const { authClass, exchangeCode, request, sample } = error;
+  const known = appliedOffset(state, cache.clock.now());
+  const verdict =
+    authClass === 'timestamp' && request ? judgeRefusal(known, request, sample?.serverTimeMs) : undefined;
+  if (verdict?.cause !== 'late' || !request) {
+    recordFailedRequest(cache, ref, error, undefined, trace);
+    return;
+  }
+  const { atLeastMs, atMostMs } = verdict;
+  const { uncertaintyMs } = known;
+  const late = { exchangeCode, request, atLeastMs, atMostMs, uncertaintyMs, state: undefined };
+  cache.recordRequestLate(ref, { ...late, serverTimeMs: sample?.serverTimeMs }, trace);
 }

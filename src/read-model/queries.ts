@@ -55,10 +55,8 @@ export async function countStates(pool: Pool): Promise<StateCounts> {
 export async function countUsage(pool: Pool): Promise<UsageCounts> {
   const { rows } = await pool.query<Record<string, string>>(`
     SELECT tier, sum(hits) AS hits, sum(stale_hits) AS stale_hits, sum(misses) AS misses, sum(syncs) AS syncs,
-           sum(sync_failures) AS sync_failures, sum(invalidations) AS invalidations,
-           sum(auth_failures) FILTER (WHERE failure_class NOT IN ('late', 'unreachable')) AS auth_failures,
-           sum(auth_failures) FILTER (WHERE failure_class = 'late') AS late_requests,
-           sum(auth_failures) FILTER (WHERE failure_class = 'unreachable') AS unreachable
+           sum(sync_failures) AS sync_failures, sum(invalidations) AS invalidations, sum(auth_failures) AS auth_failures,
+           sum(late_requests) AS late_requests, sum(unreachable) AS unreachable
       FROM cache_usage GROUP BY tier ORDER BY tier`);
   const sum = (column: string) => rows.reduce((n, row) => n + Number(row[column]), 0);
   return {
@@ -85,8 +83,8 @@ export interface LateRequests {
 /** Since the hour in which `fromMs` (the database's clock) lies; exchanges without any are left out. */
 export async function lateRequestsSince(pool: Pool, fromMs: number): Promise<LateRequests[]> {
   const { rows } = await pool.query<LateRequests>(
-    `SELECT exchange, environment, sum(auth_failures)::float8 AS requests FROM cache_usage
-      WHERE failure_class = 'late' AND hour >= date_trunc('hour', to_timestamp($1::float8 / 1000))
+    `SELECT exchange, environment, sum(late_requests)::float8 AS requests FROM cache_usage
+      WHERE late_requests > 0 AND hour >= date_trunc('hour', to_timestamp($1::float8 / 1000))
       GROUP BY exchange, environment ORDER BY exchange, environment`,
     [fromMs],
   );

@@ -66,21 +66,6 @@ describe('a sample after another', () => {
     ['a second behind, half a minute later', sample(30_000, 29_000), undefined],
     ['hours ahead', sample(30_000, 2 * 3_600_000), 'forwards'],
     ['older, but under way together', sample(10, -5_000), undefined],
-    [
-      'of the same second, by a Date header',
-      sample(900, 0, { resolutionMs: 1000, source: 'date-header' }),
-      undefined,
-    ],
-    [
-      'of an earlier second, by a Date header',
-      sample(900, -1_200, { resolutionMs: 1000, source: 'date-header' }),
-      'backwards',
-    ],
-    [
-      'of the same second minutes later, by a Date header',
-      sample(90_000, 0, { resolutionMs: 1000, source: 'date-header' }),
-      'cached',
-    ],
   ])('%s', (_, later, problem) => {
     expect(problemOf(later, sample(0, 10))).toBe(problem);
   });
@@ -120,16 +105,7 @@ describe('the gate', () => {
     expect(gate.admit(sample(30, 1_234))).toBe('backwards');
     expect(gate.admit(sample(60, 1_234))).toBe('backwards');
     expect(gate.admit(sample(90, 1_234.4, { resolutionMs: 0.001 }))).toBe('backwards');
-    expect(gate.admit(sample(120, 1_000, { resolutionMs: 1000, source: 'date-header' }))).toBe('backwards');
     expect(gate.admit(sample(150, 1_354))).toBeUndefined();
-  });
-
-  it('takes the finer one of two stamps of one moment for the suspect', () => {
-    const gate = new SampleGate();
-    gate.admit(sample(0, 50_000));
-    expect(gate.admit(sample(120, 1_000, { resolutionMs: 1000, source: 'date-header' }))).toBe('backwards');
-    expect(gate.admit(sample(140, 1_300))).toBe('backwards');
-    expect(gate.admit(sample(160, 1_320))).toBeUndefined();
   });
 
   it('takes two stray stamps for no step', () => {
@@ -175,15 +151,6 @@ describe('the gate', () => {
     gate.admit(sample(0));
     gate.admit({ ...sample(30), receivedAtMs: NOW_MS + 9_000 });
     expect(gate.admit(sample(1_000, -500))).toBe('backwards');
-  });
-
-  it('never holds a Date header against the exchange’s own stamps', () => {
-    const gate = new SampleGate();
-    // The clock of whoever stands in front of the exchange is 20 s ahead.
-    expect(gate.admit(sample(0, 20_000, { resolutionMs: 1000, source: 'date-header' }))).toBeUndefined();
-    expect(gate.admit(sample(100))).toBeUndefined();
-    // Nor do the exchange's own clear the header of what it showed.
-    expect(gate.admit(sample(200, 5_000, { resolutionMs: 1000, source: 'date-header' }))).toBe('backwards');
   });
 
   it('forgets what it knew when this host’s clocks parted', () => {

@@ -133,6 +133,18 @@ describe.each(BOTH)('a %s connector in shadow mode', exchange => {
     expect(types).not.toContain('ConnectorStateInvalidated');
   });
 
+  it('tells an exchange that did not say no from one that did', async () => {
+    const world = await givenWorld();
+    const process = await world.process(SHADOW);
+    world.simulator.fault({ kind: 'http', status: 503, route: 'verify' }, exchange);
+
+    await expect(world.connector(process, exchange).initialize()).rejects.toThrow();
+
+    const types = (await history(process)).map(({ type }) => type);
+    expect(types).toContain('ExchangeUnreachable');
+    expect(types).not.toContain('ConnectorAuthFailed');
+  });
+
   it('would have started from the clock that all share', async () => {
     const world = await givenWorld({ knobs: { skewMs: 5_000 } });
     await givenState(world, exchange);

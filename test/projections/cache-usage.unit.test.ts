@@ -2,7 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import { cacheUsage } from '../../projections/index.js';
 import { SYNC_TRIGGERS } from '../../src/events/catalogue.js';
 import type { NewEvent } from '../../src/events/event.js';
-import { authFailed, cleaned, hit, invalidated, stored, synced, syncFailed } from '../support/facts.js';
+import {
+  authFailed,
+  cleaned,
+  hit,
+  invalidated,
+  requestLate,
+  stored,
+  synced,
+  syncFailed,
+  unreachable,
+} from '../support/facts.js';
 import { plainFold } from '../support/plain-fold.js';
 
 const HOUR = Date.UTC(2025, 9, 9, 8);
@@ -73,6 +83,16 @@ it('counts refusals by class, and invalidations', () => {
     { failureClass: 'credentials', authFailures: 1 },
     { failureClass: 'timestamp', authFailures: 1 },
     { failureClass: '', invalidations: 1 },
+  ]);
+});
+
+it('counts what came late or met nobody apart: the exchange refused neither', () => {
+  const rows = rowsAfter([authFailed({ failureClass: 'timestamp' }), requestLate(), unreachable()]);
+
+  expect(rows).toMatchObject([
+    { failureClass: 'timestamp', authFailures: 1, lateRequests: 0, unreachable: 0 },
+    { failureClass: 'late', authFailures: 0, lateRequests: 1, unreachable: 0 },
+    { failureClass: 'unreachable', authFailures: 0, lateRequests: 0, unreachable: 1 },
   ]);
 });
 

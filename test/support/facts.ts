@@ -88,6 +88,30 @@ export function authFailed(given: Of<'ConnectorAuthFailed'> = {}): NewEvent {
   return { ...envelope(stateStreamOf(data), given), type: 'ConnectorAuthFailed', data };
 }
 
+export function requestLate(given: Of<'ConnectorRequestLate'> = {}): NewEvent {
+  const data: EventData['ConnectorRequestLate'] = {
+    ...connector,
+    exchangeCode: '10002',
+    timestampMs: T0,
+    recvWindowMs: 5_000,
+    lateAtLeastMs: 6_000,
+    lateAtMostMs: 6_100,
+    uncertaintyMs: 5,
+    ...split(given),
+  };
+  return { ...envelope(stateStreamOf(data), given), type: 'ConnectorRequestLate', data };
+}
+
+export function unreachable(given: Of<'ExchangeUnreachable'> = {}): NewEvent {
+  const data: EventData['ExchangeUnreachable'] = {
+    ...connector,
+    exchangeCode: 'HTTP 503',
+    failureClass: 'maintenance',
+    ...split(given),
+  };
+  return { ...envelope(stateStreamOf(data), given), type: 'ExchangeUnreachable', data };
+}
+
 export function invalidated(given: Of<'ConnectorStateInvalidated'> = {}): NewEvent {
   const data: EventData['ConnectorStateInvalidated'] = {
     ...connector,

@@ -41,4 +41,10 @@ export class CacheUsage {
 
   @Column({ name: 'stale_hits', type: 'bigint', default: 0 })
   staleHits!: string;
+
+  @Column({ name: 'late_requests', type: 'bigint', default: 0 })
+  lateRequests!: string;
+
+  @Column({ name: 'unreachable', type: 'bigint', default: 0 })
+  unreachable!: string;
 }

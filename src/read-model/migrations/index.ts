@@ -16,6 +16,7 @@ import { AnyPostgres1764000000012 } from './1764000000012-any-postgres.js';
 import { AppendTogether1764000000017 } from './1764000000017-append-together.js';
 import { WitnessLogin1764000000019 } from './1764000000019-witness-login.js';
 import { ForgetHits1764000000021 } from './1764000000021-forget-hits.js';
+import { LateAndUnreachable1764000000022 } from './1764000000022-late-and-unreachable.js';
 import { ApiKeys1764000000030 } from './1764000000030-api-keys.js';
 import { LookingBack1764000000034 } from './1764000000034-looking-back.js';
 
@@ -34,6 +35,7 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   AppendTogether1764000000017,
   WitnessLogin1764000000019,
   ForgetHits1764000000021,
+  LateAndUnreachable1764000000022,
   ApiKeys1764000000030,
   LookingBack1764000000034,
 ];
