@@ -278,6 +278,23 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector or measurement
    */
   set(ref: ConnectorRef, measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace = {}): UsableState {
+    const { connector, state } = this.#measured(ref, measured);
+    this.#keep(connector, state, measured, trigger, trace);
+    return state;
+  }
+
+  /**
+   * Records a measurement that contradicts what is known, which nobody is to sign by until a second one agrees: the next
+   * lookup of the connector asks the database, and is told that the clock is contested.
+   * @throws InvalidInputError for a malformed connector or measurement
+   */
+  contradict(ref: ConnectorRef, measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace = {}): void {
+    const { connector, state } = this.#measured(ref, measured);
+    this.#memory.delete(connector.key);
+    this.#deps.recorder.record(syncedFact(connector, state, measured, trigger), trace);
+  }
+
+  #measured(ref: ConnectorRef, measured: MeasuredOffset): { connector: KnownConnector; state: UsableState } {
     if (this.#isReleased) throw closedError();
     const connector = this.#connectors.know(ref);
     checkMeasured(measured);
@@ -287,9 +304,7 @@ export class ConnectorStateCacheService {
     const host = this.#deps.clock.id;
     this.#clocks.measured(name, { syncId, estimate: measured.sample ?? estimate, ttlMs: ttl.ttlMs, host });
     const expiresAtMs = estimate.atMs + ttl.ttlMs;
-    const state: UsableState = { ...name, syncId, basis: 'measured', estimate, expiresAtMs, link };
-    this.#keep(connector, state, measured, trigger, trace);
-    return state;
+    return { connector, state: { ...name, syncId, basis: 'measured', estimate, expiresAtMs, link } };
   }
 
   /**

@@ -44,6 +44,7 @@ export interface Keeper {
       readonly trigger: SyncTrigger;
       readonly link: ReferenceLink | undefined;
       readonly after?: number;
+      readonly isSecond?: boolean;
     },
     trace: object,
   ): Promise<UsableState>;
@@ -217,7 +218,7 @@ export class ClockUpkeep {
     if (refusedAfter === undefined && this.#isGood(keeper) && !this.#isLeftBehind(link)) return true;
     const isRefused = refusedAfter !== undefined;
     const trigger = isRefused ? 'auth-failure' : 'warm-up';
-    const need = { trigger, link, ...(isRefused && { after: refusedAfter }) } as const;
+    const need = { trigger, link, ...(isRefused && { after: refusedAfter, isSecond: true }) } as const;
     if (isRefused) this.#askedAtMs = cache.clock.now();
     process.found(await keeper.sync(need, {}));
     return this.#isGood(keeper);

@@ -4,11 +4,16 @@
  *
  *   cause         shown by                                       recorded as                     then signed with
  *   late          the refusal contains the state                 ConnectorRequestLate            the state, at once
- *   wrong         it excludes the state                          ConnectorAuthFailed and, unless what the refusal proves;
- *                                                                a guess, its condemnation       too wide for that: a sync
+ *   wrong         it excludes the state, and so does a second    ConnectorAuthFailed and, unless what both say; of a guess what
+ *                 answer over a fresh connection                 a guess, its condemnation       the refusal says, or a sync
  *   host-clock    it excludes the state over the old link to     ConnectorAuthFailed             the state over the new link
  *                 the database's clock, and not over a new one
- *   unexplained   by its own stamp it should have been accepted  ConnectorAuthFailed             the state
+ *   unexplained   by its own stamp it should have been accepted, ConnectorAuthFailed             the state
+ *                 or the second answer agrees with the state
+ *
+ * A refusal that excludes the state is one answer, and one server behind a balancer may have another clock than all others, by
+ * which it refuses and stamps. So before anything is condemned the exchange is asked once more over a fresh connection,
+ * which costs a round trip after a step. Where nobody answers, the refusal is believed.
  *
  * Where what is known is too wide to tell late from wrong (a guess, or an answer that took long) the exchange's clock is
  * measured first, and the refusal judged by that. Lateness is not an offset, and what only a wide sample says is used by
@@ -19,6 +24,7 @@
 import type { Trace } from '../cache/connector-state-cache-service.js';
 import type { UsableState } from '../cache/lookup.js';
 import { appliedOffset } from '../cache/lookup.js';
+import type { MeasuredOffset } from '../cache/measurement.js';
 import { inSeconds, isExcluded, judgeRefusal, type Lateness, type Verdict } from '../clock/answers.js';
 import { ContinuityGuard } from '../clock/host-clock.js';
 import { intersect, type OffsetEstimate } from '../clock/offset.js';
@@ -140,12 +146,54 @@ export class Healing {
       else await this.#learn(refusal, 'auth-failure', link, refused, after);
       return;
     }
-    this.#admit(refusal, 'wrong', by.isGuess ? 'the clock at hand was off' : 'the offset in use was wrong');
     const isCondemned = !by.isGuess && isExcludedBy(refusal, known);
+    const second = isCondemned ? await this.#second(refusal, link, after, refused) : undefined;
+    if (second && intersect(state.estimate, second.estimate)) {
+      this.#admit(refusal, 'unexplained', 'asked again, the exchange tells the time that was signed by');
+      this.#keep(second, refused);
+      return;
+    }
+    this.#admit(refusal, 'wrong', by.isGuess ? 'the clock at hand was off' : 'the offset in use was wrong');
     const because: Trace = !isCondemned
       ? refused
       : { ...refused, causedBy: cache.condemn(ref, state, 'timestamp-refused', name, refused) };
-    await this.#learn(refusal, by.isGuess ? by.trigger : 'auth-failure', link, because, after);
+    if (second) this.#goBy(refusal, second, link, because);
+    else await this.#learn(refusal, by.isGuess ? by.trigger : 'auth-failure', link, because, after);
+  }
+
+  /** What the exchange says over a fresh connection, against the clock that the state is relative to. */
+  async #second(
+    refusal: ExchangeError,
+    link: ReferenceLink | undefined,
+    after: number,
+    trace: Trace,
+  ): Promise<MeasuredOffset | undefined> {
+    const { offset, learner } = this.#parts;
+    if (!refusal.sample || (link ?? offset.state.link).clockId !== offset.state.referenceClock)
+      return undefined;
+    try {
+      return await learner.askAnew(
+        { trigger: 'auth-failure', link: link ?? offset.state.link, after },
+        trace,
+      );
+    } catch (error) {
+      if (error instanceof ExchangeError) return undefined;
+      throw error;
+    }
+  }
+
+  /** The refusal and the second answer both exclude the state. Where they exclude each other the second counts. */
+  #goBy(refusal: ExchangeError, second: MeasuredOffset, link: ReferenceLink | undefined, trace: Trace): void {
+    const { offset, learner } = this.#parts;
+    this.#isAsBegun = false;
+    const told = refusal.sample && learner.measure(refusal.sample, link);
+    const estimate = told && intersect(told.estimate, second.estimate);
+    offset.state = learner.keep(estimate ? { ...second, estimate } : second, 'auth-failure', trace);
+  }
+
+  #keep(measured: MeasuredOffset, trace: Trace): void {
+    const { offset, learner } = this.#parts;
+    offset.found(learner.keep(measured, 'auth-failure', trace));
   }
 
   /** Measures, and judges the refusal by that. */
@@ -194,7 +242,7 @@ export class Healing {
     }
     if (told) offset.state = learner.keep(told, trigger, trace);
     try {
-      offset.state = await learner.sync({ trigger, link, after }, trace);
+      offset.state = await learner.sync({ trigger, link, after, isSecond: true }, trace);
     } catch (error) {
       if (!told || !(error instanceof ExchangeError)) throw error;
     }

@@ -25,11 +25,17 @@ interface UnderWay {
 export class MeasurementSharing {
   /** The latest of each exchange, environment and scope. */
   readonly #underWay = new Map<string, UnderWay>();
+  readonly #numbers = new WeakMap<MeasuredOffset, number>();
   #begun = 0;
 
   /** How many measurements have begun; the number of the last one. */
   get begun(): number {
     return this.#begun;
+  }
+
+  /** Of the measurement that this is the result of. */
+  numberOf(measured: MeasuredOffset): number {
+    return this.#numbers.get(measured) ?? this.#begun;
   }
 
   /**
@@ -57,10 +63,15 @@ export class MeasurementSharing {
 
   #begin(key: string, measure: () => Promise<MeasuredOffset>): Promise<MeasuredOffset> {
     const number = ++this.#begun;
-    const result = measure().finally(() => {
-      // A later one may have taken the place.
-      if (this.#underWay.get(key)?.number === number) this.#underWay.delete(key);
-    });
+    const result = measure()
+      .then(measured => {
+        this.#numbers.set(measured, number);
+        return measured;
+      })
+      .finally(() => {
+        // A later one may have taken the place.
+        if (this.#underWay.get(key)?.number === number) this.#underWay.delete(key);
+      });
     this.#underWay.set(key, { number, result });
     return result;
   }

@@ -12,6 +12,7 @@
  * A sample that excludes the state in use shows a step, or is one wrong answer of a proxy, a cache, a server behind a
  * balancer. So it is recorded, which makes it a rival (clock/shared-clock.ts), and not signed by: the connector goes
  * on with what was accepted last, and asks once more, over a fresh connection, with nobody waiting. What that says decides.
+ * A sync that excludes it is made once more at once, by whoever waits for it.
  *
  * Judging one may mean asking the database first (sample-learning.ts), so it never happens on the way of a request.
  */
@@ -49,6 +50,8 @@ export interface SyncNeed {
   readonly link: ReferenceLink | undefined;
   /** The last measurement that must not be shared; see {@link sharingOver}. */
   readonly after?: number;
+  /** The exchange has contradicted what is signed by, in a refusal: this is the second answer. */
+  readonly isSecond?: boolean;
 }
 
 export class OffsetLearner implements Keeper {
@@ -149,20 +152,44 @@ export class OffsetLearner implements Keeper {
     return cache.telemetry.span('sync', { attributes }, () => this.#sync(need, trace));
   }
 
-  async #sync({ trigger, link, after }: SyncNeed, trace: Trace): Promise<UsableState> {
+  async #sync(need: SyncNeed, trace: Trace): Promise<UsableState> {
+    const { cache, ref, adapter, isClosed } = this.#parts;
+    if (cache.mode !== 'on') {
+      return this.#syncing(() => measureForOneself(adapter, ref, cache.clock, isClosed));
+    }
+    const { trigger } = need;
+    const measured = await this.ask(need, trace);
+    if (need.isSecond || !this.#contradicts(measured)) return this.keep(measured, trigger, trace);
+    this.#contradict(measured, trigger, trace);
+    const after = sharingOver(cache).numberOf(measured);
+    return this.keep(await this.askAnew({ ...need, after }, trace), trigger, trace);
+  }
+
+  /** As {@link sync}, and nothing is kept of it. */
+  async ask({ trigger, link, after }: SyncNeed, trace: Trace): Promise<MeasuredOffset> {
     const { cache, ref, adapter, isClosed } = this.#parts;
     const startedMs = performance.now();
     const measure = () => measureServerTime(adapter, sample => this.measure(sample, link), isClosed);
-    const before = this.#phase;
-    this.#phase = 'syncing';
     try {
-      if (cache.mode !== 'on') return await measureForOneself(adapter, ref, cache.clock, isClosed);
-      const measured = await sharingOver(cache).measure(ref, measure, after);
-      return this.keep(measured, trigger, trace);
+      return await this.#syncing(() => sharingOver(cache).measure(ref, measure, after));
     } catch (error) {
       const failure = syncFailureOf(error, trigger, performance.now() - startedMs);
       if (cache.mode === 'on') cache.recordSyncFailure(ref, failure, trace);
       throw error;
+    }
+  }
+
+  /** As {@link ask}, over a fresh connection: what answered before may be what is wrong. */
+  askAnew(need: SyncNeed, trace: Trace): Promise<MeasuredOffset> {
+    this.#parts.adapter.dropIdle();
+    return this.ask(need, trace);
+  }
+
+  async #syncing<Result>(sync: () => Promise<Result>): Promise<Result> {
+    const before = this.#phase;
+    this.#phase = 'syncing';
+    try {
+      return await sync();
     } finally {
       // An init of this connector may have begun meanwhile.
       if (this.#phase === 'syncing') this.#phase = before;
@@ -212,15 +239,23 @@ export class OffsetLearner implements Keeper {
 
   /** Keeps it, and signs by it from now on, unless it is the first to exclude what the connector signs by. */
   take(learned: MeasuredOffset, trigger: SyncTrigger, trace: Trace): void {
-    const { offset } = this.#parts;
-    const isFirst = this.#contradicts(learned);
-    const kept = this.keep(learned, trigger, trace);
-    if (isFirst) this.#askAgain();
-    else offset.state = kept;
+    if (!this.#contradicts(learned)) {
+      this.#parts.offset.state = this.keep(learned, trigger, trace);
+      return;
+    }
+    this.#contradict(learned, trigger, trace);
+    this.#askAgain();
+  }
+
+  /** Recorded, for all to know of the contest, and signed by by nobody. */
+  #contradict(learned: MeasuredOffset, trigger: SyncTrigger, trace: Trace): void {
+    const { cache, ref } = this.#parts;
+    if (isHandedOn(learned)) cache.contradict(ref, this.#timed(learned), trigger, trace);
   }
 
   #contradicts({ estimate, link }: MeasuredOffset): boolean {
     const { cache, offset } = this.#parts;
+    if (!offset.isKnown) return false;
     const { state } = offset;
     if (state.referenceClock !== link.clockId || intersect(state.estimate, estimate)) return false;
     // Contradicted before: then this is the second to say so.
@@ -231,6 +266,7 @@ export class OffsetLearner implements Keeper {
     const { adapter, cache } = this.#parts;
     this.#isAskingAgain = true;
     adapter.dropIdle();
+    // Contradicted as the state is now, what this says is taken.
     this.refreshLater('warm-up', sharingOver(cache).begun);
     this.whenRefreshed(() => {
       this.#isAskingAgain = false;

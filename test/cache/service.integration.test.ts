@@ -36,6 +36,20 @@ async function measuredNow(
 const rows = (world: World) =>
   world.sql<{ sync_id: string; is_valid: boolean }>('SELECT sync_id, is_valid FROM connector_state_cache');
 
+describe('contradict', () => {
+  it('records what nobody signs by: neither this process, nor, once it is stored, another', async () => {
+    const world = await givenWorld();
+    const { cache, ...process } = await world.process({ machineName: 'one' });
+    cache.set(REF, await measuredNow(cache, { agoMs: 10 }), 'absent');
+    cache.contradict(REF, await measuredNow(cache, { offsetMs: 5_000 }), 'passive');
+
+    expect(await cache.peek(REF)).toMatchObject({ hit: false, reason: 'contested' });
+    await process.flush();
+    const elsewhere = await world.process({ machineName: 'two' });
+    expect(await elsewhere.cache.peek(REF)).toMatchObject({ hit: false, reason: 'contested' });
+  });
+});
+
 describe('set', () => {
   it('is visible to this process at once, and to others after a flush', async () => {
     const world = await givenWorld();
@@ -352,7 +366,8 @@ describe('the audit trail', () => {
     expect(history.every(event => event.decoded === 'known')).toBe(true);
     const recordedAt = history.map(event => event.recordedAt);
     expect(recordedAt).toEqual([...recordedAt].sort((a, b) => a - b));
-    expect(measurements(world, 'BINGX')).toBe(1);
+    // The first contact's, and one more after the refusal.
+    expect(measurements(world, 'BINGX')).toBe(2);
   });
 
   it('knows the state at any time past, also after it was replaced or cleaned up', async () => {

@@ -130,8 +130,8 @@ describe.each(BOTH)('initialising a %s connector', exchange => {
 
     expect([first, second, third].map(result => result.authFailures)).toEqual([1, 0, 0]);
     expect(verifications(world, exchange).slice(3)).toEqual([TIMESTAMP_CODE[exchange], '0', '0', '0']);
-    // The refusal itself told the time: nobody measured again.
-    expect(measurements(world, exchange)).toBe(1);
+    // The refusal itself told the time, and one more answer agreed: nobody else measured again.
+    expect(measurements(world, exchange)).toBe(2);
     expect(Math.abs(first.offsetMs + 3_000)).toBeLessThanOrEqual(first.uncertaintyMs);
 
     const history = await after.cache.history('a', 'cred456');

@@ -136,6 +136,37 @@ describe.each(BOTH)('with %s', exchange => {
     expect(eventsOf(history, 'ConnectorStateInvalidated')).toEqual([]);
   });
 
+  it.each([30_000, -30_000])(
+    'a refusal by one server whose clock is off by %i ms condemns nothing: asked again, the exchange says otherwise',
+    async aheadMs => {
+      const { warm, init, travel, recorded, strict } = await given(exchange);
+      await warm();
+      travel({ ...QUICK, aheadMs });
+
+      const result = await init('a');
+      const after = await init('b');
+
+      expect(result).toMatchObject({ cacheHit: true, authFailures: 1, refusals: ['unexplained'] });
+      expect(Math.abs(result.offsetMs)).toBeLessThanOrEqual(result.uncertaintyMs);
+      expect(after).toMatchObject({ cacheHit: true, authFailures: 0 });
+      expect(strict.judged.map(each => each.code)).toEqual([code, 0, 0]);
+      expect(eventsOf(await recorded('a'), 'ConnectorStateInvalidated')).toEqual([]);
+    },
+  );
+
+  it('in shadow mode, where nothing is signed again, it is told for what it was all the same', async () => {
+    const { init, travel, recorded } = await given(exchange, { cacheMode: 'shadow' });
+    travel({ thereMs: 7_000 });
+
+    await expect(init('a')).rejects.toMatchObject({ code: 'EXCHANGE_REFUSED', authClass: 'timestamp' });
+
+    const history = await recorded('a');
+    expect(eventsOf(history, 'ConnectorRequestLate')).toMatchObject([
+      { data: { exchangeCode: `${code}`, lateAtMostMs: expect.any(Number) } },
+    ]);
+    expect(eventsOf(history, 'ConnectorAuthFailed')).toEqual([]);
+  });
+
   it('an answer that is long on its way back condemns nothing and widens nothing', async () => {
     const { warm, init, travel } = await given(exchange);
     await warm();

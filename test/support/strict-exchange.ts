@@ -15,6 +15,8 @@ export interface Journey {
   readonly thereMs?: number;
   readonly backMs?: number;
   readonly isStampless?: boolean;
+  /** The clock of the one server that answers this, minus the exchange's. */
+  readonly aheadMs?: number;
 }
 
 export interface StrictExchange {
@@ -50,9 +52,10 @@ export async function startStrictExchange(world: {
       thereMs = 0,
       backMs = 0,
       isStampless = false,
+      aheadMs = 0,
     } = exchange.journey(isTime ? 'time' : 'signed', isTime ? timeRequests++ : judged.length);
     if (thereMs > 0) world.passes(thereMs);
-    const at = Math.floor(world.now() + exchange.skewMs);
+    const at = Math.floor(world.now() + exchange.skewMs + aheadMs);
     const send = (body: object | string) => {
       if (backMs > 0) world.passes(backMs);
       response.sendDate = false;
