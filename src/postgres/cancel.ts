@@ -58,7 +58,8 @@ export function requestCancel(client: DriverClient, timeoutMs: number): Promise<
 
 /**
  * Asks the server, over a connection of its own, whether it still works for `client`. No when it does not know it: the
- * server was replaced behind its address, or is a pooler, which has its own bounds.
+ * server was replaced behind its address, or is a pooler, which has its own bounds. Nor while it waits for the rest of what
+ * `client` had to say, over a link that stalled: who reads from a connection notices its end.
  *
  * @returns `undefined` when it does not answer within `timeoutMs`
  */
@@ -73,7 +74,8 @@ export async function isAtWork(client: DriverClient, timeoutMs: number): Promise
   try {
     await probe.connect();
     const { rowCount } = await probe.query(
-      `SELECT FROM pg_stat_activity WHERE pid = $1 AND state IS DISTINCT FROM 'idle'`,
+      `SELECT FROM pg_stat_activity
+        WHERE pid = $1 AND state IS DISTINCT FROM 'idle' AND wait_event IS DISTINCT FROM 'ClientRead'`,
       [client.processID],
     );
     return rowCount === 1;

@@ -15,8 +15,11 @@ import { reasonOf } from './database-error.js';
 
 const OPENING = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE';
 
-/** One message, one round trip. Floats come with all their digits, or a fold would not find what it wrote. */
-export const BEGIN = `${OPENING}; SET LOCAL extra_float_digits = 1`;
+/**
+ * One message, one round trip. Floats come with all their digits, or a fold would not find what it wrote, and NULL in an
+ * array is null and no text.
+ */
+export const BEGIN = `${OPENING}; SET LOCAL extra_float_digits = 1; SET LOCAL array_nulls = on`;
 
 /** For what takes as long as it takes; its waits for locks are bounded by who asks for them. */
 export const UNBOUNDED = `SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('statement_timeout',

@@ -48,7 +48,8 @@ export function withDedicatedSession<T>(
       set_config('lock_timeout', '${lockTimeoutMs}', false), set_config('idle_session_timeout', '0', false),
       set_config('idle_in_transaction_session_timeout', '0', false),
       set_config('default_transaction_isolation', 'read committed', false),
-      set_config('default_transaction_read_only', 'off', false), set_config('extra_float_digits', '1', false)`);
+      set_config('default_transaction_read_only', 'off', false), set_config('extra_float_digits', '1', false),
+      set_config('array_nulls', 'on', false)`);
     return work(session);
   });
 }

@@ -147,6 +147,9 @@ export const lookupParameters = (keys: readonly LookupKey[]): string[][] => [
 
 export const LOOKUP_STATEMENT_NAME = 'connector_state_lookup';
 
+/** No event has this position. */
+const NOWHERE = '0';
+
 const ATTEMPTS = 3;
 
 export interface LookupOptions {
@@ -201,8 +204,8 @@ export async function lookupOver(
   // Who does not ask for it does not pay for it.
   const isAt = keys.some(key => key.at);
   const text = isAt ? LOOKUP_AT_SQL : LOOKUP_SQL;
-  const values: (string | null)[][] = lookupParameters(keys);
-  if (isAt) values.push(keys.map(key => key.at?.inLog ?? null));
+  const values = lookupParameters(keys);
+  if (isAt) values.push(keys.map(key => key.at?.inLog ?? NOWHERE));
   for (let attempt = 1; ; attempt++) {
     const name = names.nameOf(isAt ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME, text);
     const query = {

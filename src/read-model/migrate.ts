@@ -211,10 +211,17 @@ async function assertSchema(client: Client, databaseUrl: string): Promise<void> 
   const { rows } = await client.query<{ schema: string | null; path: string }>(
     `SELECT current_schema() AS schema, current_setting('search_path') AS path`,
   );
-  if (rows[0]?.schema != null) return;
+  const { schema, path } = rows[0] ?? {};
+  if (schema === 'pg_catalog' || schema === 'information_schema') {
+    throw new DatabaseError(
+      'refused',
+      `${describeDatabase(databaseUrl)} would have its tables made in ${schema}, which is the server's own: ALTER ROLE … SET search_path to a schema for them (it is ${path}).`,
+    );
+  }
+  if (schema != null) return;
   throw new DatabaseError(
     'refused',
-    `${describeDatabase(databaseUrl)} has none of the schemas in its search_path (${rows[0]?.path}): create one, or ALTER ROLE … SET search_path.`,
+    `${describeDatabase(databaseUrl)} has none of the schemas in its search_path (${path}): create one, or ALTER ROLE … SET search_path.`,
   );
 }
 

@@ -91,6 +91,9 @@ export async function lateRequestsSince(pool: Pool, fromMs: number): Promise<Lat
   return rows;
 }
 
+/** It goes into a fact: no float, which a server with few `extra_float_digits` would round. Times in rows are whole. */
+const wholeMs = (column: string) => `round(extract(epoch FROM ${column}) * 1000)::bigint`;
+
 export interface CurrentSync {
   readonly exchange: string;
   readonly environment: string;
@@ -104,11 +107,11 @@ export interface CurrentSync {
 export async function currentSync(pool: Pool, cacheKey: string): Promise<CurrentSync | undefined> {
   const { rows } = await pool.query<CurrentSync>(
     `SELECT exchange, environment, scope, sync_id AS "syncId", reference_clock AS "referenceClock",
-            ${epochMs('last_sync_time')} AS "measuredAtMs"
+            ${wholeMs('last_sync_time')} AS "measuredAtMs"
        FROM connector_state_cache WHERE cache_key = $1`,
     [cacheKey],
   );
-  return rows[0];
+  return rows[0] && { ...rows[0], measuredAtMs: Number(rows[0].measuredAtMs) };
 }
 
 /** The database's time (epoch ms, whole) and how many states have ended by then. */

@@ -7,7 +7,7 @@ import { findPooling } from '../../src/postgres/pooler.js';
 import { migrate } from '../../src/read-model/migrate.js';
 import { migrations } from '../../src/read-model/migrations/index.js';
 import { createTestDatabase } from '../support/database.js';
-import { findPgBouncer, type PgBouncer, startPgBouncer } from '../support/pgbouncer.js';
+import { findPgBouncer, letGo, type PgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { closing, eventually, givenWorld } from '../support/world.js';
 
 const isThere = findPgBouncer() !== undefined;
@@ -27,17 +27,6 @@ const title = isThere ? 'PgBouncer' : "PgBouncer [skipped: Debian's package cann
     await shared?.close();
     await dedicated?.close();
   });
-
-  /** PgBouncer keeps its connections, and the test's database is dropped under them. */
-  const letGo = async (databaseUrl: string) => {
-    const client = new pg.Client({ connectionString: databaseUrl });
-    await client.connect();
-    await client.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid()`,
-    );
-    await client.end();
-  };
 
   it('is told apart from a server, and its modes from each other', async () => {
     const database = await createTestDatabase();

@@ -16,6 +16,14 @@ describe.each([
   ['default_transaction_read_only', 'on'],
   ['extra_float_digits', '0'],
   ['extra_float_digits', '-15'],
+  ['array_nulls', 'off'],
+  ['statement_timeout', "'50ms'"],
+  ['lock_timeout', "'1ms'"],
+  ['idle_in_transaction_session_timeout', "'100ms'"],
+  ['DateStyle', "'SQL, DMY'"],
+  ['TimeZone', "'Pacific/Chatham'"],
+  ['standard_conforming_strings', 'off'],
+  ['client_encoding', "'LATIN1'"],
 ])('a database with %s = %s', (setting, value) => {
   it('is used as any other', async () => {
     const world = await givenWorld();
@@ -28,8 +36,17 @@ describe.each([
       expect(await process.flush()).toMatchObject({ ok: true, pending: 0 });
     }
 
+    await process.cache.invalidate('u1', 'cred456');
+
     const projector = await process.projector();
+    expect(await projector.deadLetters()).toEqual([]);
     expect(await projector.verify()).toMatchObject({ equal: true });
+    // An id that there is not is none.
+    const events = await (await process.store()).readAll({ limit: 1_000 });
+    expect(events.some(({ causationId }) => causationId === undefined)).toBe(true);
+    expect(events.filter(event => event.correlationId === 'NULL' || event.causationId === 'NULL')).toEqual(
+      [],
+    );
     const fresh = await world.process();
     const { ref } = world.connector(fresh, 'BYBIT', { userId: 'u0' });
     expect(await fresh.cache.get(ref)).toMatchObject({ hit: true });

@@ -1,15 +1,12 @@
-/** Transactions whose statements wait for nothing, and what a link that dies in the middle of one leaves behind. */
+/** Transactions whose statements wait for nothing. What a bad link does to them: bad-links.integration.test.ts. */
 import { describe, expect, it } from '@jest/globals';
 import { silentLogger } from '../../src/base/logging.js';
-import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
 import { createPool } from '../../src/postgres/pool.js';
-import { createProjector } from '../../src/projector/index.js';
 import { QueryFailure, withPooledSession } from '../../src/projector/session.js';
 import { Abandoned, inTransaction } from '../../src/projector/transaction.js';
-import { type CountingProxy, type Fault, startCountingProxy } from '../support/counting-proxy.js';
-import { synced, syncFailed } from '../support/facts.js';
+import { startCountingProxy } from '../support/counting-proxy.js';
 import { closing } from '../support/world.js';
-import { createHarness, liveAndExpected } from './harness.js';
+import { createHarness } from './harness.js';
 
 const givenHarness = async () => closing(await createHarness());
 
@@ -83,46 +80,5 @@ describe('a transaction of statements that wait for nothing', () => {
     expect(outcome).toBe('nothing to do');
     expect(mistake).toBeInstanceOf(TypeError);
     expect((await pool.query('SELECT FROM number')).rowCount).toBe(0);
-  });
-});
-
-/** How many messages each side sends in one catch-up that projects `events`. */
-async function projectThrough(proxy: CountingProxy, fault: Fault | undefined) {
-  const pool = givenPool(proxy.url, 2);
-  const store = createPostgresEventStore({ pool });
-  const projector = createProjector({ store, pool, log: silentLogger });
-  // Connected, and the store's own statement prepared.
-  await projector.lag();
-  proxy.messages();
-  proxy.fail(fault);
-  const outcome = await projector.catchUp({ timeoutMs: 200 }).then(
-    result => ({ result }),
-    (error: Error) => ({ error }),
-  );
-  proxy.fail(undefined);
-  // A connection that died while it lay in the pool is met once.
-  const retried = await projector.catchUp().catch(() => projector.catchUp());
-  await pool.end();
-  return { outcome, retried, messages: proxy.messages() };
-}
-
-describe('a link that is cut behind any message of a page', () => {
-  it.each(['client', 'server'] as const)('applies each event once or not yet: the %s', async from => {
-    const harness = await givenHarness();
-    const proxy = closing(await startCountingProxy(harness.url));
-    await harness.append(synced());
-    const { messages } = await projectThrough(proxy, undefined);
-    const ofSide = messages.filter(message => message.startsWith('>') === (from === 'client')).length;
-
-    for (let message = 1; message <= ofSide; message++) {
-      await harness.append(syncFailed(), synced());
-      const { outcome, retried } = await projectThrough(proxy, { from, message, effect: 'cut' });
-      // Told, where it could not be known.
-      if ('error' in outcome) expect(outcome.error).toMatchObject({ code: expect.stringMatching(/_/) });
-      expect(retried.caughtUp).toBe(true);
-    }
-
-    const { live, expected } = await liveAndExpected(harness);
-    expect(live).toEqual(expected);
   });
 });

@@ -12,7 +12,7 @@ import { createProjector } from '../../src/projector/index.js';
 import { migrate } from '../../src/read-model/migrate.js';
 import { createTestDatabase } from '../support/database.js';
 import { hit, synced } from '../support/facts.js';
-import { findPgBouncer, type PgBouncer, startPgBouncer } from '../support/pgbouncer.js';
+import { findPgBouncer, letGo, type PgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { findPostgres, startPostgres } from '../support/postgres-version.js';
 import { closing } from '../support/world.js';
 
@@ -78,19 +78,8 @@ const title = isThere
     'a database of version $release, named statements: $namedStatements',
     async given => {
       const database = await createTestDatabase({ migrated: false });
-      closing({
-        async close() {
-          // PgBouncer keeps its connections.
-          const client = new pg.Client({ connectionString: database.url });
-          await client.connect();
-          await client.query(
-            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE datname = current_database() AND pid <> pg_backend_pid()`,
-          );
-          await client.end();
-          await database.drop();
-        },
-      });
+      closing({ close: () => database.drop() });
+      closing({ close: () => letGo(database.url) });
       await restore(database.url, given.release);
       await expectUpgraded(pooler.through(database.url), given);
     },

@@ -27,8 +27,11 @@ export type Side = 'client' | 'server';
 export interface Fault {
   readonly from: Side;
   readonly message: number;
-  /** `cut`: both ends see the connection end. `stall`: it stays open, and nothing passes any more, either way. */
-  readonly effect: 'cut' | 'stall';
+  /**
+   * `cut`: both ends see the connection end. `shutdown`: so they do, behind the server's word that it goes down. `stall`: it
+   * stays open, and nothing passes any more, either way.
+   */
+  readonly effect: 'cut' | 'shutdown' | 'stall';
 }
 
 export interface CountingProxy {
@@ -54,6 +57,9 @@ export interface CountingProxyOptions {
 /** Round trips before the first message: of a connection, and of the request for TLS and its greeting. */
 const TCP = 1;
 const TLS = 2;
+/** What a server says to each connection when an administrator stops it. */
+const SHUTDOWN = errorResponse('57P01', 'terminating connection due to administrator command');
+
 /** Turns of the event loop in which nothing moved, before a deeper answer is handed on. */
 const QUIET_TURNS = 4;
 
@@ -145,7 +151,8 @@ export async function startCountingProxy(
       passed.push(from === 'client' ? `>${message.type}` : message.type);
       send();
       const effect = strikes(from);
-      if (effect === 'cut') setImmediate(cut);
+      if (effect === 'shutdown') toClient(SHUTDOWN);
+      if (effect === 'cut' || effect === 'shutdown') setImmediate(cut);
       if (effect !== undefined) isStalled = true;
     };
     const fromClient = cutClientMessages();
@@ -217,6 +224,14 @@ export async function startCountingProxy(
         for (const socket of sockets) socket.destroy();
       }),
   };
+}
+
+function errorResponse(code: string, message: string): Buffer {
+  const fields = `SFATAL\0VFATAL\0C${code}\0M${message}\0\0`;
+  const head = Buffer.alloc(5);
+  head.write('E');
+  head.writeInt32BE(4 + Buffer.byteLength(fields), 1);
+  return Buffer.concat([head, Buffer.from(fields)]);
 }
 
 async function ownContext(): Promise<SecureContext> {

@@ -102,6 +102,17 @@ export async function startPgBouncer(
   };
 }
 
+/** A pooler keeps its connections; a database must have none to be dropped. */
+export async function letGo(databaseUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+  );
+  await client.end();
+}
+
 /** It refuses to run as root. */
 function launch(place: string, directory: string): ChildProcess {
   const isRoot = process.getuid?.() === 0;

@@ -7,9 +7,11 @@ import type { Bounds, RunStatement, TextRow } from './query.js';
 
 const APPEND_TOGETHER = {
   name: 'connector_state_append_together',
-  // Arrays as text, and the answer too: nothing between here and there has to take them for more.
+  // Arrays as text, and the answer too: nothing between here and there has to take them for more. An id that there is not
+  // travels as '', for a server with array_nulls off would take NULL for a text.
   text: `SELECT array_to_string(versions, ','), last_position, array_to_string(are_new, ',')
-    FROM connector_event_append_together($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    FROM connector_event_append_together($1, $2, $3, $4, $5, $6, $7,
+      array_replace($8::text[], '', NULL), array_replace($9::text[], '', NULL), $10)`,
 };
 
 /** No JSON text has one: it escapes control characters. */
@@ -53,7 +55,7 @@ export async function appendTogether(
 const toArray = (cells: readonly (string | number)[]): string => `{${cells.join(',')}}`;
 
 function quote(text: string | undefined): string {
-  if (text === undefined) return 'NULL';
+  if (text === undefined) return '""';
   return /["\\]/.test(text) ? `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"` : `"${text}"`;
 }
 
