@@ -32,6 +32,7 @@ export const OPTIONAL_PACKAGES = {
     'jose@6',
   ],
   'connector-state forecast': ['ml-matrix@6'],
+  'connector-state warm --at': ['croner@11'],
   metrics: ['prom-client@15'],
   'traces of the service': ['@opentelemetry/api@1'],
 } as const;

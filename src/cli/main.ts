@@ -28,6 +28,7 @@ import { addShadowReport } from './commands/shadow-report.js';
 import { addSimulate } from './commands/simulate.js';
 import { addStats } from './commands/stats.js';
 import { addTail } from './commands/tail.js';
+import { addWarm } from './commands/warm.js';
 import { exitCodeOf, InterruptedError } from './exit-codes.js';
 import { createOutput } from './output.js';
 import { explain } from './session.js';
@@ -76,6 +77,7 @@ for (const add of [
   addForecast,
   addInvalidate,
   addDistrust,
+  addWarm,
   addCleanup,
   addForgetHits,
   addMigrate,

@@ -6,7 +6,7 @@
 import type { Pool } from 'pg';
 import { inflate, type OffsetEstimate } from '../clock/offset.js';
 import type { Distrusted } from '../clock/witness.js';
-import { DEFAULT_SCOPE, type Environment, type Exchange } from '../events/connector.js';
+import { type ConnectorRef, DEFAULT_SCOPE, type Environment, type Exchange } from '../events/connector.js';
 import { CLOCK_ID, epochMs } from './lookup.js';
 
 export interface SharedClockSummary {
@@ -119,6 +119,21 @@ function refusedIn(memory: string): Distrusted[] {
   } catch {
     return [];
   }
+}
+
+/**
+ * One connector of each clock that anybody's (or this user's) connectors go by: who was looked after last.
+ * @throws whatever `pg` throws
+ */
+export async function connectorOfEachClock(pool: Pool, userId?: string): Promise<ConnectorRef[]> {
+  const { rows } = await pool.query<ConnectorRef>(
+    `SELECT DISTINCT ON (exchange, environment, scope)
+            user_id AS "userId", credential_id AS "credentialId", exchange, environment, scope
+       FROM connector_state_cache WHERE $1::text IS NULL OR user_id = $1
+      ORDER BY exchange, environment, scope, updated_at DESC`,
+    [userId ?? null],
+  );
+  return rows;
 }
 
 export interface ClockPlace {

@@ -9,3 +9,10 @@ export {
   type PositionReport,
   type RestoreReport,
 } from './funding-arbitrage.service.js';
+export {
+  type ClockHost,
+  type WarmedClock,
+  type WarmUpOptions,
+  type WarmUpReport,
+  WarmUpService,
+} from './warm-up.service.js';
