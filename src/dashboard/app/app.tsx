@@ -2,7 +2,7 @@
 import type { ComponentType } from 'preact';
 import { lazy, Suspense } from 'preact/compat';
 import { useEffect } from 'preact/hooks';
-import { Link, Route, Router, Switch, useLocation } from 'wouter-preact';
+import { Link, Redirect, Route, Router, Switch, useLocation } from 'wouter-preact';
 import { myself } from './api/calls.js';
 import { type FeedState, feedState, followFeed } from './api/feed.js';
 import type { Me } from './api/types.js';
@@ -42,7 +42,7 @@ const PAGES: readonly Page[] = [
     path: '/connectors',
     name: 'Connectors',
     Component: lazy(() => import('./pages/connectors.js')),
-    isShown: may('analyst'),
+    isShown: may('reader', 'analyst'),
   },
   {
     path: '/connector',
@@ -120,7 +120,20 @@ function BeforeSignIn({ of: { failure, reload } }: { readonly of: ReturnType<typ
   return <p class="loading">Loading…</p>;
 }
 
-const Pages = ({ me }: PageProps) => (
+function Pages({ me }: PageProps) {
+  const [path] = useLocation();
+  const [first] = PAGES.filter(({ isShown }) => isShown(me));
+  if (!first) {
+    return (
+      <Empty title="There is nothing to look at">This key may record what happens, and not look back.</Empty>
+    );
+  }
+  // The address of the service itself leads to what there is.
+  if (path === '/' && first.path !== '/') return <Redirect to={first.path} replace />;
+  return <AllPages me={me} />;
+}
+
+const AllPages = ({ me }: PageProps) => (
   <Suspense fallback={<p class="loading">Loading…</p>}>
     <Switch>
       {PAGES.map(({ path, Component }) => (

@@ -9,7 +9,9 @@ export type Filters = Readonly<Record<string, string>>;
 
 /** @returns the filters, and a function that sets some of them; an empty value removes one */
 export function useFilters(): [Filters, (change: Filters, how?: { replace?: boolean }) => void] {
-  const search = useSearch();
+  // Says when it changes. What it returns is decoded once already, and `%2e` in an id would be decoded twice.
+  useSearch();
+  const { search } = location;
   const [path, navigate] = useLocation();
   const filters = Object.fromEntries(new URLSearchParams(search));
   const change = useCallback(
