@@ -1,8 +1,7 @@
+import { withConnectorState } from 'connector-state/next';
 import type { NextConfig } from 'next';
 
-const config: NextConfig = {
-  // Loaded by Node as they are: bundled and minified they lose class names and files that they load by path.
-  serverExternalPackages: ['connector-state', 'bingx-api', 'bybit-api', 'pg', 'typeorm'],
-};
+const config: NextConfig = {};
 
-export default config;
+// Keeps the packages out of the bundle, and lets all of their files be deployed.
+export default withConnectorState(config);

@@ -73,7 +73,7 @@ export type { AuthFailure, CacheStats };
 /** @internal */
 export interface CacheDependencies
   extends UpkeepParts,
-    Pick<StateLookupParts, 'batcher' | 'comparePositions' | 'lookupDeadlineMs' | 'logAt'> {
+    Pick<StateLookupParts, 'batcher' | 'comparePositions' | 'hasDatabase' | 'lookupDeadlineMs' | 'logAt'> {
   /** States kept in this process; 0 turns the memory tier off. */
   readonly memoryEntries: number;
   readonly memoryTtlMs: number;
@@ -132,6 +132,7 @@ export class ConnectorStateCacheService {
     this.#voids = new VoidStates(this.#clocks, clock.id);
     this.#memory = new MemoryTier({ maxEntries: memoryEntries, ttlMs: memoryTtlMs }, clock, this.#voids);
     this.#states = new StateLookup({
+      ...(deps.hasDatabase === false && { hasDatabase: false }),
       batcher,
       comparePositions,
       logAt: deps.logAt,

@@ -31,6 +31,8 @@ import type { VoidStates } from './void-states.js';
 import { isInLog, type LogThere, wantedPlace } from './wanted-place.js';
 
 export interface StateLookupParts {
+  /** False where there is none to fail: that was said already. */
+  readonly hasDatabase?: boolean;
   readonly batcher: Pick<LookupBatcher, 'lookup'>;
   /** The store's, to be had without contacting it. */
   readonly comparePositions: () => Promise<EventStore['compare']>;
@@ -192,7 +194,7 @@ export class StateLookup {
 
   #missWithoutDatabase(connector: ConnectorRef, error: unknown): Miss {
     const isTimeout = error instanceof LookupTimeoutError;
-    if (!this.#isDatabaseFailing) {
+    if (!this.#isDatabaseFailing && this.#parts.hasDatabase !== false) {
       this.#isDatabaseFailing = true;
       const problem = isTimeout ? error.message : toDatabaseError(error).message;
       this.#parts.log.warn(

@@ -73,7 +73,8 @@ export async function runSession(json: boolean, command: (session: Session) => P
       requireDatabase(checked, options);
       await makeFirstContact(checked);
       interruption.signal.throwIfAborted();
-      const state = await createConnectorState(settings);
+      // The command line's own database may be looked into in production too.
+      const state = await createConnectorState({ ...settings, dataDir: checked.dataDir });
       releases.push(() => state.close());
       interruption.signal.throwIfAborted();
       return state;

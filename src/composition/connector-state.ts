@@ -5,7 +5,8 @@
  * recorder. All else (event store, schemas, projector, migrations, the embedded server) is loaded at first
  * use, which for a function means after its response.
  *
- * A database that cannot be reached at the start is a warning, not an error. The tables are then checked (and
+ * Without a `DATABASE_URL` an embedded server is started in development; in production that is a warning, and what is known
+ * stays in the process. A database that cannot be reached at the start is a warning, not an error. The tables are then checked (and
  * made, with `autoMigrate`) before the first facts are stored, whenever that becomes possible. An event store of
  * its own is not contacted at the start at all; while it cannot be reached facts wait in the outbox. With
  * `CACHE_MODE=off` neither is contacted ever.
@@ -33,7 +34,7 @@ import { destroyPool, isAnswering } from '../postgres/bounded-pool.js';
 import { createPool, toDatabaseError } from '../postgres/pool.js';
 import type { Projector } from '../projector/projector.js';
 import { openFirstConnection } from '../read-model/first-connection.js';
-import { noDatabase, noPool, openDatabase } from './database.js';
+import { goesWithout, noDatabase, noPool, nowhere, openDatabase, tellOfNoDatabase } from './database.js';
 import type { Registry } from './expose-metrics.js';
 import { createRemoteEvents } from './remote-events.js';
 import { readSettings, SETTING_NAMES, type Settings, type SettingsInput } from './settings.js';
@@ -152,12 +153,17 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const log = options.logger ?? (await createLogger(settings.logLevel, settings.logFormat));
   const clock = options.clock ?? systemClockOf(settings.machineName);
   const telemetry = new Telemetry(options.tracer);
-  const isOff = settings.cacheMode === 'off';
+  const isAsked = options.dataDir !== undefined || Boolean(process.env.CONNECTOR_STATE_DATA_DIR?.trim());
+  const isUnset = settings.cacheMode !== 'off' && goesWithout(settings, isAsked);
+  if (isUnset) tellOfNoDatabase(log);
+  const isOff = settings.cacheMode === 'off' || isUnset;
   const database = isOff ? noDatabase(settings) : await openDatabase(settings, log);
   const databaseUrl = database.url;
   const eventsUrl = settings.eventStoreUrl ?? databaseUrl;
 
-  const pool = isOff ? noPool() : createPool({ connectionString: databaseUrl, max: settings.poolSize, log });
+  const pool = isOff
+    ? noPool(settings)
+    : createPool({ connectionString: databaseUrl, max: settings.poolSize, log });
   const check = async () => {
     try {
       return await openFirstConnection(pool, { clock, namedStatements: settings.namedStatements });
@@ -247,7 +253,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     wall: () => clock.wall(),
   });
   const recorder = new Recorder({
-    store: store.get,
+    store: isUnset ? async () => nowhere : store.get,
     newId: async () => (await import('../events/ids.js')).newEventId,
     ...(settings.projection === 'inline' && { project }),
     maxPending: settings.maxPendingEvents,
@@ -270,6 +276,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     ...(remote && { logAt: (position: Position) => logAt(store.get, position) }),
     comparePositions: async () => (await import('./event-stores.js')).comparePositionsOf(eventsUrl),
     lookupDeadlineMs: settings.lookupDeadlineMs,
+    hasDatabase: !isUnset,
     clock,
     log,
     memoryEntries: settings.memoryEntries,
@@ -283,7 +290,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     telemetry,
     async answers() {
       // It is not the database that takes the facts.
-      if (remote) return true;
+      if (remote || isUnset) return true;
       isSilent = !(await isAnswering(pool, ANSWER_DEADLINE_MS));
       return !isSilent;
     },

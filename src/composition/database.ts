@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { ConnectorStateError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
+import type { EventStore } from '../event-store/event-store.js';
 import type { Settings } from './settings.js';
 
 export interface OpenDatabase {
@@ -12,6 +13,40 @@ export interface OpenDatabase {
   /** Gives an embedded server back; nothing for a configured one. */
   release(): Promise<void>;
 }
+
+const UNSET_SENTENCE =
+  'DATABASE_URL is not set: nothing is remembered, connectors sign by the best clock at hand. Set it; an embedded PostgreSQL runs in production only where CONNECTOR_STATE_DATA_DIR asks for it';
+
+/** Platforms that run functions and do not all say NODE_ENV. */
+const PLATFORMS = ['AWS_LAMBDA_FUNCTION_NAME', 'K_SERVICE', 'FUNCTIONS_WORKER_RUNTIME', 'NETLIFY', 'VERCEL'];
+
+/**
+ * Whether to go without any: in production, where no database is configured and none was asked for. An embedded one there
+ * would be a private one for each container, gone with it.
+ * @param isAsked whether a directory for an embedded one was named
+ */
+export function goesWithout(
+  { databaseUrl }: Settings,
+  isAsked: boolean,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): boolean {
+  if (databaseUrl !== undefined || isAsked) return false;
+  return env.NODE_ENV === 'production' || (!env.NODE_ENV && PLATFORMS.some(name => env[name]));
+}
+
+let isTold = false;
+
+/** Once a process: it is the deployment's, whatever opens it how often. */
+export function tellOfNoDatabase(log: Logger): void {
+  if (isTold) return;
+  isTold = true;
+  log.warn({}, UNSET_SENTENCE);
+}
+
+/** Takes facts where there is nowhere to keep them. */
+export const nowhere: Pick<EventStore, 'append'> = {
+  append: async () => ({ events: [], position: undefined }),
+};
 
 /** @throws ConnectorStateError `EMBEDDED_DATABASE_FAILED`; a configured database is not contacted */
 export async function openDatabase(settings: Settings, log: Logger): Promise<OpenDatabase> {
@@ -24,7 +59,7 @@ export async function openDatabase(settings: Settings, log: Logger): Promise<Ope
   return { url, isEmbedded: true, release: stop };
 }
 
-/** With `CACHE_MODE=off` there is none, be it configured or not. */
+/** With `CACHE_MODE=off` there is none, be it configured or not; nor where {@link goesWithout} says so. */
 export const noDatabase = ({ databaseUrl = '' }: Settings): OpenDatabase => ({
   url: databaseUrl,
   isEmbedded: false,
@@ -32,14 +67,12 @@ export const noDatabase = ({ databaseUrl = '' }: Settings): OpenDatabase => ({
 });
 
 /** In its place: whatever needs the database is told why there is none. */
-export function noPool(): Pool {
-  const refuse = () =>
-    Promise.reject(
-      new ConnectorStateError(
-        'DATABASE_UNAVAILABLE',
-        'CACHE_MODE is off, so that no database is used: set it to shadow or on for what needs one',
-      ),
-    );
+export function noPool({ cacheMode }: Settings): Pool {
+  const sentence =
+    cacheMode === 'off'
+      ? 'CACHE_MODE is off, so that no database is used: set it to shadow or on for what needs one'
+      : UNSET_SENTENCE;
+  const refuse = () => Promise.reject(new ConnectorStateError('DATABASE_UNAVAILABLE', sentence));
   const pool: Pick<Pool, 'connect' | 'query' | 'end'> = {
     connect: refuse,
     query: refuse,

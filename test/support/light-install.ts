@@ -13,6 +13,8 @@ interface Manifest {
 
 export interface LightInstall {
   readonly directory: string;
+  /** The package's own. */
+  readonly home: string;
   /** The command line's file. */
   readonly cli: string;
   remove(): void;
@@ -38,6 +40,7 @@ export function createLightInstall(extra: readonly string[] = []): LightInstall 
   }
   return {
     directory,
+    home,
     cli: join(home, 'dist/src/cli/main.js'),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };

@@ -13,6 +13,7 @@ interface Options {
   readonly json?: boolean;
   readonly storeRights?: boolean;
   readonly user: string;
+  readonly deployed?: string;
 }
 
 /** How long a server may take to close its connections before they are cut. */
@@ -24,6 +25,7 @@ export function addDoctor(program: Command): void {
     .description('check everything this deployment stands on, and say what to do')
     .option('--store-rights', 'print what a user of EventStoreDB must be granted, and how; contacts nothing')
     .option('--user <name>', 'whom --store-rights grants it to', 'connector-state')
+    .option('--deployed <dir>', 'load what a build will deploy (.next/standalone) and name what is missing')
     .addHelpText(
       'after',
       `
@@ -36,13 +38,19 @@ Example:
     .action((options: Options) =>
       runSession(options.json === true, async session => {
         if (options.storeRights) return printStoreRights(session, options.user);
-        const checks = await examine(session);
+        const checks =
+          options.deployed === undefined ? await examine(session) : await examineFiles(options.deployed);
         const healthy = checks.every(({ status }) => status !== 'fail');
         const said = checks.map(({ cause: _, ...check }) => check);
         session.out.data({ healthy, checks: said }, () => show(checks));
         if (!healthy) process.exitCode = exitCodeOf(checks);
       }),
     );
+}
+
+async function examineFiles(directory: string): Promise<Check[]> {
+  const { checkDeployed } = await import('../doctor/deployed-checks.js');
+  return checkDeployed(directory);
 }
 
 async function printStoreRights({ out }: Session, user: string): Promise<void> {

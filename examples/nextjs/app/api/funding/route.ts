@@ -3,9 +3,6 @@ import { BybitConnectorWithCache } from 'connector-state/bybit';
 import { after } from 'next/server';
 import { connectorState } from '../../../lib/connector-state';
 
-export const runtime = 'nodejs';
-export const dynamic = 'force-dynamic';
-
 export async function GET() {
   const { cache, flush } = await connectorState();
   // What was learned on the way is stored and projected once the response is sent.

@@ -1,0 +1,40 @@
+/** `doctor --deployed`: what a platform's file tracer left out is named before the first request asks for it. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createLightInstall, type LightInstall } from '../support/light-install.js';
+import { projectDirectory, runNode } from '../support/run.js';
+
+let deployed: LightInstall;
+beforeAll(() => {
+  deployed = createLightInstall(['bybit-api']);
+  // A tracer takes the entries that an app uses.
+  for (const entry of ['bingx', 'ccxt']) rmSync(join(deployed.home, `dist/src/${entry}.js`), { force: true });
+  rmSync(join(deployed.home, 'dist/cjs'), { recursive: true });
+});
+afterAll(() => deployed.remove());
+
+const doctor = (directory: string) =>
+  runNode([`${projectDirectory}dist/src/cli/main.js`, 'doctor', '--json', '--deployed', directory]);
+
+describe('doctor --deployed', () => {
+  it('finds nothing wrong where all can be loaded; optional packages may be missing', async () => {
+    const { code, stdout } = await doctor(deployed.directory);
+    expect(JSON.parse(stdout)).toMatchObject({ healthy: true });
+    expect(code).toBe(0);
+  });
+
+  it('names a module that is loaded later, a package, and a place that holds nothing', async () => {
+    rmSync(join(deployed.home, 'dist/src/events/ids.js'));
+    rmSync(join(deployed.directory, 'node_modules/opossum'));
+    const { code, stdout } = await doctor(deployed.directory);
+    expect(code).toBe(1);
+    const [{ message: finding }] = JSON.parse(stdout).checks;
+    expect(finding).toContain('dist/src/events/ids.js');
+    expect(finding).toContain("'opossum'");
+
+    const empty = await doctor(join(deployed.directory, 'node_modules/pg'));
+    expect(empty.code).toBe(1);
+    expect(empty.stdout).toContain('holds no node_modules/connector-state');
+  });
+});
