@@ -98,6 +98,7 @@ async function main(): Promise<void> {
       { what: 'beyond its bound', outcomes: tally.violations },
       { what: 'refused without a step', outcomes: tally.unexplained },
       { what: 'refused after a step that was met before', outcomes: tally.repeated },
+      { what: 'failed', outcomes: tally.failures },
     ];
     for (const { what, outcomes } of remarkable) {
       for (const { init } of outcomes) {

@@ -50,6 +50,7 @@ export class Tally {
   readonly unexplained: Outcome[] = [];
   /** Refused after a step that another had been refused after. */
   readonly repeated: Outcome[] = [];
+  readonly failures: Outcome[] = [];
   readonly lying = { inits: 0, errorMs: new Sample() };
   /** Where no step lay between measuring and signing. */
   readonly withoutStep = new Sample();
@@ -101,7 +102,10 @@ export class Tally {
     counts.waitedMs.add(waitedMs);
     if (result?.tier) counts.hits++;
     if (result?.isStale) counts.stale++;
-    if (!result) counts.failed++;
+    if (!result) {
+      counts.failed++;
+      keep(this.failures, outcome);
+    }
     const contact = result
       ? [result.contact, result.tier ?? '', result.isStale ? 'stale' : ''].join(' ').trim()
       : 'failed';

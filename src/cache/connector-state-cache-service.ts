@@ -57,6 +57,7 @@ import type { FlushResult } from './recorder.js';
 import { StateLookup, type StateLookupParts } from './state-lookup.js';
 import {
   type CacheStats,
+  carryDistrust,
   cleanUpExpired,
   distrustWitness,
   explainState,
@@ -303,6 +304,8 @@ export class ConnectorStateCacheService {
     const { estimate, link, ttl, syncId } = measured;
     const name = { exchange, environment, scope, referenceClock: link.clockId };
     const host = this.#deps.clock.id;
+    const isNew = link.clockId !== host && this.#clocks.known(name) === undefined;
+    if (isNew && this.mode === 'on') this.inBackground(carryDistrust(this.#deps, name));
     this.#clocks.measured(name, { syncId, estimate: measured.sample ?? estimate, ttlMs: ttl.ttlMs, host });
     const expiresAtMs = estimate.atMs + ttl.ttlMs;
     return { connector, state: { ...name, syncId, basis: 'measured', estimate, expiresAtMs, link } };

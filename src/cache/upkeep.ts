@@ -22,7 +22,13 @@ import {
   parseId,
 } from '../events/connector.js';
 import { toDatabaseError } from '../postgres/pool.js';
-import { knownClocks, type SharedClockSummary, sharedClocks } from '../read-model/clock-queries.js';
+import {
+  type ClockPlace,
+  distrustedHosts,
+  knownClocks,
+  type SharedClockSummary,
+  sharedClocks,
+} from '../read-model/clock-queries.js';
 import {
   countExpired,
   countStates,
@@ -132,6 +138,23 @@ export async function distrustWitness(parts: UpkeepParts, host: HostInDoubt, by:
   const said = host.undo ? 'is believed again' : 'is not believed any more';
   log.warn({ ...host, clocks: clocks.length }, `[ConnectorStateCache] ${host.host} ${said}`);
   return clocks.length;
+}
+
+/**
+ * A clock that nobody has measured yet, of a new scope or after a failover, learns whom operators do not believe. Said by
+ * whoever measures it first, and twice by two of them, which is once.
+ */
+export async function carryDistrust({ pool, recorder, log }: UpkeepParts, clock: ClockPlace): Promise<void> {
+  try {
+    for (const host of await distrustedHosts(pool)) {
+      recorder.record(distrustedFact(clock, host, 'carried over to a clock that is new'));
+    }
+  } catch (error) {
+    log.debug(
+      { problem: toDatabaseError(error).message },
+      'whom to distrust of a new clock could not be asked',
+    );
+  }
 }
 
 function checkHost({ host, login, sinceMs, undo }: HostInDoubt): void {

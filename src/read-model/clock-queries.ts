@@ -152,6 +152,19 @@ export async function knownClocks(pool: Pool): Promise<ClockPlace[]> {
   return rows;
 }
 
+/** Whom operators do not believe about any clock; each once. */
+export async function distrustedHosts(pool: Pool): Promise<Distrusted[]> {
+  const { rows } = await pool.query<{ memory: string }>(
+    `SELECT memory FROM exchange_clock WHERE memory LIKE '%"refused"%'`,
+  );
+  const found = new Map<string, Distrusted>();
+  for (const { host, login } of rows.flatMap(({ memory }) => refusedIn(memory))) {
+    const one = login === undefined ? { host } : { host, login };
+    found.set(JSON.stringify(one), one);
+  }
+  return [...found.values()];
+}
+
 function contestOf(row: Row, offsetMs: number): ContestSummary | null {
   const { contestedSinceMs, rivalHost, rivalOffsetMs, rivalAtMs, nowMs } = row;
   if (contestedSinceMs === null) return null;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { silentLogger } from '../../src/base/logging.js';
 import { measuredFromSample } from '../../src/cache/measurement.js';
 import { createConnectorState } from '../../src/composition/connector-state.js';
+import type { Environment } from '../../src/events/connector.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { cli, json } from './support.js';
 
@@ -14,14 +15,18 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-async function measure(machineName: string, offsetMs: number): Promise<void> {
+async function measure(
+  machineName: string,
+  offsetMs: number,
+  environment: Environment = 'MAINNET',
+): Promise<void> {
   const state = await createConnectorState({
     databaseUrl: database.url,
     machineName,
     logger: silentLogger,
   });
   const { cache } = state;
-  const ref = { userId: machineName, credentialId: 'x', exchange: 'BYBIT', environment: 'MAINNET' } as const;
+  const ref = { userId: machineName, credentialId: 'x', exchange: 'BYBIT', environment } as const;
   const miss = await cache.get(ref);
   const now = cache.clock.now();
   const sample = { sentAtMs: now - 10, receivedAtMs: now, serverTimeMs: now + offsetMs };
@@ -32,8 +37,9 @@ async function measure(machineName: string, offsetMs: number): Promise<void> {
   await state.close();
 }
 
-const clock = async () =>
-  (json(await cli(['stats', '--json'], { env })) as { clocks: Record<string, unknown>[] }).clocks[0];
+const clocks = async () =>
+  (json(await cli(['stats', '--json'], { env })) as { clocks: Record<string, unknown>[] }).clocks;
+const clock = async () => (await clocks())[0];
 
 test('distrust, as doctor and stats show it, undone, and equal to a rebuild', async () => {
   expect(await cli(['distrust', '--host', 'b'], { env })).toMatchObject({ code: 4 });
@@ -54,6 +60,16 @@ test('distrust, as doctor and stats show it, undone, and equal to a rebuild', as
   });
   const doctor = await cli(['doctor'], { env });
   expect(doctor.stdout.replace(/\s+/g, ' ')).toContain('not believed: b of login postgres');
+  expect(await cli(['rebuild', '--check'], { env })).toMatchObject({ code: 0 });
+
+  // A clock that nobody had measured then is told by whoever measures it first.
+  await measure('c', 140, 'TESTNET');
+  await measure('b', 9_000, 'TESTNET');
+  expect((await clocks())[1]).toMatchObject({
+    environment: 'TESTNET',
+    contested: null,
+    distrusted: [{ host: 'b', login: 'postgres' }],
+  });
   expect(await cli(['rebuild', '--check'], { env })).toMatchObject({ code: 0 });
 
   await cli(['distrust', '--host', 'host:b', '--login', 'postgres', '--undo'], { env });
