@@ -148,9 +148,11 @@ export class Healing {
     }
     const isCondemned = !by.isGuess && isExcludedBy(refusal, known);
     const second = isCondemned ? await this.#second(refusal, link, after, refused) : undefined;
-    if (second && intersect(state.estimate, second.estimate)) {
+    const both = second && intersect(state.estimate, second.estimate);
+    if (second && both) {
       this.#admit(refusal, 'unexplained', 'asked again, the exchange tells the time that was signed by');
-      this.#keep(second, refused);
+      // Over the link of now: what was signed by may have had an older one.
+      offset.state = learner.keep({ ...second, estimate: both }, 'auth-failure', refused);
       return;
     }
     this.#admit(refusal, 'wrong', by.isGuess ? 'the clock at hand was off' : 'the offset in use was wrong');
@@ -189,11 +191,6 @@ export class Healing {
     const told = refusal.sample && learner.measure(refusal.sample, link);
     const estimate = told && intersect(told.estimate, second.estimate);
     offset.state = learner.keep(estimate ? { ...second, estimate } : second, 'auth-failure', trace);
-  }
-
-  #keep(measured: MeasuredOffset, trace: Trace): void {
-    const { offset, learner } = this.#parts;
-    offset.found(learner.keep(measured, 'auth-failure', trace));
   }
 
   /** Measures, and judges the refusal by that. */
