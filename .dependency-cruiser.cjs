@@ -4,6 +4,7 @@
  *   http, cli → services → connectors → cache → event-store, read-model → events, clock
  *                          connectors → exchanges → events, clock
  *                          projector → projections, event-store, read-model
+ *                          shared-tier → read-model, and cache → shared-tier
  *                          projections → events, clock
  *
  * `src/postgres` (driver, pools, embedded server) is infrastructure below the stores. `src/base` (errors, logging
@@ -37,6 +38,7 @@ const FEED = '^src/feed/';
 const TELEMETRY = '^src/telemetry/';
 const READ_MODEL = '^src/read-model/';
 const PROJECTOR = '^src/projector/';
+const SHARED_TIER = '^src/shared-tier/';
 const CACHE = '^src/cache/';
 const EXCHANGES = '^src/exchanges/';
 const CONNECTORS = '^src/connectors/';
@@ -65,6 +67,12 @@ module.exports = {
     arrows('arrows-of-postgres', 'infrastructure knows nothing of the domain', POSTGRES, [BASE]),
     arrows('arrows-of-event-store', 'event-store → events', EVENT_STORE, [EVENTS, CLOCK, POSTGRES, BASE]),
     arrows('arrows-of-read-model', 'read-model → events, clock', READ_MODEL, [EVENTS, CLOCK, POSTGRES, BASE]),
+    arrows('arrows-of-shared-tier', 'shared-tier → read-model → events, clock', SHARED_TIER, [
+      READ_MODEL,
+      EVENTS,
+      CLOCK,
+      BASE,
+    ]),
     arrows('arrows-of-projector', 'projector → projections, the event store’s port, read-model', PROJECTOR, [
       PROJECTIONS,
       PORT_OF_EVENT_STORE,
@@ -80,7 +88,7 @@ module.exports = {
       'arrows-of-cache',
       'cache → the event store’s port, read-model; stateAt folds with the very projection that wrote the row',
       CACHE,
-      [PORT_OF_EVENT_STORE, READ_MODEL, PROJECTIONS, EVENTS, CLOCK, POSTGRES, BASE],
+      [PORT_OF_EVENT_STORE, READ_MODEL, SHARED_TIER, PROJECTIONS, EVENTS, CLOCK, POSTGRES, BASE],
     ),
     arrows('arrows-of-exchanges', 'exchanges → events, clock', EXCHANGES, [EVENTS, CLOCK, BASE]),
     arrows('arrows-of-forecast', 'forecasts look at events, through the event store’s port', FORECAST, [
@@ -120,6 +128,7 @@ module.exports = {
         PROJECTOR,
         PROJECTIONS,
         READ_MODEL,
+        SHARED_TIER,
         POSTGRES,
         EVENTS,
         CLOCK,

@@ -42,6 +42,8 @@ module.exports = {
         'fastify-type-provider-zod',
         '@fastify',
         'jose',
+        'redis',
+        '@redis',
       ],
     ),
     neverLoadedBy(

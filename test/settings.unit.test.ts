@@ -28,6 +28,10 @@ describe('readSettings', () => {
       namedStatements: true,
       lookupDeadlineMs: 100,
       breakerResetMs: 5_000,
+      redisUrl: undefined,
+      redisPrefix: 'cs',
+      redisDeadlineMs: 25,
+      redisTtlMs: 900_000,
       memoryEntries: 10_000,
       memoryTtlMs: 10_000,
       cacheMode: 'on',
@@ -54,6 +58,10 @@ describe('readSettings', () => {
       NAMED_STATEMENTS: '0',
       LOOKUP_DEADLINE_MS: '50',
       BREAKER_RESET_MS: '1000',
+      REDIS_URL: 'rediss://user:password@redis:6379',
+      REDIS_PREFIX: 'app:cs',
+      REDIS_DEADLINE_MS: '20',
+      REDIS_TTL_MS: '60000',
       MEMORY_ENTRIES: '0',
       MEMORY_TTL_MS: '1',
       CACHE_MODE: 'shadow',
@@ -77,6 +85,10 @@ describe('readSettings', () => {
       namedStatements: false,
       lookupDeadlineMs: 50,
       breakerResetMs: 1_000,
+      redisUrl: 'rediss://user:password@redis:6379',
+      redisPrefix: 'app:cs',
+      redisDeadlineMs: 20,
+      redisTtlMs: 60_000,
       memoryEntries: 0,
       memoryTtlMs: 1,
       cacheMode: 'shadow',
@@ -120,6 +132,18 @@ describe('readSettings', () => {
 
   it('does not look at a bad variable that an option overrides', () => {
     expect(problemsOf({ poolSize: 2 }, { POOL_SIZE: 'many' })).toEqual([]);
+  });
+
+  it('wants of Redis a URL, a prefix without braces, and time left for PostgreSQL', () => {
+    expect(
+      problemsOf({ redisUrl: 'http://user:hunter2@h', redisPrefix: '{x}' }, { REDIS_DEADLINE_MS: '100' }),
+    ).toEqual([
+      'redisUrl must be a URL like redis://user:password@host:6379, got one that starts with http:',
+      'redisPrefix must be 1 to 40 letters, digits, ".", "_", ":" or "-", got "{x}"',
+    ]);
+    expect(problemsOf({ redisUrl: 'redis://h' }, { REDIS_DEADLINE_MS: '100' })).toEqual([
+      'REDIS_DEADLINE_MS must be below LOOKUP_DEADLINE_MS (100), so that PostgreSQL can still be asked, got 100',
+    ]);
   });
 
   it('lists every problem at once, by the name the user knows, with value and remedy', () => {

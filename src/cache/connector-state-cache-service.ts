@@ -74,7 +74,10 @@ export type { AuthFailure, CacheStats };
 /** @internal */
 export interface CacheDependencies
   extends UpkeepParts,
-    Pick<StateLookupParts, 'batcher' | 'comparePositions' | 'hasDatabase' | 'lookupDeadlineMs' | 'logAt'> {
+    Pick<
+      StateLookupParts,
+      'batcher' | 'shared' | 'comparePositions' | 'hasDatabase' | 'lookupDeadlineMs' | 'logAt'
+    > {
   /** States kept in this process; 0 turns the memory tier off. */
   readonly memoryEntries: number;
   readonly memoryTtlMs: number;
@@ -127,7 +130,8 @@ export class ConnectorStateCacheService {
 
   /** @internal */
   constructor(deps: CacheDependencies) {
-    const { batcher, comparePositions, lookupDeadlineMs, clock, log, memoryEntries, memoryTtlMs } = deps;
+    const { batcher, shared, comparePositions, lookupDeadlineMs, clock, log } = deps;
+    const { memoryEntries, memoryTtlMs } = deps;
     this.#deps = deps;
     this.#hostNowMs = () => clock.now();
     this.#voids = new VoidStates(this.#clocks, clock.id);
@@ -135,6 +139,7 @@ export class ConnectorStateCacheService {
     this.#states = new StateLookup({
       ...(deps.hasDatabase === false && { hasDatabase: false }),
       batcher,
+      shared,
       comparePositions,
       logAt: deps.logAt,
       lookupDeadlineMs,
@@ -234,7 +239,7 @@ export class ConnectorStateCacheService {
     const connector = this.#connectors.know(ref);
     const lookup =
       atLeast === undefined
-        ? (this.#states.fromMemory(connector.key) ?? (await this.#states.fromDatabase(connector)))
+        ? (this.#states.fromMemory(connector.key) ?? (await this.#states.fromOthers(connector)))
         : await this.#states.atLeast(connector, atLeast);
     if (lookup.hit) {
       this.#deps.recorder.recordHit(connector, lookup.tier, connector.key);
@@ -262,7 +267,7 @@ export class ConnectorStateCacheService {
   async peek(ref: ConnectorRef): Promise<Lookup> {
     this.#open();
     const connector = this.#connectors.know(ref);
-    return this.#states.fromMemory(connector.key) ?? (await this.#states.fromDatabase(connector));
+    return this.#states.fromMemory(connector.key) ?? (await this.#states.fromOthers(connector));
   }
 
   /**
@@ -442,6 +447,7 @@ export class ConnectorStateCacheService {
   ): RecordedFact {
     const connector = this.#connectors.know(ref);
     this.#voids.condemn(state, reason === 'timestamp-refused');
+    this.#deps.shared?.condemn(connector, state.syncId, state.estimate.atMs);
     return this.#deps.recorder.record(invalidatedFact(connector, state, reason, by), trace);
   }
 
@@ -510,7 +516,9 @@ export class ConnectorStateCacheService {
    * @throws ConnectorStateError `DATABASE_UNAVAILABLE`
    */
   async getStats(): Promise<CacheStats> {
-    return { ...(await readStats(this.#open())), badSamples: { ...this.#badSamples } };
+    const { shared } = this.#deps;
+    const stats = { ...(await readStats(this.#open())), badSamples: { ...this.#badSamples } };
+    return shared ? { ...stats, redis: shared.stats() } : stats;
   }
 
   /**

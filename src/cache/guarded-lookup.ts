@@ -7,8 +7,8 @@
  */
 import CircuitBreaker from 'opossum';
 import type { Pool } from 'pg';
-import { type LookupKey, type LookupReply, lookup } from '../read-model/lookup.js';
-import { LookupBatcher } from './lookup-batcher.js';
+import { type LookupKey, type LookupReply, type LookupRow, lookup } from '../read-model/lookup.js';
+import { type BatcherOptions, LookupBatcher } from './lookup-batcher.js';
 
 const FAILURE_SHARE_PERCENT = 50;
 const MIN_QUERIES = 5;
@@ -16,10 +16,36 @@ const WINDOW_MS = 10_000;
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
-export interface GuardedLookup {
-  readonly batcher: LookupBatcher;
+/** One key's share of a reply. */
+export type LookupAnswer = LookupRow & Pick<LookupReply, 'clockId' | 'sample' | 'checkpoint' | 'head'>;
+
+export interface Guarded<Key, Answer> {
+  readonly batcher: LookupBatcher<Key, Answer>;
   breaker(): BreakerState;
   close(): void;
+}
+export type GuardedLookup = Guarded<LookupKey, LookupAnswer>;
+
+/** @param query has no deadline of its own: the batch's signal ends it */
+export function guard<Key, Answer>(
+  query: (keys: readonly Key[], signal: AbortSignal) => Promise<readonly Answer[]>,
+  options: BatcherOptions & { readonly breakerResetMs: number },
+): Guarded<Key, Answer> {
+  const breaker = new CircuitBreaker<[readonly Key[], AbortSignal], readonly Answer[]>(query, {
+    // The batch has its own deadline, which also closes the connection.
+    timeout: false,
+    errorThresholdPercentage: FAILURE_SHARE_PERCENT,
+    volumeThreshold: MIN_QUERIES,
+    rollingCountTimeout: WINDOW_MS,
+    resetTimeout: options.breakerResetMs,
+    rollingPercentilesEnabled: false,
+  });
+  const batcher = new LookupBatcher<Key, Answer>((keys, signal) => breaker.fire(keys, signal), options);
+  return {
+    batcher,
+    breaker: () => (breaker.opened ? 'open' : breaker.halfOpen ? 'half-open' : 'closed'),
+    close: () => breaker.shutdown(),
+  };
 }
 
 export function createGuardedLookup(
@@ -34,25 +60,11 @@ export function createGuardedLookup(
   },
 ): GuardedLookup {
   const { namedStatements, now, wall } = options;
-  const breaker = new CircuitBreaker<[readonly LookupKey[], AbortSignal], LookupReply>(
-    (keys, signal) => lookup(pool, keys, { namedStatements, now, wall, signal }),
-    {
-      // The batch has its own deadline, which also closes the connection.
-      timeout: false,
-      errorThresholdPercentage: FAILURE_SHARE_PERCENT,
-      volumeThreshold: MIN_QUERIES,
-      rollingCountTimeout: WINDOW_MS,
-      resetTimeout: options.breakerResetMs,
-      rollingPercentilesEnabled: false,
-    },
+  return guard(
+    async (keys, signal) => toAnswers(await lookup(pool, keys, { namedStatements, now, wall, signal })),
+    options,
   );
-  const batcher = new LookupBatcher((keys, signal) => breaker.fire(keys, signal), {
-    deadlineMs: options.deadlineMs,
-    maxInFlight: options.maxInFlight,
-  });
-  return {
-    batcher,
-    breaker: () => (breaker.opened ? 'open' : breaker.halfOpen ? 'half-open' : 'closed'),
-    close: () => breaker.shutdown(),
-  };
 }
+
+export const toAnswers = ({ rows, clockId, sample, checkpoint, head }: LookupReply): LookupAnswer[] =>
+  rows.map(row => ({ ...row, clockId, sample, checkpoint, head }));

@@ -10,53 +10,57 @@
  * of this process (loading an SDK takes 200 ms) an answer that lies ready would be called late. When the
  * timer fires, the sockets are therefore read once more before anything is given up.
  */
-import type { LookupKey, LookupReply, LookupRow } from '../read-model/lookup.js';
-
 export class LookupTimeoutError extends Error {
-  constructor(deadlineMs: number) {
-    super(`no answer from the database within ${deadlineMs} ms`);
+  constructor(deadlineMs: number, from = 'the database') {
+    super(`no answer from ${from} within ${deadlineMs} ms`);
     this.name = 'LookupTimeoutError';
   }
 }
 
-/** One key's share of a reply. */
-export type LookupAnswer = LookupRow & Pick<LookupReply, 'clockId' | 'sample' | 'checkpoint' | 'head'>;
+/** Answers in the order of the keys. */
+type Query<Key, Answer> = (keys: readonly Key[], signal: AbortSignal) => Promise<readonly Answer[]>;
 
-type Query = (keys: readonly LookupKey[], signal: AbortSignal) => Promise<LookupReply>;
-
-interface Waiting {
-  readonly key: LookupKey;
-  readonly resolve: (answer: LookupAnswer) => void;
+interface Waiting<Key, Answer> {
+  readonly key: Key;
+  readonly resolve: (answer: Answer) => void;
   readonly reject: (reason: unknown) => void;
 }
 
 const MAX_BATCH = 200;
 
-export class LookupBatcher {
-  readonly #query: Query;
-  readonly #deadlineMs: number;
-  readonly #maxInFlight: number;
-  readonly #queue: Batch[] = [];
-  #open: Batch | undefined;
+export interface BatcherOptions {
+  readonly deadlineMs: number;
+  /** Queries under way at once, usually the size of the pool. */
+  readonly maxInFlight: number;
+  /** Keys a query. Default 200. */
+  readonly maxBatch?: number;
+  /** Whom nobody waits for any longer, for the message. Default: the database. */
+  readonly from?: string;
+}
+
+export class LookupBatcher<Key, Answer> {
+  readonly #query: Query<Key, Answer>;
+  readonly #options: BatcherOptions;
+  readonly #queue: Batch<Key, Answer>[] = [];
+  #open: Batch<Key, Answer> | undefined;
   #inFlight = 0;
 
-  /** @param maxInFlight queries under way at once, usually the size of the pool */
-  constructor(query: Query, options: { deadlineMs: number; maxInFlight: number }) {
+  constructor(query: Query<Key, Answer>, options: BatcherOptions) {
     this.#query = query;
-    this.#deadlineMs = options.deadlineMs;
-    this.#maxInFlight = options.maxInFlight;
+    this.#options = options;
   }
 
   /** @throws LookupTimeoutError after the deadline; otherwise what the query threw */
-  lookup(key: LookupKey): Promise<LookupAnswer> {
+  lookup(key: Key): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#batch().waiting.push({ key, resolve, reject });
     });
   }
 
-  #batch(): Batch {
-    if (this.#open && this.#open.waiting.length < MAX_BATCH) return this.#open;
-    const batch = new Batch(this.#deadlineMs, expired => this.#drop(expired));
+  #batch(): Batch<Key, Answer> {
+    const { maxBatch = MAX_BATCH } = this.#options;
+    if (this.#open && this.#open.waiting.length < maxBatch) return this.#open;
+    const batch = new Batch<Key, Answer>(this.#options, expired => this.#drop(expired));
     this.#open = batch;
     this.#queue.push(batch);
     // A microtask later the callers of this turn have all joined.
@@ -64,14 +68,14 @@ export class LookupBatcher {
     return batch;
   }
 
-  #drop(batch: Batch): void {
+  #drop(batch: Batch<Key, Answer>): void {
     const index = this.#queue.indexOf(batch);
     if (index >= 0) this.#queue.splice(index, 1);
     if (this.#open === batch) this.#open = undefined;
   }
 
   #pump(): void {
-    while (this.#inFlight < this.#maxInFlight) {
+    while (this.#inFlight < this.#options.maxInFlight) {
       const batch = this.#queue.shift();
       if (!batch) return;
       if (this.#open === batch) this.#open = undefined;
@@ -84,36 +88,33 @@ export class LookupBatcher {
   }
 }
 
-class Batch {
-  readonly waiting: Waiting[] = [];
+class Batch<Key, Answer> {
+  readonly waiting: Waiting<Key, Answer>[] = [];
   readonly #abort = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #settled = false;
 
-  constructor(deadlineMs: number, onExpired: (batch: Batch) => void) {
+  constructor({ deadlineMs, from }: BatcherOptions, onExpired: (batch: Batch<Key, Answer>) => void) {
     this.#timer = setTimeout(() => {
       setImmediate(() => {
         if (this.#settled) return;
         onExpired(this);
-        const timeout = new LookupTimeoutError(deadlineMs);
+        const timeout = new LookupTimeoutError(deadlineMs, from);
         this.#reject(timeout);
         this.#abort.abort(timeout);
       });
     }, deadlineMs);
   }
 
-  async run(query: Query): Promise<void> {
+  async run(query: Query<Key, Answer>): Promise<void> {
     try {
-      const reply = await query(
+      const answers = await query(
         this.waiting.map(w => w.key),
         this.#abort.signal,
       );
       if (this.#settled) return;
       this.#settle();
-      for (const [i, waiting] of this.waiting.entries()) {
-        const { clockId, sample, checkpoint, head } = reply;
-        waiting.resolve({ ...(reply.rows[i] as LookupRow), clockId, sample, checkpoint, head });
-      }
+      for (const [i, waiting] of this.waiting.entries()) waiting.resolve(answers[i] as Answer);
     } catch (error) {
       this.#reject(error);
     }

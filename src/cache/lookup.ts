@@ -31,7 +31,7 @@ interface Answered {
 
 export interface Hit extends Answered {
   readonly hit: true;
-  readonly tier: 'memory' | 'postgres';
+  readonly tier: 'memory' | 'redis' | 'postgres';
   readonly state: UsableState;
 }
 

@@ -17,6 +17,14 @@ interface Entry {
   judgedAt: number;
   /** This process recorded it, so that it may be newer than what the read model shows. */
   readonly isOwn: boolean;
+  /** Kept because its end would be heard of. */
+  readonly isHeardOf: boolean;
+}
+
+export interface Keeping {
+  readonly isOwn: boolean;
+  /** From the shared tier: so long at most, by the clock of whoever answered. */
+  readonly usableForMs?: number;
 }
 
 const NOT_JUDGED = -1;
@@ -65,10 +73,32 @@ export class MemoryTier {
     return entry?.isOwn ? entry.state : undefined;
   }
 
-  set(key: string, state: UsableState, { isOwn }: { readonly isOwn: boolean }): void {
+  set(key: string, state: UsableState, { isOwn, usableForMs }: Keeping): void {
     const endsAtMs = state.expiresAtMs - state.link.offsetMs;
-    const usableUntilMs = Math.min(endsAtMs, this.#clock.now() + this.#ttlMs);
-    this.#entries?.set(key, { state, usableUntilMs, judgedAt: NOT_JUDGED, isOwn });
+    const forMs = Math.min(this.#ttlMs, usableForMs ?? this.#ttlMs);
+    const usableUntilMs = Math.min(endsAtMs, this.#clock.now() + forMs);
+    const isHeardOf = usableForMs !== undefined;
+    this.#entries?.set(key, { state, usableUntilMs, judgedAt: NOT_JUDGED, isOwn, isHeardOf });
+  }
+
+  /** The connector's row is another now. What was measured later, or rests on a sync that is still good, stays. */
+  replaced(key: string, by: { syncId: string; measuredAtMs: number; isValid: boolean }): void {
+    const state = this.#entries?.peek(key)?.state;
+    if (!state) return;
+    const isSame = state.syncId === by.syncId;
+    if (isSame ? !by.isValid : !(state.estimate.atMs > by.measuredAtMs)) this.#entries?.delete(key);
+  }
+
+  /** The keys begin with the name of the clock that they are of. */
+  clearOf(clock: string): void {
+    for (const key of this.#entries?.keys() ?? [])
+      if (key.startsWith(`${clock} `)) this.#entries?.delete(key);
+  }
+
+  /** What was kept only because one would hear of its end. */
+  clearHeardOf(): void {
+    for (const [key, entry] of this.#entries?.entries() ?? [])
+      if (entry.isHeardOf) this.#entries?.delete(key);
   }
 
   delete(key: string): void {

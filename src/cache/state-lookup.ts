@@ -1,5 +1,6 @@
 /**
- * How a state is found: in memory, or in one PostgreSQL round trip that concurrent lookups share.
+ * How a state is found: in memory, in the shared tier if there is one, or in one PostgreSQL round trip that concurrent
+ * lookups share.
  *
  * Nothing here throws, and nothing outlasts the lookup's deadline (promise 3): a database that is slow, dead or
  * left alone by the circuit breaker is a miss with a reason, said once in the log when it begins and once when
@@ -19,11 +20,15 @@ import type { EventStore } from '../event-store/event-store.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
 import { toDatabaseError } from '../postgres/pool.js';
+import type { Gone } from '../shared-tier/listener.js';
+import type { Found } from '../shared-tier/reader.js';
+import type { SharedTier } from '../shared-tier/shared-tier.js';
+import type { GuardedLookup, LookupAnswer } from './guarded-lookup.js';
 import { knowledgeOf } from './knowledge.js';
 import type { KnownConnector } from './known-connector.js';
 import type { ClockName, LocalClocks } from './local-clocks.js';
 import { appliedOffset, type Hit, type Lookup, type Miss, type UsableState } from './lookup.js';
-import { type LookupAnswer, type LookupBatcher, LookupTimeoutError } from './lookup-batcher.js';
+import { LookupTimeoutError } from './lookup-batcher.js';
 import type { MemoryTier } from './memory-tier.js';
 import { type OffsetState, parseClock } from './offset-state.js';
 import { untilReached } from './reached.js';
@@ -33,7 +38,9 @@ import { isInLog, type LogThere, wantedPlace } from './wanted-place.js';
 export interface StateLookupParts {
   /** False where there is none to fail: that was said already. */
   readonly hasDatabase?: boolean;
-  readonly batcher: Pick<LookupBatcher, 'lookup'>;
+  readonly batcher: Pick<GuardedLookup['batcher'], 'lookup'>;
+  /** Redis, where it is configured. */
+  readonly shared?: SharedTier | undefined;
   /** The store's, to be had without contacting it. */
   readonly comparePositions: () => Promise<EventStore['compare']>;
   /** What an event store of its own has at a place; left out where the log lies beside the rows. */
@@ -61,11 +68,17 @@ export class StateLookup {
   /** To the database's clock, as the last answer showed it; undefined when this host's clock has broken off since. */
   #lastLink: ReferenceLink | undefined;
   #isDatabaseFailing = false;
+  /** Counts what others said has become void: an answer that was on its way meanwhile is used once, and not kept. */
+  #heard = 0;
 
   constructor(parts: StateLookupParts) {
     this.#parts = parts;
     this.#memory = parts.memory;
     this.#continuity = new ContinuityGuard(parts.clock);
+    parts.shared?.attach(
+      () => this.#rememberedLink(parts.clock.now()),
+      gone => this.#letGo(gone),
+    );
   }
 
   fromMemory(key: string): Hit | undefined {
@@ -74,31 +87,65 @@ export class StateLookup {
   }
 
   /** Joins the question about this connector that is under way, if there is one. */
-  fromDatabase(connector: KnownConnector): Promise<Lookup> {
+  fromOthers(connector: KnownConnector): Promise<Lookup> {
     const { key } = connector;
     let lookup = this.#inFlight.get(key);
     if (!lookup) {
-      lookup = this.ask(connector).finally(() => this.#inFlight.delete(key));
+      lookup = this.#askAll(connector).finally(() => this.#inFlight.delete(key));
       this.#inFlight.set(key, lookup);
     }
     return lookup;
   }
 
-  /** A question of its own: an answer that was on its way before is not good enough. */
-  async ask(connector: KnownConnector): Promise<Lookup> {
-    const { cacheKey, exchange, environment, scope } = connector;
+  /** A question of its own to the database: an answer that was on its way before is not good enough. */
+  ask(connector: KnownConnector): Promise<Lookup> {
+    return this.#askDatabase(connector);
+  }
+
+  async #askAll(connector: KnownConnector): Promise<Lookup> {
+    const { shared } = this.#parts;
+    if (!shared) return this.#askDatabase(connector);
+    const heard = this.#heard;
+    const looked = await shared.lookup({ ...keyOf(connector), ref: connector });
+    if (!('answer' in looked)) return this.#askDatabase(connector, looked.found);
+    const { answer, found } = looked;
+    const lookup = this.#assess(connector, answer, answer.link, 'redis');
+    if (!lookup.hit) {
+      shared.unusable();
+      return this.#askDatabase(connector, found);
+    }
+    shared.hit();
+    if (shared.isListening && heard === this.#heard) {
+      this.#memory.set(connector.key, lookup.state, { isOwn: false, usableForMs: answer.usableForMs });
+    }
+    return lookup;
+  }
+
+  /** @param found what the shared tier missed, to be filled in with the answer */
+  async #askDatabase(connector: KnownConnector, found?: Found): Promise<Lookup> {
+    const { batcher, shared } = this.#parts;
+    const key = { ...keyOf(connector), ...(found && { withOrder: true as const }) };
+    const heard = this.#heard;
     try {
-      const key = { cacheKey, exchange, environment, scope };
-      return this.#use(connector, await this.#parts.batcher.lookup(key));
+      const answer = await batcher.lookup(key);
+      if (found) shared?.fill(key, found, answer);
+      return this.#use(connector, answer, heard === this.#heard);
     } catch (error) {
       return this.#missWithoutDatabase(connector, error);
     }
   }
 
+  #letGo(gone: Gone): void {
+    this.#heard++;
+    if (gone === 'everything') this.#memory.clearHeardOf();
+    else if ('clock' in gone) this.#memory.clearOf(gone.clock);
+    else this.#memory.replaced(gone.connector, gone);
+  }
+
   /**
    * What the read model says once it has come as far as `position`; its older answer, marked as such, when the
-   * deadline ends before. Past the memory tier, which does not know which events it has seen, but for what this
-   * process itself recorded. The log must still have the event: rows that come from another one show nothing of it,
+   * deadline ends before. Past memory and the shared tier, which do not know which events they have seen, but
+   * for what this process itself recorded. The log must still have the event: rows that come from another one show nothing of it,
    * however far they have come.
    * @throws InvalidInputError when it is no position of this event store
    */
@@ -111,7 +158,7 @@ export class StateLookup {
     compare(position, undefined);
     const logElsewhere =
       this.#parts.logAt && withDeadline(this.#parts.logAt(position), lookupDeadlineMs, () => NOTHING);
-    const { cacheKey, key, exchange, environment, scope } = connector;
+    const { key } = connector;
     if (!this.#continuity.isUnbroken()) this.#startAnew();
     const own = this.#memory.own(key);
     let result: { answer: { answer: LookupAnswer }; reached: boolean };
@@ -119,7 +166,7 @@ export class StateLookup {
       result = await untilReached(
         async () => {
           const at = { inLog: logElsewhere ? undefined : numberOf(position) };
-          const answer = await batcher.lookup({ cacheKey, exchange, environment, scope, at });
+          const answer = await batcher.lookup({ ...keyOf(connector), at });
           return { answer, log: logElsewhere ? await logElsewhere : logHere(answer) };
         },
         ({ answer, log }) => isAtLeast(compare, answer.checkpoint, position) && isInLog(place, log, compare),
@@ -145,13 +192,15 @@ export class StateLookup {
     return marked(found);
   }
 
-  #use(connector: KnownConnector, answer: LookupAnswer): Hit | Miss {
+  #use(connector: KnownConnector, answer: LookupAnswer, isKept = true): Hit | Miss {
     if (this.#isDatabaseFailing) {
       this.#isDatabaseFailing = false;
       this.#parts.log.info({}, 'the database answers again');
     }
-    const lookup = this.#assess(connector, answer);
-    if (lookup.hit) this.#memory.set(connector.key, lookup.state, { isOwn: false });
+    const link = linkFromSample(answer.clockId, answer.sample);
+    this.#lastLink = link;
+    const lookup = this.#assess(connector, answer, link, 'postgres');
+    if (lookup.hit && isKept) this.#memory.set(connector.key, lookup.state, { isOwn: false });
     return lookup;
   }
 
@@ -162,10 +211,13 @@ export class StateLookup {
     this.#parts.voids.hostClockBroke(this.#parts.clock.now());
   }
 
-  #assess(connector: ConnectorRef, answer: LookupAnswer): Hit | Miss {
+  #assess(
+    connector: ConnectorRef,
+    answer: Pick<LookupAnswer, 'state' | 'clock'>,
+    link: ReferenceLink,
+    tier: 'redis' | 'postgres',
+  ): Hit | Miss {
     const { clock: hostClock, clocks, voids } = this.#parts;
-    const link = linkFromSample(answer.clockId, answer.sample);
-    this.#lastLink = link;
     const hostNowMs = hostClock.now();
     const referenceNowMs = referenceTimeMs(link, hostNowMs);
     const name = clockNameOf(connector, link);
@@ -180,7 +232,7 @@ export class StateLookup {
       link: state.referenceClock === link.clockId ? link : linkToSelf(hostClock),
     });
     const { own } = known;
-    if (typeof own === 'object') return { hit: true, tier: 'postgres', state: linked(own) };
+    if (typeof own === 'object') return { hit: true, tier, state: linked(own) };
     return {
       hit: false,
       // The sync that follows must say that there is something to heal, be it only the shared clock.
@@ -205,8 +257,8 @@ export class StateLookup {
     // It may have broken off while the answer was waited for.
     if (!this.#continuity.isUnbroken()) this.#startAnew();
     const nowMs = this.#parts.clock.now();
-    const last = this.#lastLink && nowMs - this.#lastLink.atMs <= LINK_REMEMBERED_MS ? [this.#lastLink] : [];
-    const links = [linkToSelf(this.#parts.clock), ...last];
+    const last = this.#rememberedLink(nowMs);
+    const links = [linkToSelf(this.#parts.clock), ...(last ? [last] : [])];
     const known = links.map(link => this.#remembered(connector, link, nowMs));
     const best = (states: readonly (UsableState | undefined)[]): UsableState | undefined =>
       states
@@ -220,6 +272,11 @@ export class StateLookup {
       ended: best(known.map(({ ended }) => ended)),
       between: undefined,
     };
+  }
+
+  #rememberedLink(nowMs: number): ReferenceLink | undefined {
+    const last = this.#lastLink;
+    return last && nowMs - last.atMs <= LINK_REMEMBERED_MS ? last : undefined;
   }
 
   /** What this process knows of the exchange's clock against the clock at the other end of a link. */
@@ -250,6 +307,13 @@ const numberOf = (position: Position): string | undefined => position.split('/')
 const logHere = ({ eventId, head }: LookupAnswer): LogThere => ({
   eventId,
   head: head === undefined ? undefined : (`pg/${head}` as Position),
+});
+
+const keyOf = ({ cacheKey, exchange, environment, scope }: KnownConnector) => ({
+  cacheKey,
+  exchange,
+  environment,
+  scope,
 });
 
 /** A checkpoint that is not this store's says nothing about how far the rows have come. */

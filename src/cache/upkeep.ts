@@ -38,6 +38,7 @@ import {
   stateInDetail,
   type UsageCounts,
 } from '../read-model/queries.js';
+import type { SharedTierStats } from '../shared-tier/shared-tier.js';
 import type { Explanation } from './explanation.js';
 import { cleanedFact, distrustedFact, type HostInDoubt } from './facts.js';
 import { type HistoryEntry, readHistory } from './history.js';
@@ -75,6 +76,8 @@ export interface CacheStats extends StateCounts, UsageCounts {
   readonly recorder: RecorderStats;
   /** Server times that this process did not believe, by the reason; reasons that did not occur are left out. */
   readonly badSamples: Readonly<Partial<Record<SampleProblem, number>>>;
+  /** The shared tier as this process met it, where there is one. */
+  readonly redis?: SharedTierStats;
 }
 
 /** Below the time that a connection attempt is given, and a tenth of a query's. */

@@ -28,16 +28,19 @@ import { type HostClock, systemClockOf } from '../clock/host-clock.js';
 import type { Timers } from '../clock/timers.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { Relay } from '../event-store/outbox/index.js';
-import type { NewEvent, Position } from '../events/event.js';
+
+import type { NewEvent, Position, StoredEvent } from '../events/event.js';
 import type { EventFeed } from '../feed/event-feed.js';
 import { destroyPool, isAnswering } from '../postgres/bounded-pool.js';
 import { createPool, toDatabaseError } from '../postgres/pool.js';
 import type { Projector } from '../projector/projector.js';
 import { openFirstConnection } from '../read-model/first-connection.js';
+import type { SharedTier } from '../shared-tier/shared-tier.js';
 import { goesWithout, noDatabase, noPool, nowhere, openDatabase, tellOfNoDatabase } from './database.js';
 import type { Registry } from './expose-metrics.js';
 import { createRemoteEvents } from './remote-events.js';
 import { readSettings, SETTING_NAMES, type Settings, type SettingsInput } from './settings.js';
+import { createSharedTier } from './shared-tier.js';
 
 export interface ConnectorStateOptions extends SettingsInput {
   /** Default: JSON lines (or text, see `logFormat`) to stderr. */
@@ -164,6 +167,17 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const pool = isOff
     ? noPool(settings)
     : createPool({ connectionString: databaseUrl, max: settings.poolSize, log });
+  const shared = await openSharedTier();
+  async function openSharedTier(): Promise<SharedTier | undefined> {
+    if (isOff) return undefined;
+    try {
+      return await createSharedTier(settings, { pool, clock, log });
+    } catch (error) {
+      await pool.end();
+      await database.release();
+      throw error;
+    }
+  }
   const check = async () => {
     try {
       return await openFirstConnection(pool, { clock, namedStatements: settings.namedStatements });
@@ -222,6 +236,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       namedStatements: settings.namedStatements,
       log,
       telemetry,
+      ...(shared && { onApplied: events => publishTouched(shared, events) }),
     });
   });
 
@@ -245,7 +260,8 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     breaker,
     close: closeLookup,
   } = createGuardedLookup(pool, {
-    deadlineMs: settings.lookupDeadlineMs,
+    // What the shared tier may take of it is not the database's.
+    deadlineMs: settings.lookupDeadlineMs - (shared ? settings.redisDeadlineMs : 0),
     breakerResetMs: settings.breakerResetMs,
     maxInFlight: settings.poolSize,
     namedStatements: settings.namedStatements,
@@ -270,6 +286,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const cache = new ConnectorStateCacheService({
     pool,
     batcher,
+    shared,
     recorder,
     store: store.get,
     outbox,
@@ -296,6 +313,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     },
     async release() {
       closeLookup();
+      shared?.close();
       // A connection into the void ends when its query runs out of time; nobody waits that long to close.
       await withDeadline(disconnect(), isSilent ? SILENT_DEADLINE_MS : DISCONNECT_DEADLINE_MS, () => {
         log.warn({}, 'closing without waiting for a database that does not answer');
@@ -322,7 +340,11 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   try {
     if (options.metrics) await expose(options.metrics);
     if (!isOff) {
-      await Promise.all([prepare(checked.get, migrated.get, database.isEmbedded, log), runRehearsals()]);
+      await Promise.all([
+        prepare(checked.get, migrated.get, database.isEmbedded, log),
+        runRehearsals(),
+        shared && withDeadline(shared.open(), START_DEADLINE_MS, () => undefined),
+      ]);
     }
   } catch (error) {
     await cache.close();
@@ -348,6 +370,12 @@ function hiding<T extends object>(value: T, keys: readonly (keyof T)[]): T {
   const copy = { ...value };
   for (const key of keys) Object.defineProperty(copy, key, { value: value[key], enumerable: false });
   return copy;
+}
+
+async function publishTouched(shared: SharedTier, events: readonly StoredEvent[]): Promise<void> {
+  const { keysTouchedBy } = await import('../shared-tier/touched.js');
+  const keys = keysTouchedBy(events);
+  if (keys.length > 0) await shared.publish(keys);
 }
 
 /**

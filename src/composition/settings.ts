@@ -11,6 +11,7 @@ import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../base/
 import { CACHE_MODES, type CacheMode, FIRST_CONTACTS, type FirstContact } from '../cache/modes.js';
 import { CLOCK_POLICIES, type ClockPolicy, DEFAULT_TTL_MS, MAX_TTL_MS, MIN_TTL_MS } from '../clock/ttl.js';
 import { type ParsedUrl, POSTGRES_EXAMPLE, parsePostgresUrl } from '../postgres/database-url.js';
+import { parseRedisUrl, REDIS_EXAMPLE } from '../shared-tier/redis-url.js';
 
 export const PROJECTION_MODES = ['inline', 'worker'] as const;
 export type ProjectionMode = (typeof PROJECTION_MODES)[number];
@@ -42,6 +43,19 @@ export interface Settings {
   readonly lookupDeadlineMs: number;
   /** `BREAKER_RESET_MS`: how long a failing database is left alone, 10–600 000. Default 5 000. */
   readonly breakerResetMs: number;
+  /**
+   * `REDIS_URL`: the tier that all processes share, between memory and PostgreSQL: `redis://…`, `rediss://…` (TLS), several
+   * hosts or `?cluster=true` for a cluster, `redis+sentinel://…/master`. Needs the package `redis`. Undefined: none.
+   */
+  readonly redisUrl: string | undefined;
+  /** `REDIS_PREFIX`: what every key and channel begins with, 1 to 40 letters, digits, `.`, `_`, `:` and `-`. Default `cs`. */
+  readonly redisPrefix: string;
+  /**
+   * `REDIS_DEADLINE_MS`: so much of a lookup's deadline Redis may take, 1–60 000 and below it. Default a quarter of it.
+   */
+  readonly redisDeadlineMs: number;
+  /** `REDIS_TTL_MS`: a value there is asked for anew in PostgreSQL after this, 1 000–86 400 000. Default 15 minutes. */
+  readonly redisTtlMs: number;
   /** `MEMORY_ENTRIES`: states kept in this process, 0 (none) – 10 000 000. Default 10 000. */
   readonly memoryEntries: number;
   /** `MEMORY_TTL_MS`: how long one is used before the database is asked again, 1–86 400 000. Default 10 000. */
@@ -87,6 +101,10 @@ const NAMES: Readonly<Record<keyof Settings, true>> = {
   namedStatements: true,
   lookupDeadlineMs: true,
   breakerResetMs: true,
+  redisUrl: true,
+  redisPrefix: true,
+  redisDeadlineMs: true,
+  redisTtlMs: true,
   memoryEntries: true,
   memoryTtlMs: true,
   cacheMode: true,
@@ -113,6 +131,12 @@ export const isEventStoreDbUrl = (text: string): boolean =>
 export function parseEventStoreUrl(raw: string): ParsedUrl {
   const text = raw.trim();
   return isEventStoreDbUrl(text) ? { url: text } : parsePostgresUrl(text);
+}
+
+/** What is understood of it is taken apart where it is used. */
+function checkRedisUrl(raw: string): ParsedUrl {
+  const parsed = parseRedisUrl(raw);
+  return 'place' in parsed ? { url: raw.trim() } : parsed;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -173,7 +197,7 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
   }
 
   function url(
-    key: 'databaseUrl' | 'eventStoreUrl',
+    key: 'databaseUrl' | 'eventStoreUrl' | 'redisUrl',
     variable: string,
     parse: (text: string) => ParsedUrl,
     example: string,
@@ -195,6 +219,15 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     return undefined;
   }
 
+  function prefix(key: 'redisPrefix', variable: string, fallback: string): string {
+    const raw = pick(key, variable) ?? fallback;
+    if (typeof raw === 'string' && /^[A-Za-z0-9._:-]{1,40}$/.test(raw)) return raw;
+    problems.push(
+      `${name(key, variable)} must be 1 to 40 letters, digits, ".", "_", ":" or "-", got ${shown(raw)}`,
+    );
+    return fallback;
+  }
+
   function path(key: 'dataDir', variable: string, fallback: string): string {
     const raw = pick(key, variable);
     if (raw === undefined) return fallback;
@@ -203,7 +236,7 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     return fallback;
   }
 
-  const settings: Settings = {
+  const settings: Omit<Settings, 'redisDeadlineMs'> = {
     databaseUrl: url('databaseUrl', 'DATABASE_URL', parsePostgresUrl, POSTGRES_EXAMPLE),
     eventStoreUrl: url('eventStoreUrl', 'EVENT_STORE_URL', parseEventStoreUrl, EVENT_STORE_EXAMPLE),
     machineName: word('machineName', 'MACHINE_NAME'),
@@ -214,6 +247,9 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     namedStatements: flag('namedStatements', 'NAMED_STATEMENTS', true),
     lookupDeadlineMs: integer('lookupDeadlineMs', 'LOOKUP_DEADLINE_MS', 100, 1, 60_000),
     breakerResetMs: integer('breakerResetMs', 'BREAKER_RESET_MS', 5_000, 10, 600_000),
+    redisUrl: url('redisUrl', 'REDIS_URL', checkRedisUrl, REDIS_EXAMPLE),
+    redisPrefix: prefix('redisPrefix', 'REDIS_PREFIX', 'cs'),
+    redisTtlMs: integer('redisTtlMs', 'REDIS_TTL_MS', 900_000, 1_000, 86_400_000),
     memoryEntries: integer('memoryEntries', 'MEMORY_ENTRIES', 10_000, 0, 10_000_000),
     memoryTtlMs: integer('memoryTtlMs', 'MEMORY_TTL_MS', DEFAULT_MEMORY_TTL_MS, 1, 86_400_000),
     cacheMode: choice('cacheMode', 'CACHE_MODE', 'on', CACHE_MODES),
@@ -231,6 +267,14 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     logLevel: choice('logLevel', 'LOG_LEVEL', 'info', LOG_LEVELS),
     logFormat: choice('logFormat', 'LOG_FORMAT', 'json', LOG_FORMATS),
   };
+  const { redisUrl, lookupDeadlineMs } = settings;
+  const aQuarter = Math.max(1, Math.floor(lookupDeadlineMs / 4));
+  const redisDeadlineMs = integer('redisDeadlineMs', 'REDIS_DEADLINE_MS', aQuarter, 1, 60_000);
+  if (redisUrl !== undefined && redisDeadlineMs >= lookupDeadlineMs) {
+    problems.push(
+      `${name('redisDeadlineMs', 'REDIS_DEADLINE_MS')} must be below ${name('lookupDeadlineMs', 'LOOKUP_DEADLINE_MS')} (${lookupDeadlineMs}), so that PostgreSQL can still be asked, got ${redisDeadlineMs}`,
+    );
+  }
   if (problems.length > 0) throw new InvalidSettingsError(problems);
-  return settings;
+  return { ...settings, redisDeadlineMs };
 }

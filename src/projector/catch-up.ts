@@ -112,6 +112,7 @@ async function inPlace(
     if (!outcome || outcome.status === 'unclear') return { events: 0 };
     if (outcome.status === 'applied') {
       const { positions, events, isFull } = outcome;
+      if (events.length > 0) await context.onApplied(events);
       if (isFull) {
         return { events: events.length, standing: { positions, mark: endOf(events), isChecked: true } };
       }
@@ -171,6 +172,7 @@ async function byPages(
     );
     if (outcome.status === 'applied') {
       events += page.events.length;
+      await context.onApplied(page.events);
       standing = { positions: outcome.positions, mark: endOf(page.events), isChecked: true };
       continue;
     }

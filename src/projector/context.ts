@@ -4,6 +4,7 @@ import type { Projection } from '../../projections/index.js';
 import type { Logger } from '../base/logging.js';
 import type { Telemetry } from '../base/telemetry.js';
 import type { EventStore } from '../event-store/event-store.js';
+import type { StoredEvent } from '../events/event.js';
 import type { Target } from './write-page.js';
 
 /** Counted since the projector was created. */
@@ -34,6 +35,8 @@ export interface ProjectorContext {
   readonly namedStatements: boolean;
   readonly log: Logger;
   readonly telemetry: Telemetry;
+  /** Told of each page of the live tables once it is committed; must not reject. */
+  readonly onApplied: (events: readonly StoredEvent[]) => Promise<unknown>;
   /** Rejects when the signal is aborted. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   readonly nowMs: () => number;

@@ -147,6 +147,7 @@ async function follow(
         const outcome = await applyLive(context, session, 'leader', batch, positions);
         if (outcome.status === 'busy') context.log.warn({}, (await tablesInUse(session)).message);
         if (outcome.status !== 'applied') return;
+        void context.onApplied(page.events);
         positions = outcome.positions;
         after = page.position;
       }

@@ -24,6 +24,7 @@ import { ConnectorStateError } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logging.js';
 import { type Telemetry, unwatched } from '../base/telemetry.js';
 import type { EventStore } from '../event-store/event-store.js';
+import type { StoredEvent } from '../events/event.js';
 import { pg } from '../postgres/driver.js';
 import { toDatabaseError } from '../postgres/pool.js';
 import { type AdoptedLog, type AdoptLogOptions, adoptLog } from './adopt-log.js';
@@ -65,6 +66,11 @@ export interface ProjectorOptions {
   readonly log?: Logger;
   /** Default: nobody watches. */
   readonly telemetry?: Telemetry;
+  /**
+   * Told of each page of the live tables once it is committed, so that a copy of the rows can follow. `catchUp` waits for
+   * it, `run` does not. Must not reject.
+   */
+  readonly onApplied?: (events: readonly StoredEvent[]) => Promise<unknown>;
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   /** Milliseconds of a clock that does not step. */
   readonly nowMs?: () => number;
@@ -137,6 +143,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     namedStatements,
     log: options.log ?? silentLogger,
     telemetry: options.telemetry ?? unwatched,
+    onApplied: options.onApplied ?? (() => Promise.resolve()),
     sleep: options.sleep ?? ((ms, signal) => delay(ms, undefined, signal && { signal })),
     nowMs: options.nowMs ?? (() => performance.now()),
     counters: {

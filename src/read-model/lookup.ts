@@ -28,6 +28,8 @@ export interface LookupKey {
   readonly scope?: string | undefined;
   /** The reply must say how far the read model has come; and what lies at a place of the log, where that is here. */
   readonly at?: { readonly inLog: string | undefined };
+  /** The reply must say which of two answers about a key is the newer one. */
+  readonly withOrder?: true;
 }
 
 /** Columns as the database gave them, nothing checked: a row may contain anything (promise 9). */
@@ -73,6 +75,16 @@ export interface LookupRow {
   readonly clock: RawClock | undefined;
   /** The id of the event at {@link LookupKey.at}; `undefined` where none lies, or none was asked for. */
   readonly eventId?: string | undefined;
+  /** `undefined` when it was not asked for. */
+  readonly order?: RowOrder | undefined;
+}
+
+/** Which grow with every change of what they are of. */
+export interface RowOrder {
+  /** Of the connector's stream, as far as the row has seen it. */
+  readonly streamVersion: unknown;
+  /** Of the last event that went into the shared clock, as the event store calls it. */
+  readonly clockPosition: unknown;
 }
 
 export interface LookupReply {
@@ -105,6 +117,7 @@ export const CLOCK_ID = `
 
 /** In one snapshot with the rows, so that both tell of the same events. */
 const CHECKPOINT = `(SELECT position FROM projection_checkpoint WHERE projection = 'connector_state_cache')`;
+const ORDER = 's.stream_version::float8, x.position';
 
 /** Of the log in this database. */
 const HEAD = '(SELECT position FROM connector_event ORDER BY position DESC LIMIT 1)';
@@ -131,12 +144,13 @@ SELECT ${epochMs('clock_timestamp()')}, r.id,
 /** Exported for the benchmark, which runs it through bare `pg` as the peer to measure against. */
 export const LOOKUP_SQL = lookupSql();
 const LOOKUP_AT_SQL = lookupSql({
-  columns: `, ${CHECKPOINT}, ${HEAD}, e.event_id`,
+  columns: `, ${CHECKPOINT}, ${HEAD}, e.event_id, ${ORDER}`,
   keys: ', $5::bigint[]',
   key: ', at',
   joins: `
   LEFT JOIN LATERAL (SELECT event_id FROM connector_event t WHERE t.position = k.at LIMIT 1) e ON true`,
 });
+const LOOKUP_WITH_ORDER_SQL = lookupSql({ columns: `, NULL, NULL, NULL, ${ORDER}` });
 
 export const lookupParameters = (keys: readonly LookupKey[]): string[][] => [
   keys.map(key => key.cacheKey),
@@ -201,13 +215,15 @@ export async function lookupOver(
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
   aborted.catch(() => undefined);
-  // Who does not ask for it does not pay for it.
+  // Who does not ask for more does not pay for it.
   const isAt = keys.some(key => key.at);
-  const text = isAt ? LOOKUP_AT_SQL : LOOKUP_SQL;
+  const withOrder = keys.some(key => key.withOrder);
+  const text = isAt ? LOOKUP_AT_SQL : withOrder ? LOOKUP_WITH_ORDER_SQL : LOOKUP_SQL;
+  const suffix = isAt ? '_at' : withOrder ? '_order' : '';
   const values = lookupParameters(keys);
   if (isAt) values.push(keys.map(key => key.at?.inLog ?? NOWHERE));
   for (let attempt = 1; ; attempt++) {
-    const name = names.nameOf(isAt ? `${LOOKUP_STATEMENT_NAME}_at` : LOOKUP_STATEMENT_NAME, text);
+    const name = names.nameOf(`${LOOKUP_STATEMENT_NAME}${suffix}`, text);
     const query = {
       ...(name !== undefined && { name }),
       text,
@@ -260,6 +276,7 @@ function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: num
       state: toState(row),
       clock: toClock(row),
       eventId: (row[EVENT_COLUMN] ?? undefined) as string | undefined,
+      order: toOrder(row),
     })),
     clockId,
     sample: { sentAtMs, receivedAtMs, serverTimeMs },
@@ -274,6 +291,12 @@ const FIRST_CLOCK_COLUMN = 17;
 const CHECKPOINT_COLUMN = 33;
 const HEAD_COLUMN = 34;
 const EVENT_COLUMN = 35;
+const ORDER_COLUMN = 36;
+
+const toOrder = (row: readonly unknown[]): RowOrder | undefined =>
+  row.length > ORDER_COLUMN
+    ? { streamVersion: row[ORDER_COLUMN], clockPosition: row[ORDER_COLUMN + 1] }
+    : undefined;
 
 function toState(row: readonly unknown[]): RawState | undefined {
   const [

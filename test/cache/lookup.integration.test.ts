@@ -5,7 +5,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { silentLogger } from '../../src/base/logging.js';
-import { createGuardedLookup } from '../../src/cache/guarded-lookup.js';
+import { createGuardedLookup, type LookupAnswer, toAnswers } from '../../src/cache/guarded-lookup.js';
 import { LookupBatcher, LookupTimeoutError } from '../../src/cache/lookup-batcher.js';
 import { systemClock } from '../../src/clock/host-clock.js';
 import { estimateFromSample } from '../../src/clock/offset.js';
@@ -52,7 +52,7 @@ describe('concurrent lookups', () => {
     const world = await givenWorld();
     const pool = givenPool(world.databaseUrl);
     const queries: number[] = [];
-    const batcher = new LookupBatcher(
+    const batcher = new LookupBatcher<LookupKey, LookupAnswer>(
       (keys, signal) => {
         queries.push(keys.length);
         return lookup(pool, keys, {
@@ -60,7 +60,7 @@ describe('concurrent lookups', () => {
           now: () => systemClock.now(),
           wall: () => systemClock.wall(),
           signal,
-        });
+        }).then(toAnswers);
       },
       { deadlineMs: 10_000, maxInFlight: 4 },
     );
@@ -82,11 +82,11 @@ describe('concurrent lookups', () => {
   it('wait in larger batches while as many queries are under way as there are connections', async () => {
     const batches: string[][] = [];
     const replies: (() => void)[] = [];
-    const batcher = new LookupBatcher(
+    const batcher = new LookupBatcher<LookupKey, LookupAnswer>(
       keys => {
         batches.push(keys.map(({ cacheKey }) => cacheKey));
         return new Promise(resolve => {
-          replies.push(() => resolve(replyTo(keys)));
+          replies.push(() => resolve(toAnswers(replyTo(keys))));
         });
       },
       { deadlineMs: 60_000, maxInFlight: 1 },
@@ -165,7 +165,10 @@ describe('concurrent lookups', () => {
 
 describe('promise 3: a lookup never throws and never outlasts its deadline', () => {
   it('a batch that gets no answer is a timeout for all in it', async () => {
-    const batcher = new LookupBatcher(() => new Promise(() => undefined), { deadlineMs: 1, maxInFlight: 1 });
+    const batcher = new LookupBatcher<LookupKey, LookupAnswer>(() => new Promise(() => undefined), {
+      deadlineMs: 1,
+      maxInFlight: 1,
+    });
     const outcomes = await Promise.allSettled([batcher.lookup(key(1)), batcher.lookup(key(2))]);
     expect(outcomes).toMatchObject([
       { status: 'rejected', reason: expect.any(LookupTimeoutError) },
@@ -175,7 +178,7 @@ describe('promise 3: a lookup never throws and never outlasts its deadline', () 
 
   it('a batch that still waits for its turn is, too, and is never sent', async () => {
     let queries = 0;
-    const batcher = new LookupBatcher(
+    const batcher = new LookupBatcher<LookupKey, LookupAnswer>(
       () => {
         queries++;
         return new Promise(() => undefined);
@@ -194,10 +197,10 @@ describe('promise 3: a lookup never throws and never outlasts its deadline', () 
 
   it('an answer that lies ready when the deadline passes is taken', async () => {
     const [near, far] = await givenSocketPair();
-    const batcher = new LookupBatcher(
+    const batcher = new LookupBatcher<LookupKey, LookupAnswer>(
       keys =>
         new Promise(resolve => {
-          near.once('data', () => resolve(replyTo(keys)));
+          near.once('data', () => resolve(toAnswers(replyTo(keys))));
           far.write('the answer');
         }),
       { deadlineMs: 1, maxInFlight: 1 },
@@ -322,7 +325,7 @@ async function givenCountedCache(world: World, lookedUp: string[][]) {
   const store = () => Promise.reject(new Error('not needed'));
   return new ConnectorStateCacheService({
     pool,
-    batcher: new LookupBatcher(
+    batcher: new LookupBatcher<LookupKey, LookupAnswer>(
       (keys, signal) => {
         lookedUp.push(keys.map(({ cacheKey }) => cacheKey));
         return lookup(pool, keys, {
@@ -330,7 +333,7 @@ async function givenCountedCache(world: World, lookedUp: string[][]) {
           now: () => systemClock.now(),
           wall: () => systemClock.wall(),
           signal,
-        });
+        }).then(toAnswers);
       },
       { deadlineMs: 10_000, maxInFlight: 4 },
     ),

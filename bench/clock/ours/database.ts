@@ -8,7 +8,7 @@
 import { connectorStateCache } from '../../../projections/connector-state-cache.js';
 import { exchangeClock } from '../../../projections/exchange-clock.js';
 import type { ConnectorStateRow, ExchangeClockRow } from '../../../projections/index.js';
-import type { LookupAnswer } from '../../../src/cache/lookup-batcher.js';
+import type { LookupAnswer } from '../../../src/cache/guarded-lookup.js';
 import { isFine } from '../../../src/clock/residuals.js';
 import { EVENT_SCHEMAS } from '../../../src/events/catalogue.js';
 import { cacheKeyOf, scopeOf } from '../../../src/events/connector.js';

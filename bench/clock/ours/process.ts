@@ -6,8 +6,9 @@
 
 import { silentLogger } from '../../../src/base/logging.js';
 import { ConnectorStateCacheService } from '../../../src/cache/connector-state-cache-service.js';
+import type { LookupAnswer } from '../../../src/cache/guarded-lookup.js';
 import type { UsableState } from '../../../src/cache/lookup.js';
-import { type LookupAnswer, LookupTimeoutError } from '../../../src/cache/lookup-batcher.js';
+import { LookupTimeoutError } from '../../../src/cache/lookup-batcher.js';
 import type { Recorder } from '../../../src/cache/recorder.js';
 import type { OffsetEstimate } from '../../../src/clock/offset.js';
 import type { Timers } from '../../../src/clock/timers.js';

@@ -1,0 +1,174 @@
+/**
+ * The connections to Redis, one server, a cluster or a Sentinel's master, behind what the tier needs of them: run a
+ * script where its keys lie, and hear a channel.
+ *
+ * `redis`, the client, is an optional peer: loaded when `REDIS_URL` is set, and named in the error when it is missing.
+ * It reconnects, follows MOVED and ASK and finds a new master by itself; while it is not connected a command fails at
+ * once, for a lookup has no time to queue.
+ */
+import { readFileSync } from 'node:fs';
+import type { RedisClientType } from 'redis';
+import { ConnectorStateError } from '../base/errors.js';
+import type { Logger } from '../base/logging.js';
+import { explainMissing } from '../base/optional-package.js';
+import { placeName, type RedisPlace } from './redis-url.js';
+import type { Script } from './scripts.js';
+
+export interface RedisConnections {
+  readonly isCluster: boolean;
+  /**
+   * @param keys of one slot, at least one
+   * @throws what the client throws: nobody there, or the server's refusal
+   */
+  run(script: Script, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<unknown>;
+  /** A connection of its own to one node, for a channel; not yet open. Never reconnects: its end is its end. */
+  subscriber(): RedisClientType;
+  /** Connects; resolves once it is, or at once when it cannot now and goes on trying. */
+  open(): Promise<void>;
+  close(): void;
+}
+
+type Send = (key: string, args: (string | Buffer)[]) => Promise<unknown>;
+type Redis = typeof import('redis');
+
+const CONNECT_TIMEOUT_MS = 2_000;
+const LONGEST_PAUSE_MS = 1_000;
+/** Nobody waits for an answer that is so old: the connection is taken for dead and made anew. */
+const SILENCE_MS = 15_000;
+
+/**
+ * @throws ConnectorStateError `PACKAGE_MISSING` when the client is not installed, `INVALID_SETTINGS` when the file of `?ca=`
+ *   cannot be read
+ */
+export async function createConnections(place: RedisPlace, log: Logger): Promise<RedisConnections> {
+  const redis = await loadClient();
+  const { username, password, tls, nodes } = place;
+  const options = {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    disableOfflineQueue: true,
+    commandsQueueMaxLength: 10_000,
+    pingInterval: SILENCE_MS / 3,
+  };
+  const socket = {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SILENCE_MS,
+    reconnectStrategy: (tries: number) => Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(tries, 10)),
+    ...(tls && { tls: true as const, ...(place.ca && { ca: readCa(place.ca) }) }),
+  };
+  const buffers = { typeMapping: { [redis.RESP_TYPES.BLOB_STRING]: Buffer } };
+  let isHeard = true;
+  const heard = (error: Error) => {
+    if (isHeard)
+      log.debug({ problem: problemOf(error), redis: placeName(place) }, 'a connection to Redis failed');
+  };
+  let turn = 0;
+  let client: {
+    connect(): Promise<unknown>;
+    destroy(): unknown;
+    on(event: 'error', heard: (error: Error) => void): unknown;
+  };
+  let send: Send;
+  let places = () => nodes;
+
+  if (place.mode === 'cluster') {
+    const cluster = redis.createCluster({
+      rootNodes: nodes.map(({ host, port }) => ({ socket: { ...socket, host, port } })),
+      defaults: { ...options, socket },
+      maxCommandRedirections: 5,
+      topologyRefreshOnReconnectionAttemptStrategy: 200,
+    });
+    client = cluster;
+    send = (key, args) => cluster.sendCommand(key, false, args, buffers);
+    places = () => {
+      const known = cluster.masters.map(({ host, port }) => ({ host, port }));
+      return known.length > 0 ? known : nodes;
+    };
+  } else if (place.mode === 'sentinel') {
+    const sentinel = redis.createSentinel({
+      name: place.masterName as string,
+      sentinelRootNodes: nodes.map(({ host, port }) => ({ host, port })),
+      nodeClientOptions: { ...options, database: place.database, socket },
+      sentinelClientOptions: { socket },
+      scanInterval: 1_000,
+    });
+    client = sentinel;
+    send = (_, args) => sentinel.sendCommand(false, args, buffers);
+    places = () => {
+      const master = sentinel.getMasterNode();
+      return master ? [master] : nodes;
+    };
+  } else {
+    const [node] = nodes;
+    const single = redis.createClient({
+      ...options,
+      database: place.database,
+      socket: { ...socket, ...node },
+    });
+    client = single;
+    send = (_, args) => single.sendCommand(args, buffers);
+  }
+  client.on('error', heard);
+
+  return {
+    isCluster: place.mode === 'cluster',
+    async run({ sha, text }, keys, args) {
+      const [key] = keys as [string];
+      const rest = [String(keys.length), ...keys, ...args];
+      try {
+        return await send(key, ['EVALSHA', sha, ...rest]);
+      } catch (error) {
+        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+        return send(key, ['EVAL', text, ...rest]);
+      }
+    },
+    subscriber() {
+      const known = places();
+      const node = known[turn++ % known.length];
+      const one = redis.createClient({
+        ...options,
+        disableOfflineQueue: false,
+        socket: { ...socket, ...node, reconnectStrategy: false },
+      });
+      one.on('error', heard);
+      return one as unknown as RedisClientType;
+    },
+    async open() {
+      // Goes on trying by itself; whoever asks meanwhile is told that nobody is there.
+      await client.connect().catch(heard);
+    },
+    close() {
+      isHeard = false;
+      try {
+        client.destroy();
+      } catch {
+        // It was never open.
+      }
+    },
+  };
+}
+
+/** What the server or the network said, without what was sent. */
+export const problemOf = (error: unknown): string => {
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  return text.split('\n')[0]?.slice(0, 200) ?? '';
+};
+
+async function loadClient(): Promise<Redis> {
+  try {
+    return await import('redis');
+  } catch (error) {
+    throw explainMissing(error, 'REDIS_URL');
+  }
+}
+
+function readCa(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new ConnectorStateError(
+      'INVALID_SETTINGS',
+      `the file that ?ca= of REDIS_URL names cannot be read (${(error as NodeJS.ErrnoException).code}): correct its path`,
+    );
+  }
+}

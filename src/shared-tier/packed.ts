@@ -1,0 +1,247 @@
+/**
+ * What stands in Redis, as bytes: a connector's state (67 bytes, 75 with a rate), an exchange's shared clock, the link
+ * between two servers' clocks. The first 28 bytes of each are for the scripts (scripts.ts), the last 6 are put there by
+ * them: the time at which the value ends, by that server's clock.
+ *
+ * What is read was written by anybody: another release, a hand, another deployment. It is taken apart into a raw row, which
+ * the cache judges as it judges a row of PostgreSQL, or into the reason why it is none.
+ *
+ * Whose state it is stands in it as a digest: it must be the one that was asked for. So does the reference clock: it must
+ * be the one of the link that it was found with. Numbers that lose digits lose them to the safe side.
+ */
+import { createHash } from 'node:crypto';
+import { type ConnectorRef, scopeOf } from '../events/connector.js';
+import type { LookupKey, RawClock, RawState } from '../read-model/lookup.js';
+
+export const FORMAT = 1;
+const HEADER_BYTES = 28;
+const END_BYTES = 6;
+const LINEAGE_AT = 24;
+const IDENTITY_AT = 8;
+const STATE_BYTES = 61;
+const RATE_BYTES = 8;
+
+const VALID = 1;
+const ADOPTED = 2;
+const WITH_RATE = 4;
+
+/** Of a value that is no use, and why. */
+export type Unusable = 'corrupt' | 'other-lineage' | 'other-connector' | 'other-clock' | 'ended';
+
+export interface Unpacked<Raw> {
+  readonly raw: Raw;
+  /** By the clock of the server that has it. */
+  readonly endsAtMs: number;
+}
+
+const digest = (bytes: number, text: string): Buffer =>
+  createHash('sha1').update(text).digest().subarray(0, bytes);
+
+export const lineageOf = (runId: string): Buffer => digest(4, `lineage ${runId}`);
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** @returns `undefined` for what is no UUID */
+export const uuidBytes = (uuid: unknown): Buffer | undefined =>
+  typeof uuid === 'string' && UUID.test(uuid) ? Buffer.from(uuid.replaceAll('-', ''), 'hex') : undefined;
+
+function uuidText(bytes: Buffer): string {
+  const hex = bytes.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+function header(order: number, flags: number, identity: Buffer, runId: string, bytes: number): Buffer {
+  const value = Buffer.alloc(HEADER_BYTES + bytes);
+  value[0] = FORMAT;
+  value.writeUIntBE(order, 1, 6);
+  value[7] = flags;
+  identity.copy(value, IDENTITY_AT);
+  lineageOf(runId).copy(value, LINEAGE_AT);
+  return value;
+}
+
+/** @returns the header's reading, or why the value is none */
+function open(value: Buffer, runId: string, nowMs: number): { flags: number; endsAtMs: number } | Unusable {
+  if (value.length < HEADER_BYTES + END_BYTES || value[0] !== FORMAT) return 'corrupt';
+  if (!value.subarray(LINEAGE_AT, HEADER_BYTES).equals(lineageOf(runId))) return 'other-lineage';
+  const endsAtMs = value.readUIntBE(value.length - END_BYTES, END_BYTES);
+  return endsAtMs <= nowMs ? 'ended' : { flags: value[7] as number, endsAtMs };
+}
+
+const isWhole = (n: unknown, limit: number): n is number =>
+  typeof n === 'number' && Number.isInteger(n) && n >= 0 && n < limit;
+const SIX_BYTES = 2 ** 48;
+
+/** The least 32-bit float that is not below. */
+export function notBelow(n: number): number {
+  const near = Math.fround(n);
+  if (near >= n) return near;
+  const view = new DataView(new ArrayBuffer(4));
+  view.setFloat32(0, near);
+  view.setUint32(0, view.getUint32(0) + (near >= 0 ? 1 : -1));
+  return view.getFloat32(0);
+}
+
+const whose = (ref: ConnectorRef): Buffer =>
+  digest(4, JSON.stringify([ref.exchange, ref.environment, scopeOf(ref), ref.userId, ref.credentialId]));
+const whoseKey = (key: LookupKey, raw: RawState): Buffer =>
+  whose({
+    userId: String(raw.userId),
+    credentialId: String(raw.credentialId),
+    exchange: raw.exchange as LookupKey['exchange'],
+    environment: raw.environment as LookupKey['environment'],
+    scope: String(raw.scope ?? key.scope),
+  });
+const clockDigest = (name: string): Buffer => digest(5, name);
+
+/**
+ * @param version of the row's stream: what came later has a higher one
+ * @returns `undefined` for a row that holds what no event makes: it stays in PostgreSQL, where it is judged
+ */
+export function packState(key: LookupKey, raw: RawState, version: number, runId: string): Buffer | undefined {
+  const { syncId, offsetMs, uncertaintyMs, measuredAtMs, expiresAtMs, ratePpm, rateBoundPpm } = raw;
+  const identity = uuidBytes(syncId);
+  const [measured, ends] = [Number(measuredAtMs), Number(expiresAtMs)];
+  if (!identity || typeof raw.referenceClock !== 'string' || typeof raw.isValid !== 'boolean')
+    return undefined;
+  if (typeof offsetMs !== 'number' || typeof uncertaintyMs !== 'number' || !(uncertaintyMs >= 0))
+    return undefined;
+  if (typeof ratePpm !== 'number' || typeof rateBoundPpm !== 'number') return undefined;
+  if (!isWhole(measured, SIX_BYTES) || !isWhole(ends, SIX_BYTES) || !isWhole(version, SIX_BYTES / 4))
+    return undefined;
+  if (raw.basis !== 'measured' && raw.basis !== 'exchange-clock') return undefined;
+  const withRate = ratePpm !== 0 || rateBoundPpm !== 50;
+  const flags =
+    (raw.isValid ? VALID : 0) | (raw.basis === 'measured' ? 0 : ADOPTED) | (withRate ? WITH_RATE : 0);
+  const order = version * 2 + (raw.isValid ? 0 : 1);
+  const bytes = STATE_BYTES - HEADER_BYTES + (withRate ? RATE_BYTES : 0);
+  const value = header(order, flags, identity, runId, bytes);
+  whoseKey(key, raw).copy(value, 28);
+  clockDigest(raw.referenceClock).copy(value, 32);
+  value.writeDoubleBE(offsetMs, 37);
+  value.writeFloatBE(notBelow(uncertaintyMs), 45);
+  value.writeUIntBE(measured, 49, 6);
+  value.writeUIntBE(ends, 55, 6);
+  if (withRate) {
+    const rate = Math.fround(ratePpm);
+    value.writeFloatBE(rate, 61);
+    value.writeFloatBE(notBelow(rateBoundPpm + Math.abs(rate - ratePpm)), 65);
+  }
+  return value;
+}
+
+/** @param clockId the reference clock of the link it was found with */
+export function unpackState(
+  value: Buffer,
+  ref: ConnectorRef,
+  clockId: string,
+  runId: string,
+  nowMs: number,
+): Unpacked<RawState> | Unusable {
+  const opened = open(value, runId, nowMs);
+  if (typeof opened === 'string') return opened;
+  const { flags, endsAtMs } = opened;
+  const withRate = (flags & WITH_RATE) !== 0;
+  if (value.length !== STATE_BYTES + (withRate ? RATE_BYTES : 0) + END_BYTES) return 'corrupt';
+  if (!value.subarray(28, 32).equals(whose(ref))) return 'other-connector';
+  if (!value.subarray(32, 37).equals(clockDigest(clockId))) return 'other-clock';
+  return {
+    endsAtMs,
+    raw: {
+      userId: ref.userId,
+      credentialId: ref.credentialId,
+      exchange: ref.exchange,
+      environment: ref.environment,
+      scope: scopeOf(ref),
+      offsetMs: value.readDoubleBE(37),
+      uncertaintyMs: value.readFloatBE(45),
+      referenceClock: clockId,
+      syncId: uuidText(value.subarray(IDENTITY_AT, LINEAGE_AT)),
+      basis: flags & ADOPTED ? 'exchange-clock' : 'measured',
+      measuredAtMs: value.readUIntBE(49, 6),
+      expiresAtMs: value.readUIntBE(55, 6),
+      isValid: (flags & VALID) !== 0,
+      ratePpm: withRate ? value.readFloatBE(61) : 0,
+      rateBoundPpm: withRate ? value.readFloatBE(65) : 50,
+    },
+  };
+}
+
+/** What tells one condition of a shared clock from the next: while it stays the same nothing good has become void. */
+const conditionOf = (clock: RawClock): Buffer =>
+  digest(16, JSON.stringify([clock.epoch, clock.epochStartedAtMs, clock.isValid, clock.contestedSinceMs]));
+
+/** @param position of the last event that went in, as a number that grows */
+export function packClock(
+  clockId: string,
+  raw: RawClock,
+  position: number,
+  runId: string,
+): Buffer | undefined {
+  if (!isWhole(position, SIX_BYTES)) return undefined;
+  const text = Buffer.from(JSON.stringify({ clockId, ...raw }));
+  const value = header(position, raw.isValid === true ? VALID : 0, conditionOf(raw), runId, text.length);
+  text.copy(value, HEADER_BYTES);
+  return value;
+}
+
+export function unpackClock(
+  value: Buffer,
+  clockId: string,
+  runId: string,
+  nowMs: number,
+): Unpacked<RawClock> | Unusable {
+  const opened = open(value, runId, nowMs);
+  if (typeof opened === 'string') return opened;
+  const parsed = parseObject(value.subarray(HEADER_BYTES, value.length - END_BYTES));
+  if (!parsed) return 'corrupt';
+  const { clockId: itsClock, ...raw } = parsed;
+  if (itsClock !== clockId) return 'other-clock';
+  return { endsAtMs: opened.endsAtMs, raw: raw as unknown as RawClock };
+}
+
+/** From one Redis server's clock to the database's, as a writer measured it. */
+export interface StoredLink {
+  /** The database's clock. */
+  readonly clockId: string;
+  /** Database minus Redis, at Redis' time `atMs`. */
+  readonly offsetMs: number;
+  readonly uncertaintyMs: number;
+  readonly atMs: number;
+  /** The writer's wall clock minus Redis' clock at that moment. */
+  readonly wallMinusRedisMs: number;
+}
+
+const NOBODY = Buffer.alloc(16);
+
+export function packLink(link: StoredLink, runId: string): Buffer {
+  const text = Buffer.from(JSON.stringify(link));
+  const order = Math.max(0, Math.min(SIX_BYTES - 1, Math.floor(link.atMs)));
+  const value = header(order, VALID, NOBODY, runId, text.length);
+  text.copy(value, HEADER_BYTES);
+  return value;
+}
+
+export function unpackLink(value: Buffer, runId: string): StoredLink | Unusable {
+  if (value.length < HEADER_BYTES || value[0] !== FORMAT) return 'corrupt';
+  if (!value.subarray(LINEAGE_AT, HEADER_BYTES).equals(lineageOf(runId))) return 'other-lineage';
+  const parsed = parseObject(value.subarray(HEADER_BYTES));
+  if (!parsed) return 'corrupt';
+  const { clockId, offsetMs, uncertaintyMs, atMs, wallMinusRedisMs } = parsed;
+  const isNumber = (n: unknown): n is number => typeof n === 'number' && Number.isFinite(n);
+  if (typeof clockId !== 'string' || clockId === '' || clockId.length > 200) return 'corrupt';
+  if (!isNumber(offsetMs) || !isNumber(uncertaintyMs) || uncertaintyMs < 0) return 'corrupt';
+  if (!isNumber(atMs) || !isNumber(wallMinusRedisMs)) return 'corrupt';
+  return { clockId, offsetMs, uncertaintyMs, atMs, wallMinusRedisMs };
+}
+
+function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(bytes.toString('utf8'));
+    return parsed !== null && typeof parsed === 'object' && !Array.isArray(parsed)
+      ? (parsed as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * The tier between memory and PostgreSQL that all processes share, put together.
+ *
+ *   lookup ──► a value, its server's clock and link in order ──► the answer
+ *        └──► anything else ──► a miss with a reason; PostgreSQL is asked, and what it says is filled in
+ *
+ * It is a tier and never a source: whatever it does not know, cannot say in time or says in a way that is not in order is
+ * asked of PostgreSQL, and nothing here throws. A circuit breaker of its own leaves a failing Redis alone.
+ *
+ * What could not be written is written later: {@link SharedTier.publish} reads the rows anew each time, so that only the
+ * keys wait, and of them only as many as fit. Should a process end before, or Redis lose what it was told, then an older
+ * value is used until its life ends.
+ */
+import { withDeadline } from '../base/deadline.js';
+import type { Logger } from '../base/logging.js';
+import type { ReferenceLink } from '../clock/reference.js';
+import type { LookupKey } from '../read-model/lookup.js';
+import { problemOf, type RedisConnections } from './connections.js';
+import { connectorNameOf, type Keys } from './keys.js';
+import { type Gone, type Listener, listen } from './listener.js';
+import { uuidBytes } from './packed.js';
+import {
+  type Found,
+  find,
+  type ReaderParts,
+  type SharedAnswer,
+  type SharedKey,
+  type SharedMiss,
+} from './reader.js';
+import { CONDEMN } from './scripts.js';
+import { type DatabaseAnswer, fill, goneMessage, publish, type WriterParts } from './writer.js';
+
+export interface SharedTierOptions {
+  readonly connections: RedisConnections;
+  readonly keys: Keys;
+  readonly log: Logger;
+  readonly now: () => number;
+  readonly wall: () => number;
+  /** Values are asked for again in PostgreSQL after this. */
+  readonly lifeMs: number;
+  /** Batched, with a deadline, behind a breaker. */
+  readonly guard: (query: (keys: readonly SharedKey[]) => Promise<readonly Found[]>) => {
+    lookup(key: SharedKey): Promise<Found>;
+    close(): void;
+  };
+  /** The primary's rows, with their order. */
+  readonly database: (keys: readonly LookupKey[]) => Promise<readonly DatabaseAnswer[]>;
+}
+
+export type SharedLookup =
+  | { readonly answer: SharedAnswer; readonly found: Found }
+  | { readonly reason: SharedMiss | 'unreachable'; readonly found?: Found };
+
+export interface SharedTierStats {
+  readonly hits: number;
+  /** By reason; reasons that did not occur are left out. */
+  readonly misses: Readonly<Partial<Record<SharedMiss | 'unreachable' | 'unusable', number>>>;
+  /** Keys that wait to be written. */
+  readonly waiting: number;
+  /** Whether this process hears at once what others say has become void. */
+  readonly isListening: boolean;
+}
+
+/** A flush waits so long for what it projected to be there. */
+const PUBLISH_PATIENCE_MS = 250;
+const MAX_WAITING = 10_000;
+const PAGE = 200;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+/** A condemnation is remembered until the projector has come to it; longer than this it is not behind. */
+const CONDEMNED_FOR_MS = 900_000;
+
+export class SharedTier {
+  readonly #options: SharedTierOptions;
+  readonly #parts: WriterParts;
+  readonly #lookups: { lookup(key: SharedKey): Promise<Found>; close(): void };
+  readonly #misses: Partial<Record<SharedMiss | 'unreachable' | 'unusable', number>> = {};
+  readonly #waiting = new Map<string, LookupKey>();
+  readonly #condemned = new Map<string, () => Promise<unknown>>();
+  readonly #hearers: ((gone: Gone) => void)[] = [];
+  readonly #renewing = new Set<string>();
+  #listener: Listener | undefined;
+  #hits = 0;
+  #isFailing = false;
+  #isClosed = false;
+  #known: () => ReferenceLink | undefined = () => undefined;
+  #draining: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
+
+  constructor(options: SharedTierOptions) {
+    const { connections, keys, now, wall, lifeMs } = options;
+    this.#options = options;
+    const parts: ReaderParts = { connections, keys, now, wall, known: () => this.#known() };
+    this.#parts = { ...parts, lifeMs };
+    this.#lookups = options.guard(wanted => find(parts, wanted));
+  }
+
+  /** Connects, and listens. Resolves when that is done, or cannot be now and goes on being tried. */
+  async open(): Promise<void> {
+    const { connections, keys, log } = this.#options;
+    await connections.open();
+    if (this.#isClosed) return;
+    this.#listener = listen(connections, keys.channel, gone => this.#tell(gone), log);
+  }
+
+  /** @param known the database's clock as whoever asks knows it; @param hear what has become void */
+  attach(known: () => ReferenceLink | undefined, hear: (gone: Gone) => void): void {
+    this.#known = known;
+    this.#hearers.push(hear);
+  }
+
+  /** Whether a state may be kept in memory in the hope of hearing of its end. */
+  get isListening(): boolean {
+    return this.#listener?.isLive ?? false;
+  }
+
+  stats(): SharedTierStats {
+    return {
+      hits: this.#hits,
+      misses: { ...this.#misses },
+      waiting: this.#waiting.size + this.#condemned.size,
+      isListening: this.isListening,
+    };
+  }
+
+  /** Never rejects. */
+  async lookup(key: SharedKey): Promise<SharedLookup> {
+    try {
+      const found = await this.#lookups.lookup(key);
+      this.#worked();
+      const { answer, reason } = found;
+      if (answer) {
+        if (found.isLinkOld) this.#renew(key, found);
+        return { answer, found };
+      }
+      return this.#missed(reason ?? 'absent', found);
+    } catch (error) {
+      this.#failed(error);
+      return this.#missed('unreachable');
+    }
+  }
+
+  /** The answer was good; counted here, because only who judged it knows. */
+  hit(): void {
+    this.#hits++;
+  }
+
+  /** The answer was in order and no state to sign with: PostgreSQL may know better. */
+  unusable(): void {
+    this.#misses.unusable = (this.#misses.unusable ?? 0) + 1;
+  }
+
+  /** Puts what PostgreSQL said where it was missed. Nobody waits; never throws. */
+  fill(key: LookupKey, found: Found, answer: DatabaseAnswer): void {
+    if (this.#isClosed) return;
+    fill(this.#parts, key, found, answer).catch(error => this.#failed(error));
+  }
+
+  /** Rows that were just projected. Resolves when they are there, or after a moment; never rejects. */
+  async publish(keys: readonly LookupKey[]): Promise<void> {
+    for (const key of keys) this.#waiting.set(connectorNameOf(key), key);
+    for (const oldest of this.#waiting.keys()) {
+      if (this.#waiting.size <= MAX_WAITING) break;
+      this.#waiting.delete(oldest);
+    }
+    await withDeadline(this.#drain(), PUBLISH_PATIENCE_MS, () => undefined);
+  }
+
+  /** What rests on this sync is void, for every process, before the fact of it is projected. Nobody waits. */
+  condemn(key: LookupKey, syncId: string, measuredAtMs: number): void {
+    const identity = uuidBytes(syncId);
+    if (!identity || this.#isClosed) return;
+    const { connections, keys } = this.#options;
+    const at = keys.state(keys.cellOfState(key.cacheKey), key.cacheKey);
+    const message = goneMessage(key, syncId, measuredAtMs, false);
+    const life = String(CONDEMNED_FOR_MS);
+    this.#condemned.set(`${at} ${syncId}`, () =>
+      connections.run(CONDEMN, [at], [identity, life, keys.channel, message]),
+    );
+    void this.#drain();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#listener?.close();
+    this.#lookups.close();
+    this.#options.connections.close();
+  }
+
+  #drain(): Promise<void> {
+    this.#draining ??= this.#drainNow()
+      .then(
+        () => {
+          this.#pauseMs = FIRST_PAUSE_MS;
+        },
+        error => {
+          this.#failed(error);
+          this.#later();
+        },
+      )
+      .finally(() => {
+        this.#draining = undefined;
+      });
+    return this.#draining;
+  }
+
+  async #drainNow(): Promise<void> {
+    while (this.#condemned.size > 0 || this.#waiting.size > 0) {
+      if (this.#isClosed) return;
+      for (const [name, run] of [...this.#condemned]) {
+        await run();
+        this.#condemned.delete(name);
+      }
+      const page = [...this.#waiting].slice(0, PAGE);
+      if (page.length === 0) continue;
+      // Taken out before they are read: what changes meanwhile is put in again.
+      for (const [name] of page) this.#waiting.delete(name);
+      const keys = page.map(([, key]) => key);
+      try {
+        await publish(this.#parts, keys, await this.#options.database(keys));
+      } catch (error) {
+        for (const [name, key] of page) if (!this.#waiting.has(name)) this.#waiting.set(name, key);
+        throw error;
+      }
+    }
+  }
+
+  #later(): void {
+    if (this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#drain(), this.#pauseMs);
+    this.#timer.unref();
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+
+  /** One process at a time asks the database's clock for a cell whose link is getting old; nobody waits. */
+  #renew(key: SharedKey, found: Found): void {
+    const { cell } = found.places.state.cell;
+    if (this.#renewing.has(cell) || this.#isClosed) return;
+    this.#renewing.add(cell);
+    const wanted = {
+      cacheKey: key.cacheKey,
+      exchange: key.exchange,
+      environment: key.environment,
+      scope: key.scope,
+    };
+    this.publish([wanted]).finally(() => this.#renewing.delete(cell));
+  }
+
+  #missed(reason: SharedMiss | 'unreachable', found?: Found): SharedLookup {
+    this.#misses[reason] = (this.#misses[reason] ?? 0) + 1;
+    return found ? { reason, found } : { reason };
+  }
+
+  #tell(gone: Gone): void {
+    for (const hear of this.#hearers) hear(gone);
+  }
+
+  #worked(): void {
+    if (!this.#isFailing) return;
+    this.#isFailing = false;
+    this.#options.log.info({}, 'Redis answers again');
+  }
+
+  #failed(error: unknown): void {
+    if (this.#isFailing || this.#isClosed) return;
+    this.#isFailing = true;
+    this.#options.log.warn({ problem: problemOf(error) }, 'lookups go on without Redis: PostgreSQL answers');
+  }
+}
