@@ -25,6 +25,7 @@ import { esdbVisibility } from './benchmarks/esdb-visibility.js';
 import { footprint } from './benchmarks/footprint.js';
 import { lookup } from './benchmarks/lookup.js';
 import { projector } from './benchmarks/projector.js';
+import { redis } from './benchmarks/redis.js';
 import { roundTrips } from './benchmarks/round-trips.js';
 import { visibility } from './benchmarks/visibility.js';
 import { warmInit } from './benchmarks/warm-init.js';
@@ -40,6 +41,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   projector,
   visibility,
   roundTrips,
+  redis,
   attached,
   esdbAppend,
   esdbCatchUp,

@@ -4,7 +4,7 @@
  */
 import { table } from '../src/cli/output.js';
 
-export type Unit = 'ms' | 'µs' | 's' | 'MB' | '/s' | '×' | 'events';
+export type Unit = 'ms' | 'µs' | 's' | 'MB' | 'bytes' | '/s' | '×' | 'events';
 
 export interface Figure {
   readonly name: string;

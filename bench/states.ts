@@ -52,3 +52,22 @@ async function clockIdOf(client: Client): Promise<string> {
   });
   return rows[0]?.[1] as string;
 }
+
+/** The shared clock of each exchange, as the states above suppose. */
+export async function fillClocks(databaseUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await client.query(
+      `INSERT INTO exchange_clock (exchange, environment, scope, reference_clock, time_offset, uncertainty_ms, sync_id,
+         measured_at, expires_at, is_valid, epoch, epoch_started_at, sample_count, rate_ppm, rate_bound_ppm, created_at,
+         updated_at, position)
+       SELECT e, 'MAINNET', 'default', $1, 0, 500, gen_random_uuid(), now(), now() + interval '1 day', true, 1,
+              'epoch'::timestamptz, 1, 0, 50, now(), now(), 'pg/1'
+         FROM unnest(ARRAY['BYBIT', 'BINGX']) AS e`,
+      [await clockIdOf(client)],
+    );
+  } finally {
+    await client.end();
+  }
+}

@@ -50,6 +50,7 @@ import { LocalClocks } from './local-clocks.js';
 import { logCached, logHit, logMiss, logStale } from './log-lines.js';
 import type { Lookup, LookupOptions, UsableState } from './lookup.js';
 import { checkMeasured, type MeasuredOffset } from './measurement.js';
+import { MeasuringTurns, type Turn } from './measuring-turns.js';
 import { MemoryTier } from './memory-tier.js';
 import type { CacheMode, FirstContact } from './modes.js';
 import type { RecordedFact } from './pending-facts.js';
@@ -104,6 +105,9 @@ export interface Trace {
   readonly causedBy?: RecordedFact | undefined;
 }
 
+const NO_TURN: Turn = { hasWaited: false, done: () => undefined };
+const TURN_FLUSH_MS = 2_000;
+const TURN_DEADLINES = 5;
 const CLOSE_FLUSH_MS = 5_000;
 /** So long a last flush takes before it is asked whether there is anybody to take it. */
 const PATIENCE_MS = 700;
@@ -127,6 +131,7 @@ export class ConnectorStateCacheService {
   readonly #badSamples: Partial<Record<SampleProblem, number>> = {};
   #closing: Promise<void> | undefined;
   #isReleased = false;
+  #turns: MeasuringTurns | undefined;
 
   /** @internal */
   constructor(deps: CacheDependencies) {
@@ -201,6 +206,19 @@ export class ConnectorStateCacheService {
    */
   isSound(state: UsableState): boolean {
     return !this.#voids.isVoid(state) && !this.#voids.isDoubtful(state);
+  }
+
+  /**
+   * Whose turn it is to measure an exchange's clock, over all processes that share a Redis: resolves when it is the
+   * caller's, or when it has been waited for long enough. Without Redis at once. Never rejects.
+   */
+  async turnToMeasure(ref: ConnectorRef): Promise<Turn> {
+    this.#turns ??= new MeasuringTurns({
+      lease: of => this.#deps.shared?.lease(of) ?? Promise.reject(new Error('nobody to ask')),
+      patienceMs: TURN_DEADLINES * this.#deps.lookupDeadlineMs,
+      flush: () => this.flush(TURN_FLUSH_MS),
+    });
+    return this.#deps.shared ? this.#turns.take(this.#connectors.know(ref)) : NO_TURN;
   }
 
   get mode(): CacheMode {

@@ -22,6 +22,7 @@
 import { randomUUID } from 'node:crypto';
 import { type SpanLike, traceparentOf } from '../base/telemetry.js';
 import type { Trace } from '../cache/connector-state-cache-service.js';
+import type { Lookup } from '../cache/lookup.js';
 import { watchOf } from '../clock/host-watch.js';
 import type { Contact, SyncTrigger, Tier } from '../events/catalogue.js';
 import { ExchangeError } from '../exchanges/exchange-adapter.js';
@@ -74,16 +75,24 @@ class Init {
     adapter.openConnection();
     // What parts from here on is not taken for older than the answer.
     watchOf(cache.clock).look();
-    const lookup = await cache.get(ref);
-    const plan = decideInit({
-      ref,
-      lookup,
-      toleranceMs: offset.toleranceMs,
-      firstContact: cache.firstContact,
-      clock: cache.clock,
-      newId: randomUUID,
-    });
-    const start = await this.#begin(plan);
+    const decide = (found: Lookup) =>
+      decideInit({
+        ref,
+        lookup: found,
+        toleranceMs: offset.toleranceMs,
+        firstContact: cache.firstContact,
+        clock: cache.clock,
+        newId: randomUUID,
+      });
+    let lookup = await cache.get(ref);
+    let plan = decide(lookup);
+    const turn = plan.contact === 'sync' ? await cache.turnToMeasure(ref) : undefined;
+    if (turn?.hasWaited) {
+      // Another process has measured: what it found is there, unless it failed.
+      lookup = await cache.get(ref);
+      plan = decide(lookup);
+    }
+    const start = await this.#begin(plan).finally(() => turn?.done());
     const { causes, isAsBegun } = await this.#verify(start);
     await this.#learn(start, isAsBegun);
     learner.ready();

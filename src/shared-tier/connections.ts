@@ -47,6 +47,8 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     disableOfflineQueue: true,
+    // CLIENT SETINFO, for which a login with the least rights has none.
+    disableClientInfo: true,
     commandsQueueMaxLength: 10_000,
     pingInterval: SILENCE_MS / 3,
   };

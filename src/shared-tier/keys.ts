@@ -1,12 +1,16 @@
 /**
  * Where things stand in Redis. Everything that one script touches lies in one slot, which the part in braces decides: one
  * for all on a single server, one of 256 in a cluster, spread over its nodes. Each of these *cells* has a link of its own,
- * for the clock of the node that it lies on.
+ * for the clock of the node that it lies on. A connector's
+ * key is a digest: it is short, and tells nobody who the users are.
  */
 import { createHash } from 'node:crypto';
 import { scopeOf } from '../events/connector.js';
 import type { LookupKey } from '../read-model/lookup.js';
 import { FORMAT } from './packed.js';
+
+/** 22 characters with the default prefix, which Redis keeps in 24 bytes. Two connectors of one digest read as another's. */
+const KEY_BYTES = 10;
 
 type ClockKey = Pick<LookupKey, 'exchange' | 'environment' | 'scope'>;
 
@@ -34,7 +38,8 @@ export function createKeys(prefix: string, isCluster: boolean): Keys {
     cellOfState: cellOf,
     cellOfClock,
     link: cell => at(cell, 'link'),
-    state: (cell, cacheKey) => at(cell, `s:${cacheKey}`),
+    state: (cell, cacheKey) =>
+      at(cell, createHash('sha1').update(cacheKey).digest().subarray(0, KEY_BYTES).toString('base64url')),
     clock: (cell, clock) => at(cell, `c:${clockNameOf(clock)}`),
     lease: clock => at(cellOfClock(clock), `l:${clockNameOf(clock)}`),
     channel: `${prefix}${FORMAT}:gone`,

@@ -17,6 +17,7 @@ import type { ReferenceLink } from '../clock/reference.js';
 import type { LookupKey } from '../read-model/lookup.js';
 import { problemOf, type RedisConnections } from './connections.js';
 import { connectorNameOf, type Keys } from './keys.js';
+import { type Lease, takeLease } from './lease.js';
 import { type Gone, type Listener, listen } from './listener.js';
 import { uuidBytes } from './packed.js';
 import {
@@ -63,6 +64,7 @@ export interface SharedTierStats {
 
 /** A flush waits so long for what it projected to be there. */
 const PUBLISH_PATIENCE_MS = 250;
+const LEASE_PATIENCE_MS = 250;
 const MAX_WAITING = 10_000;
 const PAGE = 200;
 const FIRST_PAUSE_MS = 100;
@@ -179,6 +181,17 @@ export class SharedTier {
       connections.run(CONDEMN, [at], [identity, life, keys.channel, message]),
     );
     void this.#drain();
+  }
+
+  /**
+   * @returns `undefined` when another process has it
+   * @throws what the client throws, or that nobody answers in time
+   */
+  async lease(clock: Pick<LookupKey, 'exchange' | 'environment' | 'scope'>): Promise<Lease | undefined> {
+    const { connections, keys } = this.#options;
+    return withDeadline(takeLease(connections, keys.lease(clock)), LEASE_PATIENCE_MS, () => {
+      throw new Error('Redis does not answer');
+    });
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 /** The shared tier over a real Redis: what is found, what is not, and what becomes of a Redis that fails. */
 import { describe, expect } from '@jest/globals';
 import type { ConnectorRef } from '../../src/events/connector.js';
+import { createKeys } from '../../src/shared-tier/keys.js';
 import { itWhen } from '../support/it-when.js';
 import { findRedis, NO_REDIS, type RedisServer, startRedis } from '../support/redis.js';
 import { closing, eventually, givenWorld, measurements, type Process, type World } from '../support/world.js';
@@ -24,7 +25,7 @@ async function givenState(world: World, redis: RedisServer): Promise<{ one: Proc
   return { one, ref: connector.ref };
 }
 
-const STATE_KEY = 'cs1:{0}:s:user123_cred456';
+const STATE_KEY = createKeys('cs', false).state('0', 'user123_cred456');
 const CLOCK_KEY = 'cs1:{0}:c:BYBIT TESTNET simulator';
 
 const tierOf = async (process: Process, ref: ConnectorRef) => {
@@ -42,10 +43,10 @@ describe('the shared tier', () => {
     expect(its).toMatchObject({ hit: true, tier: 'redis' });
     if (!mine.hit || !its.hit) throw new Error('no hit');
     const { link: _, ...state } = mine.state;
-    expect(its.state).toMatchObject({
-      ...state,
-      estimate: { ...state.estimate, uncertaintyMs: expect.closeTo(state.estimate.uncertaintyMs, 3) },
-    });
+    expect(its.state).toMatchObject({ ...state, estimate: expect.anything() });
+    const [a, b] = [mine.state.estimate, its.state.estimate];
+    expect(Math.abs(a.offsetMs - b.offsetMs) + a.uncertaintyMs).toBeLessThanOrEqual(b.uncertaintyMs);
+    expect(b.uncertaintyMs - a.uncertaintyMs).toBeLessThan(0.1);
     expect(its.state.link.clockId).toBe(mine.state.link.clockId);
     expect(await two.cache.getStats()).toMatchObject({ redis: { hits: 1, misses: {} } });
     await two.flush();
@@ -103,7 +104,12 @@ describe('the shared tier', () => {
       const its = await two.cache.get(ref);
       if (!mine.hit || !its.hit) throw new Error('no hit');
       expect(its.state.syncId).toBe(mine.state.syncId);
-      expect(await two.cache.get(ref, { atLeast: position })).toMatchObject({ hit: true, tier: 'postgres' });
+      // What measured on behalf of others has stored it already, and then there is no position to wait for.
+      const tier = position === undefined ? /memory|redis/ : /postgres/;
+      expect(await two.cache.get(ref, { atLeast: position })).toMatchObject({
+        hit: true,
+        tier: expect.stringMatching(tier),
+      });
     }
   });
 
@@ -179,7 +185,7 @@ describe('what stands in Redis and is not in order', () => {
       'of another connector',
       STATE_KEY,
       async redis => {
-        await (await redis.client()).setRange(STATE_KEY, 28, 'abcd');
+        await (await redis.client()).setRange(STATE_KEY, 28, 'abc');
       },
       'other-connector',
     ],
@@ -187,7 +193,7 @@ describe('what stands in Redis and is not in order', () => {
       'of another database',
       STATE_KEY,
       async redis => {
-        await (await redis.client()).setRange(STATE_KEY, 32, 'abcde');
+        await (await redis.client()).setRange(STATE_KEY, 31, 'abcd');
       },
       'other-clock',
     ],
@@ -225,7 +231,7 @@ describe('what stands in Redis and is not in order', () => {
   itWithRedis('numbers that nobody measured are judged as a row is', async () => {
     const { world, redis } = await givenRedisWorld();
     const { ref } = await givenState(world, redis);
-    await (await redis.client()).setRange(STATE_KEY, 45, '\u007f\u007f\u007f\u007f');
+    await (await redis.client()).setRange(STATE_KEY, 44, '\u007f\u007f\u007f');
     const two = await world.process(over(redis));
     expect(await tierOf(two, ref)).toBe('postgres');
     expect(await missesOf(two)).toEqual({ unusable: 1 });

@@ -115,6 +115,7 @@ async function examine(session: Session): Promise<Check[]> {
   const { createOutboxTable } = await import('../../event-store/outbox/index.js');
   const projector = createProjector({ store, pool, namedStatements: settings.namedStatements, log });
   const server = await import('../doctor/server-checks.js');
+  const sharedTier = await import('../doctor/shared-tier-check.js');
   const { guarded } = server;
   const hasRemoteEvents = remote !== undefined;
   const { projection, namedStatements } = settings;
@@ -126,6 +127,10 @@ async function examine(session: Session): Promise<Check[]> {
     await guarded('rehearsal', () => server.checkRehearsal(pool, { hasRemoteEvents })),
     await guarded('clock', () => database.checkClock(pool, namedStatements)),
     await guarded('shared clocks', () => database.checkSharedClocks(pool)),
+    await guarded('shared tier', () => sharedTier.checkDemand(pool, settings)),
+    ...(settings.redisUrl === undefined
+      ? []
+      : [await guarded('redis', () => sharedTier.checkRedis(settings))]),
     await guarded('outbox', () => events.checkOutbox(createOutboxTable(pool, namedStatements))),
     await guarded('dead letters', () => events.checkDeadLetters(projector)),
   );
