@@ -106,7 +106,7 @@ const clockDigest = (name: string): Buffer => digest(4, name);
 export function packState(key: LookupKey, raw: RawState, version: number, runId: string): Buffer | undefined {
   const { syncId, offsetMs, uncertaintyMs, measuredAtMs, expiresAtMs, ratePpm, rateBoundPpm } = raw;
   const identity = uuidBytes(syncId);
-  const [measured, ends] = [Number(measuredAtMs), Number(expiresAtMs)];
+  const [measured, ends] = [Math.floor(Number(measuredAtMs)), Math.floor(Number(expiresAtMs))];
   if (!identity || typeof raw.referenceClock !== 'string' || typeof raw.isValid !== 'boolean')
     return undefined;
   if (typeof offsetMs !== 'number' || typeof uncertaintyMs !== 'number' || !(uncertaintyMs >= 0))
