@@ -15,6 +15,8 @@ export class OwedProjection {
   readonly #log: Logger;
   #position: Position | undefined;
   #stored: readonly NewEvent[] = [];
+  /** Why it failed last, which is said once. */
+  #told: string | undefined;
 
   /** @param project left out where somebody else projects */
   constructor(project: Project | undefined, log: Logger) {
@@ -36,9 +38,12 @@ export class OwedProjection {
     try {
       await this.#project?.(position, this.#stored);
       this.#position = undefined;
+      this.#told = undefined;
       return undefined;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
+      if (message === this.#told) return message;
+      this.#told = message;
       // What must be decided or upgraded first does not pass by itself, and nobody else may be looking.
       if (isConnectorStateError(error, 'PROJECTION_FAILED')) {
         this.#log.error({ error: message }, 'facts are stored, and are not projected');

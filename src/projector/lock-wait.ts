@@ -25,6 +25,7 @@ export const LEADER_LOCK_TIMEOUT_MS = 5_000;
 /** Of a rebuild for the checkpoints and tables, when it switches. */
 export const SWITCH_LOCK_TIMEOUT_MS = 60_000;
 
+const SET_LOCK_TIMEOUT = `SELECT set_config('lock_timeout', $1, false)`;
 const LOCK_NOT_AVAILABLE = '55P03';
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
@@ -48,8 +49,12 @@ export async function waitToLead(
   const startedMs = nowMs();
   let told: string | undefined;
   for (;;) {
+    const leftMs = startedMs + waitMs - nowMs();
+    const sliceMs = Math.max(1, Math.min(LEADER_LOCK_TIMEOUT_MS, Math.ceil(leftMs)));
+    await session.query(SET_LOCK_TIMEOUT, [String(sliceMs)]);
     try {
       await session.query(LOCK_FOR_SESSION);
+      await session.query(SET_LOCK_TIMEOUT, [String(LEADER_LOCK_TIMEOUT_MS)]);
       return;
     } catch (error) {
       if (!isLockTaken(error)) throw error;

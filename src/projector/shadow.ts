@@ -5,10 +5,13 @@
  * than updated, so that two live rows whose ids were swapped by hand cannot collide on the way.
  */
 import type { Projection } from '../../projections/index.js';
+import { DatabaseError } from '../postgres/database-error.js';
 import { DEAD_LETTER_TABLE } from './dead-letters.js';
-import type { Session } from './session.js';
+import { QueryFailure, type Session } from './session.js';
 import { type TableSql, tableSql } from './table-sql.js';
 import type { Target } from './write-page.js';
+
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 const shadowName = (table: string) => `rebuilt_${table}`;
 const SHADOW_DEAD_LETTERS = shadowName(DEAD_LETTER_TABLE);
@@ -22,10 +25,22 @@ export async function createShadow(session: Session, projections: readonly Proje
   const names = [...projections.map(projection => projection.table.name), DEAD_LETTER_TABLE];
   const described = await session.query(DEFINITIONS_OF, [`{${names.join(',')}}`]);
   for (const [table, definition] of described as readonly [string, string][]) {
-    await session.query(`CREATE TEMPORARY TABLE ${shadowName(table)} (${definition}) ON COMMIT DROP`);
+    await session
+      .query(`CREATE TEMPORARY TABLE ${shadowName(table)} (${definition}) ON COMMIT DROP`)
+      .catch(explainRight);
   }
   const tables = projections.map(p => [p.name, tableSql(p, shadowName(p.table.name))] as const);
   return { tables: new Map(tables), deadLetters: SHADOW_DEAD_LETTERS, isPartitioned: false };
+}
+
+/** The one right that no grant of ours gives: it is the database's, and usually everybody's. */
+function explainRight(error: unknown): never {
+  if (!(error instanceof QueryFailure) || error.sqlState !== INSUFFICIENT_PRIVILEGE) throw error;
+  throw new DatabaseError(
+    'missing-right',
+    `a rebuild needs the right to make temporary tables (${error.message}): GRANT TEMPORARY ON DATABASE … TO this role, or use the owner's`,
+    { cause: error },
+  );
 }
 
 /** `$1` names of tables → each with its columns and keys, as CREATE TABLE takes them. */

@@ -118,8 +118,10 @@ function explanationOf(
     case 'missing-right':
       return `refuses: ${message}. Use the role that owns the tables, or one that may create them in the schema.`;
     case 'unreachable':
+      // It answers, and is in trouble itself: its files, its memory.
+      if (/^(58|XX)/.test(code)) return `fails (${code}: ${message}): look into the server's log.`;
       // What is no error of a server at all may be one of ours.
-      return /^(E[A-Z_]+$|08|57|58|XX)/.test(code) || /Connection terminated|timeout/i.test(message)
+      return /^(E[A-Z_]+$|08|57)/.test(code) || /Connection terminated|timeout/i.test(message)
         ? `cannot be reached (${code || message}): start it, or correct DATABASE_URL.`
         : undefined;
     case 'busy':

@@ -200,7 +200,7 @@ describe('when the store fails', () => {
   it('owes what it could not project until a flush has, also one that stores nothing', async () => {
     const asked: Position[] = [];
     const answers = [false, false, true];
-    const { recorder } = givenRecorder({
+    const { recorder, log } = givenRecorder({
       async project(until) {
         asked.push(until);
         if (!answers.shift()) throw new Error('busy');
@@ -215,6 +215,8 @@ describe('when the store fails', () => {
     expect(await recorder.flush()).toMatchObject({ ok: true });
 
     expect(asked).toEqual([position(1), position(2), position(2)]);
+    // Once, while the reason stays the same.
+    expect(log.messages('warn')).toHaveLength(1);
   });
 
   it('is an error where it will not pass by itself: another log, another release', async () => {

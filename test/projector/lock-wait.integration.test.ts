@@ -1,5 +1,7 @@
 /** Locks that other sessions have: who waits says for whom, and not longer than it was told to. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { pg } from '../../src/postgres/driver.js';
+import { grantPrivileges } from '../../src/read-model/grants.js';
 import { hit, synced } from '../support/facts.js';
 import { keptLog } from '../support/log.js';
 import { createHarness, type Harness, liveAndExpected, until } from './harness.js';
@@ -68,6 +70,26 @@ describe('a projector', () => {
     expect(log.messages('warn')[0]).toMatch(/^the read tables are in use by pid \d+ \(somebody else/);
     const { live, expected } = await liveAndExpected(harness);
     expect(live).toEqual(expected);
+  });
+});
+
+describe('a role that may make no temporary tables', () => {
+  it('is told so by a rebuild, with the remedy', async () => {
+    const database = new URL(harness.url).pathname.slice(1);
+    const role = `no_temp_${database}`;
+    await harness.pool.query(`REVOKE TEMPORARY ON DATABASE "${database}" FROM PUBLIC;
+      CREATE ROLE "${role}" LOGIN PASSWORD 'x'`);
+    await grantPrivileges(harness.url, { workerRole: role });
+    const url = new URL(harness.url);
+    [url.username, url.password] = [role, 'x'];
+    const createClient = () => new pg.Client({ connectionString: url.href });
+
+    await expect(harness.projector({ createClient }).rebuild()).rejects.toMatchObject({
+      code: 'DATABASE_REFUSED',
+      reason: 'missing-right',
+      message: expect.stringContaining('GRANT TEMPORARY ON DATABASE'),
+    });
+    await harness.asAnother(client => client.query(`DROP OWNED BY "${role}"; DROP ROLE "${role}"`));
   });
 });
 

@@ -63,6 +63,7 @@ interface Rights {
   readonly appends: boolean;
   readonly projects: boolean;
   readonly relays: boolean;
+  readonly rebuilds: boolean;
 }
 
 export async function checkRole(
@@ -75,8 +76,9 @@ export async function checkRole(
            ${APPEND_FUNCTIONS.map(name => `has_function_privilege('${name}', 'EXECUTE')`).join(' AND ')} AS appends,
            has_table_privilege('connector_state_cache', 'INSERT')
              AND has_table_privilege('projection_checkpoint', 'UPDATE') AS projects,
-           has_table_privilege('connector_outbox', 'DELETE') AS relays`);
-  const { role, superuser, reads, appends, projects, relays } = rows[0] as Rights;
+           has_table_privilege('connector_outbox', 'DELETE') AS relays,
+           has_database_privilege(current_database(), 'TEMPORARY') AS rebuilds`);
+  const { role, superuser, reads, appends, projects, relays, rebuilds } = rows[0] as Rights;
   const may = Object.entries({ read: reads, append: appends, project: projects, relay: relays });
   const list = may.filter(([, has]) => has).map(([right]) => right);
   const said = `${role} may ${list.join(', ') || 'nothing'}`;
@@ -92,6 +94,13 @@ export async function checkRole(
       'role',
       `${said}, and PROJECTION is inline`,
       `set PROJECTION=worker and run \`connector-state project\`, or \`connector-state migrate --worker-role ${role}\` as the owner`,
+    );
+  }
+  if (projects && !rebuilds) {
+    return warn(
+      'role',
+      `${said}, but make no temporary tables, which a rebuild and an upgrade need`,
+      `GRANT TEMPORARY ON DATABASE … TO ${role}`,
     );
   }
   if (superuser) {
