@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAdoptLog } from './commands/adopt-log.js';
+import { addChaos } from './commands/chaos.js';
 import { addCleanup } from './commands/cleanup.js';
 import { addCompletion } from './commands/completion.js';
 import { addCopy } from './commands/copy.js';
@@ -93,6 +94,7 @@ for (const add of [
   addPublishClocks,
   addDoctor,
   addSimulate,
+  addChaos,
   addCompletion,
 ]) {
   add(program);

@@ -22,15 +22,17 @@ const supplier = createRequire(import.meta.url)('../../package.json') as {
 interface ComposeFile {
   services: Record<string, Service>;
   volumes: Record<string, unknown>;
+  configs: Record<string, { file: string }>;
 }
 
 interface Service {
   image: string;
   build?: string;
   profiles?: string[];
-  environment: Record<string, string>;
+  environment?: Record<string, string>;
   ports?: string[];
   volumes?: string[];
+  configs?: { source: string; target: string }[];
   command?: string[];
   depends_on?: Record<string, { condition: string }>;
   healthcheck?: { test: string[]; interval: string; timeout: string; retries: number };
@@ -45,16 +47,17 @@ const service = (name: string): Service => {
   if (!found) throw new Error(`no service ${name}`);
   return found;
 };
+const environmentOf = (name: string) => service(name).environment ?? {};
 const NODES = ['kurrentdb-1', 'kurrentdb-2', 'kurrentdb-3'];
 /** Run once and end: they are waited for by their end, not by their health. */
-const ONE_SHOTS = ['certificates', 'database-cluster'];
+const ONE_SHOTS = ['certificates', 'database-cluster', 'metrics-key'];
 const inProfile = (profile: string | undefined) =>
   Object.keys(compose.services).filter(name =>
     profile ? compose.services[name]?.profiles?.includes(profile) : !compose.services[name]?.profiles,
   );
 const connectionString = (name: string) =>
   parseConnectionString(
-    (service(name).environment.EVENT_STORE_URL ?? '')
+    (environmentOf(name).EVENT_STORE_URL ?? '')
       .replace(`${'$'}{KURRENTDB_PASSWORD:-}`, 'secret')
       // The file is in a volume; what matters here is all else.
       .replace(/\?tlsCAFile=\S+$/, ''),
@@ -96,15 +99,16 @@ describe('docker-compose.yml', () => {
 
   it('runs PostgreSQL, one KurrentDB and our projector; a cluster of three on request', () => {
     expect(inProfile(undefined)).toEqual(['postgres', 'kurrentdb', 'projector']);
+    expect(inProfile('observability')).toEqual(['metrics-key', 'service', 'prometheus', 'grafana']);
     expect(inProfile('cluster')).toEqual(['certificates', ...NODES, 'database-cluster', 'projector-cluster']);
   });
 
   it('runs images of one exact version, and one version of each', () => {
     const images = Object.values(compose.services)
-      .filter(({ build }) => !build)
-      .map(({ image }) => image);
+      .map(({ image }) => image)
+      .filter(image => image !== service('projector').image);
 
-    for (const image of images) expect(image).toMatch(/^[\w/-]+:\d+\.\d+(\.\d+)?(-[\w.-]+)?$/);
+    for (const image of images) expect(image).toMatch(/^[\w/-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?$/);
     expect(new Set(images).size).toBe(new Set(images.map(image => image.split(':')[0])).size);
   });
 
@@ -115,8 +119,8 @@ describe('docker-compose.yml', () => {
   });
 
   it('holds no password, and does not start without one', () => {
-    expect(service('postgres').environment.POSTGRES_PASSWORD).toMatch(/^\$\{POSTGRES_PASSWORD:\?.+\}$/);
-    for (const { environment } of Object.values(compose.services)) {
+    expect(environmentOf('postgres').POSTGRES_PASSWORD).toMatch(/^\$\{POSTGRES_PASSWORD:\?.+\}$/);
+    for (const { environment = {} } of Object.values(compose.services)) {
       for (const [name, value] of Object.entries(environment)) {
         if (name.includes('PASSWORD')) expect(value).toMatch(/^\$\{(POSTGRES|KURRENTDB)_PASSWORD\b.*\}$/);
       }
@@ -126,9 +130,9 @@ describe('docker-compose.yml', () => {
   it('is reached from this machine only', () => {
     const ports = Object.values(compose.services).flatMap(({ ports = [] }) => ports);
 
-    expect(ports).toHaveLength(5);
+    expect(ports).toHaveLength(8);
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
-    expect(new Set(ports.map(port => port.split(':').slice(1, -1).join(':'))).size).toBe(5);
+    expect(new Set(ports.map(port => port.split(':').slice(1, -1).join(':'))).size).toBe(8);
   });
 
   it('keeps the data of each server in a named volume, where its image has it', () => {
@@ -143,7 +147,7 @@ describe('docker-compose.yml', () => {
   });
 
   it('tells when it is ready for the database and user it makes', () => {
-    const { environment, healthcheck } = service('postgres');
+    const { environment = {}, healthcheck } = service('postgres');
 
     expect(healthcheck?.test).toEqual([
       'CMD',
@@ -168,8 +172,27 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it.each(['projector', 'projector-cluster'])('gives the %s settings that it accepts', name => {
-    const { environment } = service(name);
+  it('gives Prometheus and Grafana files that are there', () => {
+    const given = ['prometheus', 'grafana'].flatMap(name => service(name).configs ?? []);
+    expect(given.map(({ source }) => source).sort()).toEqual(Object.keys(compose.configs).sort());
+    for (const { file } of Object.values(compose.configs)) {
+      expect([file, existsSync(new URL(file, root))]).toEqual([file, true]);
+    }
+    // Where the datasource's and the dashboards' files look for each other.
+    expect(read('docs/operations/grafana/datasources.yml')).toContain('http://prometheus:9090');
+    expect(given.find(({ source }) => source === 'dashboard')?.target).toMatch(
+      /^\/var\/lib\/grafana\/dashboards\//,
+    );
+    expect(read('docs/operations/prometheus.yml')).toContain('service:7077');
+  });
+
+  it('lets nobody who is not asked who he is reach the service from another machine', () => {
+    expect(service('service').command).toEqual(['serve', '--host', '0.0.0.0', '--no-projector']);
+    expect(service('service').depends_on).toMatchObject({ 'metrics-key': {} });
+  });
+
+  it.each(['projector', 'service', 'projector-cluster'])('gives the %s settings that it accepts', name => {
+    const { environment = {} } = service(name);
 
     expect(() => readSettings({}, environment)).not.toThrow();
     expect(new URL(environment.DATABASE_URL ?? '').password).toBe('');
@@ -177,7 +200,7 @@ describe('docker-compose.yml', () => {
   });
 
   it('never lets two projectors with different stores fill the same tables', () => {
-    const url = (name: string) => service(name).environment.DATABASE_URL;
+    const url = (name: string) => environmentOf(name).DATABASE_URL;
 
     expect(url('projector')).not.toBe(url('projector-cluster'));
     expect(service('database-cluster').command?.join()).toContain(
@@ -196,17 +219,17 @@ describe('docker-compose.yml', () => {
       isCluster: true,
       tls: {},
       credentials: { user: 'admin', password: 'secret' },
-      seeds: NODES.map(host => ({ host, port: Number(service(host).environment.KURRENTDB_NODE_PORT) })),
+      seeds: NODES.map(host => ({ host, port: Number(environmentOf(host).KURRENTDB_NODE_PORT) })),
     });
-    expect(service('projector-cluster').environment.EVENT_STORE_URL).toMatch(/\?tlsCAFile=\/ca\/ca\.crt$/);
+    expect(environmentOf('projector-cluster').EVENT_STORE_URL).toMatch(/\?tlsCAFile=\/ca\/ca\.crt$/);
   });
 });
 
 describe('the cluster in docker-compose.yml', () => {
-  const portOf = (name: string) => service(name).environment.KURRENTDB_NODE_PORT;
+  const portOf = (name: string) => environmentOf(name).KURRENTDB_NODE_PORT;
 
   it.each(NODES)('has %s known to the others and to clients by one name and port', name => {
-    const { environment, ports, volumes } = service(name);
+    const { environment = {}, ports, volumes } = service(name);
     const others = NODES.filter(other => other !== name);
 
     expect(environment.KURRENTDB_CLUSTER_SIZE).toBe(String(NODES.length));
