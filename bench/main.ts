@@ -22,6 +22,7 @@ import { esdbAppend } from './benchmarks/esdb-append.js';
 import { esdbCatchUp } from './benchmarks/esdb-catch-up.js';
 import { esdbMemory } from './benchmarks/esdb-memory.js';
 import { esdbVisibility } from './benchmarks/esdb-visibility.js';
+import { feed } from './benchmarks/feed.js';
 import { footprint } from './benchmarks/footprint.js';
 import { lookup } from './benchmarks/lookup.js';
 import { projector } from './benchmarks/projector.js';
@@ -40,6 +41,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   append,
   projector,
   visibility,
+  feed,
   roundTrips,
   redis,
   attached,

@@ -10,7 +10,11 @@ import { join } from 'node:path';
 import { InvalidSettingsError } from '../base/errors.js';
 import { createLogger } from '../base/logging.js';
 import { isInstalled } from '../base/optional-package.js';
-import { type ConnectorState, createConnectorState } from '../composition/connector-state.js';
+import {
+  type ConnectorState,
+  type ConnectorStateOptions,
+  createConnectorState,
+} from '../composition/connector-state.js';
 import { openDatabase } from '../composition/database.js';
 import { readSettings, type Settings, type SettingsInput } from '../composition/settings.js';
 import { EXIT, InterruptedError, NotFoundError } from './exit-codes.js';
@@ -25,12 +29,15 @@ export interface Session {
    * Opens connector-state from the environment; closed when the command ends.
    * @throws NotFoundError where there is no database yet, unless the command `mayCreate` one; WrongSettingError when the database or the event store cannot be the one that was meant
    */
-  open(settings?: SettingsInput, options?: Creation): Promise<ConnectorState>;
+  open(settings?: SettingsInput & Traced, options?: Creation): Promise<ConnectorState>;
   /** Only the database, not contacted, with nothing made in it; given back when the command ends. */
   openDatabase(options?: Creation): Promise<{ url: string; settings: Settings }>;
   /** To be called when the command ends, last registered first. */
   onEnd(release: () => Promise<void> | void): void;
 }
+
+/** For whom spans are made. */
+type Traced = Pick<ConnectorStateOptions, 'tracer'>;
 
 interface Creation {
   /** Whether the embedded database may be made. Who looks into a place where nothing is hears that, and makes nothing. */
@@ -68,7 +75,12 @@ export async function runSession(json: boolean, command: (session: Session) => P
     async open(input, options) {
       // What connectors do with the cache is no reason not to look into it.
       const cacheMode = 'on';
-      const settings: SettingsInput = { logLevel: logLevel(), logFormat: logFormat(), cacheMode, ...input };
+      const settings: SettingsInput & Traced = {
+        logLevel: logLevel(),
+        logFormat: logFormat(),
+        cacheMode,
+        ...input,
+      };
       const checked = readSettings(settings);
       requireDatabase(checked, options);
       await makeFirstContact(checked);

@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { InvalidInputError } from '../base/errors.js';
 import { createLogger } from '../base/logging.js';
+import type { TracerLike } from '../base/telemetry.js';
 import { type ConnectorState, createConnectorState } from '../composition/connector-state.js';
 import { createPool, toDatabaseError } from '../postgres/pool.js';
 import { type Authenticator, anybody, bearerAuthenticator } from './access/authentication.js';
@@ -19,6 +20,8 @@ import { type Service, type ServiceOptions, startService } from './service.js';
 export interface OpenServiceOptions extends Pick<ServiceOptions, 'host' | 'port' | 'tls' | 'projector'> {
   /** Closed with the service. */
   readonly state: ConnectorState;
+  /** For whom spans are made. */
+  readonly tracer?: TracerLike | undefined;
   /** Tokens of an issuer that is trusted. */
   readonly jwt?: JwtSettings | undefined;
 }
@@ -35,7 +38,7 @@ const ANALYTICS_TIMEOUT_MS = 10_000;
 
 /** @throws InvalidInputError when anybody could reach it and nobody would be asked who he is */
 export async function openService(options: OpenServiceOptions): Promise<OpenedService> {
-  const { state, host, jwt } = options;
+  const { state, host, jwt, tracer } = options;
   const { settings, databaseUrl } = state;
   const log = await createLogger(settings.logLevel, settings.logFormat);
   const tokens = jwt && new JwtAuthenticator(jwt);
@@ -62,6 +65,7 @@ export async function openService(options: OpenServiceOptions): Promise<OpenedSe
       databaseUrl,
       poolSize: UPKEEP_CONNECTIONS,
       logger: log,
+      tracer,
     });
     const version = packageVersion();
     const service = await startService({

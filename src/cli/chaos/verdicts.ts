@@ -17,12 +17,12 @@ export function lookupVerdicts(seen: Seen, deadlineMs: number): Verdict[] {
   const reasons = Object.entries(misses).map(([reason, count]) => `${count} ${reason}`);
   return [
     {
-      promise: 'a lookup never throws',
+      promise: 'no lookup throws',
       kept: thrown === undefined,
       seen: thrown ?? `${lookups} lookups: ${[`${hits} hits`, ...reasons].join(', ')}`,
     },
     {
-      promise: 'a lookup never outlasts its deadline',
+      promise: 'no lookup outlasts its deadline',
       kept: slowestMs <= deadlineMs + GRACE_MS,
       seen: `the slowest took ${Math.round(slowestMs)} ms of ${deadlineMs}`,
     },
@@ -44,7 +44,7 @@ export async function logVerdicts({ cache }: ConnectorState, load: Load): Promis
   const total = [...expected.values()].reduce((sum, count) => sum + count, 0);
   return [
     {
-      promise: 'nothing that was recorded is lost or doubled',
+      promise: 'nothing is lost or doubled',
       kept: flushed.lost === 0 && wrong.length === 0,
       seen: wrong.length > 0 ? wrong.join('; ') : `${total} measurements are in the log, each once`,
     },

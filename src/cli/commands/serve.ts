@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { InvalidInputError } from '../../base/errors.js';
 import { loadOptional } from '../../base/optional-package.js';
+import type { TracerLike } from '../../base/telemetry.js';
 import { runSession, type Session } from '../session.js';
 
 interface Options {
@@ -9,6 +10,7 @@ interface Options {
   readonly host: string;
   readonly port: number;
   readonly projector: boolean;
+  readonly trace?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly authJwks?: string;
@@ -30,6 +32,7 @@ export function addServe(program: Command): void {
         .argParser(portOf),
     )
     .option('--no-projector', 'leave projecting to `connector-state project` processes')
+    .option('--trace', 'make spans for the OpenTelemetry SDK that was loaded with --import')
     .option('--tls-cert <file>', 'certificate chain (PEM); with --tls-key: serve HTTPS')
     .option('--tls-key <file>', 'its private key (PEM)')
     .addOption(
@@ -56,8 +59,9 @@ async function serve({ open, out, signal, onEnd }: Session, options: Options): P
   );
   const tls = tlsOf(options);
   // A process that projects need not also do so after each write.
-  const state = await open({ projection: 'worker' }, { mayCreate: true });
-  const service = await openService({ state, ...options, tls, jwt: jwtOf(options) });
+  const tracer = options.trace ? await tracerOfProcess() : undefined;
+  const state = await open({ projection: 'worker', tracer }, { mayCreate: true });
+  const service = await openService({ state, ...options, tls, jwt: jwtOf(options), tracer });
   onEnd(() => service.close());
   out.message(`listening on ${service.url}: the dashboard, and the API, described at ${service.url}/docs`);
   if (!service.authenticates) {
@@ -70,6 +74,12 @@ async function serve({ open, out, signal, onEnd }: Session, options: Options): P
   );
   if (signal.aborted) return;
   await Promise.race([stopped, service.failed]);
+}
+
+/** Of whatever SDK the process was started with; without one its spans go nowhere. */
+async function tracerOfProcess(): Promise<TracerLike> {
+  const { trace } = await loadOptional('traces of the service', () => import('@opentelemetry/api'));
+  return trace.getTracer('connector-state');
 }
 
 function tlsOf({ tlsCert, tlsKey }: Options): { cert: Buffer; key: Buffer } | undefined {
