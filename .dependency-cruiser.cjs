@@ -50,6 +50,7 @@ const FORECAST = '^src/forecast/';
 const DASHBOARD = '^src/dashboard/';
 /** TSX, which dependency-cruiser's SWC parser cannot read: Vite bundles it for browsers, and no module of Node's loads it. */
 const PAGES = '^src/dashboard/app/';
+const TESTING = '^src/testing/';
 const ASSEMBLY = '^src/composition/';
 const NEXT = '^src/next/';
 const ENTRY = '^src/(index|bybit|bingx|ccxt|typeorm)\\.ts$';
@@ -108,6 +109,12 @@ module.exports = {
       CLOCK,
       BASE,
     ]),
+    arrows(
+      'arrows-of-testing',
+      'the kit for users’ tests: the cache over facts in memory, and simulated exchanges',
+      TESTING,
+      [CACHE, PROJECTIONS, PORT_OF_EVENT_STORE, READ_MODEL, EXCHANGES, EVENTS, CLOCK, BASE],
+    ),
     arrows('arrows-of-services', 'services → connectors → …', SERVICES, [
       CONNECTORS,
       CACHE,
