@@ -8,14 +8,28 @@
  */
 
 import {
+  balanceV2,
+  balanceV3,
+  cancelOrder,
+  contracts,
+  createOrder,
+  openOrders,
+  positions,
+  premiumIndex,
+  queryOrder,
+  type Told,
+  ticker,
+} from './bingx-trading.js';
+import {
   type Answer,
   type Dialect,
+  type Endpoint,
   header,
   type ReceivedRequest,
+  takenOf,
   type World,
   wholeNumber,
 } from './dialect.js';
-import { COINS, fundingOf } from './funding.js';
 import { isSignatureOf } from './signature.js';
 
 const MAX_RECV_WINDOW_MS = 5000;
@@ -37,16 +51,26 @@ export const bingxDialect: Dialect = {
       route: 'time',
       answer: (_, world) => accept({ serverTime: Math.floor(world.toldTimeMs) }),
     },
-    '/openApi/swap/v2/quote/premiumIndex': { route: 'funding', answer: premiumIndex },
+    '/openApi/swap/v2/quote/premiumIndex': openly(premiumIndex),
+    '/openApi/swap/v2/quote/ticker': openly(ticker),
+    '/openApi/swap/v2/quote/contracts': openly(contracts),
+    '/openApi/cswap/v1/market/contracts': openly(() => ({ data: [] })),
+    '/openApi/spot/v1/common/symbols': openly(() => ({ data: { symbols: [] } })),
+    '/openApi/wallets/v1/capital/config/getall': { route: 'verify', answer: signed(() => ({ data: [] })) },
     '/openApi/swap/v2/user/balance': {
       route: 'verify',
-      answer: (request, world) => authenticate(request, world) ?? accept({ balance: BALANCE }),
+      answer: signed(balanceV2),
     },
+    '/openApi/swap/v3/user/balance': { route: 'verify', answer: signed(balanceV3) },
+    '/openApi/swap/v2/user/positions': { route: 'verify', answer: signed(positions) },
+    '/openApi/swap/v2/trade/openOrders': { route: 'verify', answer: signed(openOrders) },
     '/openApi/swap/v2/trade/order': {
       route: 'order',
       method: 'POST',
-      answer: (request, world) => authenticate(request, world) ?? createOrder(request, world),
+      answer: signed(createOrder),
     },
+    'GET /openApi/swap/v2/trade/order': { route: 'verify', answer: signed(queryOrder) },
+    'DELETE /openApi/swap/v2/trade/order': { route: 'order', method: 'DELETE', answer: signed(cancelOrder) },
   },
 
   refuse,
@@ -68,24 +92,12 @@ export const bingxDialect: Dialect = {
   withTime(body, value) {
     if (typeof body === 'string') return body;
     if ('timestamp' in body) return { ...body, timestamp: value };
-    const data = body.data as Record<string, unknown>;
+    const data = Object(body.data) as Record<string, unknown>;
     return 'serverTime' in data ? { ...body, data: { ...data, serverTime: value } } : body;
   },
 };
 
-const BALANCE = {
-  userId: '1234567890123456789',
-  asset: 'USDT',
-  balance: '100000.0000',
-  equity: '100000.0000',
-  unrealizedProfit: '0.0000',
-  realisedProfit: '0.0000',
-  availableMargin: '100000.0000',
-  usedMargin: '0.0000',
-  freezedMargin: '0.0000',
-};
-
-const accept = (data: object): Answer => ({ status: 200, code: 0, body: { code: 0, msg: '', data } });
+const accept = (data: unknown): Answer => ({ status: 200, code: 0, body: { code: 0, msg: '', data } });
 
 function refuse(code: number, message: string | undefined, world: World): Answer {
   const msg = message ?? MESSAGES[code] ?? '';
@@ -121,36 +133,16 @@ function isSorted(query: string): boolean {
   return names.every((name, index) => index === 0 || (names[index - 1] as string) < name);
 }
 
-function premiumIndex(request: ReceivedRequest, world: World): Answer {
-  const entryOf = (symbol: string) => {
-    const funding = fundingOf('BINGX', symbol, world.seed, world.knobs.fundingRates, world.serverTimeMs);
-    return {
-      symbol,
-      lastFundingRate: funding.rate,
-      nextFundingTime: funding.nextFundingTimeMs,
-      time: Math.floor(world.toldTimeMs),
-    };
-  };
-  const known = COINS.map(coin => `${coin}-USDT`);
-  const wanted = new URLSearchParams(request.rawQuery).get('symbol');
-  if (wanted === null) return accept(known.map(entryOf));
-  if (!known.includes(wanted as (typeof known)[number])) {
-    return refuse(109425, `this symbol is not exist: ${wanted.slice(0, 40)}`, world);
-  }
-  return accept(entryOf(wanted));
+function openly(tell: (request: ReceivedRequest, world: World) => Told): Endpoint {
+  return { route: 'funding', answer: (request, world) => told(tell(request, world), world) };
 }
 
-/** Executed at once; see Bybit's. */
-function createOrder(request: ReceivedRequest, world: World): Answer {
-  const query = new URLSearchParams(request.rawQuery);
-  for (const name of ['symbol', 'side', 'type']) {
-    if (!query.get(name)) return refuse(109400, `Invalid parameters, ${name} is required`, world);
-  }
-  const [symbol, side, type] = [query.get('symbol'), query.get('side'), query.get('type')].map(String);
-  const clientOrderID = query.get('clientOrderID') ?? '';
-  const orderId = Math.floor(world.serverTimeMs);
-  return {
-    ...accept({ order: { symbol, side, type, orderId, clientOrderID } }),
-    executed: { symbol: String(symbol), side: String(side), clientOrderId: clientOrderID },
-  };
+function signed(tell: (request: ReceivedRequest, world: World) => Told): Endpoint['answer'] {
+  return (request, world) => authenticate(request, world) ?? told(tell(request, world), world);
+}
+
+function told(what: Told, world: World): Answer {
+  if ('code' in what) return refuse(what.code, what.message, world);
+  const taken = takenOf(what.order);
+  return { ...accept(what.data), executed: taken && { ...taken, side: taken.side.toUpperCase() } };
 }

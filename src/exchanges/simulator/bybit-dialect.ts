@@ -8,15 +8,27 @@
  */
 
 import {
+  cancelOrder,
+  createOrder,
+  executions,
+  instruments,
+  openOrders,
+  positions,
+  type Told,
+  tickers,
+  walletBalance,
+} from './bybit-trading.js';
+import {
   type Answer,
   type Dialect,
+  type Endpoint,
   header,
   httpAnswer,
   type ReceivedRequest,
+  takenOf,
   type World,
   wholeNumber,
 } from './dialect.js';
-import { COINS, FUNDING_INTERVAL_HOURS, fundingOf } from './funding.js';
 import { isSignatureOf } from './signature.js';
 
 const EARLY_LIMIT_MS = 1000;
@@ -37,7 +49,8 @@ export const bybitDialect: Dialect = {
 
   endpoints: {
     '/v5/market/time': { route: 'time', answer: (_, world) => accept(time(world), world) },
-    '/v5/market/tickers': { route: 'funding', answer: tickers },
+    '/v5/market/tickers': openly(tickers),
+    '/v5/market/instruments-info': openly(instruments),
     '/v5/user/query-api': {
       route: 'verify',
       answer: (request, world) =>
@@ -50,13 +63,20 @@ export const bybitDialect: Dialect = {
     },
     '/v5/account/wallet-balance': {
       route: 'verify',
-      answer: (request, world) => authenticate(request, world) ?? walletBalance(request, world),
+      answer: signed(walletBalance),
     },
     '/v5/order/create': {
       route: 'order',
       method: 'POST',
-      answer: (request, world) => authenticate(request, world) ?? createOrder(request, world),
+      answer: signed(createOrder),
     },
+    '/v5/order/cancel': { route: 'order', method: 'POST', answer: signed(cancelOrder) },
+    '/v5/position/set-leverage': { route: 'order', method: 'POST', answer: signed(() => ({ result: {} })) },
+    '/v5/order/realtime': { route: 'verify', answer: signed(openOrders) },
+    '/v5/order/history': { route: 'verify', answer: signed(openOrders) },
+    '/v5/position/list': { route: 'verify', answer: signed(positions) },
+    '/v5/execution/list': { route: 'verify', answer: signed(executions) },
+    '/v5/asset/coin/query-info': { route: 'verify', answer: signed(() => ({ result: { rows: [] } })) },
   },
 
   refuse,
@@ -137,25 +157,6 @@ function time({ toldTimeMs }: World) {
   return { timeSecond: String(Math.floor(toldTimeMs / 1000)), timeNano: `${microseconds}000` };
 }
 
-function tickers(request: ReceivedRequest, world: World): Answer {
-  const query = new URLSearchParams(request.rawQuery);
-  if (query.get('category') !== 'linear') return refuse(10001, 'params error: Category is invalid', world);
-  const known = COINS.map(coin => `${coin}USDT`);
-  const wanted = query.get('symbol');
-  const symbols = wanted === null ? known : known.filter(symbol => symbol === wanted);
-  if (symbols.length === 0) return refuse(10001, 'params error: symbol invalid', world);
-  const list = symbols.map(symbol => {
-    const funding = fundingOf('BYBIT', symbol, world.seed, world.knobs.fundingRates, world.serverTimeMs);
-    return {
-      symbol,
-      fundingRate: funding.rate,
-      nextFundingTime: String(funding.nextFundingTimeMs),
-      fundingIntervalHour: String(FUNDING_INTERVAL_HOURS),
-    };
-  });
-  return accept({ category: 'linear', list }, world);
-}
-
 /** The real one repeats the API key too, which is why nothing of the answer may be passed on. */
 const keyInfo = (request: ReceivedRequest) => ({
   id: '13770661',
@@ -165,32 +166,21 @@ const keyInfo = (request: ReceivedRequest) => ({
   permissions: { ContractTrade: ['Order', 'Position'], Wallet: ['AccountTransfer'] },
   ips: ['*'],
   type: 1,
+  uta: 1,
+  unified: 0,
 });
 
 const ACCOUNT_INFO = { unifiedMarginStatus: 5, marginMode: 'REGULAR_MARGIN', spotHedgingStatus: 'OFF' };
 
-function walletBalance(request: ReceivedRequest, world: World): Answer {
-  const accountType = new URLSearchParams(request.rawQuery).get('accountType');
-  if (accountType !== 'UNIFIED') return refuse(10001, 'accountType only support UNIFIED.', world);
-  const coin = [{ coin: 'USDT', equity: '100000', walletBalance: '100000', usdValue: '100000' }];
-  return accept({ list: [{ accountType, totalEquity: '100000', coin }] }, world);
+function openly(tell: (request: ReceivedRequest, world: World) => Told): Endpoint {
+  return { route: 'funding', answer: (request, world) => told(tell(request, world), world) };
 }
 
-/** Executed at once. A client's own id is not looked at twice: whoever sends an order twice is to be found out. */
-function createOrder(request: ReceivedRequest, world: World): Answer {
-  let order: Readonly<Record<string, unknown>>;
-  try {
-    order = Object(JSON.parse(request.body));
-  } catch {
-    return refuse(10001, 'params error: the body is not JSON', world);
-  }
-  const { category, symbol, side, orderType, qty, orderLinkId = '' } = order;
-  for (const [name, value] of Object.entries({ category, symbol, side, orderType, qty, orderLinkId })) {
-    if (typeof value !== 'string') return refuse(10001, `params error: ${name} invalid`, world);
-  }
-  const orderId = `sim-${Math.floor(world.serverTimeMs)}`;
-  return {
-    ...accept({ orderId, orderLinkId }, world),
-    executed: { symbol: String(symbol), side: String(side), clientOrderId: String(orderLinkId) },
-  };
+function signed(tell: (request: ReceivedRequest, world: World) => Told): Endpoint['answer'] {
+  return (request, world) => authenticate(request, world) ?? told(tell(request, world), world);
+}
+
+function told(what: Told, world: World): Answer {
+  if ('code' in what) return refuse(what.code, what.message, world);
+  return { ...accept(what.result, world), executed: takenOf(what.order) };
 }

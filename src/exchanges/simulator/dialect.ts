@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Exchange } from '../../events/connector.js';
 import type { Accounts } from './accounts.js';
+import type { Book, Order } from './book.js';
 import type { ExchangeKnobs, Route } from './knobs.js';
 import type { Allowance } from './rate-limiter.js';
 
@@ -23,6 +24,7 @@ export interface World {
   readonly serverTimeMs: number;
   /** What its answer says the clock shows; see told-time.ts. */
   readonly toldTimeMs: number;
+  readonly book: Book;
 }
 
 export interface Answer {
@@ -46,13 +48,13 @@ export interface ExecutedOrder {
 export interface Endpoint {
   readonly route: Exclude<Route, 'other'>;
   /** Default `GET`. */
-  readonly method?: 'POST';
+  readonly method?: 'POST' | 'DELETE';
   answer(request: ReceivedRequest, world: World): Answer;
 }
 
 export interface Dialect {
   readonly exchange: Exchange;
-  /** By path; anything else, and another method, is a page that was not found. */
+  /** By path, or by method and path; anything else, and another method, is a page that was not found. */
   readonly endpoints: Readonly<Record<string, Endpoint>>;
   /** A refusal in the exchange's envelope. `message` defaults to what the exchange says with that code. */
   refuse(code: number, message: string | undefined, world: World): Answer;
@@ -66,6 +68,14 @@ export interface Dialect {
   /** The same body with another value for the server's clock; undefined takes it out. */
   withTime(body: Answer['body'], value: unknown): Answer['body'];
 }
+
+/** The order that an answer tells of, as the log of what was taken has it. */
+export const takenOf = (order: Order | undefined): ExecutedOrder | undefined =>
+  order && {
+    symbol: order.symbol,
+    side: order.isBuy ? 'Buy' : 'Sell',
+    clientOrderId: order.clientOrderId,
+  };
 
 export const httpAnswer = (status: number, body: string): Answer => ({ status, code: undefined, body });
 

@@ -10,6 +10,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Accounts } from './accounts.js';
+import { Book } from './book.js';
 import { clockWithSkew, readClock, type SimulatedClock, stepped, withDrift } from './clock.js';
 import {
   type Answer,
@@ -74,6 +75,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
   let limiter = createRateLimiter();
   let lastToldMs: number | undefined;
   const executed: ExecutedOrder[] = [];
+  const book = new Book(options.seed);
 
   const after = (ms: number, action: () => void) => {
     if (ms <= 0) return action();
@@ -84,11 +86,15 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     timers.add(timer);
   };
 
+  function endpointFor({ method, path }: ReceivedRequest): Endpoint | undefined {
+    const { endpoints } = dialect;
+    const own = (key: string) => (Object.hasOwn(endpoints, key) ? endpoints[key] : undefined);
+    const known = own(path);
+    return known && (known.method ?? 'GET') === method ? known : own(`${method} ${path}`);
+  }
+
   function serve(received: ReceivedRequest, response: ServerResponse): void {
-    const known = Object.hasOwn(dialect.endpoints, received.path)
-      ? dialect.endpoints[received.path]
-      : undefined;
-    const endpoint = received.method === (known?.method ?? 'GET') ? known : undefined;
+    const endpoint = endpointFor(received);
     const route = endpoint?.route ?? 'other';
     const record = (outcome: string, isAccepted: boolean) => {
       log.add({
@@ -138,7 +144,8 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     const { timeMs, instead } = toldTime(kind, nowMs, lastToldMs);
     lastToldMs = timeMs;
     const { accounts } = options;
-    const world: World = { accounts, knobs, seed: options.seed, serverTimeMs: nowMs, toldTimeMs: timeMs };
+    const { seed } = options;
+    const world: World = { accounts, knobs, seed, serverTimeMs: nowMs, toldTimeMs: timeMs, book };
     const answer = judge(received, endpoint, fault, world);
     return {
       ...answer,
