@@ -10,7 +10,7 @@
  * nobody looks after the clock any more.
  */
 import { ConnectorStateError } from '../base/errors.js';
-import type { ClientAnswer, ClientClock, ClientSignature } from '../exchanges/client-clock.js';
+import type { ClientAnswer, ClientClock, ClientSignature, Healed } from '../exchanges/client-clock.js';
 import { readAnswer } from '../exchanges/envelope.js';
 import type { ExchangeError } from '../exchanges/exchange-adapter.js';
 import type { ExchangeProfile } from '../exchanges/exchange-profile.js';
@@ -176,17 +176,19 @@ export class AttachedClock implements ClientClock {
     );
   }
 
-  async heal(refusal: ExchangeError): Promise<boolean> {
+  async heal(refusal: ExchangeError): Promise<Healed | undefined> {
     const { time, isClosed } = this.#parts;
     const turns = turnsOf(time.clock);
     const turn = turns.last.then(() => this.#healInTurn(refusal, turns));
     turns.last = turn.catch(() => undefined);
     try {
-      await turn;
-      return !isClosed();
+      const wasLate = await turn;
+      if (isClosed()) return undefined;
+      const { range, lateRecvWindowMs = range.recvWindowMs } = this.#parts.adapter;
+      return { recvWindowMs: wasLate ? lateRecvWindowMs : range.recvWindowMs };
     } catch {
       // Recorded and logged by whoever measured. The client gets the exchange's refusal, as without us.
-      return false;
+      return undefined;
     }
   }
 
@@ -201,17 +203,20 @@ export class AttachedClock implements ClientClock {
     return isMeasured && !isClosed();
   }
 
-  async #healInTurn(refusal: ExchangeError, turns: Turns): Promise<void> {
+  /** @returns whether the request was late, while the clock was right */
+  async #healInTurn(refusal: ExchangeError, turns: Turns): Promise<boolean> {
     const { cache, time, learner, isClosed } = this.#parts;
     if (isClosed()) throw closed();
     const signedAtMs = refusal.request?.signedAtMs ?? Number.NEGATIVE_INFINITY;
-    if (signedAtMs < turns.healedAtMs) return;
+    if (signedAtMs < turns.healedAtMs) return false;
+    const healing = new Healing(this.#parts, {});
     if (cache.mode === 'on') {
-      await new Healing(this.#parts, {}).heal(refusal, { trigger: 'auth-failure', isGuess: false });
+      await healing.heal(refusal, { trigger: 'auth-failure', isGuess: false });
     } else {
       await time.upkeep.refused(learner);
     }
     turns.healedAtMs = cache.clock.now();
+    return healing.causes.includes('late');
   }
 }
 

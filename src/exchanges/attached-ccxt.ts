@@ -55,6 +55,8 @@ export function attachedCcxt<C extends CcxtClass>(
   const isPrivate = (api: unknown): boolean => signs.test([api].flat().join(' '));
   const signatures = new RecentSignatures();
   const refusals = new WeakMap<object, ExchangeError>();
+  /** The parameters of calls that were late, and the window they are sent with once more. */
+  const windows = new WeakMap<object, number>();
   // `sign` waits for nothing, so one for the class is enough.
   let isSigning = false;
 
@@ -82,11 +84,27 @@ export function attachedCcxt<C extends CcxtClass>(
     override sign(...args: unknown[]): SignedRequest {
       isSigning = isPrivate(args[1]);
       try {
-        const request: SignedRequest = super.sign(...args);
+        const recvWindowMs = windows.get(Object(args[3]));
+        const request: SignedRequest =
+          recvWindowMs === undefined ? super.sign(...args) : this.#signWith(recvWindowMs, args);
         if (isSigning) checkHost(request.url, clock);
         return request;
       } finally {
         isSigning = false;
+      }
+    }
+
+    /** ccxt takes the window from its options, or as a parameter like any other. */
+    #signWith(recvWindowMs: number, args: readonly unknown[]): SignedRequest {
+      const { options = {} } = this as { options?: Record<string, unknown> };
+      const { recvWindow: own } = options;
+      const [path, api, method, params, ...rest] = args;
+      const field = fields.window?.in === 'query' ? { [fields.window.name]: recvWindowMs } : {};
+      options.recvWindow = recvWindowMs;
+      try {
+        return super.sign(path, api, method, { ...asObject(params), ...field }, ...rest);
+      } finally {
+        options.recvWindow = own;
       }
     }
 
@@ -97,8 +115,14 @@ export function attachedCcxt<C extends CcxtClass>(
         return await super.fetch2(...args);
       } catch (error) {
         const refusal = asObject(error) && refusals.get(error as object);
-        if (!refusal || !(await clock.heal(refusal))) throw error;
-        return super.fetch2(...args);
+        const healed = refusal && (await clock.heal(refusal));
+        if (!healed) throw error;
+        const [path, api, method, params, ...rest] = args;
+        const again = { ...asObject(params) };
+        if (fields.window && healed.recvWindowMs > (refusal.request?.recvWindowMs ?? 0)) {
+          windows.set(again, healed.recvWindowMs);
+        }
+        return super.fetch2(path, api, method, Array.isArray(params) ? params : again, ...rest);
       }
     }
 

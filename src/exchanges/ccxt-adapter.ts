@@ -122,6 +122,7 @@ export function createCcxtAdapter(
     exchange,
     baseUrl: settings.baseUrl,
     range: rangeOf(settings),
+    lateRecvWindowMs: settings.lateRecvWindowMs,
     openConnection: () => transport.open(settings.baseUrl),
     dropIdle: () => transport.dropIdle(),
     serverTime: () => intake.measure(askTime),

@@ -40,6 +40,11 @@ export interface ClientAnswer {
   readonly signed?: (ClientSignature & { readonly recvWindowMs: number }) | undefined;
 }
 
+export interface Healed {
+  /** The window to ask for: wider where the request was late, while the clock was right. */
+  readonly recvWindowMs: number;
+}
+
 export interface ClientClock {
   readonly environment: Environment;
   /** The host whose clock this is, without a slash at the end. */
@@ -63,9 +68,9 @@ export interface ClientClock {
   answered(answer: ClientAnswer): ExchangeError | undefined;
   /**
    * @param refusal for the timestamp
-   * @returns whether the request is to be signed and sent once more; never rejects
+   * @returns how the request is to be signed and sent once more; undefined: not at all; never rejects
    */
-  heal(refusal: ExchangeError): Promise<boolean>;
-  /** As {@link heal}, of a refusal that no request over HTTP got: the exchange is asked for its time. Never rejects. */
+  heal(refusal: ExchangeError): Promise<Healed | undefined>;
+  /** As {@link heal}, true for once more, of a refusal that no request over HTTP got: the exchange is asked for its time. Never rejects. */
   measure(): Promise<boolean>;
 }

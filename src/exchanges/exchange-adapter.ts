@@ -82,6 +82,8 @@ export interface ExchangeAdapter {
   readonly baseUrl: string;
   /** Which timestamps the exchange takes. */
   readonly range: AcceptedRange;
+  /** The window of a request that is sent again because it came too late. Default: that of {@link range}. */
+  readonly lateRecvWindowMs?: number | undefined;
   /** Opens a connection for a call that is about to follow; sends nothing, never fails. */
   openConnection(): void;
   /** What is sent next goes over a connection of its own, for it may be the one in use that answers falsely. */

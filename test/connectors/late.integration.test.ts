@@ -6,13 +6,24 @@
  * while time passes, and is asked afterwards what was recorded.
  */
 import { describe, expect, it } from '@jest/globals';
+import { ApiAccount, BingxApiClient } from 'bingx-api';
+import { RestClientV5 } from 'bybit-api';
 import type { ConnectorStateOptions } from '../../src/composition/connector-state.js';
+import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import type { InitResult } from '../../src/connectors/connector-with-cache.js';
 import type { ConnectorOptions } from '../../src/connectors/options.js';
 import { stoppedMachine } from '../support/clocks.js';
 import { type Journey, startStrictExchange } from '../support/strict-exchange.js';
 import type { SdkExchange } from '../support/two-exchanges.js';
-import { BOTH, closing, eventsOf, eventually, givenWorld } from '../support/world.js';
+import {
+  ACCOUNT,
+  type AnyConnector,
+  BOTH,
+  closing,
+  eventsOf,
+  eventually,
+  givenWorld,
+} from '../support/world.js';
 
 /** A few milliseconds there and back: what is measured later is later. */
 const QUICK: Journey = { thereMs: 2, backMs: 2 };
@@ -42,6 +53,7 @@ async function given(exchange: SdkExchange, options: ConnectorStateOptions = {})
     strict,
     clock,
     process,
+    connect,
     init: (credentialId: string, more?: Partial<ConnectorOptions>): Promise<InitResult> =>
       connect(credentialId, more).initialize(),
     async warm(): Promise<void> {
@@ -63,6 +75,39 @@ async function given(exchange: SdkExchange, options: ConnectorStateOptions = {})
     },
   };
 }
+
+/** What each library's client verifies by. */
+async function attachedCall(connector: AnyConnector): Promise<() => Promise<unknown>> {
+  if (connector instanceof BybitConnectorWithCache) {
+    const client = new (connector.attach(RestClientV5))({ key: ACCOUNT.apiKey, secret: ACCOUNT.apiSecret });
+    return async () => (await client.getQueryApiKey()).retCode;
+  }
+  const client = new (connector.attach(BingxApiClient))();
+  const account = new ApiAccount(ACCOUNT.apiKey, ACCOUNT.apiSecret);
+  return async () => (await client.getAccountService().getPerpetualSwapAccountAssetInformation(account)).code;
+}
+
+describe.each(BOTH)("an attached client's request to %s that is late", exchange => {
+  it.each([
+    ['is sent again with the wider window', 5_000, 0],
+    ['is late again where there is no wider one', undefined, CODE[exchange]],
+  ])('%s', async (_, lateRecvWindowMs, code) => {
+    const { strict, warm, connect, travel } = await given(exchange);
+    await warm();
+    const connector = connect('a', { recvWindowMs: 1_000, lateRecvWindowMs });
+    await connector.initialize();
+    const call = await attachedCall(connector);
+    strict.judged.length = 0;
+    travel({ thereMs: 2_500 }, { thereMs: 2_500 });
+
+    expect(await call()).toBe(code);
+    expect(strict.judged.map(each => each.code)).toEqual([CODE[exchange], code]);
+    // The next one is signed with the client's own again.
+    travel({ thereMs: 2_500 });
+    strict.journey = (kind, n) => (kind === 'signed' && n === strict.judged.length ? { thereMs: 1 } : QUICK);
+    expect(await call()).toBe(0);
+  });
+});
 
 describe.each(BOTH)('with %s', exchange => {
   const code = CODE[exchange];

@@ -76,6 +76,7 @@ export function createBingxAdapter(
     exchange: 'BINGX',
     baseUrl: settings.baseUrl,
     range: rangeOf(settings),
+    lateRecvWindowMs,
 
     openConnection() {
       transport.open(settings.baseUrl);

@@ -46,14 +46,15 @@ export class AttachedExecutor implements RequestExecutorInterface {
 
   /** @throws ExchangeError; ConnectorStateError `CLOSED`, ClockUncertainError `CLOCK_UNCERTAIN` */
   async execute<T>(endpoint: EndpointInterface<T>): Promise<T> {
-    const first = await this.#attempt(endpoint);
-    const isToBeRepeated = first.refusal !== undefined && (await this.#clock.heal(first.refusal));
-    const last = isToBeRepeated ? await this.#attempt(endpoint) : first;
+    const first = await this.#attempt(endpoint, this.#parts.settings.recvWindowMs);
+    const healed = first.refusal && (await this.#clock.heal(first.refusal));
+    const last = healed ? await this.#attempt(endpoint, healed.recvWindowMs) : first;
     return last.settle() as T;
   }
 
-  async #attempt(endpoint: EndpointInterface): Promise<Attempt> {
-    const { settings, transport, redact } = this.#parts;
+  async #attempt(endpoint: EndpointInterface, recvWindowMs: number): Promise<Attempt> {
+    const { transport, redact } = this.#parts;
+    const settings = { ...this.#parts.settings, recvWindowMs };
     const method = endpoint.method().toUpperCase();
     const name = `${method} ${endpoint.path()}`;
     const isSigned = endpoint.apiKey().asHeader()['X-BX-APIKEY'] !== '';
@@ -68,11 +69,16 @@ export class AttachedExecutor implements RequestExecutorInterface {
     });
     const context = { exchange: 'BINGX', endpoint: name, timeoutMs: settings.timeoutMs, redact } as const;
     if (isFailure(outcome)) return failing(unreachable(context, outcome));
-    return this.#judge(context, method, outcome, made.get(outcome) as Made);
+    return this.#judge(context, method, outcome, recvWindowMs, made.get(outcome) as Made);
   }
 
-  #judge(context: RequestContext, method: string, reply: HttpReply, { signature, body }: Made): Attempt {
-    const { recvWindowMs } = this.#parts.settings;
+  #judge(
+    context: RequestContext,
+    method: string,
+    reply: HttpReply,
+    recvWindowMs: number,
+    { signature, body }: Made,
+  ): Attempt {
     const envelope = asObject(body) as Record<string, unknown> | undefined;
     const text = envelope?.msg;
     const { status, headers, sentAtMs, receivedAtMs } = reply;

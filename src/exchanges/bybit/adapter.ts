@@ -79,6 +79,7 @@ export function createBybitAdapter(
     exchange: 'BYBIT',
     baseUrl: settings.baseUrl,
     range: rangeOf(settings),
+    lateRecvWindowMs,
 
     openConnection() {
       transport.open(settings.baseUrl);

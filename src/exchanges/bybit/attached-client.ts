@@ -61,13 +61,15 @@ type Marked = Record<string | symbol, unknown>;
 export function attachedBybitClient<C extends BybitRestClientClass>(Client: C, clock: ClientClock): C {
   class Attached extends Client {
     readonly #calls: Calls;
+    readonly #patient: (recvWindowMs: number) => BybitRestClient | undefined;
 
     // biome-ignore lint/suspicious/noExplicitAny: a mixin's constructor must be declared so.
     constructor(...args: any[]) {
-      const [options = {}, network = {}, ...rest] = args;
+      const [options = {}, network = {}] = args;
       const calls = new Calls(clock, network.adapter);
-      super(optionsOver(options, clock), { ...network, adapter: calls.adapter }, ...rest);
+      super(...argsOver(args, clock, calls));
       this.#calls = calls;
+      this.#patient = patientOf(recv => new Client(...argsOver(args, clock, calls, recv)), calls, options);
     }
 
     override fetchTimeOffset(): Promise<number> {
@@ -75,23 +77,64 @@ export function attachedBybitClient<C extends BybitRestClientClass>(Client: C, c
     }
 
     override getPrivate(endpoint: string, params?: unknown): Promise<unknown> {
-      return this.#calls.call(() => super.getPrivate(endpoint, params));
+      return this.#calls.call(
+        () => super.getPrivate(endpoint, params),
+        recv => this.#patient(recv)?.getPrivate(endpoint, params),
+      );
     }
 
     override postPrivate(endpoint: string, params?: unknown): Promise<unknown> {
-      return this.#calls.call(() => super.postPrivate(endpoint, params));
+      return this.#calls.call(
+        () => super.postPrivate(endpoint, params),
+        recv => this.#patient(recv)?.postPrivate(endpoint, params),
+      );
     }
 
     override postPrivateFile(endpoint: string, params?: unknown): Promise<unknown> {
-      return this.#calls.call(() => super.postPrivateFile(endpoint, params));
+      return this.#calls.call(
+        () => super.postPrivateFile(endpoint, params),
+        recv => this.#patient(recv)?.postPrivateFile(endpoint, params),
+      );
     }
 
     override deletePrivate(endpoint: string, params?: unknown): Promise<unknown> {
-      return this.#calls.call(() => super.deletePrivate(endpoint, params));
+      return this.#calls.call(
+        () => super.deletePrivate(endpoint, params),
+        recv => this.#patient(recv)?.deletePrivate(endpoint, params),
+      );
     }
   }
   Object.defineProperty(Attached, 'name', { value: Client.name });
   return Attached;
+}
+
+/**
+ * The SDK's window is an option of a client, so a request that was late is sent again by another one, made when it is needed,
+ * of the same class and over the same adapter.
+ * @returns undefined where the window is no wider than the client's own
+ */
+function patientOf(
+  make: (recvWindowMs: number) => BybitRestClient,
+  calls: Calls,
+  { recv_window: own }: { readonly recv_window?: number },
+): (recvWindowMs: number) => BybitRestClient | undefined {
+  let made: BybitRestClient | undefined;
+  return recvWindowMs => {
+    if (recvWindowMs <= (own ?? calls.recvWindowMs)) return undefined;
+    if (!made) {
+      made = make(recvWindowMs);
+      made.fetchTimeOffset = () => calls.offset();
+    }
+    return made;
+  };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as the SDK's constructor has them.
+function argsOver(args: readonly any[], clock: ClientClock, calls: Calls, recvWindowMs?: number): any[] {
+  const [options = {}, network = {}, ...rest] = args;
+  const over = optionsOver(options, clock);
+  const windowed = recvWindowMs === undefined ? over : { ...over, recv_window: recvWindowMs };
+  return [windowed, { ...network, adapter: calls.adapter }, ...rest];
 }
 
 /** @throws InvalidInputError when they are of another host, whose clock is another one */
@@ -146,11 +189,20 @@ class Calls {
     return signature.timestampMs - Date.now();
   }
 
-  async call(send: () => Promise<unknown>): Promise<unknown> {
+  get recvWindowMs(): number {
+    return this.#clock.recvWindowMs;
+  }
+
+  /** @param again the same call once more, with at least that window */
+  async call(
+    send: () => Promise<unknown>,
+    again: (recvWindowMs: number) => Promise<unknown> | undefined,
+  ): Promise<unknown> {
     const first = await settled(send());
     const refusal = takeRefusal(first);
-    if (!refusal || !(await this.#clock.heal(refusal))) return unsettled(first);
-    const second = await settled(send());
+    const healed = refusal && (await this.#clock.heal(refusal));
+    if (!healed) return unsettled(first);
+    const second = await settled(again(healed.recvWindowMs) ?? send());
     takeRefusal(second);
     return unsettled(second);
   }
