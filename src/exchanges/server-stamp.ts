@@ -71,6 +71,14 @@ export function stampFromNanoseconds(value: unknown): number | undefined {
  */
 export function stampFromDate({ date }: IncomingHttpHeaders): number | undefined {
   if (date === undefined) return undefined;
+  if (date !== lastDate.text) lastDate = { text: date, stampMs: momentOfDate(date) };
+  return lastDate.stampMs;
+}
+
+/** Of a second's answers all have the same. */
+let lastDate = { text: '', stampMs: Number.NaN };
+
+function momentOfDate(date: string): number {
   const stampMs = Date.parse(date);
   // Only that form is what it is written as again.
   return Number.isFinite(stampMs) && new Date(stampMs).toUTCString() === date ? stampMs : Number.NaN;
