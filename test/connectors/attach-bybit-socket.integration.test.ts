@@ -5,7 +5,7 @@ import { WebsocketAPIClient, WebsocketClient } from 'bybit-api';
 import type { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import type { ConnectorOptions } from '../../src/connectors/options.js';
 import { steerableMachine } from '../support/clocks.js';
-import { ACCOUNT, closing, givenWorld, type World } from '../support/world.js';
+import { ACCOUNT, closing, eventually, givenWorld, type World } from '../support/world.js';
 
 const KEYS = { key: ACCOUNT.apiKey, secret: ACCOUNT.apiSecret } as const;
 const ORDER = { category: 'linear', symbol: 'BTCUSDT', side: 'Buy', orderType: 'Market', qty: '1' } as const;
@@ -51,7 +51,10 @@ async function givenChannel(world: World) {
         const isInTime = aheadMs < 1000 && aheadMs >= -header['X-BAPI-RECV-WINDOW'];
         told.push(isInTime ? 'executed' : '10002');
         const retCode = isInTime ? 0 : 10002;
-        socket.send(JSON.stringify({ reqId, op, retCode, retMsg: '', data: {}, header: {}, connId: 'c' }));
+        const clockInHeader = { Timenow: String(Math.floor(now())) };
+        socket.send(
+          JSON.stringify({ reqId, op, retCode, retMsg: '', data: {}, header: clockInHeader, connId: 'c' }),
+        );
       }
     }),
   );
@@ -141,6 +144,22 @@ describe('an attached WebsocketClient', () => {
     await socket.sendWSAPIRequest('v5PrivateTrade', 'order.create', ORDER);
     // The SDK logs in twice when an order opens the connection.
     expect(channel.told.filter(each => each !== 'login')).toEqual(['executed', '10002', 'executed']);
+  });
+
+  it('learns from the answers of orders that the exchange’s clock has stepped, before one is refused', async () => {
+    const world = await givenWorld();
+    const channel = await givenChannel(world);
+    const connector = await givenConnector(world);
+    await connector.initialize();
+    const socket = givenSocket(connector.attach(WebsocketClient), channel.url);
+    await socket.sendWSAPIRequest('v5PrivateTrade', 'order.create', ORDER);
+    // Within the window, so that nobody is refused.
+    world.simulator.step(700, 'BYBIT');
+    await eventually(async () => {
+      await socket.sendWSAPIRequest('v5PrivateTrade', 'order.create', ORDER);
+      expect(Math.abs(connector.exchangeNow() - world.simulator.serverTimeMs('BYBIT'))).toBeLessThan(350);
+    });
+    expect(channel.told).not.toContain('10002');
   });
 
   it('says so when it cannot sign', async () => {

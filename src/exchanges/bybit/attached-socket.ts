@@ -8,7 +8,8 @@
  *
  *   `getWsAuthRequestEvent`   before a login the clock is measured where that is needed
  *   `getTimeOffsetMs`         asked at each login and each order
- *   `sendWSAPIRequest`        an order that was refused for its timestamp is sent once more
+ *   `sendWSAPIRequest`        an order that was refused for its timestamp is sent once more; each answer is evidence, by
+ *                             the exchange's clock in its header (`Timenow`)
  *
  * They are put on each client as it is made, and not on the class, because `WebsocketAPIClient` makes a
  * `WebsocketClient` of its own.
@@ -72,11 +73,46 @@ function optionsOver(options: Record<string, unknown>, clock: ClientClock): Reco
   return { ...own, ...options };
 }
 
+/**
+ * The request may have waited for its connection, so it was sent later than is known: what its answer proves is as much
+ * wider, and true.
+ */
+function heard(
+  clock: ClientClock,
+  operation: string,
+  answer: unknown,
+  { sentAtMs, wallMs }: { readonly sentAtMs: number; readonly wallMs: number },
+): void {
+  const { retCode, retMsg, header } = asObject(answer) ?? {};
+  const told = String(asObject(header)?.Timenow ?? '');
+  if (!/^\d{13}$/.test(told)) return;
+  clock.answered({
+    endpoint: `WebSocket ${operation}`,
+    status: 200,
+    headers: {},
+    body: { retCode, retMsg, time: Number(told) },
+    sentAtMs,
+    receivedAtMs: clock.now(),
+    wallRoundTripMs: clock.wall() - wallMs,
+  });
+}
+
 const isUnexecuted = (refusal: unknown): boolean =>
   BYBIT_PROFILE.unexecuted.includes(String(asObject(refusal)?.retCode));
 
 function putOn(socket: Fitted, clock: ClientClock): void {
-  const request = socket.sendWSAPIRequest.bind(socket);
+  const send = socket.sendWSAPIRequest.bind(socket);
+  const request = async (...args: unknown[]): Promise<unknown> => {
+    const sent = { sentAtMs: clock.now(), wallMs: clock.wall() };
+    try {
+      const answer: unknown = await send(...args);
+      heard(clock, String(args[1]), answer, sent);
+      return answer;
+    } catch (refusal) {
+      heard(clock, String(args[1]), refusal, sent);
+      throw refusal;
+    }
+  };
   const login = socket.getWsAuthRequestEvent?.bind(socket);
   const fitted: Partial<Fitted> = {
     getTimeOffsetMs: () => Math.round(clock.exchangeNow() - Date.now()),
