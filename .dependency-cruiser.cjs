@@ -156,6 +156,19 @@ module.exports = {
       BASE,
     ]),
     arrows(
+      'arrows-of-client',
+      'who calls the service from a page or an edge needs nothing of it',
+      '^src/client/',
+      [],
+    ),
+    {
+      name: 'the-client-runs-anywhere',
+      comment: 'browsers and workers have no built-in modules of Node',
+      severity: 'error',
+      from: { path: '^src/client/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    arrows(
       'arrows-of-http',
       'the service puts a door before what is there; the command line starts it, and it knows nothing of that',
       HTTP,

@@ -34,6 +34,8 @@ export interface OffsetState {
   /** By the reference clock. */
   readonly expiresAtMs: number;
   readonly referenceClock: string;
+  /** Of the connector's own row: the version of its stream that it shows. Left out by what was not read from a row. */
+  readonly streamVersion?: number | undefined;
 }
 
 /**
@@ -148,7 +150,9 @@ function parseState(raw: RawState): OffsetState | undefined {
   if (!isTime(measuredAtMs) || !isTime(expiresAtMs) || !isLifetime(measuredAtMs, expiresAtMs))
     return undefined;
   const estimate = { offsetMs, uncertaintyMs, atMs: measuredAtMs, ...rateOf(raw) };
-  return { exchange, environment, scope, syncId, basis, estimate, expiresAtMs, referenceClock };
+  const { streamVersion } = raw;
+  const version = typeof streamVersion === 'number' && { streamVersion };
+  return { exchange, environment, scope, syncId, basis, estimate, expiresAtMs, referenceClock, ...version };
 }
 
 /**

@@ -12,6 +12,52 @@ const PAGES = '/docs';
 const CSP =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
+type Transform = typeof jsonSchemaTransform;
+
+/** With who may use the route, and what every refusal looks like. */
+const describe: Transform = given => {
+  const { schema, url } = jsonSchemaTransform(given);
+  const access = given.route.config?.access;
+  if (!access || schema.hide) return { schema, url };
+  const roles = access.roles === 'public' ? ['public'] : [...access.roles, 'operator'];
+  return {
+    url,
+    schema: {
+      ...schema,
+      'x-roles': roles,
+      ...(access.roles === 'public' && { security: [] }),
+      response: { ...(schema.response as object), '4xx': PROBLEM, '5xx': PROBLEM },
+    },
+  };
+};
+
+const PROBLEM = {
+  description: 'A problem (RFC 9457); match its `code`.',
+  content: {
+    'application/problem+json': {
+      schema: {
+        type: 'object',
+        required: ['type', 'title', 'status', 'code', 'detail', 'instance'],
+        properties: {
+          type: { type: 'string' },
+          title: { type: 'string' },
+          status: { type: 'integer' },
+          code: { type: 'string' },
+          detail: { type: 'string' },
+          instance: { type: 'string', description: "The request's id, as in the log." },
+          errors: {
+            type: 'array',
+            items: {
+              type: 'object',
+              properties: { pointer: { type: 'string' }, detail: { type: 'string' } },
+            },
+          },
+        },
+      },
+    },
+  },
+};
+
 /** To be called before the routes are registered. */
 export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
   await app.register(fastifySwagger, {
@@ -26,7 +72,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
       security: [{ bearer: [] }],
     },
-    transform: jsonSchemaTransform,
+    transform: describe,
   });
   app.get('/v1/openapi.json', { schema: { hide: true }, config: allow('public', 'shared') }, () =>
     app.swagger(),

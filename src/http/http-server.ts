@@ -8,7 +8,12 @@
  * A route is added by writing `routes/<subject>.ts` and naming it in routes/index.ts; `config: allow(…)` is not optional.
  */
 import { fastifyHelmet } from '@fastify/helmet';
-import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { type DashboardOptions, dashboard } from '../dashboard/plugin.js';
 import {
@@ -21,6 +26,7 @@ import {
 } from './access/access.js';
 import { LOCAL } from './access/authentication.js';
 import { describeApi } from './api-description.js';
+import { countUnderWay, DEFAULT_LIMITS, type Limits, limit } from './limits.js';
 import { exposeMetrics } from './observe/metrics.js';
 import type { HttpParts } from './parts.js';
 import { answerProblems, HttpProblem, sendProblem, toHttpProblem } from './problem.js';
@@ -54,15 +60,23 @@ export interface HttpServerOptions extends HttpParts {
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer } | undefined;
   /** The dashboard's pages under `/`; left out: none. */
   readonly dashboard?: Pick<DashboardOptions, 'folder'> | undefined;
+  readonly limits?: Partial<Limits> | undefined;
 }
 
 /** Bytes; an append of 1 000 events is 0.6 MB. */
 const BODY_LIMIT = 2 * 1024 * 1024;
 /** Of one path segment: 128 characters of four bytes, percent-encoded. */
 const MAX_PARAM_LENGTH = 1_600;
-/** Who takes longer to send a request than this is not waited for (slow-loris). */
+/** Who takes longer to send the head of a request, or all of it, is not waited for (slow-loris). */
+const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
+/** How often Node looks for those. */
+const CHECK_CONNECTIONS_MS = 2_000;
+/** Longer than load balancers keep theirs, so that it is they who close, and no request meets a closed connection. */
 const KEEP_ALIVE_MS = 65_000;
+/** A connection on which nothing moves, be it that nobody reads the answer, is cut. */
+const STALLED_MS = 90_000;
+const MAX_CONNECTIONS = 20_000;
 
 /**
  * Not listening yet: `await server.listen({ host, port })`, or `server.inject()`.
@@ -70,28 +84,30 @@ const KEEP_ALIVE_MS = 65_000;
  * const server = await createHttpServer({ state, analytics, authenticator: anybody, log, version });
  */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { tls, dashboard: pages, ...parts } = options;
+  const { tls, limits, dashboard: pages, ...parts } = options;
   const { clock } = parts.state.cache;
-  const settings: FastifyServerOptions = {
+  const settings = {
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // A HEAD would count a hit, and nobody asks for one.
     exposeHeadRoutes: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionTimeout: STALLED_MS,
     // Ids from outside would be written into the log.
     requestIdHeader: false,
     // A body's `__proto__` is refused, not obeyed.
-    onProtoPoisoning: 'error',
-    onConstructorPoisoning: 'error',
+    onProtoPoisoning: 'error' as const,
+    onConstructorPoisoning: 'error' as const,
     return503OnClosing: true,
-    forceCloseConnections: 'idle',
-    frameworkErrors: (error, request, reply) => {
+    forceCloseConnections: 'idle' as const,
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       sendProblem(reply, toHttpProblem(error), request.id);
     },
-    ...(tls && { https: tls }),
+    ...(tls ? { https: { ...tls, ...CONNECTIONS } } : { http: CONNECTIONS }),
   };
-  const app = fastify(settings);
+  const app = fastify(settings as FastifyServerOptions);
+  app.server.maxConnections = MAX_CONNECTIONS;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(answerProblems(parts.log));
@@ -104,6 +120,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.decorateRequest('principal');
   app.decorateRequest('receivedAtMs', 0);
 
+  countUnderWay(app, { ...DEFAULT_LIMITS, ...limits });
   app.addHook('onRequest', async request => {
     request.receivedAtMs = clock.now();
     const { access } = request.routeOptions.config;
@@ -120,6 +137,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     requireRole(principal, access);
     requireTenant(request, access);
   });
+  await limit(app, { ...DEFAULT_LIMITS, ...limits });
   app.addHook('preHandler', async request => {
     const { access } = request.routeOptions.config;
     if (access) requireOwnUsers(request, access);
@@ -142,6 +160,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   if (pages) await app.register(dashboard, { ...pages, config: allow('public', 'shared') });
   return app;
 }
+
+const CONNECTIONS = { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_CONNECTIONS_MS };
 
 /** No page but those of the service itself may show or script it, and nothing is guessed from content. */
 const HEADERS = {

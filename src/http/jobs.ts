@@ -55,7 +55,11 @@ export class Jobs {
     this.#log.info({ job: id, kind, by }, 'a job was begun');
     this.#running = work(progress => this.#change(id, { progress: { ...progress } }), this.#stop.signal)
       .then(result => this.#end(id, { state: 'done', result: result ?? null }))
-      .catch((error: Error) => this.#end(id, { state: 'failed', error: errorOf(error) }));
+      .catch((error: Error) => {
+        const { code = null } = error as { code?: unknown };
+        this.#log.error({ job: id, kind, by, code, error: error.message }, 'a job failed');
+        this.#end(id, { state: 'failed', error: errorOf(error) });
+      });
     return job;
   }
 
@@ -76,9 +80,8 @@ export class Jobs {
 
   #end(id: string, change: Partial<Job>): void {
     this.#change(id, { ...change, endedAtMs: Math.round(this.#nowMs()) });
-    const { kind, by, error } = this.#jobs.get(id) as Job;
-    if (error) this.#log.error({ job: id, kind, by, error: error.detail }, 'a job failed');
-    else this.#log.info({ job: id, kind, by }, 'a job is done');
+    const { kind, by, state } = this.#jobs.get(id) as Job;
+    if (state === 'done') this.#log.info({ job: id, kind, by }, 'a job is done');
   }
 
   #change(id: string, change: Partial<Job>): void {

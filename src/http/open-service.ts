@@ -17,7 +17,8 @@ import { hasKeys } from './access/key-table.js';
 import { isLoopback } from './loopback.js';
 import { type Service, type ServiceOptions, startService } from './service.js';
 
-export interface OpenServiceOptions extends Pick<ServiceOptions, 'host' | 'port' | 'tls' | 'projector'> {
+export interface OpenServiceOptions
+  extends Pick<ServiceOptions, 'host' | 'port' | 'tls' | 'limits' | 'projector'> {
   /** Closed with the service. */
   readonly state: ConnectorState;
   /** For whom spans are made. */

@@ -1,6 +1,6 @@
 /**
  * The service as a whole: state, projector, relay and HTTP server of one process, from start to a shutdown that is over
- * within {@link SHUTDOWN_MS}, also when the database stands still.
+ * within 3 s, also when the database stands still.
  *
  * Two sets of connections, so that nobody who looks back can hold up who is about to sign a request: `state` answers
  * lookups and takes writes, `upkeep` and `analytics` do all else.
@@ -30,6 +30,7 @@ export interface ServiceOptions {
   readonly port: number;
   readonly tls?: HttpServerOptions['tls'];
   readonly dashboard?: HttpServerOptions['dashboard'];
+  readonly limits?: HttpServerOptions['limits'];
   /** False: a `connector-state project` process projects. */
   readonly projector: boolean;
 }
@@ -46,11 +47,13 @@ export interface Service {
 /** Requests under way may take this long to end. */
 const DRAIN_MS = 800;
 const PROJECTOR_STOP_MS = 500;
+const ANALYTICS_END_MS = 500;
 /** When keys were last used. */
 const NOTE_USES_MS = 200;
 
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { state, upkeep, analytics, authenticator, log, version, host, port, tls, dashboard } = options;
+  const { state, upkeep, analytics, authenticator, log, version, host, port, tls, limits, dashboard } =
+    options;
   const stop = new AbortController();
   const server = await createHttpServer({
     state,
@@ -61,6 +64,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     version,
     tls,
     dashboard,
+    limits,
   });
   const url = await server.listen({ host, port });
   const projecting = options.projector ? project(upkeep, stop.signal, log) : undefined;
@@ -74,18 +78,21 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       () => undefined,
       (error: Error) => log.warn({ error: error.message }, 'the HTTP server did not close well'),
     );
-    await withDeadline(drained, DRAIN_MS, () => server.server.closeAllConnections());
-    await withDeadline(authenticator.close?.() ?? Promise.resolve(), NOTE_USES_MS, () => undefined);
+    // Side by side, for each of them waits in vain when the database stands still.
     await Promise.all([
-      projecting &&
-        withDeadline(
-          projecting.catch(() => undefined),
-          PROJECTOR_STOP_MS,
-          () => undefined,
-        ),
-      withDeadline(analytics.end(), PROJECTOR_STOP_MS, () => destroyPool(analytics)),
+      withDeadline(drained, DRAIN_MS, () => server.server.closeAllConnections()),
+      withDeadline(
+        projecting?.catch(() => undefined) ?? Promise.resolve(),
+        PROJECTOR_STOP_MS,
+        () => undefined,
+      ),
+      withDeadline(authenticator.close?.() ?? Promise.resolve(), NOTE_USES_MS, () => undefined),
     ]);
-    await Promise.all([upkeep.close(), state.close()]);
+    await Promise.all([
+      withDeadline(analytics.end(), ANALYTICS_END_MS, () => destroyPool(analytics)),
+      upkeep.close(),
+      state.close(),
+    ]);
   }
   return {
     server,

@@ -49,6 +49,8 @@ export interface RawState {
   readonly isValid: unknown;
   readonly ratePpm: unknown;
   readonly rateBoundPpm: unknown;
+  /** Of the event whose effect the row shows. */
+  readonly streamVersion?: unknown;
 }
 
 export interface RawClock {
@@ -127,7 +129,7 @@ WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id)
 SELECT ${epochMs('clock_timestamp()')}, r.id,
        s.user_id, s.credential_id, s.exchange, s.environment, s.time_offset, s.uncertainty_ms,
        s.reference_clock, s.sync_id, s.basis, ${epochMs('s.last_sync_time')}, ${epochMs('s.expires_at')}, s.is_valid,
-       s.rate_ppm, s.rate_bound_ppm, s.scope,
+       s.rate_ppm, s.rate_bound_ppm, s.scope, s.stream_version::float8,
        x.time_offset, x.uncertainty_ms, x.sync_id, ${epochMs('x.measured_at')}, ${epochMs('x.expires_at')}, x.is_valid,
        x.epoch, ${epochMs('x.epoch_started_at')}, x.rate_ppm, x.rate_bound_ppm, ${epochMs('x.contested_since')},
        x.rival_host, x.rival_sync_id, x.rival_offset, x.rival_uncertainty_ms, ${epochMs('x.rival_measured_at')}${columns}
@@ -287,11 +289,11 @@ function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: num
 }
 
 const FIRST_STATE_COLUMN = 2;
-const FIRST_CLOCK_COLUMN = 17;
-const CHECKPOINT_COLUMN = 33;
-const HEAD_COLUMN = 34;
-const EVENT_COLUMN = 35;
-const ORDER_COLUMN = 36;
+const FIRST_CLOCK_COLUMN = 18;
+const CHECKPOINT_COLUMN = 34;
+const HEAD_COLUMN = 35;
+const EVENT_COLUMN = 36;
+const ORDER_COLUMN = 37;
 
 const toOrder = (row: readonly unknown[]): RowOrder | undefined =>
   row.length > ORDER_COLUMN
@@ -312,7 +314,7 @@ function toState(row: readonly unknown[]): RawState | undefined {
   ] = row.slice(FIRST_STATE_COLUMN, FIRST_CLOCK_COLUMN);
   // The columns are NOT NULL, so no user means no row.
   if (userId === null && syncId === null && credentialId === null) return undefined;
-  const [basis, measuredAtMs, expiresAtMs, isValid, ratePpm, rateBoundPpm, scope] = rest;
+  const [basis, measuredAtMs, expiresAtMs, isValid, ratePpm, rateBoundPpm, scope, streamVersion] = rest;
   return {
     userId,
     credentialId,
@@ -329,6 +331,7 @@ function toState(row: readonly unknown[]): RawState | undefined {
     isValid,
     ratePpm,
     rateBoundPpm,
+    streamVersion,
   };
 }
 

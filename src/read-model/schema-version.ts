@@ -5,7 +5,7 @@
 import type { ClientBase, Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
-export const LATEST_MIGRATION = 'ApiKeys1764000000030';
+export const LATEST_MIGRATION = 'LookingBack1764000000034';
 
 const MISSING_TABLE = '42P01';
 

@@ -160,6 +160,13 @@ describe('operations', () => {
         result: { replayed: 0 },
       });
     });
+    const twice = await post('/v1/rebuilds', { projections: ['cache_usage', 'cache_usage'] });
+    await eventually(async () => {
+      expect((await server.ask(`/v1/jobs/${twice.body.id}`)).body).toMatchObject({
+        state: 'done',
+        error: null,
+      });
+    });
     expect((await post('/v1/rebuilds', { projections: ['no_such_table'] })).status).toBe(400);
     expect((await server.ask(`/v1/jobs/${randomUUID()}`)).status).toBe(404);
   });

@@ -58,6 +58,24 @@ describe('a sync', () => {
     expect(read.body).toMatchObject({ hit: true, state: { syncId: id, offsetMs: 250, basis: 'measured' } });
   });
 
+  it('has an ETag of its stream, which another sync changes', async () => {
+    const ref = newRef();
+    await sync(ref);
+    await project();
+    // Not from the memory of this process, which knows what it was told but not where that lies.
+    const read = (headers: Record<string, string> = {}) =>
+      server.ask({ method: 'GET', url: `${pathOf(ref)}/state?peek=true`, headers }, 'reader');
+    const first = await read();
+    const etag = first.headers.etag as string;
+    expect(etag).toMatch(/^W\/"1-/);
+    expect(await read({ 'if-none-match': etag })).toMatchObject({ status: 304, body: '' });
+    expect(await read({ 'if-none-match': `"other", ${etag.slice(2)}` })).toMatchObject({ status: 304 });
+    await sync(ref, randomUUID(), { offsetMs: 251 });
+    await project();
+    const second = await read({ 'if-none-match': etag });
+    expect(second).toMatchObject({ status: 200, headers: { etag: expect.stringMatching(/^W\/"2-/) } });
+  });
+
   it('is stored once, however often it is told', async () => {
     const ref = newRef();
     const id = randomUUID();

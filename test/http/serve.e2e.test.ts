@@ -18,7 +18,7 @@ async function serve(...args: string[]): Promise<{ url: string; node: SpawnedNod
   const node = spawnNode([CLI, 'serve', '--port', '0', ...args], { env: env() });
   closing({ close: () => node.process.kill('SIGKILL') });
   const line = await node.waitForLine(/listening on/);
-  return { url: /https?:\/\/[^;\s]+/.exec(line)?.[0] as string, node };
+  return { url: /https?:\/\/[^;\s]+:\d+/.exec(line)?.[0] as string, node };
 }
 
 const PATH = '/v1/connectors/BYBIT/TESTNET/alice/main/state';

@@ -1,8 +1,10 @@
 /** A server over a real database, asked without a socket (`ask`) or over one (`listen`); closed after the test. */
 import type { FastifyInstance, InjectOptions } from 'fastify';
+import type { ConnectorStateOptions } from '../../src/composition/connector-state.js';
 import type { Principal, Role } from '../../src/http/access/access.js';
 import type { Authenticator } from '../../src/http/access/authentication.js';
 import { createHttpServer } from '../../src/http/http-server.js';
+import type { Limits } from '../../src/http/limits.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { type KeptLog, keptLog } from '../support/log.js';
 import { closing, givenWorld, keepForFile, type Process, type World } from '../support/world.js';
@@ -45,21 +47,24 @@ export interface ServerOptions {
   /** For all tests of the file: closed when they are over, not after each. */
   readonly keep?: boolean;
   readonly authenticator?: Authenticator;
+  readonly limits?: Partial<Limits>;
+  readonly process?: ConnectorStateOptions;
 }
 
 export async function givenServer({
   world,
   keep = false,
   authenticator = roleTokens,
+  limits,
+  process: processOptions,
 }: ServerOptions = {}): Promise<TestServer> {
   const inside = world ?? (await givenWorld());
   const log = keptLog();
-  const state = await inside.process();
-  const upkeep = await inside.process();
+  const state = await inside.process(processOptions);
+  const databaseUrl = processOptions?.databaseUrl ?? inside.databaseUrl;
+  const upkeep = await inside.process({ databaseUrl });
   const analytics = closing(
-    poolClosing(
-      createPool({ connectionString: inside.databaseUrl, max: 2, log, applicationName: 'analytics' }),
-    ),
+    poolClosing(createPool({ connectionString: databaseUrl, max: 2, log, applicationName: 'analytics' })),
   );
   const server = closing(
     await createHttpServer({
@@ -69,6 +74,8 @@ export async function givenServer({
       authenticator,
       log,
       version: '0.0.0-test',
+      // The machine that runs the tests is busy, and must not be refused for it.
+      limits: { eventLoopDelayMs: 0, requestsPerSecond: 1_000_000, ...limits },
     }),
   );
   if (keep) keepForFile();

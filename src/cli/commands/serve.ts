@@ -11,6 +11,7 @@ interface Options {
   readonly port: number;
   readonly projector: boolean;
   readonly trace?: boolean;
+  readonly rateLimit: number;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly authJwks?: string;
@@ -19,6 +20,7 @@ interface Options {
 }
 
 const DEFAULT_PORT = 7077;
+const LINGER_MS = 100;
 
 export function addServe(program: Command): void {
   program
@@ -33,6 +35,12 @@ export function addServe(program: Command): void {
     )
     .option('--no-projector', 'leave projecting to `connector-state project` processes')
     .option('--trace', 'make spans for the OpenTelemetry SDK that was loaded with --import')
+    .addOption(
+      new Option('--rate-limit <requests>', 'requests a second of one caller')
+        .default(5_000)
+        .env('RATE_LIMIT')
+        .argParser(rateOf),
+    )
     .option('--tls-cert <file>', 'certificate chain (PEM); with --tls-key: serve HTTPS')
     .option('--tls-key <file>', 'its private key (PEM)')
     .addOption(
@@ -52,16 +60,32 @@ function portOf(value: string): number {
   throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
 }
 
+function rateOf(value: string): number {
+  if (/^\d{1,7}$/.test(value) && Number(value) > 0) return Number(value);
+  throw new InvalidArgumentError('It must be a whole number from 1 to 9999999.');
+}
+
 async function serve({ open, out, signal, onEnd }: Session, options: Options): Promise<void> {
   const { openService } = await loadOptional(
     'connector-state serve',
     () => import('../../http/open-service.js'),
   );
+  // The last that is released: connections into a database that stands still would keep the process alive.
+  onEnd(() => {
+    setTimeout(() => process.exit(), LINGER_MS).unref();
+  });
   const tls = tlsOf(options);
   // A process that projects need not also do so after each write.
   const tracer = options.trace ? await tracerOfProcess() : undefined;
   const state = await open({ projection: 'worker', tracer }, { mayCreate: true });
-  const service = await openService({ state, ...options, tls, jwt: jwtOf(options), tracer });
+  const service = await openService({
+    state,
+    ...options,
+    tls,
+    jwt: jwtOf(options),
+    tracer,
+    limits: { requestsPerSecond: options.rateLimit },
+  });
   onEnd(() => service.close());
   out.message(`listening on ${service.url}: the dashboard, and the API, described at ${service.url}/docs`);
   if (!service.authenticates) {

@@ -24,7 +24,7 @@ const range = {
   until: span.optional().describe('The same. Default: now.'),
 };
 
-const driftBucket = z.object({
+export const driftBucket = z.object({
   startMs: timeMs,
   exchange: z.string(),
   environment: z.string(),
@@ -44,7 +44,7 @@ const driftBucket = z.object({
       'What the default request window would have forgiven beyond the best sample’s error, milliseconds.',
     ),
 });
-const usageBucket = z.object({
+export const usageBucket = z.object({
   startMs: timeMs,
   exchange: z.string(),
   environment: z.string(),

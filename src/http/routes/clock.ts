@@ -21,7 +21,7 @@ import { nonce, timeMs } from '../schemas/times.js';
 /** A connector that nobody has: its lookup misses, and brings the exchange's shared clock along. */
 const NOBODY = { userId: 'connector-state.invalid', credentialId: 'clock' };
 
-const clockAnswer = z.object({
+export const clockAnswer = z.object({
   nonce: z.string(),
   exchange,
   environment,

@@ -17,7 +17,7 @@ const prefix = z
   .max(MAX_ID_LENGTH)
   .refine(text => !/[\p{Cc}\p{Surrogate}]/u.test(text), 'must be text that an id may begin with');
 
-const listed = z.object({
+export const listed = z.object({
   userId: z.string(),
   credentialId: z.string(),
   exchange: z.string(),

@@ -11,7 +11,7 @@ import { moment, timeMs } from '../schemas/times.js';
 const operator = allow([], 'hidden');
 const MAX_LETTERS = 1_000;
 
-const job = z.object({
+export const job = z.object({
   id: z.string(),
   kind: z.string(),
   by: z.string(),
@@ -140,7 +140,12 @@ export const operationRoutes: FastifyPluginAsyncZod = async app => {
       const projector = await upkeep.projector();
       void reply.code(202);
       return jobs.start(check ? 'check' : 'rebuild', request.principal.id, (onProgress, signal) => {
-        const options = { onProgress, signal, ...(projections && { projections }) };
+        // Named twice it is still one table.
+        const options = {
+          onProgress,
+          signal,
+          ...(projections && { projections: [...new Set(projections)] }),
+        };
         return check ? projector.verify(options) : projector.rebuild({ ...options, strict });
       });
     },

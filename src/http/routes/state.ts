@@ -5,7 +5,14 @@ import type { Position } from '../../events/event.js';
 import { allow } from '../access/access.js';
 import { connectorParams, connectorRef, scope } from '../schemas/connector.js';
 import { plainJson } from '../schemas/serialising.js';
-import { lookupAnswer, manyAnswer, toLookupAnswer, toManyAnswer } from '../schemas/state.js';
+import {
+  etagOf,
+  isNoneMatch,
+  lookupAnswer,
+  manyAnswer,
+  toLookupAnswer,
+  toManyAnswer,
+} from '../schemas/state.js';
 import { nonce } from '../schemas/times.js';
 
 const MAX_CONNECTORS = 1_000;
@@ -33,7 +40,10 @@ export const stateRoutes: FastifyPluginAsyncZod = async app => {
           peek: z.stringbool().optional().describe('Do not count the hit.'),
           nonce: nonce.optional(),
         }),
-        response: { 200: lookupAnswer },
+        response: {
+          200: lookupAnswer,
+          304: z.undefined().describe('It is as `If-None-Match` has it. Its headers are no clock sample.'),
+        },
       },
       serializerCompiler: plainJson,
     },
@@ -45,6 +55,11 @@ export const stateRoutes: FastifyPluginAsyncZod = async app => {
           ? await cache.peek(ref)
           : await cache.get(ref, { atLeast: atLeast as Position | undefined });
       void reply.header('cache-control', 'no-store');
+      const etag = etagOf(lookup);
+      if (etag !== undefined) {
+        void reply.header('etag', etag);
+        if (isNoneMatch(request.headers['if-none-match'], etag)) return reply.code(304).send();
+      }
       return toLookupAnswer(lookup, { receivedAtMs: request.receivedAtMs, clock: cache.clock, nonce });
     },
   );

@@ -132,3 +132,20 @@ function referenceOf(lookup: Lookup, { receivedAtMs, clock }: Answering): Pick<L
     },
   };
 }
+
+/**
+ * Tells one state of a connector from another: the version of its stream, and which measurement of the exchange's shared clock
+ * it was brought up to date by. Weak, for the times in an answer are each answer's own. `undefined`: nothing to know again.
+ */
+export function etagOf(lookup: Lookup): string | undefined {
+  if (!lookup.hit || lookup.state.streamVersion === undefined) return undefined;
+  const { streamVersion, syncId, expiresAtMs, estimate } = lookup.state;
+  return `W/"${streamVersion}-${syncId.slice(0, 8)}-${Math.round(expiresAtMs)}-${Math.round(estimate.atMs)}"`;
+}
+
+/** RFC 9110, section 13.1.2: weak comparison with a list, or with whatever there is. */
+export const isNoneMatch = (header: string | undefined, etag: string): boolean =>
+  header !== undefined &&
+  (header.trim() === '*' || header.split(',').some(each => bare(each) === bare(etag)));
+
+const bare = (tag: string) => tag.trim().replace(/^W\//, '');
