@@ -27,6 +27,7 @@ describe('examples/quickstart.mjs', () => {
 
     expect(code).toBe(0);
     expect(stdout).toContain('DATABASE_URL is left alone');
+    expect(stdout).toMatch(/before: no cache/);
     expect(stdout).toMatch(/first : miss/);
     expect(stdout).toMatch(/second: hit/);
     const client = new pg.Client({ connectionString: database.url });
