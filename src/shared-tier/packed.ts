@@ -173,6 +173,8 @@ export function unpackState(
       isValid: (flags & VALID) !== 0,
       ratePpm: withRate ? value.readFloatBE(54) : 0,
       rateBoundPpm: withRate ? value.readFloatBE(58) : 50,
+      // As it orders what is written (see packState).
+      streamVersion: Math.floor(value.readUIntBE(1, 6) / 2),
     },
   };
 }
