@@ -11,11 +11,17 @@ import { fileURLToPath } from 'node:url';
 import { transform } from '@swc/core';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+const { exports, typesVersions } = JSON.parse(readFileSync('package.json', 'utf8'));
 const entries = Object.values(exports).flatMap(({ import: esm }) => (esm ? [esm.default] : []));
-const oneWay = Object.keys(exports).filter(name => !name.endsWith('.json') && !exports[name].require);
+const oneWay = Object.keys(exports).filter(
+  name =>
+    !name.endsWith('.json') &&
+    !(exports[name].require && (name === '.' || typesVersions['*'][name.slice(2)])),
+);
 if (oneWay.length > 0)
-  throw new Error(`package.json: ${oneWay.join(', ')} must have import and require, as '.' has`);
+  throw new Error(
+    `package.json: ${oneWay.join(', ')} must have import and require, as '.' has, and a line in typesVersions`,
+  );
 
 const RELATIVE = /(?:from|import)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g;
 
@@ -44,8 +50,8 @@ for (const folder of ['dist/src', 'dist/projections']) {
   }
 }
 
-// Users have no @types/pg, which the API has nothing of, and not all have prom-client: of these types the name is enough.
-const FOREIGN = /^import type \{ ([^}]+) \} from '(?:pg|prom-client)';$/gm;
+// Users have no @types/pg, which the API has nothing of, and not all have prom-client or redis: of these types the name is enough.
+const FOREIGN = /^import type \{ ([^}]+) \} from '(?:pg|prom-client|redis)';$/gm;
 for (const path of declarations) {
   const text = readFileSync(path, 'utf8');
   const without = text
