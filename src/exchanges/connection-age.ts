@@ -24,6 +24,8 @@ export interface Clocks {
 }
 
 export interface ConnectionAge {
+  /** How long it lay idle before it was taken for a request, milliseconds; ∞ for one that never did. */
+  idleMs(socket: Duplex): number;
   /** Ends the idle connections that may be dead; to be asked before each request. */
   dropStale(): void;
   /** Ends all idle connections. Those in use go on. */
@@ -36,14 +38,16 @@ export function watchConnectionAge(agent: Agent, { now, wall = now }: Clocks): C
   agent.on('free', (socket: Duplex) => idleSince.set(socket, { now: now(), wall: wall() }));
 
   const idle = () => Object.values(agent.freeSockets).flatMap(sockets => sockets ?? []);
-  const isTooOld = (socket: Duplex) => {
+  const idleMs = (socket: Duplex) => {
     const since = idleSince.get(socket);
-    return since !== undefined && Math.max(now() - since.now, wall() - since.wall) > MAX_IDLE_MS;
+    return since ? Math.max(now() - since.now, wall() - since.wall) : Number.POSITIVE_INFINITY;
   };
+  const isTooOld = (socket: Duplex) => idleSince.has(socket) && idleMs(socket) > MAX_IDLE_MS;
   const dropIdle = () => {
     for (const socket of idle()) socket.destroy();
   };
   return {
+    idleMs,
     dropStale() {
       if (!guard.isUnbroken()) return dropIdle();
       for (const socket of idle()) if (isTooOld(socket)) socket.destroy();

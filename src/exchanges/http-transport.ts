@@ -28,13 +28,20 @@ import { collectBody } from './response-body.js';
 import { createRoutes, type Route } from './routes.js';
 
 /**
- * A kept connection is silent when it takes so much longer than the slowest of the last answers did over an open one. A dead
- * one then costs this and two round trips. One that was only slow costs a GET more.
+ * A kept connection is silent when it takes so much longer than the slowest of the endpoint's last answers did over an open
+ * one. A dead one then costs this and two round trips. One that was only slow costs a GET more.
  */
 export const PATIENCE_MS = 35;
 const REMEMBERED_ROUND_TRIPS = 8;
+const REMEMBERED_ENDPOINTS = 32;
+/** Of an endpoint that has not answered yet, whose answers may take long: three times the others', and so much at least. */
+const STRANGER_PATIENCE_MS = 100;
+const JUST_ANSWERED_MS = 15;
+const TRUSTED_PATIENCE_MS = 1_000;
 /** A timer that fires so late was held up by other work of this process. */
 const LATE_TIMER_MS = 10;
+/** A process that worked for a larger share of the wait may have been too slow itself to send, or to take the answer. */
+const BUSY_SHARE = 0.5;
 
 export interface HttpRequest {
   readonly method: string;
@@ -105,15 +112,23 @@ export type CreateTransport = (options: HttpTransportOptions) => HttpTransport;
 
 export const createHttpTransport: CreateTransport = options => {
   const routes = createRoutes(options);
-  const roundTripsMs: number[] = [];
+  const roundTripsMs = new Map<string, number[]>();
   let isClosed = false;
 
   /** `undefined` before the first answer: then nobody knows what is long. */
-  const silentAfterMs = () =>
-    roundTripsMs.length === 0 ? undefined : Math.max(...roundTripsMs) + PATIENCE_MS;
-  const answeredAfter = (ms: number) => {
-    roundTripsMs.push(ms);
-    if (roundTripsMs.length > REMEMBERED_ROUND_TRIPS) roundTripsMs.shift();
+  const patienceWith = (endpoint: string): Patience | undefined => {
+    const known = roundTripsMs.get(endpoint);
+    if (known) return { ms: Math.max(...known) + PATIENCE_MS, isGuess: false };
+    const others = [...roundTripsMs.values()].flat();
+    if (others.length === 0) return undefined;
+    return { ms: Math.max(3 * Math.max(...others), STRANGER_PATIENCE_MS), isGuess: true };
+  };
+  const answeredAfter = (endpoint: string, ms: number) => {
+    const last = [...(roundTripsMs.get(endpoint) ?? []), ms].slice(-REMEMBERED_ROUND_TRIPS);
+    roundTripsMs.delete(endpoint);
+    roundTripsMs.set(endpoint, last);
+    const [oldest] = roundTripsMs.keys();
+    if (roundTripsMs.size > REMEMBERED_ENDPOINTS) roundTripsMs.delete(oldest as string);
   };
 
   function wayTo(url: string): ReturnType<typeof routes.for> | undefined {
@@ -132,7 +147,12 @@ export const createHttpTransport: CreateTransport = options => {
     const route = way instanceof Promise ? await way : way;
     if (isClosed) return CLOSED;
     route.dropStale();
-    return sendOver(route, request, sending, { ...options, answeredAfter, silentAfterMs: silentAfterMs() });
+    const endpoint = `${request.method} ${request.url.split('?', 1)[0]}`;
+    return sendOver(route, request, sending, {
+      ...options,
+      answeredAfter: ms => answeredAfter(endpoint, ms),
+      patience: patienceWith(endpoint),
+    });
   }
 
   return {
@@ -152,8 +172,15 @@ export const createHttpTransport: CreateTransport = options => {
 
 const CLOSED: HttpFailure = { failure: 'network', code: 'CLOSED' };
 
+/** How long an open connection may be silent. */
+interface Patience {
+  readonly ms: number;
+  /** The endpoint has not answered yet. */
+  readonly isGuess: boolean;
+}
+
 type Sending = Pick<HttpTransportOptions, 'now' | 'wall' | 'timeoutMs'> & {
-  readonly silentAfterMs: number | undefined;
+  readonly patience: Patience | undefined;
   /** Told by the timer's clock, which is not the injected one, for it is held against a timer. */
   readonly answeredAfter: (ms: number) => void;
 };
@@ -162,7 +189,7 @@ function sendOver(
   route: Route,
   request: HttpRequest,
   { signal, onSilence }: SendOptions,
-  { now, wall, timeoutMs, silentAfterMs, answeredAfter }: Sending,
+  { now, wall, timeoutMs, patience, answeredAfter }: Sending,
 ): Promise<HttpReply | HttpFailure> {
   return new Promise(resolve => {
     let sent: ClientRequest | undefined;
@@ -203,14 +230,19 @@ function sendOver(
       wasOpen = sent?.reusedSocket === true || route.isReady(socket);
       if (!wasOpen) return void socket.once(route.readyEvent, markSent);
       markSent();
-      if (!onSilence || silentAfterMs === undefined) return;
+      if (!onSilence || !patience) return;
+      // It has just answered, so it is most likely alive; how long this endpoint takes nobody knows.
+      const isTrusted = patience.isGuess && route.idleMs(socket) < JUST_ANSWERED_MS;
+      const patienceMs = isTrusted ? Math.max(patience.ms, TRUSTED_PATIENCE_MS) : patience.ms;
       const listen = () => {
-        const dueAtMs = performance.now() + silentAfterMs;
+        const dueAtMs = performance.now() + patienceMs;
+        const before = performance.eventLoopUtilization();
         silence = setTimeout(() => {
-          // This process was busy: what it did not read meanwhile is not the connection's silence.
-          if (performance.now() - dueAtMs > LATE_TIMER_MS) listen();
+          // What a busy process did not read meanwhile is not the connection's silence.
+          const isLate = performance.now() - dueAtMs > LATE_TIMER_MS;
+          if (isLate || performance.eventLoopUtilization(before).utilization > BUSY_SHARE) listen();
           else onSilence();
-        }, silentAfterMs);
+        }, patienceMs);
       };
       listen();
     });

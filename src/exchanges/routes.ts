@@ -22,6 +22,8 @@ export interface Route {
   openEarly(url: URL): void;
   /** Whether bytes written to an early connection now would go out now. */
   isReady(socket: Duplex): boolean;
+  /** How long a connection lay idle before it was taken, milliseconds; ∞ for one that never did. */
+  idleMs(socket: Duplex): number;
   /** Ends the connections that may have died while nobody used them. */
   dropStale(): void;
   dropIdle(): void;
@@ -89,6 +91,7 @@ function routeOver(protocol: string, agent: Agent, clocks: Clocks): Route {
     agent,
     openEarly: () => undefined,
     isReady: () => false,
+    idleMs: age.idleMs,
     dropStale: () => void age.dropStale(),
     dropIdle: age.dropIdle,
     close: () => agent.destroy(),

@@ -91,8 +91,12 @@ export async function lateRequestsSince(pool: Pool, fromMs: number): Promise<Lat
   return rows;
 }
 
-/** It goes into a fact: no float, which a server with few `extra_float_digits` would round. Times in rows are whole. */
-const wholeMs = (column: string) => `round(extract(epoch FROM ${column}) * 1000)::bigint`;
+/**
+ * It goes into a fact: no float, which a server with few `extra_float_digits` would round. Times in rows are whole, and null
+ * here where somebody wrote an infinite one.
+ */
+const wholeMs = (column: string) =>
+  `CASE WHEN isfinite(${column}) THEN round(extract(epoch FROM ${column}) * 1000)::bigint END`;
 
 export interface CurrentSync {
   readonly exchange: string;
@@ -111,7 +115,8 @@ export async function currentSync(pool: Pool, cacheKey: string): Promise<Current
        FROM connector_state_cache WHERE cache_key = $1`,
     [cacheKey],
   );
-  return rows[0] && { ...rows[0], measuredAtMs: Number(rows[0].measuredAtMs) };
+  const [row] = rows;
+  return row && { ...row, measuredAtMs: Number(row.measuredAtMs ?? Number.NaN) };
 }
 
 /** The database's time (epoch ms, whole) and how many states have ended by then. */

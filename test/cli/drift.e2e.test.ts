@@ -134,7 +134,8 @@ describe('drift', () => {
   });
 
   test.each([
-    [['--exchange', 'FOO'], 2, /'FOO' is invalid\. Allowed are BYBIT and BINGX\./],
+    [['--exchange', 'f o'], 2, /'f o' is invalid\. Allowed are names such as BYBIT\./],
+    [['--exchange', 'FOO'], 4, /nothing was measured of FOO since/],
     [['--by', 'moon'], 2, /'moon' is invalid\. Allowed are exchange and host\./],
     [['--since', '7x'], 2, /'7x' is invalid\. Give a span like 90m, 24h, 7d/],
     [

@@ -78,6 +78,7 @@ describe('doctor', () => {
       edges: 'ok',
       clock: 'ok',
       'shared clocks': 'ok',
+      'shared tier': 'ok',
       outbox: 'ok',
       'dead letters': 'ok',
       projector: 'ok',

@@ -382,7 +382,7 @@ describe.each(BOTH)('initialising a %s connector', exchange => {
     ['an empty user', { userId: '' }],
     ['an oversized credential', { credentialId: 'x'.repeat(129) }],
     ['a control character', { userId: 'a\u0000b' }],
-    ['an unknown environment', { environment: 'DEMO' as 'TESTNET' }],
+    ['an unknown environment', { environment: 'STAGING' as 'TESTNET' }],
     ['an API key with a line break', { credentials: { apiKey: 'a\nb', apiSecret: 's' } }],
     ['no secret', { credentials: { apiKey: 'a', apiSecret: '' } }],
     ['a base URL with a user', { baseUrl: 'http://me:pw@127.0.0.1/' }],

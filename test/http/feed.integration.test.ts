@@ -130,7 +130,7 @@ describe('GET /v1/events/feed', () => {
     const bad = await ask('/v1/events/feed?from=yesterday', 'analyst');
     expect(bad).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
     expect(bad.body.detail).toMatch(/a place in the feed must be/);
-    expect((await ask('/v1/events/feed?exchange=MTGOX', 'analyst')).status).toBe(400);
+    expect((await ask('/v1/events/feed?exchange=mt-gox', 'analyst')).status).toBe(400);
   });
 
   it('says reset where the log is another one than the id is of', async () => {

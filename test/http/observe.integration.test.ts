@@ -53,9 +53,7 @@ describe('health', () => {
   it('is not ready while the database is away, lives all the same, and is ready again', async () => {
     const world = await givenWorld();
     const proxy = await world.proxy();
-    const { ask } = await givenServer({
-      world: { ...world, process: options => world.process({ databaseUrl: proxy.url, ...options }) },
-    });
+    const { ask } = await givenServer({ world, process: { databaseUrl: proxy.url } });
     expect((await ask('/health/ready')).status).toBe(200);
     await proxy.refuse();
     const away = await ask('/health/ready');
