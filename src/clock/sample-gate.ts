@@ -151,5 +151,5 @@ function amongServers(sample: ClockSample): OffsetEstimate {
 
 /** One moment, be it told in two resolutions. */
 const isSameStamp = (a: ClockSample, b: ClockSample): boolean =>
-  a.serverTimeMs < b.serverTimeMs + Math.max(b.resolutionMs ?? 1, 1) &&
-  b.serverTimeMs < a.serverTimeMs + Math.max(a.resolutionMs ?? 1, 1);
+  a.serverTimeMs < b.serverTimeMs + (b.resolutionMs ?? 1) &&
+  b.serverTimeMs < a.serverTimeMs + (a.resolutionMs ?? 1);
