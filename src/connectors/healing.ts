@@ -190,7 +190,13 @@ export class Healing {
     this.#isAsBegun = false;
     const told = refusal.sample && learner.measure(refusal.sample, link);
     const estimate = told && intersect(told.estimate, second.estimate);
-    offset.state = learner.keep(estimate ? { ...second, estimate } : second, 'auth-failure', trace);
+    if (!estimate) {
+      offset.state = learner.keep(second, 'auth-failure', trace);
+      return;
+    }
+    // What others hear of is one measurement: of the two that agree, the finer.
+    const finer = told.estimate.uncertaintyMs < second.estimate.uncertaintyMs ? told : second;
+    offset.state = learner.keep({ ...finer, estimate }, 'auth-failure', trace);
   }
 
   /** Measures, and judges the refusal by that. */
