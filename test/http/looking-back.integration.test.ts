@@ -81,6 +81,11 @@ describe('looking back', () => {
   it('shows a bound caller only its own, and nothing to who may not look back', async () => {
     const { body } = await ask(`/v1/analytics/refusals?${week}`, 'analyst@user-007');
     expect(body.refusals.map(({ userId }: { userId: string }) => userId)).toEqual(['user-007']);
+    const { body: own } = await ask(`/v1/activity?${week}`, 'analyst@user-007');
+    expect(own.events).toMatchObject([{ data: { userId: 'user-007' } }]);
+    expect(own.events[0]).not.toHaveProperty('host');
+    const { body: all } = await ask(`/v1/activity?${week}&limit=1`, 'analyst');
+    expect(all.events[0]).toHaveProperty('host');
     const { body: none } = await ask(`/v1/activity?${week}`, 'analyst@nobody');
     expect(none.events).toEqual([]);
     for (const path of ['analytics/samples', 'analytics/refusals', 'activity']) {

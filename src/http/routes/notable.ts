@@ -38,7 +38,7 @@ const notable = z.object({
   id: z.string(),
   type: z.enum(NOTABLE_TYPES),
   recordedAt: timeMs,
-  host: z.string(),
+  host: z.string().optional().describe('Who recorded it. Not told to a caller that is bound to one user.'),
   data: z
     .record(z.string(), z.unknown())
     .describe('As it was stored; docs/architecture.md has the catalogue.'),
@@ -118,7 +118,13 @@ export const notableRoutes: FastifyPluginAsyncZod = async app => {
         userId,
         limit,
       });
-      return { events: events.map(event => ({ ...event, data: { ...event.data } })) };
+      return {
+        events: events.map(({ host, ...event }) => ({
+          ...event,
+          ...(userId === undefined && { host }),
+          data: { ...event.data },
+        })),
+      };
     },
   );
 };
