@@ -47,6 +47,8 @@ const CLI = '^src/cli/';
 const HTTP = '^src/http/';
 const EDGE = '^src/edge/';
 const FORECAST = '^src/forecast/';
+/** Numbers that a seed repeats. */
+const RANDOM = '^src/exchanges/simulator/random\\.ts$';
 const DASHBOARD = '^src/dashboard/';
 /** TSX, which dependency-cruiser's SWC parser cannot read: Vite bundles it for browsers, and no module of Node's loads it. */
 const PAGES = '^src/dashboard/app/';
@@ -96,6 +98,7 @@ module.exports = {
       PORT_OF_EVENT_STORE,
       EVENTS,
       BASE,
+      RANDOM,
     ]),
     arrows('arrows-of-edge', 'edge → exchanges, clock: what runs without Node', EDGE, [
       EXCHANGES,

@@ -8,6 +8,7 @@
  *   adversarial  each use a little after whatever was learned so far ends
  *   random       at random, four a day: there is nothing to learn
  */
+import { type Random, seededRandom } from '../exchanges/simulator/random.js';
 import type { Uses } from './backtest.js';
 
 export const WORLDS = ['periodic', 'bursty', 'office', 'drifting', 'adversarial', 'random'] as const;
@@ -28,7 +29,7 @@ export interface WorldSize {
 
 export function makeUses(world: WorldName, { connectors, days, seed }: WorldSize): readonly Uses[] {
   return Array.from({ length: connectors }, (_, index) => {
-    const random = seeded(seed * 1_000_003 + index);
+    const random = seededRandom(seed * 1_000_003 + index);
     const untilMs = START_MS + days * DAY_MS;
     return HABITS[world](random, untilMs)
       .filter(atMs => atMs >= START_MS && atMs < untilMs)
@@ -36,7 +37,6 @@ export function makeUses(world: WorldName, { connectors, days, seed }: WorldSize
   });
 }
 
-type Random = () => number;
 const exponential = (random: Random, meanMs: number) => -Math.log(1 - random()) * meanMs;
 
 function every(gapMs: (index: number) => number, untilMs: number): number[] {
@@ -82,14 +82,3 @@ const HABITS: Readonly<Record<WorldName, (random: Random, untilMs: number) => nu
   },
   random: (random, untilMs) => every(() => exponential(random, 6 * HOUR_MS), untilMs),
 };
-
-/** mulberry32, by Tommy Ettinger, in the public domain. */
-function seeded(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
