@@ -188,7 +188,8 @@ export class Healing {
   #goBy(refusal: ExchangeError, second: MeasuredOffset, link: ReferenceLink | undefined, trace: Trace): void {
     const { offset, learner } = this.#parts;
     this.#isAsBegun = false;
-    const told = refusal.sample && learner.measure(refusal.sample, link);
+    // Against the same clock as the second, also while the database is away: else nobody elsewhere could go by it.
+    const told = refusal.sample && learner.measure(refusal.sample, link ?? offset.state.link);
     const estimate = told && intersect(told.estimate, second.estimate);
     if (!estimate) {
       offset.state = learner.keep(second, 'auth-failure', trace);
