@@ -48,7 +48,7 @@ Examples:
   connector-state serve                        the HTTP API, on http://127.0.0.1:7077
 
 Settings come from the environment: DATABASE_URL (without it an embedded PostgreSQL runs under .data),
-EVENT_STORE_URL, LOG_LEVEL, … ; all of them are in the README.
+EVENT_STORE_URL, LOG_LEVEL, … ; docs/configuration.md has all of them.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 database unavailable, 4 nothing found,
 130 interrupted.`;
