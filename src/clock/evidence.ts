@@ -87,6 +87,18 @@ export function boundsOf({ lows, highs }: Evidence, hosts: number): Interval {
   return { low: Math.min(low.ms, high.ms), high: Math.max(low.ms, high.ms) };
 }
 
+/** All that the sample allows is allowed by the evidence too, at the sample's time. */
+export function isWithin(
+  evidence: Evidence,
+  hosts: number,
+  sample: OffsetEstimate,
+  rate: RateBound = ASSUMED_RATE,
+): boolean {
+  const bounds = boundsOf(moved(evidence, Math.max(evidence.atMs, sample.atMs), rate), hosts);
+  const { low, high } = intervalAt(sample, sample.atMs);
+  return bounds.low <= low && high <= bounds.high;
+}
+
 /** Everything that is allowed besides, taken in on both sides. */
 export const opened = (evidence: Evidence, { low, high }: Interval): Evidence => ({
   ...evidence,

@@ -22,7 +22,9 @@
  * a step has made false. So then
  *
  *  3. the claim is opened to all that the sample allows. From the first such sample after a step on the claim is true, whatever
- *     the step: the sample lies within it, or excludes it.
+ *     the step: the sample lies within it, or excludes it. Of a shared clock the bounds of its evidence are the claim here
+ *     (`isWithin`, evidence.ts): what is told reaches as far on the near side as on the far one, so a sample may lie within it
+ *     and beyond a bound.
  *
  * Only samples about as fine as those that made the claim are watched: a `Date` header's middle lies anywhere in its
  * second.

@@ -38,10 +38,17 @@
  * must not be used any more, by any connector.
  */
 import { addToDrift, type Drift, type DriftSums, driftOf } from './drift.js';
-import { addEvidence, type Evidence, estimateFromEvidence, firstEvidence, opened } from './evidence.js';
+import {
+  addEvidence,
+  type Evidence,
+  estimateFromEvidence,
+  firstEvidence,
+  isWithin,
+  opened,
+} from './evidence.js';
 import { estimateOf, inflate, intersect, intervalAt, type OffsetEstimate } from './offset.js';
 import { decidesAlone, MAX_HOSTS, presentAt, type Supporter, settleTogether } from './quorum.js';
-import { honest, type Residuals, stepSuggestedBy, sticksOut, watch } from './residuals.js';
+import { honest, isFine, type Residuals, stepSuggestedBy, watch } from './residuals.js';
 import { type Distrusted, isRefused, machineIn, witnessOf } from './witness.js';
 
 export interface Measurement {
@@ -215,7 +222,10 @@ function supported(clock: SharedClock, m: Measurement): SharedClock {
   const seen = isLatest && !m.isDerived ? watch(residuals, clock.estimate, m.estimate) : residuals;
   const suggested = stepSuggestedBy(seen, atMs);
   const added = addEvidence(evidence, host, m.estimate, knownRate);
-  const shown = isLatest && sticksOut(clock.estimate, m.estimate) ? intervalAt(m.estimate, atMs) : suggested;
+  // Of the evidence, not of the claim: that one reaches as far on its near side as on its far one.
+  const isOutside =
+    isFine(inflate(clock.estimate, atMs), m.estimate) && !isWithin(evidence, hosts, m.estimate, knownRate);
+  const shown = isLatest && isOutside ? intervalAt(m.estimate, atMs) : suggested;
   const all = shown ? opened(added, shown) : added;
   const { isMeasured, rate } = driftOf(sums);
   const isLiar = rival?.estimate !== undefined && verdict === 'refuted' && rival.host !== host;

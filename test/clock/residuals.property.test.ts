@@ -92,7 +92,19 @@ it('no claim is narrower than half of what its finest sample says', () => {
 describe('a claim that has grown wider than a sample', () => {
   const HOUR_MS = 3_600_000;
   const hours = fc.array(fc.double({ min: 0.4, max: 3, noNaN: true }), { minLength: 2, maxLength: 12 });
-  const hosts = fc.constantFrom(['one'], ['one', 'two'], ['one', 'two', 'three', 'four']);
+  const hosts = fc.constantFrom<string[]>(['one'], ['one', 'two'], ['one', 'two', 'three', 'four']);
+
+  /**
+   * The step's second sample lies within the claim, which is told as reaching equally far to both sides, and beyond what the
+   * evidence allows on the near one.
+   */
+  const BARELY_WITHIN_THE_CLAIM: [World, number[], string[], number, number] = [
+    { seed: 28_764_938, roundTripMs: 30, unevenness: 0.45, samplesBefore: 1 },
+    [1.07, 1.05, 0.86, 0.48, 1.96, 0.45],
+    ['one', 'two', 'three', 'four'],
+    553,
+    4,
+  ];
 
   /** @returns by how much a claim was false after the step, ms; negative: never */
   function falsest(
@@ -124,15 +136,14 @@ describe('a claim that has grown wider than a sample', () => {
     return worstMs;
   }
 
-  /** Of 100 000 worlds 6 were false for a while, by 27 ms at most: five of 2 000 do not come about by chance. */
-  it('is true again, or contested, from the first sample after a step of any size, but for six worlds in 100 000', () => {
+  it('is true again, or contested, from the first sample after a step of any size', () => {
     const steps = fc.integer({ min: 1, max: 2_000 }).chain(ms => fc.constantFrom(ms, -ms));
-    const made = fc.sample(fc.tuple(worlds, hours, hosts, steps, fc.nat()), 2_000);
-    const wrong = made
-      .map(each => ({ byMs: falsest(...each), stepMs: Math.abs(each[3]) }))
-      .filter(({ byMs }) => byMs > ROUNDING_MS);
-    expect(wrong.length).toBeLessThanOrEqual(5);
-    for (const { byMs, stepMs } of wrong) expect(byMs).toBeLessThan(stepMs);
+    fc.assert(
+      fc.property(worlds, hours, hosts, steps, fc.nat(), (...world) => {
+        expect(falsest(...world)).toBeLessThanOrEqual(ROUNDING_MS);
+      }),
+      { numRuns: 2_000, examples: [BARELY_WITHIN_THE_CLAIM] },
+    );
   });
 
   it('is no wider for it where no clock steps', () => {
