@@ -18,6 +18,7 @@ export default {
       },
     ],
   },
+  setupFiles: process.env.PROPERTY_SEED ? ['<rootDir>/test/support/property-seed.mjs'] : [],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   testTimeout: 60_000,
