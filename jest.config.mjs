@@ -21,6 +21,6 @@ export default {
   setupFiles: process.env.PROPERTY_SEED ? ['<rootDir>/test/support/property-seed.mjs'] : [],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   maxWorkers: 2,
 };
