@@ -49,6 +49,7 @@ describe('readSettings', () => {
   it('reads every setting from the environment', () => {
     const env = {
       DATABASE_URL: URL_WITH_PASSWORD,
+      DATABASE_REPLICA_URL: ' postgres://r1/db, postgres://r2/db ',
       EVENT_STORE_URL: 'postgresql://other/db',
       CONNECTOR_STATE_DATA_DIR: '/var/lib/cs',
       MACHINE_NAME: 'node-7.eu',
@@ -76,6 +77,7 @@ describe('readSettings', () => {
     };
     expect(readSettings({}, env)).toEqual({
       databaseUrl: URL_WITH_PASSWORD,
+      databaseReplicaUrl: 'postgres://r1/db, postgres://r2/db',
       eventStoreUrl: 'postgresql://other/db',
       dataDir: '/var/lib/cs',
       machineName: 'node-7.eu',
@@ -132,6 +134,19 @@ describe('readSettings', () => {
 
   it('does not look at a bad variable that an option overrides', () => {
     expect(problemsOf({ poolSize: 2 }, { POOL_SIZE: 'many' })).toEqual([]);
+  });
+
+  it('wants of replicas that each is a URL, and a primary', () => {
+    expect(problemsOf({ databaseReplicaUrl: 'postgres://r1/db' }, {})).toEqual([
+      'databaseReplicaUrl needs DATABASE_URL, the primary that its servers are replicas of',
+    ]);
+    const env = {
+      DATABASE_URL: 'postgres://p/db',
+      DATABASE_REPLICA_URL: 'postgres://r1/db,http://u:hunter2@r2/db',
+    };
+    const problems = problemsOf({}, env);
+    expect(problems).toEqual([expect.stringMatching(/^DATABASE_REPLICA_URL must be a URL like/)]);
+    expect(problems.join()).not.toContain('hunter2');
   });
 
   it('wants of Redis a URL, a prefix without braces, and time left for PostgreSQL', () => {

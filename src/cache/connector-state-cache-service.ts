@@ -77,7 +77,7 @@ export interface CacheDependencies
   extends UpkeepParts,
     Pick<
       StateLookupParts,
-      'batcher' | 'shared' | 'comparePositions' | 'hasDatabase' | 'lookupDeadlineMs' | 'logAt'
+      'batcher' | 'shared' | 'replicas' | 'comparePositions' | 'hasDatabase' | 'lookupDeadlineMs' | 'logAt'
     > {
   /** States kept in this process; 0 turns the memory tier off. */
   readonly memoryEntries: number;
@@ -135,7 +135,7 @@ export class ConnectorStateCacheService {
 
   /** @internal */
   constructor(deps: CacheDependencies) {
-    const { batcher, shared, comparePositions, lookupDeadlineMs, clock, log } = deps;
+    const { batcher, shared, replicas, comparePositions, lookupDeadlineMs, clock, log } = deps;
     const { memoryEntries, memoryTtlMs } = deps;
     this.#deps = deps;
     this.#hostNowMs = () => clock.now();
@@ -145,6 +145,8 @@ export class ConnectorStateCacheService {
       ...(deps.hasDatabase === false && { hasDatabase: false }),
       batcher,
       shared,
+      replicas,
+      storedUpTo: () => deps.recorder.storedUpTo(),
       comparePositions,
       logAt: deps.logAt,
       lookupDeadlineMs,
@@ -213,10 +215,11 @@ export class ConnectorStateCacheService {
    * caller's, or when it has been waited for long enough. Without Redis at once. Never rejects.
    */
   async turnToMeasure(ref: ConnectorRef): Promise<Turn> {
+    const patienceMs = TURN_DEADLINES * this.#deps.lookupDeadlineMs;
     this.#turns ??= new MeasuringTurns({
-      lease: of => this.#deps.shared?.lease(of) ?? Promise.reject(new Error('nobody to ask')),
-      patienceMs: TURN_DEADLINES * this.#deps.lookupDeadlineMs,
-      flush: () => this.flush(TURN_FLUSH_MS),
+      lease: of => this.#deps.shared?.lease(of, patienceMs) ?? Promise.reject(new Error('nobody to ask')),
+      patienceMs,
+      flush: () => this.flush(Math.max(TURN_FLUSH_MS, patienceMs)),
     });
     return this.#deps.shared ? this.#turns.take(this.#connectors.know(ref)) : NO_TURN;
   }
@@ -534,9 +537,13 @@ export class ConnectorStateCacheService {
    * @throws ConnectorStateError `DATABASE_UNAVAILABLE`
    */
   async getStats(): Promise<CacheStats> {
-    const { shared } = this.#deps;
+    const { shared, replicas } = this.#deps;
     const stats = { ...(await readStats(this.#open())), badSamples: { ...this.#badSamples } };
-    return shared ? { ...stats, redis: shared.stats() } : stats;
+    return {
+      ...stats,
+      ...(shared && { redis: shared.stats() }),
+      ...(replicas && { replicas: replicas.stats() }),
+    };
   }
 
   /**

@@ -17,7 +17,8 @@ const WINDOW_MS = 10_000;
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /** One key's share of a reply. */
-export type LookupAnswer = LookupRow & Pick<LookupReply, 'clockId' | 'sample' | 'checkpoint' | 'head'>;
+export type LookupAnswer = LookupRow &
+  Pick<LookupReply, 'clockId' | 'sample' | 'checkpoint' | 'head' | 'replica'>;
 
 export interface Guarded<Key, Answer> {
   readonly batcher: LookupBatcher<Key, Answer>;
@@ -57,14 +58,19 @@ export function createGuardedLookup(
     readonly namedStatements: boolean;
     readonly now: () => number;
     readonly wall: () => number;
+    readonly onReplica?: true;
+    readonly from?: string;
   },
 ): GuardedLookup {
-  const { namedStatements, now, wall } = options;
+  const { namedStatements, now, wall, onReplica } = options;
   return guard(
-    async (keys, signal) => toAnswers(await lookup(pool, keys, { namedStatements, now, wall, signal })),
+    async (keys, signal) =>
+      toAnswers(
+        await lookup(pool, keys, { namedStatements, now, wall, signal, ...(onReplica && { onReplica }) }),
+      ),
     options,
   );
 }
 
-export const toAnswers = ({ rows, clockId, sample, checkpoint, head }: LookupReply): LookupAnswer[] =>
-  rows.map(row => ({ ...row, clockId, sample, checkpoint, head }));
+export const toAnswers = ({ rows, ...reply }: LookupReply): LookupAnswer[] =>
+  rows.map(row => ({ ...row, ...reply }));

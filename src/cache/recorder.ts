@@ -105,12 +105,18 @@ export class Recorder {
   readonly #owed: OwedProjection;
   /** Lost facts that a `flush()` has told its caller of. */
   #lostTold = 0;
+  #storedUpTo: Position | undefined;
   #counters = { recorded: 0, appended: 0, rejected: 0, flushFailures: 0 };
 
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#pending = new PendingFacts(options.maxPending);
     this.#owed = new OwedProjection(options.project, options.log);
+  }
+
+  /** The last place in the log where this process stored something; `undefined` before the first. */
+  storedUpTo(): Position | undefined {
+    return this.#storedUpTo;
   }
 
   record(fact: Fact, options: RecordOptions = {}): RecordedFact {
@@ -241,7 +247,10 @@ export class Recorder {
         },
         () => store.append(events),
       );
-      if (result.position !== undefined) this.#owed.owe(result.position, events);
+      if (result.position !== undefined) {
+        this.#storedUpTo = result.position;
+        this.#owed.owe(result.position, events);
+      }
       this.#counters.appended += batch.length;
       this.#pending.settle(batch);
       return result;

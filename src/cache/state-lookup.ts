@@ -1,6 +1,6 @@
 /**
- * How a state is found: in memory, in the shared tier if there is one, or in one PostgreSQL round trip that concurrent
- * lookups share.
+ * How a state is found: in memory, in the shared tier if there is one, in a read replica if there is one, or in one round
+ * trip to the primary that concurrent lookups share.
  *
  * Nothing here throws, and nothing outlasts the lookup's deadline (promise 3): a database that is slow, dead or
  * left alone by the circuit breaker is a miss with a reason, said once in the log when it begins and once when
@@ -32,6 +32,7 @@ import { LookupTimeoutError } from './lookup-batcher.js';
 import type { MemoryTier } from './memory-tier.js';
 import { type OffsetState, parseClock } from './offset-state.js';
 import { untilReached } from './reached.js';
+import type { Replicas } from './replicas.js';
 import type { VoidStates } from './void-states.js';
 import { isInLog, type LogThere, wantedPlace } from './wanted-place.js';
 
@@ -41,6 +42,10 @@ export interface StateLookupParts {
   readonly batcher: Pick<GuardedLookup['batcher'], 'lookup'>;
   /** Redis, where it is configured. */
   readonly shared?: SharedTier | undefined;
+  /** Where they are configured. */
+  readonly replicas?: Replicas | undefined;
+  /** The last place in the log where this process stored something. */
+  readonly storedUpTo?: () => Position | undefined;
   /** The store's, to be had without contacting it. */
   readonly comparePositions: () => Promise<EventStore['compare']>;
   /** What an event store of its own has at a place; left out where the log lies beside the rows. */
@@ -104,10 +109,14 @@ export class StateLookup {
 
   async #askAll(connector: KnownConnector): Promise<Lookup> {
     const { shared } = this.#parts;
-    if (!shared) return this.#askDatabase(connector);
+    if (!shared) return (await this.#askReplica(connector)) ?? this.#askDatabase(connector);
     const heard = this.#heard;
     const looked = await shared.lookup({ ...keyOf(connector), ref: connector });
-    if (!('answer' in looked)) return this.#askDatabase(connector, looked.found);
+    if (!('answer' in looked)) {
+      // What is filled in must be the primary's.
+      const { found } = looked;
+      return (!found && (await this.#askReplica(connector))) || this.#askDatabase(connector, found);
+    }
     const { answer, found } = looked;
     const lookup = this.#assess(connector, answer, answer.link, 'redis');
     if (!lookup.hit) {
@@ -118,6 +127,32 @@ export class StateLookup {
     if (shared.isListening && heard === this.#heard) {
       this.#memory.set(connector.key, lookup.state, { isOwn: false, usableForMs: answer.usableForMs });
     }
+    return lookup;
+  }
+
+  /** @returns `undefined`: ask the primary */
+  async #askReplica(connector: KnownConnector, at?: At): Promise<Hit | undefined> {
+    const { replicas, clock, comparePositions, storedUpTo } = this.#parts;
+    if (!replicas) return undefined;
+    const heard = this.#heard;
+    const own = storedUpTo?.();
+    const compare = own === undefined ? undefined : await comparePositions();
+    const said = await replicas.lookup(
+      { ...keyOf(connector), ...(at && { at: at.key }) },
+      {
+        known: this.#rememberedLink(clock.now()),
+        hasSeenOwn: checkpoint =>
+          own === undefined || compare === undefined || isAtLeast(compare, checkpoint, own),
+      },
+    );
+    if (!said) return undefined;
+    const lookup = this.#assess(connector, said.answer, said.link, 'postgres');
+    if (!lookup.hit || (at && !(await at.isSeenBy(said.answer)))) {
+      replicas.unusable();
+      return undefined;
+    }
+    replicas.hit();
+    if (heard === this.#heard) this.#memory.set(connector.key, lookup.state, { isOwn: false });
     return lookup;
   }
 
@@ -161,16 +196,22 @@ export class StateLookup {
     const { key } = connector;
     if (!this.#continuity.isUnbroken()) this.#startAnew();
     const own = this.#memory.own(key);
+    const at = { inLog: logElsewhere ? undefined : numberOf(position) };
+    const isSeenBy = async (answer: LookupAnswer) =>
+      isAtLeast(compare, answer.checkpoint, position) &&
+      isInLog(place, logElsewhere ? await logElsewhere : logHere(answer), compare);
+    const startedMs = performance.now();
+    const ofReplica = own ? undefined : await this.#askReplica(connector, { key: at, isSeenBy });
+    if (ofReplica) return ofReplica;
     let result: { answer: { answer: LookupAnswer }; reached: boolean };
     try {
       result = await untilReached(
         async () => {
-          const at = { inLog: logElsewhere ? undefined : numberOf(position) };
           const answer = await batcher.lookup({ ...keyOf(connector), at });
-          return { answer, log: logElsewhere ? await logElsewhere : logHere(answer) };
+          return { answer, isSeen: await isSeenBy(answer) };
         },
-        ({ answer, log }) => isAtLeast(compare, answer.checkpoint, position) && isInLog(place, log, compare),
-        lookupDeadlineMs,
+        ({ isSeen }) => isSeen,
+        Math.max(1, lookupDeadlineMs - (performance.now() - startedMs)),
       );
     } catch (error) {
       return { ...this.#missWithoutDatabase(connector, error), behind: true };
@@ -298,6 +339,12 @@ export class StateLookup {
     );
     return { shared: shared && { ...shared, link }, ended: ended && { ...ended, link } };
   }
+}
+
+/** A place in the log, as it is asked about. */
+interface At {
+  readonly key: { readonly inLog: string | undefined };
+  readonly isSeenBy: (answer: LookupAnswer) => Promise<boolean>;
 }
 
 const NOTHING: LogThere = {};

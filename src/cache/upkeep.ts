@@ -46,6 +46,7 @@ import type { HistoryOptions, HistoryPage } from './history-page.js';
 import type { UsableState } from './lookup.js';
 import { namesItsSync } from './offset-state.js';
 import type { Recorder, RecorderStats } from './recorder.js';
+import type { ReplicasStats } from './replicas.js';
 
 export interface UpkeepParts {
   readonly pool: Pool;
@@ -78,6 +79,8 @@ export interface CacheStats extends StateCounts, UsageCounts {
   readonly badSamples: Readonly<Partial<Record<SampleProblem, number>>>;
   /** The shared tier as this process met it, where there is one. */
   readonly redis?: SharedTierStats;
+  /** The read replicas as this process met them, where there are any. */
+  readonly replicas?: ReplicasStats;
 }
 
 /** Below the time that a connection attempt is given, and a tenth of a query's. */

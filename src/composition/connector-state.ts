@@ -39,6 +39,7 @@ import type { SharedTier } from '../shared-tier/shared-tier.js';
 import { goesWithout, noDatabase, noPool, nowhere, openDatabase, tellOfNoDatabase } from './database.js';
 import type { Registry } from './expose-metrics.js';
 import { createRemoteEvents } from './remote-events.js';
+import { createReplicas, replicaDeadlineMs } from './replicas.js';
 import { readSettings, SETTING_NAMES, type Settings, type SettingsInput } from './settings.js';
 import { createSharedTier } from './shared-tier.js';
 
@@ -178,6 +179,9 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       throw error;
     }
   }
+  const replicas = isOff
+    ? undefined
+    : createReplicas(settings, { pool, clock, log, random: options.random ?? Math.random });
   const check = async () => {
     try {
       return await openFirstConnection(pool, { clock, namedStatements: settings.namedStatements });
@@ -252,7 +256,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       opened => opened.close(),
       () => undefined,
     );
-    await pool.end();
+    await Promise.all([pool.end(), replicas?.close()]);
   };
 
   const {
@@ -260,8 +264,13 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     breaker,
     close: closeLookup,
   } = createGuardedLookup(pool, {
-    // What the shared tier may take of it is not the database's.
-    deadlineMs: settings.lookupDeadlineMs - (shared ? settings.redisDeadlineMs : 0),
+    // What is asked before may take its share of it.
+    deadlineMs: Math.max(
+      1,
+      settings.lookupDeadlineMs -
+        (shared ? settings.redisDeadlineMs : 0) -
+        (replicas ? replicaDeadlineMs(settings) : 0),
+    ),
     breakerResetMs: settings.breakerResetMs,
     maxInFlight: settings.poolSize,
     namedStatements: settings.namedStatements,
@@ -287,6 +296,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     pool,
     batcher,
     shared,
+    replicas,
     recorder,
     store: store.get,
     outbox,
@@ -352,7 +362,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   }
   const state = {
     cache,
-    settings: hiding(settings, ['databaseUrl', 'eventStoreUrl']),
+    settings: hiding(settings, ['databaseUrl', 'databaseReplicaUrl', 'eventStoreUrl', 'redisUrl']),
     databaseUrl,
     flush: (timeoutMs?: number) => cache.flush(timeoutMs),
     store: () => cache.whileOpen(store.get),

@@ -31,6 +31,11 @@ export interface Settings {
    * digits, `.`, `_` and `-`. Containers of one machine have host names of their own and one clock. Undefined: the host name.
    */
   readonly machineName: string | undefined;
+  /**
+   * `DATABASE_REPLICA_URL`: streaming replicas of `DATABASE_URL` that lookups ask first, one or several between commas. Each
+   * is a clock of its own, linked to the primary's. Undefined: none.
+   */
+  readonly databaseReplicaUrl: string | undefined;
   /** `AUTO_MIGRATE`: create or upgrade the tables at start when they are missing or old. Default true. */
   readonly autoMigrate: boolean;
   /** `PROJECTION`: `inline` (who flushes also projects) or `worker` (`connector-state project` runs). */
@@ -92,6 +97,7 @@ export interface Settings {
 /** Complete by its type. */
 const NAMES: Readonly<Record<keyof Settings, true>> = {
   databaseUrl: true,
+  databaseReplicaUrl: true,
   eventStoreUrl: true,
   dataDir: true,
   machineName: true,
@@ -137,6 +143,18 @@ export function parseEventStoreUrl(raw: string): ParsedUrl {
 function checkRedisUrl(raw: string): ParsedUrl {
   const parsed = parseRedisUrl(raw);
   return 'place' in parsed ? { url: raw.trim() } : parsed;
+}
+
+/** Not empty where there are any; each is a PostgreSQL URL. */
+export const replicaUrls = (text: string | undefined): readonly string[] =>
+  text === undefined ? [] : text.split(',').map(url => url.trim());
+
+function checkReplicaUrls(raw: string): ParsedUrl {
+  for (const text of replicaUrls(raw)) {
+    const parsed = parsePostgresUrl(text);
+    if (!('url' in parsed)) return parsed;
+  }
+  return { url: raw.trim() };
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -197,7 +215,7 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
   }
 
   function url(
-    key: 'databaseUrl' | 'eventStoreUrl' | 'redisUrl',
+    key: 'databaseUrl' | 'databaseReplicaUrl' | 'eventStoreUrl' | 'redisUrl',
     variable: string,
     parse: (text: string) => ParsedUrl,
     example: string,
@@ -238,6 +256,7 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
 
   const settings: Omit<Settings, 'redisDeadlineMs'> = {
     databaseUrl: url('databaseUrl', 'DATABASE_URL', parsePostgresUrl, POSTGRES_EXAMPLE),
+    databaseReplicaUrl: url('databaseReplicaUrl', 'DATABASE_REPLICA_URL', checkReplicaUrls, POSTGRES_EXAMPLE),
     eventStoreUrl: url('eventStoreUrl', 'EVENT_STORE_URL', parseEventStoreUrl, EVENT_STORE_EXAMPLE),
     machineName: word('machineName', 'MACHINE_NAME'),
     dataDir: path('dataDir', 'CONNECTOR_STATE_DATA_DIR', '.data'),
@@ -273,6 +292,11 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
   if (redisUrl !== undefined && redisDeadlineMs >= lookupDeadlineMs) {
     problems.push(
       `${name('redisDeadlineMs', 'REDIS_DEADLINE_MS')} must be below ${name('lookupDeadlineMs', 'LOOKUP_DEADLINE_MS')} (${lookupDeadlineMs}), so that PostgreSQL can still be asked, got ${redisDeadlineMs}`,
+    );
+  }
+  if (settings.databaseReplicaUrl !== undefined && settings.databaseUrl === undefined) {
+    problems.push(
+      `${name('databaseReplicaUrl', 'DATABASE_REPLICA_URL')} needs DATABASE_URL, the primary that its servers are replicas of`,
     );
   }
   if (problems.length > 0) throw new InvalidSettingsError(problems);

@@ -9,6 +9,8 @@
  *   It reads the keys of the HTTP API, as `serve` does, and notes when one was used; it makes and revokes none.
  *   Functions that catch up the projections themselves, without a worker, need this role.
  *
+ * Both measure how far a read replica's clock is from the primary's, and note it.
+ *
  * Neither may import events, for who imports says when something was recorded.
  *
  * Nobody gets UPDATE, DELETE or TRUNCATE on events, and what a role had of it is taken away. Migrations and
@@ -29,6 +31,8 @@ export interface PrivilegeRoles {
 
 const EVENT_TABLES = ['connector_event', 'connector_event_kept', 'connector_event_hits', 'connector_stream'];
 const OUTBOX = 'connector_outbox';
+/** Measured by whoever uses a read replica. */
+const REPLICA_LINK = 'connector_replica_link';
 /** Of the HTTP API: hashes, which no function has any business with. */
 const API_KEYS = 'connector_api_key';
 /** Without the partitions, which are read through their parent; with the table that tells the schema's version. */
@@ -90,12 +94,13 @@ async function grant(client: Client, role: string, more: readonly string[]): Pro
   const quoted = pg.escapeIdentifier(role);
   // A role may hold more from an earlier day, on the tables or on the partitions under them.
   await client.query(
-    `REVOKE ALL ON ${[...EVENT_TABLES, OUTBOX, API_KEYS, ...READ_TABLES].join(', ')} FROM ${quoted}`,
+    `REVOKE ALL ON ${[...EVENT_TABLES, OUTBOX, API_KEYS, REPLICA_LINK, ...READ_TABLES].join(', ')} FROM ${quoted}`,
   );
   await client.query(`REVOKE ALL ON SEQUENCE connector_event_position FROM ${quoted}`);
   const statements = [
     `GRANT USAGE ON SCHEMA ${schema} TO`,
     `GRANT SELECT ON ${[...READABLE, ...READ_TABLES].join(', ')} TO`,
+    `GRANT SELECT, INSERT, UPDATE, DELETE ON ${REPLICA_LINK} TO`,
     `GRANT EXECUTE ON FUNCTION ${APPEND_FUNCTIONS.join(', ')} TO`,
     ...more,
   ];

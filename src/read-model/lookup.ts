@@ -16,6 +16,7 @@
 import type { ClientBase, Pool, PoolClient } from 'pg';
 import { isContinuous } from '../clock/continuous.js';
 import type { ClockSample } from '../clock/offset.js';
+import type { StoredLink } from '../clock/stored-link.js';
 import { type Environment, type Exchange, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
 import { type StatementNames, statementNames } from '../postgres/statement-names.js';
@@ -89,6 +90,18 @@ export interface RowOrder {
   readonly clockPosition: unknown;
 }
 
+/** What a read replica says of itself. */
+export interface ReplicaItself {
+  /** Of this server since it was started. */
+  readonly name: string;
+  /** False once it was promoted. */
+  readonly isStandby: boolean;
+  /** From its clock to the primary's, as somebody measured it; `undefined` where nobody has. */
+  readonly link: StoredLink | undefined;
+  /** By the primary's clock: up to then at least it has come. */
+  readonly renewedAtMs: number;
+}
+
 export interface LookupReply {
   /** In the order of the keys. */
   readonly rows: readonly LookupRow[];
@@ -100,6 +113,8 @@ export interface LookupReply {
   readonly checkpoint?: Position | undefined;
   /** The number of the log's last event; `undefined` where the log is empty or lies elsewhere, or not asked. */
   readonly head?: string | undefined;
+  /** Where it was asked as one. */
+  readonly replica?: ReplicaItself | undefined;
 }
 
 /** SQL for a time as epoch milliseconds, with fractions. */
@@ -124,8 +139,11 @@ const ORDER = 's.stream_version::float8, x.position';
 /** Of the log in this database. */
 const HEAD = '(SELECT position FROM connector_event ORDER BY position DESC LIMIT 1)';
 
-const lookupSql = ({ columns = '', keys = '', key = '', joins = '' } = {}) => `
-WITH reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id)
+/** The server that answers; and whose clock the rows are about, which on a replica is the primary's. */
+const REFERENCE = `reference AS MATERIALIZED (SELECT ${CLOCK_ID} AS id)`;
+
+const lookupSql = ({ reference = REFERENCE, columns = '', keys = '', key = '', joins = '' } = {}) => `
+WITH ${reference}
 SELECT ${epochMs('clock_timestamp()')}, r.id,
        s.user_id, s.credential_id, s.exchange, s.environment, s.time_offset, s.uncertainty_ms,
        s.reference_clock, s.sync_id, s.basis, ${epochMs('s.last_sync_time')}, ${epochMs('s.expires_at')}, s.is_valid,
@@ -145,12 +163,29 @@ SELECT ${epochMs('clock_timestamp()')}, r.id,
 
 /** Exported for the benchmark, which runs it through bare `pg` as the peer to measure against. */
 export const LOOKUP_SQL = lookupSql();
-const LOOKUP_AT_SQL = lookupSql({
+const AT = {
   columns: `, ${CHECKPOINT}, ${HEAD}, e.event_id, ${ORDER}`,
   keys: ', $5::bigint[]',
   key: ', at',
   joins: `
   LEFT JOIN LATERAL (SELECT event_id FROM connector_event t WHERE t.position = k.at LIMIT 1) e ON true`,
+};
+const LOOKUP_AT_SQL = lookupSql(AT);
+/**
+ * On a replica: with its link to the primary's clock. Several replicas may have one address, each started once. Whether it is
+ * one still is asked each time: a session, and what was remembered in it, outlives a promotion.
+ */
+const LOOKUP_REPLICA_SQL = lookupSql({
+  ...AT,
+  reference: `
+ server AS MATERIALIZED (SELECT ${CLOCK_ID} AS id, pg_is_in_recovery() AS is_standby,
+   (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS since),
+ reference AS MATERIALIZED (
+   SELECT coalesce(l.reference_clock, v.id) AS id, v.id AS server, v.is_standby, v.id || '@' || v.since AS replica,
+          l.reference_clock, l.offset_ms, l.uncertainty_ms, l.replica_time_ms, l.wall_minus_replica_ms, l.renewed_at
+     FROM server v LEFT JOIN connector_replica_link l ON l.replica = (v.id || '@' || v.since) COLLATE "C")`,
+  columns: `${AT.columns}, r.server, r.is_standby, r.replica, r.reference_clock, r.offset_ms, r.uncertainty_ms,
+       r.replica_time_ms, r.wall_minus_replica_ms, ${epochMs('r.renewed_at')}`,
 });
 const LOOKUP_WITH_ORDER_SQL = lookupSql({ columns: `, NULL, NULL, NULL, ${ORDER}` });
 
@@ -174,6 +209,8 @@ export interface LookupOptions {
   readonly now: () => number;
   /** This host's wall clock, to notice a freeze while the answer was on its way. */
   readonly wall: () => number;
+  /** It is a read replica that is asked, for all it can tell. */
+  readonly onReplica?: true;
   /** When it fires nobody waits any more: the server is told to end the query, and the connection is given up. */
   readonly signal: AbortSignal;
 }
@@ -218,10 +255,15 @@ export async function lookupOver(
   });
   aborted.catch(() => undefined);
   // Who does not ask for more does not pay for it.
-  const isAt = keys.some(key => key.at);
+  const isAt = options.onReplica || keys.some(key => key.at);
   const withOrder = keys.some(key => key.withOrder);
-  const text = isAt ? LOOKUP_AT_SQL : withOrder ? LOOKUP_WITH_ORDER_SQL : LOOKUP_SQL;
-  const suffix = isAt ? '_at' : withOrder ? '_order' : '';
+  const [text, suffix] = options.onReplica
+    ? [LOOKUP_REPLICA_SQL, '_replica']
+    : isAt
+      ? [LOOKUP_AT_SQL, '_at']
+      : withOrder
+        ? [LOOKUP_WITH_ORDER_SQL, '_order']
+        : [LOOKUP_SQL, ''];
   const values = lookupParameters(keys);
   if (isAt) values.push(keys.map(key => key.at?.inLog ?? NOWHERE));
   for (let attempt = 1; ; attempt++) {
@@ -285,6 +327,25 @@ function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: num
     checkpoint: (first[CHECKPOINT_COLUMN] ?? undefined) as Position | undefined,
     // pg gives a bigint as text.
     head: (first[HEAD_COLUMN] ?? undefined) as string | undefined,
+    ...(first.length > REPLICA_COLUMN && toReplica(first.slice(REPLICA_COLUMN))),
+  };
+}
+
+/** The server's clock is then its own, and not the one that the rows are about. */
+function toReplica([server, isStandby, name, clockId, ...figures]: readonly unknown[]): Pick<
+  LookupReply,
+  'clockId' | 'replica'
+> {
+  const [offsetMs, uncertaintyMs, atMs, wallMinusServerMs, renewedAtMs] = figures as number[];
+  const link = { clockId, offsetMs, uncertaintyMs, atMs, wallMinusServerMs } as StoredLink;
+  return {
+    clockId: server as string,
+    replica: {
+      name: name as string,
+      isStandby: isStandby === true,
+      link: typeof clockId === 'string' ? link : undefined,
+      renewedAtMs: renewedAtMs as number,
+    },
   };
 }
 
@@ -294,6 +355,7 @@ const CHECKPOINT_COLUMN = 34;
 const HEAD_COLUMN = 35;
 const EVENT_COLUMN = 36;
 const ORDER_COLUMN = 37;
+const REPLICA_COLUMN = 39;
 
 const toOrder = (row: readonly unknown[]): RowOrder | undefined =>
   row.length > ORDER_COLUMN

@@ -5,7 +5,7 @@
 import type { ClientBase, Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
-export const LATEST_MIGRATION = 'LookingBack1764000000034';
+export const LATEST_MIGRATION = 'ReplicaLink1764000000050';
 
 const MISSING_TABLE = '42P01';
 

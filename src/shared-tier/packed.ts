@@ -11,6 +11,7 @@
  * be the one of the link that it was found with. Numbers that lose digits lose them to the safe side.
  */
 import { createHash } from 'node:crypto';
+import type { StoredLink } from '../clock/stored-link.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { LookupKey, RawClock, RawState } from '../read-model/lookup.js';
 
@@ -212,18 +213,6 @@ export function unpackClock(
   return { endsAtMs: opened.endsAtMs, raw: raw as unknown as RawClock };
 }
 
-/** From one Redis server's clock to the database's, as a writer measured it. */
-export interface StoredLink {
-  /** The database's clock. */
-  readonly clockId: string;
-  /** Database minus Redis, at Redis' time `atMs`. */
-  readonly offsetMs: number;
-  readonly uncertaintyMs: number;
-  readonly atMs: number;
-  /** The writer's wall clock minus Redis' clock at that moment. */
-  readonly wallMinusRedisMs: number;
-}
-
 const NOBODY = Buffer.alloc(16);
 
 export function packLink(link: StoredLink, runId: string): Buffer {
@@ -239,12 +228,12 @@ export function unpackLink(value: Buffer, runId: string): StoredLink | Unusable 
   if (!value.subarray(LINEAGE_AT, HEADER_BYTES).equals(lineageOf(runId))) return 'other-lineage';
   const parsed = parseObject(value.subarray(HEADER_BYTES));
   if (!parsed) return 'corrupt';
-  const { clockId, offsetMs, uncertaintyMs, atMs, wallMinusRedisMs } = parsed;
+  const { clockId, offsetMs, uncertaintyMs, atMs, wallMinusServerMs } = parsed;
   const isNumber = (n: unknown): n is number => typeof n === 'number' && Number.isFinite(n);
   if (typeof clockId !== 'string' || clockId === '' || clockId.length > 200) return 'corrupt';
   if (!isNumber(offsetMs) || !isNumber(uncertaintyMs) || uncertaintyMs < 0) return 'corrupt';
-  if (!isNumber(atMs) || !isNumber(wallMinusRedisMs)) return 'corrupt';
-  return { clockId, offsetMs, uncertaintyMs, atMs, wallMinusRedisMs };
+  if (!isNumber(atMs) || !isNumber(wallMinusServerMs)) return 'corrupt';
+  return { clockId, offsetMs, uncertaintyMs, atMs, wallMinusServerMs };
 }
 
 function parseObject(bytes: Buffer): Record<string, unknown> | undefined {

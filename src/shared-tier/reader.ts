@@ -12,12 +12,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { isContinuous } from '../clock/continuous.js';
 import { type ClockSample, estimateFromSample, intersect, type OffsetEstimate } from '../clock/offset.js';
 import type { ReferenceLink } from '../clock/reference.js';
+import { composeLink, LINK_RENEWED_AFTER_MS, type StoredLink } from '../clock/stored-link.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { LookupKey, RawClock, RawState } from '../read-model/lookup.js';
 import type { RedisConnections } from './connections.js';
 import type { Keys } from './keys.js';
-import { type StoredLink, type Unusable, unpackClock, unpackLink, unpackState } from './packed.js';
-import { composeLink, LINK_RENEWED_AFTER_MS } from './redis-link.js';
+import { type Unusable, unpackClock, unpackLink, unpackState } from './packed.js';
 import { READ } from './scripts.js';
 
 /** Why Redis had no answer. */
@@ -182,7 +182,7 @@ function judge(
 
 function linkOver({ known }: ReaderParts, { link, redis, wallMs }: CellReply): ReferenceLink | SharedMiss {
   if (typeof link === 'string') return link;
-  const composed = composeLink(link, { redis, wallMs, known: known() });
+  const composed = composeLink(link, { server: redis, wallMs, known: known() });
   return composed === 'too-old' ? 'no-link' : composed;
 }
 

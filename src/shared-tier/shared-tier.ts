@@ -17,7 +17,7 @@ import type { ReferenceLink } from '../clock/reference.js';
 import type { LookupKey } from '../read-model/lookup.js';
 import { problemOf, type RedisConnections } from './connections.js';
 import { connectorNameOf, type Keys } from './keys.js';
-import { type Lease, takeLease } from './lease.js';
+import { LEASE_LIFE_MS, type Lease, takeLease } from './lease.js';
 import { type Gone, type Listener, listen } from './listener.js';
 import { uuidBytes } from './packed.js';
 import {
@@ -64,7 +64,6 @@ export interface SharedTierStats {
 
 /** A flush waits so long for what it projected to be there. */
 const PUBLISH_PATIENCE_MS = 250;
-const LEASE_PATIENCE_MS = 250;
 const MAX_WAITING = 10_000;
 const PAGE = 200;
 const FIRST_PAUSE_MS = 100;
@@ -184,12 +183,17 @@ export class SharedTier {
   }
 
   /**
+   * @param patienceMs of who waits for a turn: half of it Redis may take to answer
    * @returns `undefined` when another process has it
    * @throws what the client throws, or that nobody answers in time
    */
-  async lease(clock: Pick<LookupKey, 'exchange' | 'environment' | 'scope'>): Promise<Lease | undefined> {
+  async lease(
+    clock: Pick<LookupKey, 'exchange' | 'environment' | 'scope'>,
+    patienceMs: number,
+  ): Promise<Lease | undefined> {
     const { connections, keys } = this.#options;
-    return withDeadline(takeLease(connections, keys.lease(clock)), LEASE_PATIENCE_MS, () => {
+    const lifeMs = Math.max(LEASE_LIFE_MS, patienceMs);
+    return withDeadline(takeLease(connections, keys.lease(clock), lifeMs), patienceMs / 2, () => {
       throw new Error('Redis does not answer');
     });
   }

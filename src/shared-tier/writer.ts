@@ -9,12 +9,13 @@
  *
  * A write says by when it must have arrived, by the server's own clock: one that was under way for longer is void.
  */
+import { isContinuous } from '../clock/continuous.js';
 import { linkFromSample, type ReferenceLink, referenceTimeMs } from '../clock/reference.js';
+import { LINK_LIFE_MS, linkToStore } from '../clock/stored-link.js';
 import type { LookupKey, LookupReply, LookupRow, RawClock, RawState } from '../read-model/lookup.js';
 import { clockNameOf, connectorNameOf } from './keys.js';
 import { packClock, packLink, packState } from './packed.js';
 import { type CellReply, type Found, type ReaderParts, readCell } from './reader.js';
-import { LINK_LIFE_MS, linkToStore } from './redis-link.js';
 import { WRITE } from './scripts.js';
 
 export interface WriterParts extends ReaderParts {
@@ -120,6 +121,8 @@ async function write(
   entries: readonly Entry[],
 ): Promise<void> {
   const { connections, keys, now, wall } = parts;
+  // Redis' clock and the database's were read on one timeline, or they say nothing of each other.
+  if (!isContinuous(now() - cell.redis.atMs, wall() - cell.wallMs)) return;
   const link = linkToStore(database, cell.redis, wall() - now());
   const ago = now() - cell.redis.atMs;
   const voidAfterMs = Math.floor(cell.redisNowMs + ago + WRITE_DEADLINE_MS);

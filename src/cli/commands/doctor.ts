@@ -131,6 +131,7 @@ async function examine(session: Session): Promise<Check[]> {
     ...(settings.redisUrl === undefined
       ? []
       : [await guarded('redis', () => sharedTier.checkRedis(settings))]),
+    ...(await (await import('../doctor/replica-check.js')).checkReplicas(pool, settings, log)),
     await guarded('outbox', () => events.checkOutbox(createOutboxTable(pool, namedStatements))),
     await guarded('dead letters', () => events.checkDeadLetters(projector)),
   );

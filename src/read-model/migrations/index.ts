@@ -19,6 +19,7 @@ import { ForgetHits1764000000021 } from './1764000000021-forget-hits.js';
 import { LateAndUnreachable1764000000022 } from './1764000000022-late-and-unreachable.js';
 import { ApiKeys1764000000030 } from './1764000000030-api-keys.js';
 import { LookingBack1764000000034 } from './1764000000034-looking-back.js';
+import { ReplicaLink1764000000050 } from './1764000000050-replica-link.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -38,4 +39,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   LateAndUnreachable1764000000022,
   ApiKeys1764000000030,
   LookingBack1764000000034,
+  ReplicaLink1764000000050,
 ];
