@@ -29,7 +29,8 @@ function arrows(name, comment, from, to) {
 
 const EVENTS = '^src/events/';
 const CLOCK = '^src/clock/';
-const ERRORS = '^src/base/errors\\.ts$';
+/** Errors, and how their messages show a value. */
+const ERRORS = '^src/base/(errors|shown|visible)\\.ts$';
 const BASE = '^src/base/';
 const POSTGRES = '^src/postgres/';
 const PROJECTIONS = '^projections/';
@@ -62,7 +63,12 @@ const TYPEORM_HOME = '^src/read-model/migrate\\.ts$|^src/read-model/(entities|mi
 
 module.exports = {
   forbidden: [
-    arrows('arrows-of-errors', 'errors.ts is below everything', ERRORS, []),
+    arrows(
+      'arrows-of-errors',
+      'errors and what shows a value in their messages are below everything',
+      ERRORS,
+      [],
+    ),
     arrows('arrows-of-base', 'what everything uses stands on errors alone', BASE, [ERRORS]),
     arrows('arrows-of-events', 'events know of nothing but events', EVENTS, [ERRORS]),
     arrows('arrows-of-clock', 'clock arithmetic knows of nothing but itself', CLOCK, [ERRORS]),

@@ -1,6 +1,7 @@
 /**
  * connector-state in Next.js apps, each built from the packed tarball, started, asked by fifty at once, killed and started
- * again: nothing may have been opened while it was built, all fifty must be served, and the next process must be warm.
+ * again: nothing may have been opened while it was built, all fifty must be served, and the next process must be warm. One is
+ * edited under `next dev`: there must be one instance all the time, for pages and routes.
  *
  *   npm run test:apps                  every case
  *   npm run test:apps -- 16-webpack    those whose name contains it; with @ at the end, that one
@@ -30,7 +31,7 @@ import { startEmbeddedPostgres } from '../dist/src/postgres/embedded/index.js';
 const project = fileURLToPath(new URL('..', import.meta.url));
 const say = text => process.stdout.write(`${text}\n`);
 
-/** `output` is how it is started: the standalone server, or `next start`. */
+/** `output` is how it is started: the standalone server, `next start` or `next dev`. */
 const CASES = [
   { name: '16-turbopack', next: '16', flags: [], output: 'standalone' },
   { name: '16-webpack', next: '16', flags: ['--webpack'], output: 'standalone' },
@@ -54,9 +55,14 @@ const CASES = [
   { name: '15-turbopack', next: '15', flags: ['--turbopack'], output: 'standalone' },
   { name: '16-turbopack-pnpm', next: '16', flags: [], output: 'standalone', manager: 'pnpm' },
   { name: '15-webpack-pnpm', next: '15', flags: [], output: 'standalone', manager: 'pnpm' },
+  { name: '16-turbopack-dev', next: '16', flags: [], output: 'dev' },
+  { name: '15-webpack-dev', next: '15', flags: [], output: 'dev' },
 ];
 const AT_ONCE = 50;
 const PNPM = 'pnpm@10';
+const EDITS = 3;
+/** A machine that does other work as well must not fail a case. */
+const PATIENCE_MS = 60_000;
 
 const wanted = process.argv.slice(2);
 const cases = CASES.filter(
@@ -99,14 +105,16 @@ process.exitCode = failed.length > 0 ? 1 : 0;
 async function tried(app, tarball) {
   const directory = install(app, tarball);
   const bin = join(directory, 'node_modules/next/dist/bin/next');
+  const databaseUrl = await createDatabase(app.name);
+  if (app.output === 'dev') return edited(directory, [bin, 'dev', ...app.flags], databaseUrl);
   const before = exchange.counters('BYBIT').requests;
   // A database that nobody reaches: whoever opened it while building would be heard of.
   build(directory, [bin, 'build', ...app.flags]);
   if (existsSync(join(directory, '.data'))) throw new Error('the build made an embedded database');
   if (exchange.counters('BYBIT').requests !== before) throw new Error('the build spoke to the exchange');
   const start = app.output === 'start' ? [bin, 'start'] : ['.next/standalone/server.js'];
-  const cold = await served(directory, start, app.name);
-  const warm = await served(directory, start, app.name);
+  const cold = await served(directory, start, app.name, databaseUrl);
+  const warm = await served(directory, start, app.name, databaseUrl);
   if (app.output === 'standalone') {
     execFileSync(process.execPath, [
       join(project, 'dist/src/cli/main.js'),
@@ -122,7 +130,7 @@ async function tried(app, tarball) {
 
 function build(directory, args) {
   const DATABASE_URL = 'postgres://nobody:none@127.0.0.1:1/none';
-  const env = { ...environment(), DATABASE_URL };
+  const env = environment({ DATABASE_URL });
   execFileSync(process.execPath, args, { cwd: directory, env, stdio: 'pipe', encoding: 'utf8' });
 }
 
@@ -132,11 +140,10 @@ function environment(extra = {}) {
     ...env,
     NEXT_TELEMETRY_DISABLED: '1',
     HOSTNAME: '127.0.0.1',
-    DATABASE_URL: server.url,
     BYBIT_BASE_URL: exchange.bybitUrl,
     BYBIT_API_KEY: apiKey,
     BYBIT_API_SECRET: apiSecret,
-    LOOKUP_DEADLINE_MS: '10000',
+    LOOKUP_DEADLINE_MS: `${PATIENCE_MS}`,
     ...extra,
   };
 }
@@ -164,6 +171,12 @@ function install({ name, next, manager = 'npm', output, cacheComponents }, tarba
   );
   cpSync(join(project, 'examples/nextjs/app'), join(directory, 'app'), { recursive: true });
   cpSync(join(project, 'examples/nextjs/lib'), join(directory, 'lib'), { recursive: true });
+  const route = join(directory, 'app/api/funding/route.ts');
+  const patient = readFileSync(route, 'utf8').replace(
+    /(?=\n {4}baseUrl:)/,
+    `\n    timeoutMs: ${PATIENCE_MS},`,
+  );
+  writeFileSync(route, patient);
   const config = { ...(output === 'standalone' && { output }), ...(cacheComponents && { cacheComponents }) };
   const example = readFileSync(join(project, 'examples/nextjs/next.config.ts'), 'utf8');
   write('next.config.ts', example.replace('NextConfig = {}', `NextConfig = ${JSON.stringify(config)}`));
@@ -199,12 +212,81 @@ function install({ name, next, manager = 'npm', output, cacheComponents }, tarba
 }
 
 /** Starts it, asks it {@link AT_ONCE} times at once and again until what was learned is stored, and kills it. */
-async function served(directory, args, name) {
+function served(directory, args, name, databaseUrl) {
+  return running(directory, args, { MACHINE_NAME: name, DATABASE_URL: databaseUrl }, async (url, said) => {
+    const answers = await Promise.all(
+      Array.from({ length: AT_ONCE }, async () => JSON.parse(await textOf(`${url}/api/funding`, said))),
+    );
+    await stored(databaseUrl);
+    return answers;
+  });
+}
+
+/** Starts it in development, edits the module that shares connector-state and what uses it, and counts instances. */
+function edited(directory, args, databaseUrl) {
+  const shared = join(directory, 'lib/connector-state.ts');
+  const own = readFileSync(shared, 'utf8');
+  const edit = n => writeFileSync(shared, `${own}\nexport const edit = ${n};\n`);
+  const which = `import { connectorState, edit } from '../../../lib/connector-state';
+    export async function instance() {
+      const known = ((globalThis as any).knownInstances ??= new Map());
+      const { cache } = await connectorState();
+      if (!known.has(cache)) known.set(cache, known.size + 1);
+      return \`edit \${edit}: instance \${known.get(cache)}\`;
+    }`;
+  const write = (path, text) => {
+    mkdirSync(join(directory, path, '..'), { recursive: true });
+    writeFileSync(join(directory, path), text);
+  };
+  write(
+    'app/api/which/route.ts',
+    `${which}\nexport const GET = async () => new Response(await instance());`.replace(
+      'export async f',
+      'async f',
+    ),
+  );
+  write(
+    'app/in/page/page.tsx',
+    `${which}\nexport const dynamic = 'force-dynamic';\nexport default async function Page() { return <p>{await instance()}</p> }`.replace(
+      'export async f',
+      'async f',
+    ),
+  );
+  edit(0);
+  const env = { DATABASE_URL: databaseUrl, POOL_SIZE: '1', NODE_ENV: 'development' };
+  return running(directory, args, env, async (url, said) => {
+    const connections = [];
+    for (let n = 0; n <= EDITS; n++) {
+      edit(n);
+      for (const path of ['/api/which', '/in/page']) {
+        for (let i = 0; ; i++) {
+          const text = (await textOf(`${url}${path}`, said)).replaceAll('<!-- -->', '');
+          const [, seen, instance] = /edit (\d+): instance (\d+)/.exec(text) ?? [];
+          if (instance !== '1') throw new Error(`after edit ${n} ${path} has instance ${instance}`);
+          if (Number(seen) === n) break;
+          if (i === 240) throw new Error(`edit ${n} is not seen by ${path}`);
+          await pause(500);
+        }
+      }
+      connections.push(await connectionsTo(databaseUrl));
+    }
+    const [first] = connections;
+    if (connections.some(count => count > first)) {
+      throw new Error(`connections grew with edits: ${connections.join(', ')}`);
+    }
+    return `one instance for page and route over ${EDITS} edits, connections ${connections.join(', ')}`;
+  });
+}
+
+/** @param use is given the address, and what the process has said */
+async function running(directory, args, env, use) {
   const port = await freePort();
   const child = spawn(process.execPath, [...args, ...(args.length > 1 ? ['--port', `${port}`] : [])], {
     cwd: directory,
-    env: environment({ PORT: `${port}`, MACHINE_NAME: name }),
+    env: environment({ PORT: `${port}`, ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Of its own, for `next dev` has children.
+    detached: true,
   });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', text => (said += text));
@@ -217,38 +299,53 @@ async function served(directory, args, name) {
       if (i === 240 || child.exitCode !== null) throw new Error(`it does not start:\n${said}`);
       await pause(500);
     }
-    const answers = await Promise.all(
-      Array.from({ length: AT_ONCE }, async () => {
-        const response = await fetch(`${url}/api/funding`);
-        const text = await response.text();
-        if (!response.ok)
-          throw new Error(`HTTP ${response.status}: ${text.slice(0, 300)}\n${said.slice(-3000)}`);
-        return JSON.parse(text);
-      }),
-    );
-    await stored(answers.length);
-    return answers;
+    return await use(url, () => said.slice(-3000));
   } finally {
-    child.kill('SIGKILL');
+    process.kill(-child.pid, 'SIGKILL');
     await ended;
   }
 }
 
-/** What after() began goes on when the answers are there; a process that is killed before has told nobody. */
-async function stored() {
+async function textOf(url, said) {
+  const response = await fetch(url);
+  const text = await response.text();
+  if (!response.ok) throw new Error(`HTTP ${response.status}: ${text.slice(0, 300)}\n${said()}`);
+  return text;
+}
+
+async function asked(url, text) {
   const { default: pg } = await import('pg');
-  const client = new pg.Client({ connectionString: server.url });
+  const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    for (let i = 0; i < 120; i++) {
-      const { rows } = await client.query('SELECT count(*)::integer AS n FROM connector_state_cache');
-      if (rows[0].n > 0) return;
-      await pause(250);
-    }
-    throw new Error('nothing was stored');
+    const { rows } = await client.query(text);
+    return rows[0]?.n;
   } finally {
     await client.end();
   }
+}
+
+/** Each case begins with nothing. */
+async function createDatabase(name) {
+  await asked(server.url, `CREATE DATABASE "${name}"`);
+  const url = new URL(server.url);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+const connectionsTo = url =>
+  asked(
+    url,
+    'SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+  );
+
+/** What after() began goes on when the answers are there; a process that is killed before has told nobody. */
+async function stored(url) {
+  for (let i = 0; i < 480; i++) {
+    if ((await asked(url, 'SELECT count(*)::integer AS n FROM connector_state_cache')) > 0) return;
+    await pause(250);
+  }
+  throw new Error('nothing was stored');
 }
 
 async function freePort() {

@@ -5,6 +5,7 @@
  * look as if it had been obeyed; so it is refused by name, with the option that was probably meant.
  */
 import { InvalidInputError } from './errors.js';
+import { kindOf, shown } from './shown.js';
 
 /** More letters apart than this is another word. */
 const MAX_DISTANCE = 3;
@@ -15,15 +16,13 @@ const MAX_DISTANCE = 3;
  */
 export function refuseUnknownOptions(options: unknown, known: readonly string[], of: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new InvalidInputError(
-      `${of} takes an object of options, got ${options === null ? 'null' : typeof options}`,
-    );
+    throw new InvalidInputError(`${of} takes an object of options, got ${kindOf(options)}`);
   }
   const unknown = Object.keys(options).find(name => !known.includes(name));
   if (unknown === undefined) return;
   const nearest = nearestOf(unknown, known);
   throw new InvalidInputError(
-    `${of} has no option ${JSON.stringify(unknown)}${nearest ? `; did you mean ${nearest}?` : `: it has ${known.join(', ')}`}`,
+    `${of} has no option ${shown(unknown)}${nearest ? `; did you mean ${nearest}?` : `: it has ${known.join(', ')}`}`,
   );
 }
 

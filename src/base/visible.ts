@@ -32,8 +32,8 @@ const jsonEscape = (character: string): string =>
     (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`,
   ).join('');
 
-/** A cell of a CSV that a spreadsheet takes for a formula when it begins so. */
-const FORMULA = /^[=+\-@\t\r]/;
+/** A cell of a CSV that a spreadsheet takes for a formula when it begins so; the wide forms too, and after blanks. */
+const FORMULA = /^\s*[=+\-@＝＋－＠]/;
 
 /**
  * A cell of a CSV (RFC 4180). Text that a spreadsheet would evaluate is led by an apostrophe, as OWASP advises against

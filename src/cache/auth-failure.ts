@@ -1,5 +1,6 @@
 /** What a program may tell of a refusal it met itself, and what of it is refused. */
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { AuthFailureClass } from '../events/catalogue.js';
 import type { UsableState } from './lookup.js';
 
@@ -29,20 +30,15 @@ export function checkAuthFailure(failure: AuthFailure): void {
   };
   if (typeof exchangeCode !== 'string') {
     throw new InvalidInputError(
-      `exchangeCode must be the exchange's own code as a string, got ${nameOf(exchangeCode)}`,
+      `exchangeCode must be the exchange's own code as a string, got ${shown(exchangeCode)}`,
     );
   }
   if (typeof failureClass !== 'string' || !Object.hasOwn(CLASSES, failureClass)) {
     throw new InvalidInputError(
-      `failureClass must be one of ${Object.keys(CLASSES).join(', ')}, got ${nameOf(failureClass)}`,
+      `failureClass must be one of ${Object.keys(CLASSES).join(', ')}, got ${shown(failureClass)}`,
     );
   }
   if (serverTimeMs !== undefined && !Number.isFinite(serverTimeMs)) {
-    throw new InvalidInputError(`serverTimeMs must be epoch milliseconds, got ${nameOf(serverTimeMs)}`);
+    throw new InvalidInputError(`serverTimeMs must be epoch milliseconds, got ${shown(serverTimeMs)}`);
   }
-}
-
-function nameOf(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
-  return typeof value === 'number' ? String(value) : value === null ? 'null' : typeof value;
 }

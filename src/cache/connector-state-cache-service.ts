@@ -14,6 +14,7 @@
 import { withDeadline } from '../base/deadline.js';
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
+import { shown } from '../base/shown.js';
 import { type Telemetry, unwatched } from '../base/telemetry.js';
 import type { HostClock } from '../clock/host-clock.js';
 import type { OffsetEstimate } from '../clock/offset.js';
@@ -59,6 +60,7 @@ import { StateLookup, type StateLookupParts } from './state-lookup.js';
 import {
   type CacheStats,
   carryDistrust,
+  checkBy,
   cleanUpExpired,
   distrustWitness,
   explainState,
@@ -507,6 +509,7 @@ export class ConnectorStateCacheService {
     ...given: CredentialArguments<[by?: string | undefined]>
   ): Promise<{ syncId: string } | undefined> {
     const [credential, by = 'operator'] = credentialOf(given);
+    checkBy(by);
     return invalidateCurrent(this.#open(), credential, (connector, state) =>
       this.condemn(connector, state, 'manual', by),
     );
@@ -573,8 +576,8 @@ export class ConnectorStateCacheService {
   async historyPage(
     ...given: CredentialArguments<[options?: HistoryOptions | undefined]>
   ): Promise<HistoryPage> {
-    const [credential, options = {}] = credentialOf(given);
-    return readAuditPage(this.#open(), credential, options);
+    const [credential, options] = credentialOf(given);
+    return readAuditPage(this.#open(), credential, options ?? {});
   }
 
   /**
@@ -609,7 +612,7 @@ export class ConnectorStateCacheService {
     const [credential, time] = credentialOf(given);
     const timeMs = time instanceof Date ? time.getTime() : time;
     if (typeof timeMs !== 'number' || !Number.isFinite(timeMs))
-      throw new InvalidInputError(`time must be a Date or epoch milliseconds, got ${JSON.stringify(time)}`);
+      throw new InvalidInputError(`time must be a Date or epoch milliseconds, got ${shown(time)}`);
     return stateAtTime(await this.history(credential), timeMs);
   }
 
@@ -632,7 +635,8 @@ export class ConnectorStateCacheService {
    *   (a negative number, NaN): it begins, and nobody waits
    */
   async flush(givenMs?: number): Promise<FlushResult> {
-    const timeoutMs = givenMs === undefined || givenMs >= 0 ? givenMs : 0;
+    const isTimeout = givenMs === undefined || (typeof givenMs === 'number' && givenMs >= 0);
+    const timeoutMs = isTimeout ? givenMs : 0;
     const startedMs = performance.now();
     await this.#backgroundDone(timeoutMs);
     const spentMs = performance.now() - startedMs;

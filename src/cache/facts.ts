@@ -2,7 +2,7 @@
  * The facts the cache records, built from what the process holds: pure functions, nothing is recorded here.
  *
  * A fact says everything in whole reference milliseconds and names the clock it is relative to, so that it means
- * the same on every host. What an exchange or an operator wrote into a text is cut to what the schema takes:
+ * the same on every host. What an exchange or an operator wrote into a text is cut to what schema and database take:
  * a fact that fails its schema would be dropped, and a long error code is no reason to lose a refusal.
  */
 import type { AnsweredRequest, Lateness } from '../clock/answers.js';
@@ -228,8 +228,8 @@ export const fieldsOf = (ref: ConnectorRef): ConnectorRef & { readonly scope: st
   scope: scopeOf(ref),
 });
 
-/** Not within a character of two code units: half of one is what no database can store. */
-function cut(text: string): string {
-  const isWithin = /[\ud800-\udbff]/.test(text.charAt(MAX_TEXT_CHARS - 1));
-  return text.slice(0, isWithin && text.length > MAX_TEXT_CHARS ? MAX_TEXT_CHARS - 1 : MAX_TEXT_CHARS);
-}
+/** U+0000, and half of a character of two code units. */
+const UNSTORABLE = /\0|\p{Surrogate}/gu;
+
+/** What no database can store, of the text or where it is cut, is replaced: it must not cost the fact. */
+const cut = (text: string): string => text.slice(0, MAX_TEXT_CHARS).replace(UNSTORABLE, '\ufffd');

@@ -8,6 +8,7 @@
  * `since` is found by halving the versions of each stream: 15 small reads in 25 000 events, whatever comes before.
  */
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { CredentialRef } from '../events/connector.js';
 import type { StoredEvent } from '../events/event.js';
@@ -43,7 +44,9 @@ export async function readHistoryPage(
   { limit = DEFAULT_LIMIT, since, newestFirst = false, cursor }: HistoryOptions = {},
 ): Promise<HistoryPage> {
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > LARGEST_LIMIT) {
-    throw new InvalidInputError(`limit must be a whole number from 1 to ${LARGEST_LIMIT}, got ${limit}`);
+    throw new InvalidInputError(
+      `limit must be a whole number from 1 to ${LARGEST_LIMIT}, got ${shown(limit)}`,
+    );
   }
   const sinceMs = timeOf(since);
   const streams = [stateStreamOf(credential), hitsStreamOf(credential)];
@@ -102,18 +105,19 @@ async function firstSince(store: EventStore, stream: string, sinceMs: number): P
 
 function timeOf(since: Date | number | undefined): number | undefined {
   if (since === undefined) return undefined;
-  const timeMs = typeof since === 'number' ? since : since.getTime();
-  if (Number.isFinite(timeMs)) return timeMs;
-  throw new InvalidInputError(`since must be a date or epoch milliseconds, got ${String(since)}`);
+  const timeMs = since instanceof Date ? since.getTime() : since;
+  if (typeof timeMs === 'number' && Number.isFinite(timeMs)) return timeMs;
+  throw new InvalidInputError(`since must be a date or epoch milliseconds, got ${shown(since)}`);
 }
 
 function parseCursor(cursor: string, newestFirst: boolean): readonly Place[] {
-  const [, order, state, hits] = /^(newest|oldest):(\d{1,15}):(\d{1,15})$/.exec(cursor) ?? [];
+  const text = typeof cursor === 'string' ? cursor : '';
+  const [, order, state, hits] = /^(newest|oldest):(\d{1,15}):(\d{1,15})$/.exec(text) ?? [];
   const isFit =
     order === (newestFirst ? 'newest' : 'oldest') && (newestFirst || (state !== '0' && hits !== '0'));
   if (!isFit) {
     throw new InvalidInputError(
-      `cursor must be the "next" of a page that was asked for with the same options, got ${JSON.stringify(cursor.slice(0, 64))}`,
+      `cursor must be the "next" of a page that was asked for with the same options, got ${shown(cursor)}`,
     );
   }
   return [Number(state), Number(hits)];

@@ -1,6 +1,7 @@
 /** A measured offset, relative to the reference clock that the measuring process could read. */
 import { randomUUID } from 'node:crypto';
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { HostClock } from '../clock/host-clock.js';
 import {
   type ClockSample,
@@ -75,12 +76,12 @@ export function checkMeasured(measured: MeasuredOffset): void {
   }
   if (!isUuid(syncId) || !isEstimate(estimate)) {
     throw new InvalidInputError(
-      `a measured offset needs a UUID, an offset and an uncertainty of at most ${LIMITS.maxOffsetMs} ms and a time in epoch milliseconds, got ${syncId}, ${estimate.offsetMs} ± ${estimate.uncertaintyMs} at ${estimate.atMs}`,
+      `a measured offset needs a UUID, an offset and an uncertainty of at most ${LIMITS.maxOffsetMs} ms and a time in epoch milliseconds, got ${shown(syncId)}, ${shown(estimate.offsetMs)} ± ${shown(estimate.uncertaintyMs)} at ${shown(estimate.atMs)}`,
     );
   }
   if (!Number.isInteger(ttl.ttlMs) || ttl.ttlMs < 1 || ttl.ttlMs > MAX_TTL_MS) {
     throw new InvalidInputError(
-      `a TTL must be a whole number of milliseconds from 1 to ${MAX_TTL_MS}, got ${ttl.ttlMs}`,
+      `a TTL must be a whole number of milliseconds from 1 to ${MAX_TTL_MS}, got ${shown(ttl.ttlMs)}`,
     );
   }
 }

@@ -10,6 +10,7 @@
 import type { Pool } from 'pg';
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
+import { shown } from '../base/shown.js';
 import type { HostClock } from '../clock/host-clock.js';
 import { linkToSelf } from '../clock/reference.js';
 import type { SampleProblem } from '../clock/sample-check.js';
@@ -122,6 +123,7 @@ export async function invalidateCurrent(
 }
 
 export async function cleanUpExpired(parts: UpkeepParts, by: string): Promise<number> {
+  checkBy(by);
   const { pool, recorder, log } = parts;
   await recorder.flush(FLUSH_MS);
   const { cutoffMs, expired } = await asking(() => countExpired(pool));
@@ -135,6 +137,7 @@ export async function cleanUpExpired(parts: UpkeepParts, by: string): Promise<nu
 /** @throws InvalidInputError for a host or login that no witness can have */
 export async function distrustWitness(parts: UpkeepParts, host: HostInDoubt, by: string): Promise<number> {
   checkHost(host);
+  checkBy(by);
   const { pool, recorder, log } = parts;
   await recorder.flush(FLUSH_MS);
   const clocks = await asking(() => knownClocks(pool));
@@ -163,22 +166,31 @@ export async function carryDistrust({ pool, recorder, log }: UpkeepParts, clock:
   }
 }
 
-function checkHost({ host, login, sinceMs, undo }: HostInDoubt): void {
-  const show = (value: unknown) => JSON.stringify(value) ?? typeof value;
-  if (typeof host !== 'string' || !/^[^/]{1,200}$/.test(host)) {
+/** @throws InvalidInputError */
+export function checkBy(by: unknown): asserts by is string {
+  if (typeof by !== 'string')
+    throw new InvalidInputError(`by must be a text that says who, got ${shown(by)}`);
+}
+
+/** What can be stored, and cannot be mistaken on a terminal. */
+const NAME = /^[^\p{Cc}\p{Surrogate}]{1,200}$/u;
+
+function checkHost(given: HostInDoubt): void {
+  const { host, login, sinceMs, undo } = given ?? {};
+  if (typeof host !== 'string' || host.length > 200 || host.includes('/') || !NAME.test(host)) {
     throw new InvalidInputError(
-      `host must be a machine's name of 1 to 200 characters without a slash, got ${show(host)}: what stands before a slash is the login`,
+      `host must be a machine's name of 1 to 200 characters without a slash or a control character, got ${shown(host)}: what stands before a slash is the login`,
     );
   }
-  if (login !== undefined && (typeof login !== 'string' || !/^.{1,200}$/s.test(login))) {
+  if (login !== undefined && (typeof login !== 'string' || login.length > 200 || !NAME.test(login))) {
     throw new InvalidInputError(
-      `login must have 1 to 200 characters, got ${show(login)}: leave it out for any login`,
+      `login must have 1 to 200 characters without a control character, got ${shown(login)}: leave it out for any login`,
     );
   }
   if (sinceMs === undefined) return;
-  if (!(sinceMs >= Date.UTC(2000) && sinceMs < Date.UTC(2100)) || undo) {
+  if (typeof sinceMs !== 'number' || !(sinceMs >= Date.UTC(2000) && sinceMs < Date.UTC(2100)) || undo) {
     throw new InvalidInputError(
-      `since must be a time between 2000 and 2100, and has no meaning with undo, got ${show(sinceMs)}: leave it out`,
+      `since must be a time between 2000 and 2100, and has no meaning with undo, got ${shown(sinceMs)}: leave it out`,
     );
   }
 }

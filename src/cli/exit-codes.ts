@@ -12,16 +12,27 @@ export const EXIT = {
 } as const;
 
 /** Nothing was there to act on. */
-export class NotFoundError extends Error {}
+export class NotFoundError extends Error {
+  readonly code = 'NOT_FOUND';
+}
 
 /** What the environment says can only be wrong: the message is for whoever set it. */
-export class WrongSettingError extends Error {}
+export class WrongSettingError extends Error {
+  readonly code = 'INVALID_SETTINGS';
+}
 
 /** Ctrl-C or a termination signal ended the command. */
 export class InterruptedError extends Error {
   constructor() {
     super('interrupted');
   }
+}
+
+/** What `--json` calls the error by: its own code, a stable one of this package's where it has one. */
+export function codeOf(error: unknown): string {
+  if (error instanceof CommanderError) return 'INVALID_USAGE';
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' && code !== '' ? code : 'UNEXPECTED';
 }
 
 export function exitCodeOf(error: unknown): number {

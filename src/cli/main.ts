@@ -30,7 +30,7 @@ import { addSimulate } from './commands/simulate.js';
 import { addStats } from './commands/stats.js';
 import { addTail } from './commands/tail.js';
 import { addWarm } from './commands/warm.js';
-import { exitCodeOf, InterruptedError } from './exit-codes.js';
+import { codeOf, exitCodeOf, InterruptedError } from './exit-codes.js';
 import { createOutput } from './output.js';
 import { explain } from './session.js';
 import { visibleJson, visibleLines } from './visible.js';
@@ -99,6 +99,8 @@ for (const add of [
 ]) {
   add(program);
 }
+/** Read here, for an error may come before options are. */
+const isJson = process.argv.includes('--json');
 /** Where it is no terminal, help is as wide as a terminal usually is. */
 const HELP_WIDTH = 80;
 for (const command of [program, ...program.commands]) {
@@ -107,7 +109,7 @@ for (const command of [program, ...program.commands]) {
       process.stdout.write(wrap(visibleLines(paragraphs(text)), process.stdout.columns ?? HELP_WIDTH));
     },
     writeErr: text => {
-      process.stderr.write(wrap(visibleLines(text), process.stderr.columns));
+      if (!isJson) process.stderr.write(wrap(visibleLines(text), process.stderr.columns));
     },
   });
 }
@@ -119,15 +121,22 @@ process.stdout.on('error', error => {
   if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
 });
 
+// Of `help bogus` Commander prints the general help and says nothing of `bogus`; of `bogus` it says that there is no such command.
+const [node = '', main = '', first, second] = process.argv;
+const isHelpOnNothing =
+  first === 'help' && second !== undefined && !program.commands.some(each => each.name() === second);
+
 try {
-  await program.parseAsync();
+  await program.parseAsync(isHelpOnNothing && !second.startsWith('-') ? [node, main, second] : process.argv);
 } catch (error) {
-  // Commander has printed its own; an interruption was the user's wish.
-  if (!(error instanceof CommanderError || error instanceof InterruptedError)) {
-    const json = process.argv.includes('--json');
-    const { code = null } = error as { code?: unknown };
-    if (json) process.stderr.write(`${visibleJson({ error: { code, message: explain(error) } })}\n`);
-    else createOutput(false).message(`connector-state: ${explain(error)}`);
+  const isUsage = error instanceof CommanderError;
+  const isHelp = isUsage && (error.exitCode === 0 || error.code === 'commander.help');
+  // An interruption was the user's wish.
+  if (!(isHelp || error instanceof InterruptedError)) {
+    const message = isUsage ? error.message.replace(/^error: /, '') : explain(error);
+    // For people Commander has printed its own.
+    if (isJson) process.stderr.write(`${visibleJson({ error: { code: codeOf(error), message } })}\n`);
+    else if (!isUsage) createOutput(false).message(`connector-state: ${message}`);
   }
   process.exitCode = exitCodeOf(error);
 }

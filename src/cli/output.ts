@@ -5,9 +5,8 @@
  * messages wrap, a table's last column wraps within itself, and a table that cannot fit is printed a field a line.
  */
 import { once } from 'node:events';
-import { eastAsianWidth } from 'get-east-asian-width';
 import { visible, visibleJson, visibleLines } from './visible.js';
-import { wrap } from './wrap.js';
+import { columnsOf, wrap } from './wrap.js';
 
 export interface Output {
   readonly json: boolean;
@@ -62,7 +61,7 @@ export function table(
 ): string {
   const cells = rows.map(row => row.map(cell => visible(String(cell))));
   const widths = head.map(
-    (name, i) => Math.max(...[name, ...cells.map(row => row[i] ?? '')].map(lengthOf)) + GAP,
+    (name, i) => Math.max(...[name, ...cells.map(row => row[i] ?? '')].map(columnsOf)) + GAP,
   );
   const before = widths.slice(0, -1).reduce((sum, each) => sum + each, 0);
   const last = widths.at(-1) ?? 0;
@@ -86,17 +85,13 @@ export function table(
 
 /** To `width` columns, the gap to the next cell among them. */
 function pad(cell: string, width: number, align: Align | undefined): string {
-  const blanks = ' '.repeat(Math.max(width - GAP - lengthOf(cell), 0));
+  const blanks = ' '.repeat(Math.max(width - GAP - columnsOf(cell), 0));
   return (align === 'right' ? blanks + cell : cell + blanks) + ' '.repeat(GAP);
 }
 
-/** Columns on a terminal, where Chinese letters and the like take two. */
-const lengthOf = (text: string) =>
-  [...text].reduce((sum, letter) => sum + eastAsianWidth(letter.codePointAt(0) ?? 0), 0);
-
 /** A row as lines of `name  value`. */
 function record(head: readonly string[], row: readonly string[], width: number): string {
-  const indent = Math.max(...head.map(lengthOf)) + GAP;
+  const indent = Math.max(...head.map(columnsOf)) + GAP;
   return head
     .map((name, i) => wrap(`${name.padEnd(indent)}${row[i] ?? ''}`.trimEnd(), width, indent))
     .join('\n');

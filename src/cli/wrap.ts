@@ -1,6 +1,11 @@
 /** Lines no longer than the terminal is wide. */
+import { eastAsianWidth } from 'get-east-asian-width';
 
 const MIN_WIDTH = 20;
+
+/** Columns on a terminal, where Chinese letters and the like take two. */
+export const columnsOf = (text: string): number =>
+  [...text].reduce((sum, letter) => sum + eastAsianWidth(letter.codePointAt(0) ?? 0), 0);
 
 /**
  * Breaks at blanks. What continues a line stands under its beginning; a word longer than the width is left whole, so
@@ -17,14 +22,14 @@ export function wrap(text: string, width: number | undefined, hanging?: number):
 }
 
 function wrapLine(line: string, width: number, hanging: number | undefined): string {
-  if ([...line].length <= width) return line;
+  if (columnsOf(line) <= width) return line;
   const indent = hanging ?? /^ */.exec(line)?.[0].length ?? 0;
   const margin = ' '.repeat(Math.min(indent, width - MIN_WIDTH / 2));
   const lines: string[] = [];
   let current = '';
   // Blanks inside a line are layout: they stay, except where it breaks.
   for (const part of line.match(/ *[^ ]+/g) ?? []) {
-    if (current.trim() !== '' && [...current, ...part].length > width) {
+    if (current.trim() !== '' && columnsOf(current) + columnsOf(part) > width) {
       lines.push(current);
       current = `${margin}${part.trimStart()}`;
     } else {

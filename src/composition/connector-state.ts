@@ -38,6 +38,7 @@ import { openFirstConnection } from '../read-model/first-connection.js';
 import type { SharedTier } from '../shared-tier/shared-tier.js';
 import { goesWithout, noDatabase, noPool, nowhere, openDatabase, tellOfNoDatabase } from './database.js';
 import type { Registry } from './expose-metrics.js';
+import { checkHandedIn } from './handed-in.js';
 import { createRemoteEvents } from './remote-events.js';
 import { createReplicas, replicaDeadlineMs } from './replicas.js';
 import { readSettings, SETTING_NAMES, type Settings, type SettingsInput } from './settings.js';
@@ -147,6 +148,7 @@ const ANSWER_DEADLINE_MS = 700;
  */
 export async function createConnectorState(options: ConnectorStateOptions = {}): Promise<ConnectorState> {
   refuseUnknownOptions(options, [...Object.keys(NOT_SETTINGS), ...SETTING_NAMES], 'createConnectorState');
+  checkHandedIn(options);
   if (isBuildPhase()) throw buildPhaseError();
   const settings = readSettings(options);
   noteCopy(import.meta.url);

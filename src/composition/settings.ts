@@ -8,6 +8,7 @@
 
 import { InvalidSettingsError } from '../base/errors.js';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../base/logging.js';
+import { shown } from '../base/shown.js';
 import { CACHE_MODES, type CacheMode, FIRST_CONTACTS, type FirstContact } from '../cache/modes.js';
 import { CLOCK_POLICIES, type ClockPolicy, DEFAULT_TTL_MS, MAX_TTL_MS, MIN_TTL_MS } from '../clock/ttl.js';
 import { type ParsedUrl, POSTGRES_EXAMPLE, parsePostgresUrl } from '../postgres/database-url.js';
@@ -159,15 +160,6 @@ function checkReplicaUrls(raw: string): ParsedUrl {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A value for a message, whatever it is: a program in plain JavaScript may pass anything. */
-function shown(value: unknown): string {
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
-    return typeof value === 'string' ? JSON.stringify(value) : String(value);
-  }
-  return value === null ? 'null' : `a value of type ${typeof value}`;
-}
-
 /** @throws InvalidSettingsError that lists every problem */
 export function readSettings(input: SettingsInput = {}, env: Environment = process.env): Settings {
   const problems: string[] = [];
@@ -232,7 +224,7 @@ export function readSettings(input: SettingsInput = {}, env: Environment = proce
     const raw = pick(key, variable);
     if (raw === undefined || (typeof raw === 'string' && /^[A-Za-z0-9._-]{1,100}$/.test(raw))) return raw;
     problems.push(
-      `${name(key, variable)} must be 1 to 100 letters, digits, ".", "_" or "-", got ${JSON.stringify(raw)}`,
+      `${name(key, variable)} must be 1 to 100 letters, digits, ".", "_" or "-", got ${shown(raw)}`,
     );
     return undefined;
   }

@@ -1,5 +1,6 @@
 /** One class of a client is attached to one connector, once: two would measure, heal and send again each. */
 import { InvalidInputError } from '../base/errors.js';
+import { kindOf } from '../base/shown.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: any class at all.
 type AnyClass = abstract new (...args: any[]) => object;
@@ -52,7 +53,7 @@ function checkClass(Client: unknown, what: string, needs: readonly string[]): vo
     name => typeof (prototype as Record<string, unknown> | undefined)?.[name] === 'function',
   );
   if (isFit) return;
-  const got = typeof Client === 'function' ? `the class ${Client.name || 'without a name'}` : typeof Client;
+  const got = typeof Client === 'function' ? `the class ${Client.name || 'without a name'}` : kindOf(Client);
   const hint = typeof Client === 'object' && Client !== null ? ', not a client made of it' : '';
   throw new InvalidInputError(`attach() needs the class ${what}${hint}; got ${got}`);
 }

@@ -13,6 +13,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import type { FastifyContextConfig, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import { ConnectorStateError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { refuseUnknownOptions } from '../base/unknown-options.js';
 
 export interface DashboardOptions {
@@ -134,7 +135,7 @@ function pageFor(html: Buffer, api: string): File {
   if (!/^\/(?:(?!\.\.?\/)[\w.~-]+\/)*$/.test(api)) {
     throw new ConnectorStateError(
       'INVALID_SETTINGS',
-      `api must be a path on this origin that begins and ends with a slash, got ${JSON.stringify(api)}`,
+      `api must be a path on this origin that begins and ends with a slash, got ${shown(api)}`,
     );
   }
   const text = html.toString('utf8').replace(/(name="connector-state-api" content=")[^"]*"/, `$1${api}"`);

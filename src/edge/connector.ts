@@ -11,6 +11,7 @@
  * not wait for I/O that another request began, so requests that start together each read the published clock.
  */
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { DEFAULT_RANGE } from '../clock/request-window.js';
 import { type Answer, DIALECTS, type Dialect, type RequestParts } from './dialects.js';
 import { EdgeClock, type EdgeTime, mayBeReplayed } from './edge-clock.js';
@@ -116,12 +117,12 @@ export function createEdgeClock(options: EdgeClockOptions): SharedEdgeClock {
   const own = DIALECTS[exchange]?.baseUrls[environment];
   if (own === undefined) {
     throw new InvalidInputError(
-      `exchange and environment must be ${Object.keys(DIALECTS).join(' or ')} and MAINNET or TESTNET, got ${JSON.stringify(exchange)} and ${JSON.stringify(environment)}`,
+      `exchange and environment must be ${Object.keys(DIALECTS).join(' or ')} and MAINNET or TESTNET, got ${shown(exchange)} and ${shown(environment)}`,
     );
   }
   if (!(hostErrorMs >= 0 && hostErrorMs <= MAX_HOST_ERROR_MS)) {
     throw new InvalidInputError(
-      `hostErrorMs must be from 0 to ${MAX_HOST_ERROR_MS}, got ${String(hostErrorMs)}`,
+      `hostErrorMs must be from 0 to ${MAX_HOST_ERROR_MS}, got ${shown(hostErrorMs)}`,
     );
   }
   if (options.baseUrl !== undefined && scope === 'default') {
@@ -269,7 +270,7 @@ const isHeaderValue = (value: unknown): boolean =>
 function parsePath(path: string): string {
   if (/^\/[\w\-./~]*$/.test(path) && !path.startsWith('//')) return path;
   throw new InvalidInputError(
-    `path must begin with one / and hold no query, got ${JSON.stringify(String(path).slice(0, 80))}: pass parameters as query`,
+    `path must begin with one / and hold no query, got ${shown(path)}: pass parameters as query`,
   );
 }
 

@@ -7,6 +7,7 @@
  * knows the exchange's time to about a second, not to milliseconds, until the exchange itself has answered it.
  */
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { inflate, type OffsetEstimate } from '../clock/offset.js';
 
 /** Whose clock: the exchange's own host unless a scope is named. */
@@ -48,7 +49,7 @@ export function keyOfClock({ exchange, environment, scope = 'default' }: ClockNa
   const key = `connector-state/clock/${exchange}/${environment}/${scope}`;
   if (key.length <= MAX_KEY_LENGTH && /^[\x21-\x7e]+$/.test(key)) return key;
   throw new InvalidInputError(
-    `exchange, environment and scope must be visible ASCII, ${MAX_KEY_LENGTH} characters at most together, got ${JSON.stringify(key.slice(0, 80))}`,
+    `exchange, environment and scope must be visible ASCII, ${MAX_KEY_LENGTH} characters at most together, got ${shown(key)}`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { ExpectedVersion } from './event-store.js';
 
 /**
@@ -20,7 +21,7 @@ export function readExpectedVersions(
     const version = expected === 'no-stream' ? 0 : expected;
     if (!Number.isSafeInteger(version) || version < 0) {
       throw new InvalidInputError(
-        `expected version of stream ${stream} must be "any", "no-stream" or a whole number from 0, got ${String(expected)}`,
+        `expected version of stream ${stream} must be "any", "no-stream" or a whole number from 0, got ${shown(expected)}`,
       );
     }
     checked.set(stream, version);

@@ -5,6 +5,7 @@
  * two ids, so a `_` inside an id is percent-encoded, and `%` with it so that decoding has one answer.
  */
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 
 /** The exchanges that are known without being registered; see src/exchanges/exchange-profile.ts for any other. */
 export const EXCHANGES = ['BYBIT', 'BINGX', 'BINANCE', 'OKX', 'BITGET', 'KUCOIN'] as const;
@@ -57,7 +58,7 @@ const FORBIDDEN_IN_ID =
 /** @throws InvalidInputError when `value` is not a string of 1–128 characters without control characters */
 export function parseId(name: string, value: unknown): string {
   if (typeof value !== 'string') {
-    throw new InvalidInputError(`${name} must be a string, got ${value === null ? 'null' : typeof value}`);
+    throw new InvalidInputError(`${name} must be a string, got ${shown(value)}`);
   }
   if (value.length === 0 || value.length > MAX_ID_LENGTH) {
     throw new InvalidInputError(
@@ -66,7 +67,7 @@ export function parseId(name: string, value: unknown): string {
   }
   if (FORBIDDEN_IN_ID.test(value)) {
     throw new InvalidInputError(
-      `${name} must not contain control characters or unpaired surrogates, got ${JSON.stringify(value)}`,
+      `${name} must not contain control characters or unpaired surrogates, got ${shown(value)}`,
     );
   }
   return value;
@@ -79,14 +80,14 @@ export const isExchangeName = (value: unknown): value is Exchange =>
 export function parseExchange(value: unknown): Exchange {
   if (isExchangeName(value)) return value;
   throw new InvalidInputError(
-    `exchange must be 1 to 32 capital letters, digits and "_", the first a letter, such as ${EXCHANGES.join(', ')}, got ${show(value)}`,
+    `exchange must be 1 to 32 capital letters, digits and "_", the first a letter, such as ${EXCHANGES.join(', ')}, got ${shown(value)}`,
   );
 }
 
 /** @throws InvalidInputError for an environment that is not in {@link ENVIRONMENTS} */
 export function parseEnvironment(value: unknown): Environment {
   if (ENVIRONMENTS.includes(value as Environment)) return value as Environment;
-  throw new InvalidInputError(`environment must be one of ${ENVIRONMENTS.join(', ')}, got ${show(value)}`);
+  throw new InvalidInputError(`environment must be one of ${ENVIRONMENTS.join(', ')}, got ${shown(value)}`);
 }
 
 /**
@@ -97,7 +98,7 @@ export function parseScope(value: unknown): string {
   if (value === undefined) return DEFAULT_SCOPE;
   if (typeof value === 'string' && SCOPE_PATTERN.test(value)) return value;
   throw new InvalidInputError(
-    `scope must be 1 to ${MAX_SCOPE_LENGTH} visible ASCII characters, got ${show(value)}: pass the scope of the connector's own \`ref\``,
+    `scope must be 1 to ${MAX_SCOPE_LENGTH} visible ASCII characters, got ${shown(value)}: pass the scope of the connector's own \`ref\``,
   );
 }
 
@@ -134,10 +135,4 @@ export function parseCacheKey(cacheKey: string): CredentialRef {
     userId: decodeId(cacheKey.slice(0, separator)),
     credentialId: decodeId(cacheKey.slice(separator + 1)),
   };
-}
-
-// What is no text is not shown: an object may have nothing to be shown by, and then String() throws.
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
-  return value === null ? 'null' : typeof value;
 }

@@ -9,6 +9,7 @@
  */
 import { z } from 'zod';
 import { ConnectorStateError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { EVENT_SCHEMAS, type EventType, SCHEMA_VERSIONS } from './catalogue.js';
 import type { KnownEvent, NewEvent, StoredEvent } from './event.js';
 
@@ -77,11 +78,11 @@ const isEventType = (type: string): type is EventType => EVENT_TYPES.has(type);
 export function validateNewEvent(event: NewEvent): void {
   if (typeof event.type !== 'string' || !isEventType(event.type)) {
     throw new InvalidEventError(
-      `unknown event type ${show(event.type)}: known are ${Object.keys(EVENT_SCHEMAS).join(', ')}`,
+      `unknown event type ${shown(event.type)}: known are ${Object.keys(EVENT_SCHEMAS).join(', ')}`,
     );
   }
   if (typeof event.id !== 'string' || !EVENT_ID.test(event.id)) {
-    throw new InvalidEventError(`event id must be a UUID, got ${show(event.id)}`);
+    throw new InvalidEventError(`event id must be a UUID, got ${shown(event.id)}`);
   }
   const result = appendingSchema(event.type).safeParse(event.data);
   if (!result.success) throw new InvalidEventError(`${event.type} ${event.id}: ${describe(result.error)}`);
@@ -156,9 +157,4 @@ function describe(error: z.ZodError): string {
     .slice(0, 5)
     .map(issue => `${issue.path.join('.') || 'data'}: ${issue.message}`)
     .join('; ');
-}
-
-// What is no text is not shown: writing a BigInt or a hostile object as text throws.
-function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 64)) : typeof value;
 }

@@ -14,6 +14,7 @@
  *   1.-.-.-                                    before the first event
  */
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { Position, StoredEvent } from './event.js';
 import { isForgettable } from './streams.js';
 
@@ -80,7 +81,7 @@ export function decodeToken(token: string): FeedPlace {
   const anchor = toPlace(anchorPosition, anchorTail);
   if (!isWhole || !at || (anchorPosition !== undefined && !anchor)) {
     throw new InvalidInputError(
-      `a place in the feed must be "beginning", "end", a position, or the id of an event as the feed gave it, got ${JSON.stringify(token.slice(0, 64))}`,
+      `a place in the feed must be "beginning", "end", a position, or the id of an event as the feed gave it, got ${shown(token)}`,
     );
   }
   return { log: log === NOTHING ? undefined : log, at, isHit: hit === 'h', anchor };

@@ -1,6 +1,7 @@
 /** What every adapter checks and completes before anything is sent. */
 
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { AcceptedRange } from '../clock/request-window.js';
 import { type Exchange, parseEnvironment } from '../events/connector.js';
 import { parseBaseUrl, withTls } from './base-url.js';
@@ -62,7 +63,7 @@ export function closedError(exchange: Exchange): ConnectorStateError {
 /** A fraction would reach the header, and an exchange refuses it as malformed rather than as mistimed. */
 function wholeTimestamp(value: number): number {
   if (!Number.isFinite(value)) {
-    throw new InvalidInputError(`timestamp() must return epoch milliseconds, got ${value}`);
+    throw new InvalidInputError(`timestamp() must return epoch milliseconds, got ${shown(value)}`);
   }
   return Math.round(value);
 }
@@ -81,14 +82,14 @@ function parseWindow(
 ): number {
   if (request.window || value === window.defaultMs) return parseWhole(name, value, window.maxMs);
   throw new InvalidInputError(
-    `${name} cannot be chosen for ${exchange}, whose window is fixed at ${window.defaultMs} ms, got ${value}: leave it out`,
+    `${name} cannot be chosen for ${exchange}, whose window is fixed at ${window.defaultMs} ms, got ${shown(value)}: leave it out`,
   );
 }
 
 function parseWhole(name: string, value: number, max: number, min = 1): number {
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new InvalidInputError(
-      `${name} must be a whole number of milliseconds from ${min} to ${max}, got ${value}`,
+      `${name} must be a whole number of milliseconds from ${min} to ${max}, got ${shown(value)}`,
     );
   }
   return value;

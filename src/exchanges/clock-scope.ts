@@ -21,6 +21,7 @@
  */
 import { createHash } from 'node:crypto';
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { DEFAULT_SCOPE, type Environment, type Exchange, MAX_SCOPE_LENGTH } from '../events/connector.js';
 import { parseBaseUrl } from './base-url.js';
 import { hostOf, profileOf } from './registry.js';
@@ -76,8 +77,7 @@ const digest = (path: string): string =>
 
 function parseName(value: unknown): string {
   if (typeof value === 'string' && NAME.test(value) && value.toLowerCase() !== DEFAULT_SCOPE) return value;
-  const given = typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : typeof value;
   throw new InvalidInputError(
-    `clockScope must be 1 to 64 letters, digits, ".", "_" or "-", begin with a letter or digit and not be "${DEFAULT_SCOPE}", which is the exchange's own host, got ${given}`,
+    `clockScope must be 1 to 64 letters, digits, ".", "_" or "-", begin with a letter or digit and not be "${DEFAULT_SCOPE}", which is the exchange's own host, got ${shown(value)}`,
   );
 }

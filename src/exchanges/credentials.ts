@@ -28,7 +28,10 @@ export function parseCredentials(credentials: Credentials, profile: ExchangeProf
       `credentials.apiSecret must be a string of 1 to ${MAX_SECRET_LENGTH} characters: copy it again from the exchange`,
     );
   }
-  if (passphrase !== undefined && !/^[^\p{Cc}]{1,256}$/u.test(String(passphrase))) {
+  if (
+    passphrase !== undefined &&
+    (typeof passphrase !== 'string' || !/^[^\p{Cc}\p{Surrogate}]{1,256}$/u.test(passphrase))
+  ) {
     throw new InvalidInputError(
       'credentials.passphrase must be 1 to 256 characters without line breaks: the one that was chosen when the key was made',
     );
@@ -37,9 +40,9 @@ export function parseCredentials(credentials: Credentials, profile: ExchangeProf
   if (/-----BEGIN/.test(apiSecret)) {
     return { ...rest, apiSecret: parsePrivateKey(apiSecret, profile) };
   }
-  if (/\s/.test(apiSecret)) {
+  if (/[\s\p{C}]/u.test(apiSecret)) {
     throw new InvalidInputError(
-      'credentials.apiSecret holds a blank or a line break, which no secret of an exchange does: copy it again, in one piece',
+      'credentials.apiSecret holds a blank, a line break or an invisible character, which no secret of an exchange does: copy it again, in one piece',
     );
   }
   return { ...rest, apiSecret };

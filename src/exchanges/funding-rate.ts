@@ -1,5 +1,6 @@
 /** A funding rate as exchanges send it, in strings, made into numbers or into nothing. */
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { FundingRate } from './exchange-adapter.js';
 
 /** Both exchanges cap a rate at a few percent; a figure above one is in percent or basis points. */
@@ -33,7 +34,7 @@ function decimal(value: unknown): number | undefined {
 export function parseSymbol(symbol: string): string {
   if (typeof symbol !== 'string' || !/^[A-Z0-9-]{2,40}$/.test(symbol)) {
     throw new InvalidInputError(
-      `symbol must be 2 to 40 of A-Z, 0-9 and "-", such as BTCUSDT (Bybit) or BTC-USDT (BingX), got ${JSON.stringify(symbol)?.slice(0, 64)}`,
+      `symbol must be 2 to 40 of A-Z, 0-9 and "-", such as BTCUSDT (Bybit) or BTC-USDT (BingX), got ${shown(symbol)}`,
     );
   }
   return symbol;

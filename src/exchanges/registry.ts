@@ -2,6 +2,7 @@
  * The exchanges that are known: those shipped, and those that the user registered in this process.
  */
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { type Environment, type Exchange, parseExchange } from '../events/connector.js';
 import { BINGX_PROFILE } from './bingx/profile.js';
 import { BYBIT_PROFILE } from './bybit/profile.js';
@@ -91,7 +92,8 @@ export function hostOf(
   environment: Environment,
   region?: string,
 ): string {
-  const own = region === undefined ? hosts : Object.hasOwn(regions, region) ? regions[region] : undefined;
+  const isRegion = typeof region === 'string' && Object.hasOwn(regions, region);
+  const own = region === undefined ? hosts : isRegion ? regions[region] : undefined;
   const host = own?.[environment];
   if (host !== undefined) return host;
   if (region === undefined) {
@@ -102,6 +104,6 @@ export function hostOf(
   const known = Object.keys(regions).filter(each => regions[each]?.[environment] !== undefined);
   const names = known.length === 0 ? 'none' : known.join(', ');
   throw new InvalidInputError(
-    `region must be one of those that ${name} has in ${environment} (${names}), got ${JSON.stringify(String(region).slice(0, 40))}: pass a baseUrl for another host`,
+    `region must be one of those that ${name} has in ${environment} (${names}), got ${shown(region)}: pass a baseUrl for another host`,
   );
 }

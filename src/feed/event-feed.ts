@@ -7,6 +7,7 @@
  */
 import { Observable } from 'rxjs';
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { Position, StoredEvent } from '../events/event.js';
 import { decodeToken, type FeedPlace, isPosition, THE_BEGINNING } from '../events/place-token.js';
@@ -109,9 +110,7 @@ export function createEventFeed(options: EventFeedOptions): EventFeed {
     const wants = createFilter(filter);
     const place = parseFrom(from);
     if (afterReset !== 'beginning' && afterReset !== 'end') {
-      throw new InvalidInputError(
-        `afterReset must be "beginning" or "end", got ${JSON.stringify(afterReset)}`,
-      );
+      throw new InvalidInputError(`afterReset must be "beginning" or "end", got ${shown(afterReset)}`);
     }
     if (tail.isClosed()) throw new ConnectorStateError('CLOSED', 'the event feed is closed');
     return filtered(follow(parts, { from: place, afterReset, signal: signal ?? NEVER }), wants);

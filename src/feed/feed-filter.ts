@@ -3,6 +3,7 @@
  * clean-up has no user) is not wanted by who asks for one: whoever is bound to a user sees nothing but his own.
  */
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { parseEnvironment, parseExchange, parseId } from '../events/connector.js';
 import type { StoredEvent } from '../events/event.js';
 
@@ -46,7 +47,5 @@ function checkTypes(types: readonly string[]): readonly string[] {
   }
   const bad = types.find(type => typeof type !== 'string' || !TYPE.test(type));
   if (bad === undefined) return types;
-  throw new InvalidInputError(
-    `an event type must be a name like ConnectorSynced, got ${JSON.stringify(String(bad).slice(0, 64))}`,
-  );
+  throw new InvalidInputError(`an event type must be a name like ConnectorSynced, got ${shown(bad)}`);
 }

@@ -53,11 +53,12 @@ export function sharedConnectorState(options: ConnectorStateOptions = {}): Promi
 
 function open(options: ConnectorStateOptions): Promise<ConnectorState> {
   const holder = globalThis as { [SHARED]?: Shared };
-  holder[SHARED] ??= { state: undefined, options: '' };
-  const shared = holder[SHARED];
+  // Not enumerable: options may hold a URL with its password, and who prints what is global is not to see it.
+  if (!holder[SHARED]) Object.defineProperty(holder, SHARED, { value: { state: undefined, options: '' } });
+  const shared = holder[SHARED] as Shared;
   const said = describe(options);
   if (shared.state) {
-    if (said !== '{}' && said !== shared.options) warnOfOptions();
+    if (said !== '' && said !== shared.options) warnOfOptions();
     return shared.state;
   }
   shared.options = said;
@@ -117,6 +118,10 @@ function warnOfOptions(): void {
   );
 }
 
-/** What can be compared; a logger of a module that was loaded anew is another one. */
+/** What can be compared; a logger of a module that was loaded anew is another one, and may refer to itself. */
 const describe = (options: ConnectorStateOptions): string =>
-  JSON.stringify(options, (_, value) => (typeof value === 'bigint' ? `${value}n` : value));
+  Object.entries(options ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${/object|function/.test(typeof value) ? typeof value : String(value)}`)
+    .sort()
+    .join('\n');

@@ -2,6 +2,7 @@
 import { relative, sep } from 'node:path';
 import { InvalidInputError } from '../base/errors.js';
 import { OPTIONAL_PACKAGES, packageName } from '../base/optional-package.js';
+import { kindOf } from '../base/shown.js';
 import { packagesWithModuleSync } from './module-sync.js';
 
 /** Of Next.js's own type, which is not imported: whoever uses this has one, in his version. */
@@ -46,7 +47,7 @@ export function withConnectorState<C extends object>(config: C = {} as C): C {
 function checked(config: unknown): NextConfig {
   if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as NextConfig;
   throw new InvalidInputError(
-    `withConnectorState() takes Next.js's configuration, or a function that makes one, got ${config === null ? 'null' : typeof config}`,
+    `withConnectorState() takes Next.js's configuration, or a function that makes one, got ${kindOf(config)}`,
   );
 }
 

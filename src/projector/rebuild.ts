@@ -21,6 +21,7 @@
  */
 import type { Projection } from '../../projections/index.js';
 import { ConnectorStateError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
 import { catchUp } from './catch-up.js';
 import {
@@ -208,7 +209,7 @@ function chosen(
     if (found) return found;
     throw new ConnectorStateError(
       'INVALID_INPUT',
-      `no projection is called ${JSON.stringify(name)}: known are ${projections.map(p => p.name).join(', ')}`,
+      `no projection is called ${shown(name)}: known are ${projections.map(p => p.name).join(', ')}`,
     );
   });
 }

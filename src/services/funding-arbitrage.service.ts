@@ -10,6 +10,7 @@
 import { withDeadline } from '../base/deadline.js';
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import { createLimit } from '../base/limit.js';
+import { shown } from '../base/shown.js';
 import type { CacheStats, ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
 import type { ConnectorWithCache, InitResult } from '../connectors/connector-with-cache.js';
 import type { ConnectorRef } from '../events/connector.js';
@@ -87,7 +88,7 @@ export class FundingArbitrageService {
   constructor({ cache, concurrency = DEFAULT_CONCURRENCY }: FundingArbitrageOptions) {
     if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY) {
       throw new InvalidInputError(
-        `concurrency must be a whole number from 1 to ${MAX_CONCURRENCY}, got ${concurrency}`,
+        `concurrency must be a whole number from 1 to ${MAX_CONCURRENCY}, got ${shown(concurrency)}`,
       );
     }
     this.#cache = cache;

@@ -7,6 +7,7 @@
  * or in two processes, costs nothing more.
  */
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
 import type { Lookup } from '../cache/lookup.js';
 import { measuredFromSample } from '../cache/measurement.js';
@@ -76,7 +77,7 @@ export class WarmUpService {
     { aheadMs = DEFAULT_AHEAD_MS }: { readonly aheadMs?: number } = {},
   ): Promise<WarmUpReport> {
     if (!(aheadMs >= 1 && aheadMs <= MAX_AHEAD_MS)) {
-      throw new InvalidInputError(`aheadMs must be from 1 to ${MAX_AHEAD_MS}, got ${String(aheadMs)}`);
+      throw new InvalidInputError(`aheadMs must be from 1 to ${MAX_AHEAD_MS}, got ${shown(aheadMs)}`);
     }
     const byClock = new Map<string, ConnectorRef>();
     for (const ref of refs) byClock.set(`${ref.exchange} ${ref.environment} ${scopeOf(ref)}`, ref);

@@ -6,6 +6,7 @@
  * everybody else goes by meanwhile; give it to the simulator, and the exchange's time passes with the test's.
  */
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { HostClock } from '../clock/host-clock.js';
 import type { Timers } from '../clock/timers.js';
 
@@ -103,11 +104,13 @@ export function createFakeClock(options: FakeClockOptions = {}): FakeClock {
 const turnOfTheLoop = () => new Promise<void>(resolve => setImmediate(resolve));
 
 function checkNumber(name: string, value: number): void {
-  if (!Number.isFinite(value)) throw new InvalidInputError(`${name} must be a number, got ${value}`);
+  if (!Number.isFinite(value)) throw new InvalidInputError(`${name} must be a number, got ${shown(value)}`);
 }
 
 function checkSpan(ms: number): void {
   if (!(Number.isFinite(ms) && ms >= 0)) {
-    throw new InvalidInputError(`time passes by milliseconds from 0 on, got ${ms}: setWall() goes back`);
+    throw new InvalidInputError(
+      `time passes by milliseconds from 0 on, got ${shown(ms)}: setWall() goes back`,
+    );
   }
 }

@@ -7,6 +7,7 @@ import { connectorStateCache } from '../../projections/connector-state-cache.js'
 import { exchangeClock } from '../../projections/exchange-clock.js';
 import type { ConnectorStateRow, ExchangeClockRow } from '../../projections/index.js';
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { LookupAnswer } from '../cache/guarded-lookup.js';
 import type { AppendResult, EventStore, ReadStreamOptions } from '../event-store/event-store.js';
 import { SCHEMA_VERSIONS } from '../events/catalogue.js';
@@ -131,9 +132,7 @@ const placeOf = (position: Position | undefined): number => {
   if (position === undefined) return 0;
   const place = /^memory\/(\d+)$/.exec(position)?.[1];
   if (place !== undefined) return Number(place);
-  throw new InvalidInputError(
-    `a position of facts in memory is memory/<number>, got ${JSON.stringify(position)}`,
-  );
+  throw new InvalidInputError(`a position of facts in memory is memory/<number>, got ${shown(position)}`);
 };
 
 /** As every event store's `compare`. @throws InvalidInputError for a position of another store */

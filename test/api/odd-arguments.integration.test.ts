@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { isConnectorStateError } from '../../src/base/errors.js';
 import { createConnectorState } from '../../src/composition/connector-state.js';
+import { readSettings, SETTING_NAMES } from '../../src/composition/settings.js';
 import { BingxConnectorWithCache } from '../../src/connectors/bingx-with-cache.connector.js';
 import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import { ACCOUNT, givenWorld } from '../support/world.js';
@@ -16,6 +17,40 @@ async function codeAndMessage(run: () => unknown): Promise<string> {
     return `${error.code}: ${error.message}`;
   }
   return 'nothing was thrown';
+}
+
+const circle: { self?: unknown } = {};
+circle.self = circle;
+/** What JSON refuses, what has no text, what a terminal acts on, what no database stores. */
+const ODD: Readonly<Record<string, unknown>> = {
+  bigint: 4n,
+  circle,
+  symbol: Symbol('x'),
+  function: () => 1,
+  'not a number': Number.NaN,
+  infinity: Number.POSITIVE_INFINITY,
+  'no date': new Date(Number.NaN),
+  'no prototype': Object.create(null),
+  array: [1],
+  controls: ' x\u001b[31m\u0000\u202e ',
+  'half a character': '\ud800',
+  'its own JSON': {
+    toJSON() {
+      throw new Error('toJSON was called');
+    },
+  },
+};
+const odd = Object.entries(ODD);
+
+/** Whatever is thrown has a code, and a message that can be printed. */
+async function isTold(what: string, run: () => unknown): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    const { message } = error as Error;
+    if (!isConnectorStateError(error)) throw new Error(`${what}: ${message}`, { cause: error });
+    if (/[^\P{C}\n]/u.test(message)) throw new Error(`${what}: ${JSON.stringify(message)} has controls`);
+  }
 }
 
 describe('options that nobody reads', () => {
@@ -70,6 +105,65 @@ describe('values of another type', () => {
     const said = await codeAndMessage(() => createConnectorState(any(options)));
     expect(said).toMatch(/^INVALID_SETTINGS/);
     expect(said).toMatch(message);
+  });
+
+  it.each(odd)('are reported for every setting: %s', async (_, value) => {
+    for (const name of SETTING_NAMES) await isTold(name, () => readSettings({ [name]: value }, {}));
+    for (const name of ['logger', 'clock', 'timers', 'random', 'metrics', 'tracer']) {
+      if (name === 'random' && typeof value === 'function') continue;
+      const said = await codeAndMessage(() => createConnectorState(any({ [name]: value })));
+      expect(said).toMatch(new RegExp(`^INVALID_INPUT: ${name} must be .*, got`));
+    }
+  });
+
+  it('are reported for every option of a connector, and every argument of the cache', async () => {
+    const world = await givenWorld();
+    const { cache, flush } = await world.process();
+    const good = { cache, userId: 'u', credentialId: 'c', environment: 'TESTNET', credentials: ACCOUNT };
+    const made = new BybitConnectorWithCache(any({ ...good, baseUrl: world.simulator.bybitUrl }));
+    await made.initialize();
+    const OPTIONS =
+      'cache userId credentialId environment credentials baseUrl region clockScope recvWindowMs lateRecvWindowMs timeoutMs plainHttpHosts agent';
+    for (const [kind, value] of odd) {
+      const told = (what: string, run: () => unknown) => isTold(`${what}, ${kind}`, run);
+      for (const name of OPTIONS.split(' ')) {
+        await told(name, () => new BybitConnectorWithCache(any({ ...good, [name]: value })).close());
+      }
+      for (const name of ['apiKey', 'apiSecret', 'passphrase']) {
+        const credentials = { ...ACCOUNT, [name]: value };
+        await told(name, () => new BybitConnectorWithCache(any({ ...good, credentials })).close());
+      }
+      const { ref } = made;
+      const calls: Record<string, () => unknown> = {
+        get: () => cache.get(any(value)),
+        getMany: () => cache.getMany(any([value])),
+        history: () => cache.history(any(value)),
+        historyPage: () => cache.historyPage(ref, any(value)),
+        limit: () => cache.historyPage(ref, any({ limit: value })),
+        since: () => cache.historyPage(ref, any({ since: value })),
+        cursor: () => cache.historyPage(ref, any({ cursor: value })),
+        stateAt: () => cache.stateAt(ref, any(value)),
+        explain: () => cache.explain(any(value)),
+        by: () => cache.invalidate(ref, any(value)),
+        cleanupExpired: () => cache.cleanupExpired(any(value)),
+        distrust: () => cache.distrust(any(value)),
+        host: () => cache.distrust(any({ host: value })),
+        login: () => cache.distrust(any({ host: 'h', login: value })),
+        sinceMs: () => cache.distrust(any({ host: 'h', sinceMs: value })),
+        'distrust by': () => cache.distrust({ host: 'h' }, any(value)),
+        failure: () => cache.recordAuthFailure(ref, any(value)),
+        exchangeCode: () =>
+          cache.recordAuthFailure(ref, any({ exchangeCode: value, failureClass: 'unknown' })),
+        failureClass: () => cache.recordAuthFailure(ref, any({ exchangeCode: '1', failureClass: value })),
+        flush: () => flush(any(value)),
+        attach: () => made.attach(any(value)),
+        fundingRate: () => made.fundingRate(any(value)),
+      };
+      for (const [name, run] of Object.entries(calls)) await told(name, run);
+    }
+    // Nothing odd was recorded that the store then refused.
+    expect(await flush()).toMatchObject({ ok: true, lost: 0 });
+    made.close();
   });
 
   it('in calls of the cache are named', async () => {

@@ -31,8 +31,20 @@ test('an error is JSON, with its code, where JSON was asked for', async () => {
   const nothing = await cli(['stats', '--json'], { cwd: directory });
   expect(nothing.stdout).toBe('');
   expect(JSON.parse(nothing.stderr)).toEqual({
-    error: { code: null, message: expect.stringContaining('no database here') },
+    error: { code: 'NOT_FOUND', message: expect.stringContaining('no database here') },
   });
   const wrong = await cli(['stats', '--json'], { cwd: directory, env: { POOL_SIZE: '0' } });
   expect(JSON.parse(wrong.stderr)).toMatchObject({ error: { code: 'INVALID_SETTINGS' } });
+  const misspelt = await cli(['stats', '--json', '--bogus'], { cwd: directory });
+  expect(misspelt).toMatchObject({ code: 2, stdout: '' });
+  expect(JSON.parse(misspelt.stderr)).toEqual({
+    error: { code: 'INVALID_USAGE', message: "unknown option '--bogus'" },
+  });
+});
+
+test('help is exit 0, and exit 2 on a command that there is not', async () => {
+  expect(await cli(['help', 'stats'], { cwd: directory })).toMatchObject({ code: 0, stderr: '' });
+  const nothing = await cli(['help', 'stast'], { cwd: directory });
+  expect(nothing).toMatchObject({ code: 2, stdout: '' });
+  expect(nothing.stderr).toMatch(/unknown command 'stast'.*Did you mean stats\?/s);
 });

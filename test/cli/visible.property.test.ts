@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { table } from '../../src/cli/output.js';
 import { csvCell, visible, visibleJson, visibleLines } from '../../src/cli/visible.js';
-import { paragraphs, wrap } from '../../src/cli/wrap.js';
+import { columnsOf, paragraphs, wrap } from '../../src/cli/wrap.js';
 
 const anyText = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -71,12 +71,16 @@ describe('a cell of a CSV', () => {
     fc.assert(
       fc.property(anyText, text => {
         const cell = csvCell(text);
-        expect(cell).not.toMatch(/^"?[=+\-@\t\r]/);
+        expect(cell).not.toMatch(/^"?\s*[=+\-@＝＋－＠]/);
         expect(cell).not.toMatch(/[\r\n]/);
         const isQuoted = cell.startsWith('"');
         expect(isQuoted ? /^"(?:[^"]|"")*"$/.test(cell) : !/[",]/.test(cell)).toBe(true);
       }),
     );
+  });
+
+  it.each(['=1+1', '+1', '-1', '@SUM(A1)', '  =1+1', '＝1+1', '\t=1'])('is no formula: %j', text => {
+    expect(csvCell(text)).toMatch(/^(?:'|\\u\{9\})/);
   });
 
   it('leaves numbers alone, negative ones too', () => {
@@ -94,7 +98,7 @@ describe('lines on a terminal', () => {
       fc.property(words, fc.nat(8), (all, indent) => {
         const text = `${' '.repeat(indent)}${all.join(' ')}`;
         const wrapped = wrap(text, width);
-        expect(wrapped.split('\n').every(line => [...line].length <= width)).toBe(true);
+        expect(wrapped.split('\n').every(line => columnsOf(line) <= width)).toBe(true);
         expect(wrapped.split(/\s+/).filter(Boolean)).toEqual(all);
       }),
     );

@@ -93,7 +93,7 @@ describe('ids', () => {
     ['\udc00x', /unpaired surrogates/],
     [undefined, /must be a string, got undefined/],
     [null, /got null/],
-    [42, /got number/],
+    [42, /got 42/],
   ])('refuses %j', (value, message) => {
     expect(() => parseId('userId', value)).toThrow(message);
   });

@@ -66,6 +66,30 @@ beforeEach(() => {
 afterEach(() => place.clear());
 
 describe('startEmbeddedPostgres', () => {
+  it('is reached whatever the environment says of another server', async () => {
+    const elsewhere = {
+      PGSSLMODE: 'verify-full',
+      PGSSLNEGOTIATION: 'direct',
+      PGOPTIONS: '-c search_path=elsewhere',
+      PGREPLICATION: 'database',
+      PGCLIENT_ENCODING: 'LATIN1',
+      PGHOST: '192.0.2.1',
+      PGPORT: '1',
+      PGUSER: 'nobody',
+      PGPASSWORD: 'wrong',
+      PGDATABASE: 'elsewhere',
+    };
+    Object.assign(process.env, elsewhere);
+    try {
+      const server = await place.start();
+      expect(await query(server.url, "SELECT current_schema() AS schema, 'Ω' AS letter")).toEqual([
+        { schema: 'public', letter: 'Ω' },
+      ]);
+    } finally {
+      for (const name of Object.keys(elsewhere)) delete process.env[name];
+    }
+  });
+
   it('serves a database of the name asked for', async () => {
     const server = await startEmbeddedPostgres({
       dataDir: place.dataDir,

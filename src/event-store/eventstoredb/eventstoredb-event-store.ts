@@ -15,6 +15,7 @@ import { setMaxListeners } from 'node:events';
 import { ConnectorStateError, InvalidInputError } from '../../base/errors.js';
 import { createLimit } from '../../base/limit.js';
 import { type Logger, silentLogger } from '../../base/logging.js';
+import { shown } from '../../base/shown.js';
 import { decodeEvent } from '../../events/decode.js';
 import { AppendQueue } from '../append-queue.js';
 import type { Page, TransferableEventStore } from '../event-store.js';
@@ -232,6 +233,6 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
 function requireWithin(name: string, value: number, [smallest, largest]: readonly [number, number]): number {
   if (Number.isSafeInteger(value) && value >= smallest && value <= largest) return value;
   throw new InvalidInputError(
-    `${name} must be a whole number from ${smallest} to ${Math.floor(largest)}, got ${String(value)}`,
+    `${name} must be a whole number from ${smallest} to ${Math.floor(largest)}, got ${shown(value)}`,
   );
 }

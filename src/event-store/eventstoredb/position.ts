@@ -3,6 +3,7 @@
  * transaction share their commit position, and a checkpoint of the commit alone would skip the rest of them.
  */
 import { InvalidInputError } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
 import type { Position } from '../../events/event.js';
 
 export const STORE_NAME = 'esdb';
@@ -47,7 +48,7 @@ export function parsePosition(position: Position | undefined): LogPosition {
   throw new InvalidInputError(
     store !== undefined && store !== STORE_NAME
       ? `position ${JSON.stringify(position)} belongs to the event store "${store}", this one is "${STORE_NAME}": use the event store that gave it, or rebuild from the first event`
-      : `position must be "${STORE_NAME}/", a commit and a prepare position as the event store gave it, got ${JSON.stringify(String(position).slice(0, 64))}`,
+      : `position must be "${STORE_NAME}/", a commit and a prepare position as the event store gave it, got ${shown(position)}`,
   );
 }
 

@@ -6,6 +6,7 @@
  */
 import { status } from '@grpc/grpc-js';
 import { InvalidInputError } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
 import { decodeEvent, type RawEvent } from '../../events/decode.js';
 import type { Position } from '../../events/event.js';
 import type { EventAt, EventsFrom, ReadAllOptions, ReadStreamOptions } from '../event-store.js';
@@ -206,5 +207,5 @@ function isNoPosition(error: unknown): boolean {
 
 function requireCount(name: string, value: number | undefined): void {
   if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) return;
-  throw new InvalidInputError(`${name} must be a whole number from 1, got ${String(value)}`);
+  throw new InvalidInputError(`${name} must be a whole number from 1, got ${shown(value)}`);
 }

@@ -3,6 +3,7 @@
  * database and are compared as such here; the gaps between them mean nothing.
  */
 import { InvalidInputError } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
 import type { Position } from '../../events/event.js';
 
 export const STORE_NAME = 'pg';
@@ -26,7 +27,7 @@ export function parsePosition(position: Position | undefined): bigint {
   throw new InvalidInputError(
     store !== undefined && store !== STORE_NAME
       ? `position ${JSON.stringify(position)} belongs to the event store "${store}", this one is "${STORE_NAME}": use the event store that gave it, or rebuild from the first event`
-      : `position must be "${STORE_NAME}/" and a number as the event store gave it, got ${JSON.stringify(String(position).slice(0, 64))}`,
+      : `position must be "${STORE_NAME}/" and a number as the event store gave it, got ${shown(position)}`,
   );
 }
 

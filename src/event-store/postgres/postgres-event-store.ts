@@ -9,6 +9,7 @@
 import type { Pool } from 'pg';
 import { ConnectorStateError, InvalidInputError } from '../../base/errors.js';
 import { lazy } from '../../base/lazy.js';
+import { shown } from '../../base/shown.js';
 import type { Page, TransferableEventStore } from '../event-store.js';
 import { createAppender } from './append.js';
 import { dropForgotten } from './drop-forgotten.js';
@@ -164,5 +165,5 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
 
 function requireWithin(name: string, value: number, largest: number): number {
   if (Number.isSafeInteger(value) && value >= 1 && value <= largest) return value;
-  throw new InvalidInputError(`${name} must be a whole number from 1 to ${largest}, got ${String(value)}`);
+  throw new InvalidInputError(`${name} must be a whole number from 1 to ${largest}, got ${shown(value)}`);
 }

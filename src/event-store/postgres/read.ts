@@ -5,6 +5,7 @@
  * commits, so what a statement's snapshot shows has no holes that could be filled later.
  */
 import { InvalidInputError } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
 import { decodeEvent, type RawEvent } from '../../events/decode.js';
 import type { StoredEvent } from '../../events/event.js';
 import { isForgettable } from '../../events/streams.js';
@@ -141,7 +142,7 @@ export async function readIdentity(run: RunStatement): Promise<string | undefine
 
 function requireCount(name: string, value: number | undefined): void {
   if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) return;
-  throw new InvalidInputError(`${name} must be a whole number from 1, got ${String(value)}`);
+  throw new InvalidInputError(`${name} must be a whole number from 1, got ${shown(value)}`);
 }
 
 type EventRow = readonly [

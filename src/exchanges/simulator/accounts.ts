@@ -1,6 +1,7 @@
 /** Accounts that exist on no exchange, the same on every run. */
 import { createHash } from 'node:crypto';
 import { InvalidInputError } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
 import type { Credentials } from '../exchange-adapter.js';
 
 /** So many are known to a simulator that was given no accounts of its own. */
@@ -12,7 +13,9 @@ export const DEMO_ACCOUNT_COUNT = 100;
  */
 export function demoAccount(number: number): Credentials {
   if (!Number.isInteger(number) || number < 1 || number > DEMO_ACCOUNT_COUNT) {
-    throw new InvalidInputError(`a demo account has a number from 1 to ${DEMO_ACCOUNT_COUNT}, got ${number}`);
+    throw new InvalidInputError(
+      `a demo account has a number from 1 to ${DEMO_ACCOUNT_COUNT}, got ${shown(number)}`,
+    );
   }
   return {
     apiKey: `demo-key-${String(number).padStart(4, '0')}`,

@@ -2,6 +2,7 @@
 import http, { type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { InvalidInputError } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
 
 /** As exchanges' front ends have it: longer than a client's pause between two calls. */
 const KEEP_ALIVE_MS = 65_000;
@@ -23,7 +24,7 @@ export async function startLoopbackServer(
   onConnection?: () => void,
 ): Promise<LoopbackServer> {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new InvalidInputError(`a port must be a whole number from 0 to 65535, got ${port}`);
+    throw new InvalidInputError(`a port must be a whole number from 0 to 65535, got ${shown(port)}`);
   }
   const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, onRequest);
   if (onConnection) server.on('connection', onConnection);

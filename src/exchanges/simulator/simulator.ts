@@ -4,6 +4,7 @@
  * Nothing it is told or sent leaves the machine, and it keeps no credential but the accounts it was given.
  */
 import { InvalidInputError } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
 import { EXCHANGES, type Exchange, type ShippedExchange } from '../../events/connector.js';
 import { type Accounts, demoAccounts } from './accounts.js';
 import { binanceDialect } from './binance-dialect.js';
@@ -167,7 +168,9 @@ function steer(
     },
     step(ms, exchange) {
       if (!Number.isFinite(ms) || Math.abs(ms) > MAX_STEP_MS) {
-        throw new InvalidInputError(`ms must be a number from -${MAX_STEP_MS} to ${MAX_STEP_MS}, got ${ms}`);
+        throw new InvalidInputError(
+          `ms must be a number from -${MAX_STEP_MS} to ${MAX_STEP_MS}, got ${shown(ms)}`,
+        );
       }
       for (const each of meant(exchange)) each.step(ms);
     },

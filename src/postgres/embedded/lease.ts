@@ -14,6 +14,7 @@
 import type { Client } from 'pg';
 import { pg } from '../driver.js';
 import { SUPERUSER } from './cluster.js';
+import { ownParameters } from './own-parameters.js';
 
 const APPLICATION_NAME = 'connector-state embedded lease';
 /** Any number that nothing else uses in the database `postgres` of a server of ours. */
@@ -46,6 +47,7 @@ export async function join(port: number, password: string): Promise<JoinOutcome>
     password,
     database: 'postgres',
     application_name: APPLICATION_NAME,
+    ...ownParameters(),
     ssl: false,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });

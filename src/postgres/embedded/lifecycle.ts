@@ -18,10 +18,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InvalidInputError } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
 import { assertVersion, clusterState, createCluster, SUPERUSER, setAside } from './cluster.js';
 import { embeddedError, fileProblem } from './embedded-error.js';
 import { freePort, launch, resetPassword } from './launch.js';
 import { join, type Lease } from './lease.js';
+import { ownQuery } from './own-parameters.js';
 import { ensurePassword } from './password.js';
 import { readServerState, removeForeignPidFile } from './postmaster-pid.js';
 import { type PreparedSite, prepareSite } from './site.js';
@@ -72,7 +74,7 @@ export async function startEmbeddedPostgres(
 ): Promise<EmbeddedPostgres> {
   const { databaseName = 'connector_state', log = () => {}, patienceMs = DEFAULT_PATIENCE_MS } = options;
   if (databaseName === '' || Buffer.byteLength(databaseName) > 63 || databaseName.includes('\0')) {
-    throw new InvalidInputError(`database name ${JSON.stringify(databaseName)}: give 1 to 63 bytes`);
+    throw new InvalidInputError(`database name ${shown(databaseName)}: give 1 to 63 bytes`);
   }
   const prepared = await prepareSite(options.dataDir ?? '.data/postgres', options.durable ?? true);
   const { dataDir } = prepared.site;
@@ -93,7 +95,7 @@ export async function startEmbeddedPostgres(
       throw error;
     }
     return {
-      url: `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${encodeURIComponent(databaseName)}`,
+      url: `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${encodeURIComponent(databaseName)}${ownQuery()}`,
       dataDir,
       owned,
       stop,

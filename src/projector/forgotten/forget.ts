@@ -12,6 +12,7 @@
  */
 import { hostname } from 'node:os';
 import { ConnectorStateError, InvalidInputError, isConnectorStateError } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
 import type { EventStore } from '../../event-store/event-store.js';
 import type { NewEvent, Position, StoredEvent } from '../../events/event.js';
 import { newEventId } from '../../events/ids.js';
@@ -69,7 +70,7 @@ const PART_BYTES = 256 * 1024;
 export async function forgetHits(context: ProjectorContext, options: ForgetOptions): Promise<ForgetResult> {
   const { before, dryRun = false, signal } = options;
   if (!Number.isSafeInteger(before)) {
-    throw new InvalidInputError(`before must be whole epoch milliseconds, got ${String(before)}`);
+    throw new InvalidInputError(`before must be whole epoch milliseconds, got ${shown(before)}`);
   }
   const { store } = context;
   for (let tries = 1; ; tries++) {
