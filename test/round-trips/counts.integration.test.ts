@@ -55,6 +55,7 @@ describe('round trips to the database', () => {
         const [row] = await world.sql('SELECT min(position) AS position FROM projection_checkpoint');
         return row?.position === position;
       });
+      await proxy.idle();
     };
     await recordAndWait();
     await recordAndWait();

@@ -10,7 +10,9 @@
  *
  * All connections of the proxy count together, for they are one process's.
  */
+
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { createCertificate } from './esdb-server/certificates.js';
 import {
@@ -39,6 +41,8 @@ export interface CountingProxy {
   readonly url: string;
   /** How often `operation` waited for an answer. */
   count(operation: () => Promise<unknown>): Promise<number>;
+  /** Resolves when everything that was asked has been answered: what is seen in the database may not have been told yet. */
+  idle(): Promise<void>;
   /** The messages that passed since the last call, by the letter of their type, `>` in front of the client's. */
   messages(): string[];
   fail(fault: Fault | undefined): void;
@@ -82,6 +86,7 @@ export async function startCountingProxy(
   let fault: (Fault & { left: number }) | undefined;
 
   const arrived: Arrived[] = [];
+  const unanswered = new Set<readonly number[]>();
   let quietTurns = 0;
   let isPumping = false;
 
@@ -132,6 +137,7 @@ export async function startCountingProxy(
   function forward(near: Socket, opened: number): void {
     const far = track(connect(Number(target.port || 5432), target.hostname));
     const expected: number[] = [];
+    unanswered.add(expected);
     let isStalled = false;
     // Timers know whole milliseconds: one way takes what the other does not.
     const toServer = conveyor(far, Math.floor);
@@ -142,6 +148,7 @@ export async function startCountingProxy(
     };
     far.on('close', () => {
       for (const at of expected) answered(at);
+      unanswered.delete(expected);
       near.destroy();
     });
     near.on('close', () => far.destroy());
@@ -210,6 +217,9 @@ export async function startCountingProxy(
       const before = depth;
       await operation();
       return depth - before;
+    },
+    async idle() {
+      while (arrived.length > 0 || [...unanswered].some(expected => expected.length > 0)) await nextTurn();
     },
     messages: () => passed.splice(0),
     fail(next) {
