@@ -26,6 +26,7 @@ import { addRebuild } from './commands/rebuild.js';
 import { addRelay } from './commands/relay.js';
 import { addServe } from './commands/serve.js';
 import { addShadowReport } from './commands/shadow-report.js';
+import { addShard } from './commands/shard.js';
 import { addSimulate } from './commands/simulate.js';
 import { addStats } from './commands/stats.js';
 import { addTail } from './commands/tail.js';
@@ -86,6 +87,7 @@ for (const add of [
   addKeys,
   addProject,
   addRebuild,
+  addShard,
   addAdoptLog,
   addRelay,
   addCopy,

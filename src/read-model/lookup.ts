@@ -189,6 +189,14 @@ const LOOKUP_REPLICA_SQL = lookupSql({
 });
 const LOOKUP_WITH_ORDER_SQL = lookupSql({ columns: `, NULL, NULL, NULL, ${ORDER}` });
 
+/** Each of them; exported for the test of their plans. */
+export const LOOKUP_STATEMENTS = {
+  plain: LOOKUP_SQL,
+  at: LOOKUP_AT_SQL,
+  order: LOOKUP_WITH_ORDER_SQL,
+  replica: LOOKUP_REPLICA_SQL,
+};
+
 export const lookupParameters = (keys: readonly LookupKey[]): string[][] => [
   keys.map(key => key.cacheKey),
   keys.map(key => key.exchange),
