@@ -47,6 +47,8 @@ export async function startService(
     authenticator: roleTokens,
     log,
     version: '0.0.0-test',
+    // The tests run in the service's own process, and a busy machine makes both late.
+    limits: { eventLoopDelayMs: 0 },
     ...(pages && { dashboard: { folder: BUILT } }),
   });
   const url = await server.listen({ host: '127.0.0.1', port });

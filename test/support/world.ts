@@ -197,7 +197,7 @@ export const eventsOf = <T extends KnownEvent['type']>(
 ): EventOf<T>[] => history.filter((event): event is { decoded: 'known' } & EventOf<T> => event.type === type);
 
 /** Waits for a condition, not for time: polls until it holds, and fails with the last error when it never does. */
-export async function eventually(check: () => unknown, timeoutMs = 20_000): Promise<void> {
+export async function eventually(check: () => unknown, timeoutMs = 60_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     try {
