@@ -100,12 +100,12 @@ module.exports = {
       [PORT_OF_EVENT_STORE, READ_MODEL, SHARED_TIER, PROJECTIONS, EVENTS, CLOCK, POSTGRES, BASE],
     ),
     arrows('arrows-of-exchanges', 'exchanges → events, clock', EXCHANGES, [EVENTS, CLOCK, BASE]),
-    arrows('arrows-of-forecast', 'forecasts look at events, through the event store’s port', FORECAST, [
-      PORT_OF_EVENT_STORE,
-      EVENTS,
-      BASE,
-      RANDOM,
-    ]),
+    arrows(
+      'arrows-of-forecast',
+      'forecasts look at events, through the event store’s port, and at the read tables',
+      FORECAST,
+      [PORT_OF_EVENT_STORE, READ_MODEL, EVENTS, CLOCK, POSTGRES, BASE, RANDOM],
+    ),
     arrows('arrows-of-edge', 'edge → exchanges, clock: what runs without Node', EDGE, [
       EXCHANGES,
       CLOCK,
@@ -137,6 +137,7 @@ module.exports = {
       'the parts are put together below the connectors, services and ways in',
       ASSEMBLY,
       [
+        FORECAST,
         CACHE,
         EVENT_STORE,
         FEED,
@@ -159,6 +160,7 @@ module.exports = {
       CACHE,
       EVENT_STORE,
       FEED,
+      FORECAST,
       READ_MODEL,
       EVENTS,
       CLOCK,
@@ -184,6 +186,7 @@ module.exports = {
       [
         ASSEMBLY,
         CONNECTORS,
+        FORECAST,
         CACHE,
         PROJECTOR,
         PROJECTIONS,

@@ -7,6 +7,7 @@
  *  - `drift_hourly`: the same by the hour and machine, for the questions that span weeks
  *  - `cache_usage`: hourly counters: how often the cache helped, and why it did not
  *  - `shadow_outcome`: what the cache would have done in shadow mode, and how far off it would have been
+ *  - `usage_forecast`, `clock_usage_forecast`: when each connector, and each exchange's clock, is used: what a forecast is made of
  */
 import { cacheUsage } from './cache-usage.js';
 import { connectorStateCache } from './connector-state-cache.js';
@@ -15,6 +16,7 @@ import { driftSample } from './drift-sample.js';
 import { exchangeClock } from './exchange-clock.js';
 import type { Projection } from './projection.js';
 import { shadowOutcome } from './shadow-outcome.js';
+import { clockUsageForecast, usageForecast } from './usage-forecast.js';
 
 export type { CacheUsageRow } from './cache-usage.js';
 export type { ConnectorStateRow } from './connector-state-cache.js';
@@ -23,7 +25,17 @@ export type { DriftSampleRow } from './drift-sample.js';
 export type { ExchangeClockRow } from './exchange-clock.js';
 export type * from './projection.js';
 export type { ShadowOutcomeRow } from './shadow-outcome.js';
-export { cacheUsage, connectorStateCache, driftHourly, driftSample, exchangeClock, shadowOutcome };
+export type { ClockUsageForecastRow, UsageForecastRow } from './usage-forecast.js';
+export {
+  cacheUsage,
+  clockUsageForecast,
+  connectorStateCache,
+  driftHourly,
+  driftSample,
+  exchangeClock,
+  shadowOutcome,
+  usageForecast,
+};
 
 export const projections: readonly Projection[] = [
   connectorStateCache,
@@ -32,4 +44,6 @@ export const projections: readonly Projection[] = [
   driftHourly,
   cacheUsage,
   shadowOutcome,
+  usageForecast,
+  clockUsageForecast,
 ];

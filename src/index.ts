@@ -68,6 +68,7 @@ export { type Credentials, ExchangeError, type FundingRate } from './exchanges/e
 export type { EventFeed, FeedMessage, FeedOptions } from './feed/event-feed.js';
 export type { FeedFilter } from './feed/feed-filter.js';
 export type { CutOffReason, ResetReason } from './feed/follow.js';
+export type { ClockForecast, ConnectorForecast } from './forecast/forecasts.js';
 export type {
   FundingArbitrageOptions,
   FundingArbitrageService,

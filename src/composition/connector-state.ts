@@ -38,6 +38,7 @@ import { openFirstConnection } from '../read-model/first-connection.js';
 import type { SharedTier } from '../shared-tier/shared-tier.js';
 import { goesWithout, noDatabase, noPool, nowhere, openDatabase, tellOfNoDatabase } from './database.js';
 import type { Registry } from './expose-metrics.js';
+import { createForecasts, type Forecasts } from './forecasts.js';
 import { checkHandedIn } from './handed-in.js';
 import { createRemoteEvents } from './remote-events.js';
 import { createReplicas, replicaDeadlineMs } from './replicas.js';
@@ -71,7 +72,7 @@ export interface ConnectorStateOptions extends SettingsInput {
 }
 
 /** What {@link createConnectorState} gives; one a process is enough. */
-export interface ConnectorState {
+export interface ConnectorState extends Forecasts {
   readonly cache: ConnectorStateCacheService;
   readonly settings: Settings;
   /**
@@ -369,6 +370,11 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     flush: (timeoutMs?: number) => cache.flush(timeoutMs),
     store: () => cache.whileOpen(store.get),
     feed: () => cache.whileOpen(feed.get),
+    ...createForecasts(
+      pool,
+      () => clock.now(),
+      () => cache.whileOpen(migrated.get),
+    ),
     expose,
     projector: () => cache.whileOpen(projector.get),
     relay: () => cache.whileOpen(async () => remote?.relay()),

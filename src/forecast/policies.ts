@@ -29,7 +29,7 @@ export interface Policy {
 export type Probability = (history: UsageHistory, atMs: number, ttlMs: number) => number;
 
 const HOUR_MS = 3_600_000;
-const LEAST_IDLE_TIMES = 4;
+export const LEAST_IDLE_TIMES = 4;
 const HEAD = 0.05;
 const TAIL = 0.99;
 const MARGIN = 0.1;

@@ -1,25 +1,8 @@
 /**
- * What is remembered of when a connector (or a clock) is used: how long it lay idle between two uses, and in which hours
- * of the week it is used. Small, and grown one use at a time.
- *
- * Idle times are counted in bins whose width grows with the time, a minute at first: what matters is whether a use comes
- * within the next TTL, and no TTL of a state that has lain for a day is a minute.
- *
- * Source of the idea: M. Shahrad et al., "Serverless in the Wild", USENIX ATC 2020, section 4.2 (idle-time histograms).
+ * What is remembered of when a connector (or a clock) is used, grown one use at a time by the back-test, or taken from a row
+ * of the read tables (src/clock/use-habit.ts, which says what is counted, and how).
  */
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const HOURS_A_WEEK = 168;
-/** 1970 began on a Thursday; a week here begins on Monday, 00:00 UTC. */
-const MONDAY_MS = 4 * 24 * HOUR_MS;
-
-/** Up to here, milliseconds, in bins of this width. */
-const SCALES = [
-  { upToMs: 4 * HOUR_MS, widthMs: MINUTE_MS },
-  { upToMs: 24 * HOUR_MS, widthMs: 5 * MINUTE_MS },
-  { upToMs: 14 * 24 * HOUR_MS, widthMs: HOUR_MS },
-] as const;
+import { binOf, type Habit, HOUR_MS, HOURS_A_WEEK, hourOfWeek } from '../clock/use-habit.js';
 
 /** The last bin has no end; what is in it is taken to lie within so much. */
 const OPEN_WIDTH_MS = 14 * 24 * HOUR_MS;
@@ -33,21 +16,6 @@ export interface IdleBin {
   readonly before: number;
 }
 
-export function binOf(idleMs: number): { readonly fromMs: number; readonly untilMs: number } {
-  let startMs = 0;
-  for (const { upToMs, widthMs } of SCALES) {
-    if (idleMs < upToMs) {
-      const fromMs = startMs + Math.floor((idleMs - startMs) / widthMs) * widthMs;
-      return { fromMs, untilMs: fromMs + widthMs };
-    }
-    startMs = upToMs;
-  }
-  return { fromMs: startMs, untilMs: Number.POSITIVE_INFINITY };
-}
-
-export const hourOfWeek = (atMs: number): number =>
-  Math.floor((atMs - MONDAY_MS + 52 * 7 * 24 * HOUR_MS) / HOUR_MS) % HOURS_A_WEEK;
-
 export class UsageHistory {
   readonly #idle = new Map<number, number>();
   readonly #weeksUsed = new Array<number>(HOURS_A_WEEK).fill(0);
@@ -56,6 +24,16 @@ export class UsageHistory {
   firstMs: number | undefined;
   lastMs: number | undefined;
   uses = 0;
+
+  static of(habit: Habit): UsageHistory {
+    const history = new UsageHistory();
+    for (const [fromMs, count] of habit.idle) history.#idle.set(fromMs, count);
+    for (const [hour, weeks] of habit.weekHours) if (hour < HOURS_A_WEEK) history.#weeksUsed[hour] = weeks;
+    history.firstMs = habit.since;
+    history.lastMs = habit.lastAt;
+    history.uses = habit.uses;
+    return history;
+  }
 
   /** @param atMs epoch milliseconds, not before the last */
   add(atMs: number): void {

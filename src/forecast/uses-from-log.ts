@@ -3,19 +3,18 @@
  * measurements that were made because a lookup found nothing good. Hits that are forgotten teach nothing any more.
  */
 import type { EventStore } from '../event-store/event-store.js';
-import type { SyncTrigger } from '../events/catalogue.js';
-import { cacheKeyOf, scopeOf } from '../events/connector.js';
-import type { Position, StoredEvent } from '../events/event.js';
-import type { Uses } from './backtest.js';
+import { cacheKeyOf } from '../events/connector.js';
+import type { Position } from '../events/event.js';
+import { type Uses, usesIn } from '../events/uses.js';
+import type { Uses as UseTimes } from './backtest.js';
 
-const COLD: readonly SyncTrigger[] = ['absent', 'expired', 'invalid', 'corrupt'];
 const PAGE_SIZE = 1_000;
 /** About 80 MB. Beyond it the oldest connectors' uses are not the question any more: a shorter span is. */
 const MOST_USES = 10_000_000;
 
 export interface LogUses {
   /** One entry a connector. */
-  readonly uses: readonly Uses[];
+  readonly uses: readonly UseTimes[];
   readonly total: number;
   /** There were more; what was read last is missing. */
   readonly isTruncated: boolean;
@@ -33,9 +32,11 @@ export async function usesFromLog(
     signal?.throwIfAborted();
     const page = await store.readAll({ after, limit: PAGE_SIZE });
     for (const event of page) {
-      for (const atMs of usesIn(event)) {
+      const uses = event.decoded === 'known' ? usesIn(event) : undefined;
+      if (!uses) continue;
+      const key = keyOf(uses);
+      for (const atMs of timesIn(uses)) {
         if (atMs < sinceMs) continue;
-        const key = keyOf(event);
         const times = found.get(key);
         if (times) times.push(atMs);
         else found.set(key, [atMs]);
@@ -49,17 +50,9 @@ export async function usesFromLog(
   return { uses, total, isTruncated: total >= MOST_USES };
 }
 
-function usesIn(event: StoredEvent): readonly number[] {
-  if (event.decoded !== 'known') return [];
-  if (event.type === 'ConnectorStateHit') {
-    const { firstAt, lastAt, count } = event.data;
-    return count > 1 && lastAt > firstAt ? [firstAt, lastAt] : [lastAt];
-  }
-  const isCold = event.type === 'ConnectorSynced' && COLD.includes(event.data.trigger);
-  return isCold ? [event.data.measuredAt] : [];
+function timesIn(uses: Uses): readonly number[] {
+  const { count, firstAt, lastAt } = uses;
+  return count > 1 && lastAt > firstAt ? [firstAt, lastAt] : [lastAt];
 }
 
-function keyOf(event: StoredEvent): string {
-  if (event.decoded !== 'known' || !('userId' in event.data)) return event.stream;
-  return `${cacheKeyOf(event.data)} ${event.data.exchange} ${event.data.environment} ${scopeOf(event.data)}`;
-}
+const keyOf = ({ ref }: Uses): string => `${cacheKeyOf(ref)} ${ref.exchange} ${ref.environment} ${ref.scope}`;

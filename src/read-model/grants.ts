@@ -44,6 +44,8 @@ const READ_TABLES = [
   'drift_hourly',
   'cache_usage',
   'shadow_outcome',
+  'usage_forecast',
+  'clock_usage_forecast',
   'projection_checkpoint',
   'projection_dead_letter',
 ];

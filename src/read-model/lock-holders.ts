@@ -46,7 +46,7 @@ export async function tableLockHolders(client: ClientBase): Promise<LockHolder[]
       WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND l.relation IN (SELECT c.oid FROM pg_class c WHERE c.relkind IN ('r', 'p')
-          AND c.relname ~ '^(connector_|exchange_clock|drift_|cache_usage|shadow_outcome|projection_)')
+          AND c.relname ~ '^(connector_|exchange_clock|drift_|cache_usage|shadow_outcome|usage_|clock_usage_|projection_)')
       ORDER BY a.pid`,
   );
   return rows;

@@ -5,7 +5,7 @@
 import type { ClientBase, Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
-export const LATEST_MIGRATION = 'ReplicaLink1764000000050';
+export const LATEST_MIGRATION = 'UsageForecast1764000000055';
 
 const MISSING_TABLE = '42P01';
 

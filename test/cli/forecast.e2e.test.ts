@@ -36,3 +36,25 @@ describe('connector-state forecast', () => {
     expect(stderr).toContain('--ttl');
   });
 });
+
+describe('connector-state forecast show', () => {
+  it('tells when clocks and connectors are used next, and that it is the baseline', async () => {
+    const world = await givenWorld();
+    const env = { DATABASE_URL: world.databaseUrl };
+    const process = await world.process({ projection: 'inline' });
+    const connector = world.connector(process, 'BYBIT');
+    expect(await cli(['forecast', 'show'], { env })).toMatchObject({ code: 4 });
+    await connector.initialize();
+    await process.close();
+    const shown = json(await cli(['forecast', 'show', '--within', '15m', '--json'], { env }));
+    expect(shown).toMatchObject({
+      withinMs: 900_000,
+      clocks: [{ exchange: 'BYBIT', basis: 'baseline', uses: 1 }],
+    });
+    const { stdout } = await cli(['forecast', 'show', '--user', connector.ref.userId], { env });
+    expect(stdout).toContain('within 1 h');
+    expect(stdout).toContain('baseline: too little is known');
+    expect(await cli(['forecast', 'show', '--user', 'nobody'], { env })).toMatchObject({ code: 4 });
+    expect(await cli(['forecast', 'show', '--within', '2026-01-01'], { env })).toMatchObject({ code: 2 });
+  });
+});

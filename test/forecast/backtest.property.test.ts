@@ -1,10 +1,11 @@
 /** The back-test is honest: nobody sees what comes, the oracle cannot be beaten, and every use is counted once. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { binOf, hourOfWeek } from '../../src/clock/use-habit.js';
 import { backtest } from '../../src/forecast/backtest.js';
 import { probabilityOf, trainUsageModel } from '../../src/forecast/learned.js';
 import { fixed, hazard, hazardOf, histogram, type Policy } from '../../src/forecast/policies.js';
-import { binOf, hourOfWeek, UsageHistory } from '../../src/forecast/usage-history.js';
+import { UsageHistory } from '../../src/forecast/usage-history.js';
 import { makeUses } from '../../src/forecast/worlds.js';
 
 const START_MS = 1_793_577_600_000;

@@ -96,6 +96,7 @@ describe('every route', () => {
       'GET /v1/connectors',
       'GET /v1/analytics/refusals',
       'GET /v1/activity',
+      'GET /v1/analytics/forecast/connectors',
       'GET /v1/events/feed',
     ]);
   });

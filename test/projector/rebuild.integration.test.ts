@@ -47,6 +47,8 @@ const NOTHING_DIFFERS = {
   drift_hourly: 0,
   cache_usage: 0,
   shadow_outcome: 0,
+  usage_forecast: 0,
+  clock_usage_forecast: 0,
 };
 
 describe('rebuild', () => {
@@ -88,6 +90,8 @@ describe('rebuild', () => {
         { name: 'drift_hourly' },
         { name: 'cache_usage' },
         { name: 'shadow_outcome', differing: 0 },
+        { name: 'usage_forecast', differing: 0 },
+        { name: 'clock_usage_forecast', differing: 0 },
       ],
     });
 

@@ -68,6 +68,8 @@ const READABLE = [
   'drift_hourly',
   'cache_usage',
   'shadow_outcome',
+  'usage_forecast',
+  'clock_usage_forecast',
   'projection_checkpoint',
   'projection_dead_letter',
   'connector_state_migration',
@@ -79,6 +81,8 @@ const READ_TABLES = [
   'drift_hourly',
   'cache_usage',
   'shadow_outcome',
+  'usage_forecast',
+  'clock_usage_forecast',
   'projection_checkpoint',
   'projection_dead_letter',
 ];

@@ -46,6 +46,7 @@ describe('migrate', () => {
     expect(tables).toEqual(
       expect.arrayContaining([
         'cache_usage',
+        'clock_usage_forecast',
         'connector_event',
         'connector_state_cache',
         'connector_state_migration',
@@ -55,6 +56,7 @@ describe('migrate', () => {
         'projection_checkpoint',
         'projection_dead_letter',
         'shadow_outcome',
+        'usage_forecast',
       ]),
     );
   });

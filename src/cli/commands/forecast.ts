@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+/** `forecast backtest` replays what was under each policy; `forecast show` tells what the read tables let expect. */
+import { Argument, type Command } from 'commander';
 import type { Backtest, PolicyResult } from '../../forecast/backtest.js';
 import type { WorldName } from '../../forecast/worlds.js';
 import { NotFoundError, WrongSettingError } from '../exit-codes.js';
@@ -6,14 +7,18 @@ import { table } from '../output.js';
 import { span } from '../quantities.js';
 import { runSession, type Session } from '../session.js';
 import { parseSince, type Since } from '../since.js';
+import { type ShowOptions, showForecast } from './forecast-show.js';
 
-interface Options {
+interface Options extends ShowOptions {
   readonly json?: boolean;
   readonly since?: Since;
   readonly ttl?: Since;
   readonly world?: string;
   readonly seed?: string;
 }
+
+type Action = 'backtest' | 'show';
+const ACTIONS: readonly Action[] = ['backtest', 'show'];
 
 /** Of the uses, so much only teaches; the rest is what is counted. */
 const TEACHING_SHARE = 0.5;
@@ -22,16 +27,33 @@ const WORLD_SIZE = { connectors: 20, days: 42 };
 export function addForecast(program: Command): void {
   program
     .command('forecast')
-    .description('would it pay to refresh states ahead of their use? Replays what was, policy by policy')
-    .option('--since <span|time>', 'uses of this time only: 90d, or a time (ISO 8601)', parseSince)
-    .option('--ttl <span>', 'how long a state is good (default: STATE_TTL_MS)', parseSince)
-    .option('--world <name>', 'made-up uses instead: periodic, bursty, office, drifting, adversarial, random')
-    .option('--seed <n>', 'of the made-up uses (default: 1)')
+    .description('when connectors are used next, and would it pay to refresh states ahead of that?')
+    .addArgument(
+      new Argument(
+        '[action]',
+        'backtest: replays what was, policy by policy; show: what the tables let expect',
+      )
+        .choices(ACTIONS)
+        .default('backtest'),
+    )
+    .option('--since <span|time>', 'backtest: uses of this time only: 90d, or a time (ISO 8601)', parseSince)
+    .option('--ttl <span>', 'backtest: how long a state is good (default: STATE_TTL_MS)', parseSince)
+    .option(
+      '--world <name>',
+      'backtest: made-up uses instead: periodic, bursty, office, drifting, adversarial, random',
+    )
+    .option('--seed <n>', 'backtest: of the made-up uses (default: 1)')
+    .option('--within <span>', 'show: how far ahead to look: 15m, 4h (default: 1h)', parseSince)
+    .option('--user <id>', 'show: the connectors of this user (default: the clocks of the exchanges)')
     .addHelpText(
       'after',
-      '\nEach policy sees only what was before; the first half of the time only teaches. A cold init is\ntaken to cost 1.5 s, a refresh a tenth of it. The winner must be better by 5 %, else it is none.\n\nExamples:\n  connector-state forecast --since 60d\n  connector-state forecast --world periodic --json',
+      '\nEach policy of a back-test sees only what was before; the first half of the time only teaches. A cold\ninit is taken to cost 1.5 s, a refresh a tenth of it. The winner must be better by 5 %, else it is none.\n\nExamples:\n  connector-state forecast --since 60d\n  connector-state forecast backtest --world periodic --json\n  connector-state forecast show --within 15m',
     )
-    .action((options: Options) => runSession(options.json === true, session => run(session, options)));
+    .action((action: Action, options: Options) =>
+      runSession(options.json === true, session =>
+        action === 'show' ? showForecast(session, options) : run(session, options),
+      ),
+    );
 }
 
 async function run(session: Session, options: Options): Promise<void> {

@@ -5,6 +5,7 @@ import { clockRoutes } from './clock.js';
 import { clockLineRoutes } from './clock-lines.js';
 import { connectorRoutes } from './connectors.js';
 import { feedRoutes } from './feed.js';
+import { forecastRoutes } from './forecast.js';
 import { healthRoutes } from './health.js';
 import { historyRoutes } from './history.js';
 import { meRoutes } from './me.js';
@@ -24,6 +25,7 @@ export const routes: readonly FastifyPluginAsync[] = [
   clockLineRoutes,
   sampleRoutes,
   notableRoutes,
+  forecastRoutes,
   meRoutes,
   operationRoutes,
   feedRoutes,

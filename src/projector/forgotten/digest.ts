@@ -5,7 +5,8 @@
  * A row of a connector depends on where its hits lie among the events that are kept for good: a sync may take the row
  * over, a clean-up removes it, and its `updated_at` is that of the last of all. So hits are summed up only while
  * nothing that is kept came between them that their row could depend on, only of one tier, scope and hour, and the sum
- * stands where the last of them stood: behind the same kept event, and behind the sums whose last hit came before.
+ * stands where the last of them stood: behind the same kept event, and behind the sums whose last hit came before. The
+ * hours come in the order in which they came, each with the same hits, for what a fold counts from hour to hour.
  *
  *   sync₁ hit hit hit sync₂ hit          is told as         sync₁ (3 hits) sync₂ (1 hit)
  *
@@ -50,6 +51,8 @@ export class HitsDigest {
   /** In the order of their last hits. */
   readonly #entries = new Map<HitEvent | StoredEvent, ForgottenEntry>();
   #after: KeptEvent | undefined;
+  /** In which the last event was recorded. A clock that was set back brings an hour twice: a sum stays within one of them. */
+  #hour: number | undefined;
   /** Events taken in that are forgotten. */
   events = 0;
 
@@ -60,6 +63,7 @@ export class HitsDigest {
 
   kept(event: StoredEvent): void {
     this.#after = keptEventOf(event);
+    this.#enter(event);
     const { stream } = event;
     // A connector's own facts concern its row; a clean-up concerns all.
     if (stream.startsWith(STATE_PREFIX))
@@ -69,6 +73,7 @@ export class HitsDigest {
 
   forget(event: StoredEvent): void {
     this.events += 1;
+    this.#enter(event);
     if (event.decoded === 'known' && event.type === 'ExchangeEdgeMeasured') return;
     if (event.decoded === 'known' && event.type === 'ConnectorStateHit' && !whyUnbelievable(event)) {
       this.#sumUp(event);
@@ -79,6 +84,12 @@ export class HitsDigest {
 
   entries(): readonly ForgottenEntry[] {
     return [...this.#entries.values()];
+  }
+
+  #enter({ recordedAt }: StoredEvent): void {
+    const hour = hourOf(recordedAt);
+    if (hour !== this.#hour) this.#open.clear();
+    this.#hour = hour;
   }
 
   #sumUp(event: HitEvent): void {
@@ -100,9 +111,11 @@ export class HitsDigest {
   }
 }
 
-function sumKeyOf({ recordedAt, data }: HitEvent): string {
+const hourOf = (recordedAt: number): number => Math.floor(recordedAt / HOUR_MS);
+
+function sumKeyOf({ data }: HitEvent): string {
   const { exchange, environment, scope = '', tier, stale = false } = data;
-  return JSON.stringify([Math.floor(recordedAt / HOUR_MS), exchange, environment, scope, tier, stale]);
+  return JSON.stringify([exchange, environment, scope, tier, stale]);
 }
 
 const add = (before: HitEvent, event: HitEvent): HitEvent => ({

@@ -4,6 +4,7 @@
  * type is written out: bundlers shorten class names, and no compiler here emits types for decorators.
  */
 import { CacheUsage } from './cache-usage.js';
+import { ClockUsageForecast } from './clock-usage-forecast.js';
 import { ConnectorEvent } from './connector-event.js';
 import { ConnectorOutbox } from './connector-outbox.js';
 import { ConnectorStateCache } from './connector-state-cache.js';
@@ -14,9 +15,11 @@ import { ExchangeClock } from './exchange-clock.js';
 import { ProjectionCheckpoint } from './projection-checkpoint.js';
 import { ProjectionDeadLetter } from './projection-dead-letter.js';
 import { ShadowOutcome } from './shadow-outcome.js';
+import { UsageForecast } from './usage-forecast.js';
 
 export {
   CacheUsage,
+  ClockUsageForecast,
   ConnectorEvent,
   ConnectorOutbox,
   ConnectorStateCache,
@@ -27,6 +30,7 @@ export {
   ProjectionCheckpoint,
   ProjectionDeadLetter,
   ShadowOutcome,
+  UsageForecast,
 };
 
 export const entities = [
@@ -39,6 +43,8 @@ export const entities = [
   DriftHourly,
   CacheUsage,
   ShadowOutcome,
+  UsageForecast,
+  ClockUsageForecast,
   ProjectionCheckpoint,
   ProjectionDeadLetter,
 ] as const;

@@ -20,6 +20,7 @@ import { LateAndUnreachable1764000000022 } from './1764000000022-late-and-unreac
 import { ApiKeys1764000000030 } from './1764000000030-api-keys.js';
 import { LookingBack1764000000034 } from './1764000000034-looking-back.js';
 import { ReplicaLink1764000000050 } from './1764000000050-replica-link.js';
+import { UsageForecast1764000000055 } from './1764000000055-usage-forecast.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -40,4 +41,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   ApiKeys1764000000030,
   LookingBack1764000000034,
   ReplicaLink1764000000050,
+  UsageForecast1764000000055,
 ];

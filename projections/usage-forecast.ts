@@ -1,0 +1,98 @@
+/**
+ * `usage_forecast` and `clock_usage_forecast`: when each connector is used, and when each exchange's clock is, so that
+ * somebody can say when it will be next.
+ *
+ * The same fold twice: a use of a connector is a use of its clock. A row holds a habit, that is a histogram of idle times
+ * and the hours of the week; what it counts, and why a rebuild makes the same row though old hits are forgotten, is told
+ * in src/clock/use-habit.ts. What is made of it (how likely a use is soon, when to refresh) is no fact: see src/forecast/.
+ */
+import { addUses, type HabitRow, startHabit } from '../src/clock/use-habit.js';
+import type { EventType } from '../src/events/catalogue.js';
+import { cacheKeyOf } from '../src/events/connector.js';
+import type { KnownEvent } from '../src/events/event.js';
+import { type Uses, usesIn } from '../src/events/uses.js';
+import type { ColumnType, Projection } from './projection.js';
+
+type ClockKey = {
+  readonly exchange: string;
+  readonly environment: string;
+  readonly scope: string;
+};
+type ConnectorKey = { readonly cacheKey: string } & ClockKey;
+
+export type ClockUsageForecastRow = ClockKey & HabitRow;
+export type UsageForecastRow = ConnectorKey & HabitRow;
+
+const HANDLES: readonly EventType[] = ['ConnectorStateHit', 'ConnectorSynced'];
+
+const HABIT_COLUMNS: Readonly<Record<keyof HabitRow, ColumnType>> = {
+  since: 'timestamptz',
+  uses: 'bigint',
+  hour: 'timestamptz',
+  hourUses: 'bigint',
+  firstAt: 'timestamptz',
+  lastAt: 'timestamptz',
+  beforeAt: 'timestamptz',
+  idle: 'text',
+  weekHours: 'text',
+  weekUses: 'text',
+};
+
+const clockKeyOf = ({ ref: { exchange, environment, scope } }: Uses): ClockKey => ({
+  exchange,
+  environment,
+  scope,
+});
+const connectorKeyOf = (uses: Uses): ConnectorKey => ({
+  cacheKey: cacheKeyOf(uses.ref),
+  ...clockKeyOf(uses),
+});
+
+function evolve<Key extends object>(
+  row: (Key & HabitRow) | undefined,
+  event: KnownEvent,
+  keyOf: (uses: Uses) => Key,
+): (Key & HabitRow) | undefined {
+  const uses = usesIn(event);
+  if (!uses) return row;
+  const { recordedAt } = event;
+  return row ? addUses(row, recordedAt, uses) : { ...keyOf(uses), ...startHabit(recordedAt, uses) };
+}
+
+export const usageForecast: Projection<UsageForecastRow> = {
+  name: 'usage_forecast',
+  version: 1,
+  table: {
+    name: 'usage_forecast',
+    columns: {
+      cacheKey: 'text',
+      exchange: 'text',
+      environment: 'text',
+      scope: 'text',
+      ...HABIT_COLUMNS,
+    },
+    key: ['cacheKey', 'exchange', 'environment', 'scope'],
+  },
+  handles: HANDLES,
+  keyOf: event => {
+    const uses = usesIn(event);
+    return uses && connectorKeyOf(uses);
+  },
+  evolve: (row, event) => evolve(row, event, connectorKeyOf),
+};
+
+export const clockUsageForecast: Projection<ClockUsageForecastRow> = {
+  name: 'clock_usage_forecast',
+  version: 1,
+  table: {
+    name: 'clock_usage_forecast',
+    columns: { exchange: 'text', environment: 'text', scope: 'text', ...HABIT_COLUMNS },
+    key: ['exchange', 'environment', 'scope'],
+  },
+  handles: HANDLES,
+  keyOf: event => {
+    const uses = usesIn(event);
+    return uses && clockKeyOf(uses);
+  },
+  evolve: (row, event) => evolve(row, event, clockKeyOf),
+};

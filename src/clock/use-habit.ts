@@ -1,0 +1,186 @@
+/**
+ * The habit of a connector, or of an exchange's clock: how long it lies idle between two uses, and in which hours of the
+ * week it is used. It grows one fact at a time and stays small however long it grows.
+ *
+ *   uses   ├ 3 ┤                    ├──── 5 ────┤            ├ 1 …
+ *          08:00                    16:00                    00:00
+ *              └── idle, to the ms ─┘           └ to the ms ─┘
+ *
+ * **What one hour is told by is its first use, its last, and how many there were.** The log says no more: hits are counted
+ * together before they are recorded, and those of an hour are summed up when they are forgotten. So the time between two
+ * hours of use is known to the millisecond, and within an hour the uses are taken to lie evenly. Adding, minimum and
+ * maximum do not care in which order, or how summed up, an hour's facts come: a rebuild from what is left of the log
+ * makes the row that the facts made themselves. For the same reason the hour is the one in which facts were recorded, by
+ * the store's clock.
+ *
+ * An hour is closed, that is counted into the histograms, when a fact of another hour comes ({@link addUses}); a reader
+ * closes the last one for itself ({@link habitOf}).
+ *
+ * Idle times are counted in bins whose width grows with the time, a minute at first: what matters is whether a use comes
+ * within the next TTL, and no TTL of a state that has lain for a day is a minute.
+ *
+ * Source of the idea: M. Shahrad et al., "Serverless in the Wild", USENIX ATC 2020, section 4.2 (idle-time histograms).
+ */
+
+/** Uses of one fact, or of many summed up; times in epoch milliseconds. */
+export interface UsesOfFact {
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+/** Of a row: plain values, as the database keeps them. (A type and no interface, so that it may be a table's row.) */
+export type HabitRow = {
+  /** Of all uses, the first: epoch milliseconds. */
+  readonly since: number;
+  readonly uses: number;
+  /** Start of the last hour with uses, which is not in the histograms yet. */
+  readonly hour: number;
+  readonly hourUses: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** The last use of the hours before it; null while there are none. */
+  readonly beforeAt: number | null;
+  /** Idle times: `minutes:count` for each bin with any, by the bin's beginning. */
+  readonly idle: string;
+  /** In how many weeks each hour of the week was used: `hour:weeks`. */
+  readonly weekHours: string;
+  /** Uses in each hour of the week: `hour:uses`. */
+  readonly weekUses: string;
+};
+
+/** The same for who looks: the last hour counted in. */
+export interface Habit {
+  readonly since: number;
+  readonly uses: number;
+  readonly lastAt: number;
+  /** By the beginning of each bin, milliseconds: how many idle times; their sum is `uses` − 1. */
+  readonly idle: ReadonlyMap<number, number>;
+  /** By hour of the week, 0 = Monday 00:00 UTC: the weeks in which it was used, and its uses. */
+  readonly weekHours: ReadonlyMap<number, number>;
+  readonly weekUses: ReadonlyMap<number, number>;
+}
+
+const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+export const HOURS_A_WEEK = 168;
+/** 1970 began on a Thursday; a week here begins on Monday, 00:00 UTC. */
+const MONDAY_MS = 4 * DAY_MS;
+
+/** Up to here, milliseconds, in bins of this width. */
+const SCALES = [
+  { upToMs: 4 * HOUR_MS, widthMs: MINUTE_MS },
+  { upToMs: DAY_MS, widthMs: 5 * MINUTE_MS },
+  { upToMs: 14 * DAY_MS, widthMs: HOUR_MS },
+] as const;
+
+/** Idle times from `fromMs` on and below `untilMs`; the last bin has no end. */
+export function binOf(idleMs: number): { readonly fromMs: number; readonly untilMs: number } {
+  let startMs = 0;
+  for (const { upToMs, widthMs } of SCALES) {
+    if (idleMs < upToMs) {
+      const fromMs = startMs + Math.floor((idleMs - startMs) / widthMs) * widthMs;
+      return { fromMs, untilMs: fromMs + widthMs };
+    }
+    startMs = upToMs;
+  }
+  return { fromMs: startMs, untilMs: Number.POSITIVE_INFINITY };
+}
+
+export const hourOfWeek = (atMs: number): number =>
+  Math.floor((atMs - MONDAY_MS + 52 * 7 * DAY_MS) / HOUR_MS) % HOURS_A_WEEK;
+
+const hourOf = (atMs: number): number => Math.floor(atMs / HOUR_MS) * HOUR_MS;
+
+/** @param recordedAt by the store's clock, epoch milliseconds */
+export function startHabit(recordedAt: number, uses: UsesOfFact): HabitRow {
+  const hour = hourOf(recordedAt);
+  const { count } = uses;
+  const firstAt = within(hour, uses.firstAt);
+  const lastAt = within(hour, uses.lastAt);
+  const counts = { uses: count, hourUses: count, beforeAt: null };
+  return { since: firstAt, hour, firstAt, lastAt, ...counts, idle: '', weekHours: '', weekUses: '' };
+}
+
+/** Somebody may have written into the table: then the habit begins anew, and a rebuild brings back the rest. */
+export function addUses<Row extends HabitRow>(row: Row, recordedAt: number, uses: UsesOfFact): Row {
+  const begun = startHabit(recordedAt, uses);
+  if (!isSound(row)) return { ...row, ...begun };
+  const since = Math.min(row.since, begun.since);
+  const count = row.uses + begun.uses;
+  if (row.hour !== begun.hour) {
+    return { ...row, ...begun, since, uses: count, beforeAt: row.lastAt, ...packed(closed(row)) };
+  }
+  return {
+    ...row,
+    since,
+    uses: count,
+    hourUses: row.hourUses + begun.uses,
+    firstAt: Math.min(row.firstAt, begun.firstAt),
+    lastAt: Math.max(row.lastAt, begun.lastAt),
+  };
+}
+
+/** @returns undefined where the row holds what no fact makes */
+export function habitOf(row: HabitRow): Habit | undefined {
+  if (!isSound(row)) return undefined;
+  return { since: row.since, uses: row.uses, lastAt: row.lastAt, ...closed(row) };
+}
+
+type Histograms = Pick<Habit, 'idle' | 'weekHours' | 'weekUses'>;
+
+/** The histograms with the row's last hour in them. */
+function closed(row: HabitRow): Histograms {
+  const { hour, hourUses, firstAt, lastAt, beforeAt } = row;
+  const idle = unpack(row.idle, MINUTE_MS);
+  const weekHours = unpack(row.weekHours, 1);
+  const weekUses = unpack(row.weekUses, 1);
+  if (beforeAt !== null) add(idle, binOf(Math.max(0, firstAt - beforeAt)).fromMs, 1);
+  if (hourUses > 1) add(idle, binOf((lastAt - firstAt) / (hourUses - 1)).fromMs, hourUses - 1);
+  add(weekHours, hourOfWeek(hour), 1);
+  add(weekUses, hourOfWeek(hour), hourUses);
+  return { idle, weekHours, weekUses };
+}
+
+const add = (counts: Map<number, number>, key: number, n: number) =>
+  counts.set(key, (counts.get(key) ?? 0) + n);
+
+/**
+ * A host's clock may be years off, and a fact may have waited: what it says is taken from a day before the hour it was
+ * recorded in up to its end.
+ */
+const within = (hour: number, atMs: number): number =>
+  Math.min(Math.max(atMs, hour - DAY_MS), hour + HOUR_MS);
+
+const isSound = (row: HabitRow): boolean =>
+  Number.isFinite(row.since + row.uses + row.hour + row.hourUses + row.firstAt + row.lastAt) &&
+  row.hourUses >= 1 &&
+  row.lastAt >= row.firstAt &&
+  (row.beforeAt === null || Number.isFinite(row.beforeAt));
+
+const pack = (counts: ReadonlyMap<number, number>, unit: number): string => {
+  const parts: string[] = [];
+  for (const key of [...counts.keys()].sort((a, b) => a - b)) parts.push(`${key / unit}:${counts.get(key)}`);
+  return parts.join(' ');
+};
+
+const packed = ({ idle, weekHours, weekUses }: Histograms) => ({
+  idle: pack(idle, MINUTE_MS),
+  weekHours: pack(weekHours, 1),
+  weekUses: pack(weekUses, 1),
+});
+
+/** What is no count is left out. */
+function unpack(text: string, unit: number): Map<number, number> {
+  const counts = new Map<number, number>();
+  if (text === '') return counts;
+  for (const part of text.split(' ')) {
+    const colon = part.indexOf(':');
+    const key = Number(part.slice(0, colon));
+    const count = Number(part.slice(colon + 1));
+    if (colon > 0 && Number.isSafeInteger(key) && key >= 0 && Number.isSafeInteger(count) && count > 0)
+      counts.set(key * unit, count);
+  }
+  return counts;
+}
