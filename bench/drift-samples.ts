@@ -60,8 +60,7 @@ export async function fillDrift(
     const months = monthsOf(Date.now() - DAYS * 86_400_000, Date.now());
     for (const [i, [from, to]] of months.entries()) {
       progress(`filling month ${i + 1} of ${months.length}`);
-      await client.query('SELECT connector_state_ensure_drift_partition($1)', [from]);
-      await client.query(SAMPLES, [from, to, samples / DAYS]);
+      await addSamples(client, from, to, samples / DAYS);
       await client.query(HOURS, [from, to]);
     }
     progress('analysing');
@@ -72,6 +71,15 @@ export async function fillDrift(
   } finally {
     await client.end();
   }
+}
+
+/** @param to at most one month's partition later than `from` begins in */
+export async function addSamples(client: Client, from: Date, to: Date, perDay: number): Promise<void> {
+  await client.query(
+    'SELECT connector_state_ensure_drift_partition(at) FROM unnest(ARRAY[$1, $2]::timestamptz[]) AS at',
+    [from, to],
+  );
+  await client.query(SAMPLES, [from, to, perDay]);
 }
 
 function monthsOf(fromMs: number, toMs: number): [Date, Date][] {

@@ -16,6 +16,7 @@ import { explain, runSession } from '../src/cli/session.js';
 import type { Benchmark } from './benchmark.js';
 import { append } from './benchmarks/append.js';
 import { attached } from './benchmarks/attached.js';
+import { dashboard } from './benchmarks/dashboard.js';
 import { demo } from './benchmarks/demo.js';
 import { drift } from './benchmarks/drift.js';
 import { esdbAppend } from './benchmarks/esdb-append.js';
@@ -50,6 +51,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   esdbMemory,
   esdbVisibility,
   drift,
+  dashboard,
   demo,
 ];
 

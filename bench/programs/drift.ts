@@ -91,8 +91,8 @@ const megabytesOf = (plan: Plan) =>
 
 const plan =
   found.source === 'hours'
-    ? await explain(HOURS_SQL, [found.fromMs, 'BYBIT', null, null])
-    : await explain(SAMPLES_SQL, [found.fromMs, 'BYBIT', null]);
+    ? await explain(HOURS_SQL, [found.fromMs, null, 'BYBIT', null, null, null])
+    : await explain(SAMPLES_SQL, [found.fromMs, null, 'BYBIT', null, null]);
 const rawPlan = await explain(RAW_SQL, [found.fromMs, 'BYBIT']);
 await pool.end();
 answer({

@@ -4,7 +4,9 @@
  * Short ranges are read from `drift_sample`, sample by sample, and folded into cells of seconds or minutes by the same
  * code that makes the roll-up: the range of the key leads to the one or two partitions it lies in, and within them
  * to just these samples. From {@link LONGEST_RAW_MS} on the hours of `drift_hourly` are fine enough to look at, and
- * a range costs what its hours cost, whether there are a million samples behind them or a hundred million.
+ * a range costs what its hours cost, whether there are a million samples behind them or a hundred million. Beyond
+ * {@link LONGEST_HOURLY_MS} the database puts the hours of a day together (drift-days.ts): a year of twenty machines has
+ * 175 000 of them, which to read and fold holds a process up for seconds.
  *
  * Both are read through a cursor: what is in memory is a page of rows, however many there are.
  */
@@ -13,6 +15,8 @@ import { addToCell, cellOf, type DriftCell } from '../clock/drift-cell.js';
 import type { PlacedCell } from '../clock/drift-steps.js';
 import { machineOf } from '../clock/machine.js';
 import type { Environment, Exchange } from '../events/connector.js';
+import { CELL_COLUMNS, ms } from './drift-columns.js';
+import { DAYS_SQL } from './drift-days.js';
 
 export interface DriftQuery {
   /** A span that ends now, by the database's clock, or the moment it begins (epoch ms). */
@@ -32,17 +36,20 @@ export interface DriftCells {
   /** Epoch ms, by the database's clock; from is the start of a cell. */
   readonly fromMs: number;
   readonly untilMs: number;
-  readonly source: 'samples' | 'hours';
+  readonly source: 'samples' | 'hours' | 'days';
   readonly cellMs: number;
-  /** Rows read: samples, or hours of a clock and machine. */
+  /** Rows read: samples, or hours (days) of a clock and machine. */
   readonly rows: number;
   /** In the order of their starts. */
   readonly cells: readonly PlacedCell[];
 }
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Up to here a range has few samples, and an hour would be a large part of it. */
 export const LONGEST_RAW_MS = 6 * HOUR_MS;
+/** Beyond, hours are more than a picture can show. */
+export const LONGEST_HOURLY_MS = 100 * DAY_MS;
 /** As many as a terminal can show. */
 const MAX_RAW_CELLS = 200;
 const RAW_CELLS_MS = [10_000, 30_000, 60_000, 120_000];
@@ -75,110 +82,65 @@ async function read(client: PoolClient, query: DriftQuery): Promise<DriftCells> 
   const untilMs = query.untilMs ?? nowMs;
   const sinceMs = 'atMs' in query.since ? query.since.atMs : nowMs - query.since.agoMs;
   const spanMs = untilMs - sinceMs;
-  const source = spanMs <= LONGEST_RAW_MS ? 'samples' : 'hours';
-  const cellMs =
-    source === 'hours' ? HOUR_MS : (RAW_CELLS_MS.find(ms => spanMs <= ms * MAX_RAW_CELLS) ?? HOUR_MS);
+  const source = spanMs <= LONGEST_RAW_MS ? 'samples' : spanMs <= LONGEST_HOURLY_MS ? 'hours' : 'days';
+  const cellMs = cellOfSource(source, spanMs);
   const fromMs = Math.floor(sinceMs / cellMs) * cellMs;
   const found =
-    source === 'hours' ? await hours(client, fromMs, query) : await samples(client, fromMs, cellMs, query);
+    source === 'samples'
+      ? await samples(client, fromMs, cellMs, query)
+      : await rollUp(client, source === 'hours' ? HOURS_SQL : DAYS_SQL, fromMs, query);
   return { fromMs, untilMs, source, cellMs, ...found };
+}
+
+function cellOfSource(source: DriftCells['source'], spanMs: number): number {
+  if (source === 'samples') return RAW_CELLS_MS.find(each => spanMs <= each * MAX_RAW_CELLS) ?? HOUR_MS;
+  return source === 'hours' ? HOUR_MS : DAY_MS;
 }
 
 type Found = Pick<DriftCells, 'rows' | 'cells'>;
 
-const ms = (column: string) => `date_part('epoch', ${column}) * 1000`;
-
-/** In the order of the columns below. */
-const CELL_COLUMNS: Readonly<Record<keyof DriftCell, string>> = {
-  samples: 'samples',
-  firstAt: ms('first_at'),
-  lastAt: ms('last_at'),
-  minOffsetMs: 'min_offset_ms',
-  maxOffsetMs: 'max_offset_ms',
-  meanOffsetMs: 'mean_offset_ms',
-  tightestUncertaintyMs: 'tightest_uncertainty_ms',
-  firstOffsetMs: 'first_offset_ms',
-  firstUncertaintyMs: 'first_uncertainty_ms',
-  firstKnownAt: ms('first_known_at'),
-  offsetMs: 'offset_ms',
-  uncertaintyMs: 'uncertainty_ms',
-  knownAt: ms('known_at'),
-  steps: 'steps',
-  stepAfter: ms('step_after'),
-  steppedAt: ms('stepped_at'),
-  stepMs: 'step_ms',
-  weight: 'weight',
-  weightSquares: 'weight_squares',
-  centreMs: 'centre_ms',
-  centreOffsetMs: 'centre_offset_ms',
-  timeSquares: 'time_squares',
-  timeOffsets: 'time_offsets',
-  offsetSquares: 'offset_squares',
-  roundTripMinMs: 'round_trip_min_ms',
-  roundTripsTo5: 'round_trips_to5',
-  roundTripsTo10: 'round_trips_to10',
-  roundTripsTo25: 'round_trips_to25',
-  roundTripsTo50: 'round_trips_to50',
-  roundTripsTo100: 'round_trips_to100',
-  roundTripsTo250: 'round_trips_to250',
-  roundTripsTo500: 'round_trips_to500',
-  roundTripsTo1000: 'round_trips_to1000',
-  roundTripsOver: 'round_trips_over',
-};
-
-/** $1 epoch ms, $2 exchange, $3 environment, $4 scope, $5 machine (null: all). Exported for the benchmark, which explains it. */
+/** $1, $2 epoch ms: from, and before which (null: no matter); $3 exchange, $4 environment, $5 scope, $6 machine (null: all). */
 export const HOURS_SQL = `
   SELECT ${ms('hour')} AS start, exchange, environment, scope, reference_clock, machine,
          ${Object.values(CELL_COLUMNS).join(', ')}
     FROM drift_hourly
-   WHERE hour >= to_timestamp($1::float8 / 1000)
-     AND ($2::text IS NULL OR exchange = $2) AND ($3::text IS NULL OR environment = $3)
-     AND ($4::text IS NULL OR scope = $4)
-     AND ($5::text IS NULL OR machine = $5)
+   WHERE hour >= to_timestamp($1::float8 / 1000) AND ($2::float8 IS NULL OR hour < to_timestamp($2::float8 / 1000))
+     AND ($3::text IS NULL OR exchange = $3) AND ($4::text IS NULL OR environment = $4)
+     AND ($5::text IS NULL OR scope = $5)
+     AND ($6::text IS NULL OR machine = $6)
    ORDER BY hour`;
 
-/** $1 epoch ms, $2 exchange, $3 environment, $4 scope (null: all). */
+/** $1, $2 epoch ms: from, and before which (null: no matter); $3 exchange, $4 environment, $5 scope (null: all). */
 export const SAMPLES_SQL = `
   SELECT ${ms('sampled_at')}, exchange, environment, scope, reference_clock, host, offset_ms, uncertainty_ms, round_trip_ms
     FROM drift_sample
-   WHERE sampled_at >= to_timestamp($1::float8 / 1000)
-     AND ($2::text IS NULL OR exchange = $2) AND ($3::text IS NULL OR environment = $3)
-     AND ($4::text IS NULL OR scope = $4)
+   WHERE sampled_at >= to_timestamp($1::float8 / 1000) AND ($2::float8 IS NULL OR sampled_at < to_timestamp($2::float8 / 1000))
+     AND ($3::text IS NULL OR exchange = $3) AND ($4::text IS NULL OR environment = $4)
+     AND ($5::text IS NULL OR scope = $5)
    ORDER BY sampled_at, sync_id`;
-
-/** The same, for who wants nothing of later. */
-const before = (sql: string, column: string, { untilMs }: DriftQuery) =>
-  untilMs === undefined
-    ? sql
-    : sql.replace('ORDER BY', `AND ${column} < to_timestamp(${Number(untilMs)}::float8 / 1000) ORDER BY`);
 
 const CELL_FIELDS = Object.keys(CELL_COLUMNS);
 const KEY_COLUMNS = 6;
 /** Objects that begin as copies of one have one layout; grown field by field they cost twice the time. */
 const SHAPE = cellOf({ atMs: 0, offsetMs: 0.5, uncertaintyMs: 0.5, roundTripMs: 0.5 });
 
-async function hours(client: PoolClient, fromMs: number, query: DriftQuery): Promise<Found> {
+async function rollUp(client: PoolClient, sql: string, fromMs: number, query: DriftQuery): Promise<Found> {
   const cells: PlacedCell[] = [];
-  const { exchange = null, environment = null, scope = null, host = null } = query;
-  await eachRow(
-    client,
-    before(HOURS_SQL, 'hour', query),
-    [fromMs, exchange, environment, scope, host],
-    row => {
-      const [startMs, exchange, environment, scope, referenceClock, machine] = row as [
-        number,
-        string,
-        string,
-        string,
-        string,
-        string,
-      ];
-      const cell: Record<string, unknown> = { ...SHAPE };
-      for (let i = 0; i < CELL_FIELDS.length; i++) cell[CELL_FIELDS[i] as string] = row[KEY_COLUMNS + i];
-      // The columns are the cell's fields, by the record above.
-      cells.push({ startMs, exchange, environment, scope, referenceClock, machine, cell: cell as DriftCell });
-    },
-  );
+  const { untilMs = null, exchange = null, environment = null, scope = null, host = null } = query;
+  await eachRow(client, sql, [fromMs, untilMs, exchange, environment, scope, host], row => {
+    const [startMs, exchange, environment, scope, referenceClock, machine] = row as [
+      number,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    const cell: Record<string, unknown> = { ...SHAPE };
+    for (let i = 0; i < CELL_FIELDS.length; i++) cell[CELL_FIELDS[i] as string] = row[KEY_COLUMNS + i];
+    // The columns are the cell's fields, by the record above.
+    cells.push({ startMs, exchange, environment, scope, referenceClock, machine, cell: cell as DriftCell });
+  });
   return { rows: cells.length, cells };
 }
 
@@ -191,38 +153,33 @@ async function samples(
   const cells: PlacedCell[] = [];
   /** By what they are about: the last cell, which is the only one that can grow. */
   const growing = new Map<string, number>();
-  const { exchange = null, environment = null, scope = null, host } = query;
+  const { untilMs = null, exchange = null, environment = null, scope = null, host } = query;
   let rows = 0;
-  await eachRow(
-    client,
-    before(SAMPLES_SQL, 'sampled_at', query),
-    [fromMs, exchange, environment, scope],
-    row => {
-      rows += 1;
-      const [sampledAt, exchange, environment, scope, referenceClock, process] = row as [
-        number,
-        string,
-        string,
-        string,
-        string,
-        string,
-      ];
-      const [offsetMs, uncertaintyMs, roundTripMs] = row.slice(KEY_COLUMNS) as [number, number, number];
-      const machine = machineOf(process);
-      if (host !== undefined && machine !== host) return;
-      const atMs = Math.round(sampledAt);
-      const startMs = Math.floor(atMs / cellMs) * cellMs;
-      const name = `${exchange} ${environment} ${scope} ${referenceClock} ${machine}`;
-      const index = growing.get(name);
-      const last = index === undefined ? undefined : (cells[index] as PlacedCell);
-      const before = last?.startMs === startMs ? last.cell : undefined;
-      const sample = { atMs, offsetMs, uncertaintyMs, roundTripMs };
-      const cell = before ? addToCell(before, sample) : cellOf(sample);
-      const placed = { startMs, exchange, environment, scope, referenceClock, machine, cell };
-      if (before && index !== undefined) cells[index] = placed;
-      else growing.set(name, cells.push(placed) - 1);
-    },
-  );
+  await eachRow(client, SAMPLES_SQL, [fromMs, untilMs, exchange, environment, scope], row => {
+    rows += 1;
+    const [sampledAt, exchange, environment, scope, referenceClock, process] = row as [
+      number,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    const [offsetMs, uncertaintyMs, roundTripMs] = row.slice(KEY_COLUMNS) as [number, number, number];
+    const machine = machineOf(process);
+    if (host !== undefined && machine !== host) return;
+    const atMs = Math.round(sampledAt);
+    const startMs = Math.floor(atMs / cellMs) * cellMs;
+    const name = `${exchange} ${environment} ${scope} ${referenceClock} ${machine}`;
+    const index = growing.get(name);
+    const last = index === undefined ? undefined : (cells[index] as PlacedCell);
+    const before = last?.startMs === startMs ? last.cell : undefined;
+    const sample = { atMs, offsetMs, uncertaintyMs, roundTripMs };
+    const cell = before ? addToCell(before, sample) : cellOf(sample);
+    const placed = { startMs, exchange, environment, scope, referenceClock, machine, cell };
+    if (before && index !== undefined) cells[index] = placed;
+    else growing.set(name, cells.push(placed) - 1);
+  });
   return { rows, cells };
 }
 

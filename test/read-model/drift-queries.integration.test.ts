@@ -7,7 +7,7 @@ import { pg } from '../../src/postgres/driver.js';
 import { createProjector } from '../../src/projector/index.js';
 import { HOURS_SQL, readDrift, SAMPLES_SQL } from '../../src/read-model/drift-queries.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { eventOf, measure } from '../support/drift-world.js';
+import { type DriftWorld, eventOf, measure, truth } from '../support/drift-world.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -16,6 +16,9 @@ const DAY_MS = 24 * HOUR_MS;
 let database: TestDatabase;
 let pool: Pool;
 let now: number;
+let world: DriftWorld;
+/** The steps but for the last: in the middle of a day, and between two. */
+let early: readonly number[];
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -23,12 +26,18 @@ beforeAll(async () => {
   const store = createPostgresEventStore({ pool });
   now = Date.now();
   // A step two hours ago; machine "b" only on the other exchange. More than a month, so more than one partition.
-  const world = {
+  const midnight = Math.floor(now / DAY_MS) * DAY_MS;
+  early = [midnight - 20 * DAY_MS + 13 * HOUR_MS, midnight - 10 * DAY_MS];
+  world = {
     fromMs: now - 40 * DAY_MS,
     toMs: now,
     offsetMs: 145,
     ratePpm: 0.1,
-    steps: [{ atMs: now - 2 * HOUR_MS, byMs: -3_000 }],
+    steps: [
+      { atMs: early[0] as number, byMs: 90 },
+      { atMs: early[1] as number, byMs: 3_000 },
+      { atMs: now - 2 * HOUR_MS, byMs: -3_000 },
+    ],
     machines: [{ host: 'host:a/1-x', everyMs: 20 * MINUTE_MS, thereMs: 5, backMs: 8 }],
     seed: 1,
   };
@@ -99,15 +108,55 @@ describe('readDrift', () => {
     expect(driftLines(later, 'host').map(figures)).toEqual(driftLines(samples.cells, 'host').map(figures));
   });
 
+  it('puts the hours of days together without losing anything, but where a clock stepped', async () => {
+    const hours = await readDrift(pool, { since: { agoMs: 60 * DAY_MS } });
+    const days = await readDrift(pool, { since: { agoMs: 120 * DAY_MS } });
+
+    expect([hours.source, days.source, days.cellMs]).toEqual(['hours', 'days', DAY_MS]);
+    // Of three steps, one of them at midnight, and with room for the one that is made two hours ago.
+    const torn = new Set(
+      days.cells
+        .filter(({ startMs }) => startMs % DAY_MS > 0)
+        .map(({ startMs }) => Math.floor(startMs / DAY_MS)),
+    );
+    const dayOf = (ms: number) => Math.floor(ms / DAY_MS);
+    const [inDay, atMidnight] = early.map(dayOf) as [number, number];
+    expect([...torn].filter(day => day < dayOf(now) - 2)).toEqual([
+      ...[inDay - 1, inDay, inDay + 1],
+      ...[atMidnight - 1, atMidnight],
+    ]);
+    expect(days.rows).toBeLessThan(45 + 24 * 9);
+
+    const [byHour, byDay] = [hours, days].map(({ cells }) => driftLines(cells, 'exchange'));
+    for (const [i, line] of (byHour ?? []).entries()) {
+      const { points, meanOffsetMs, drift, offsetMs, uncertaintyMs, steps, ...same } = line;
+      expect(byDay?.[i]).toMatchObject({
+        ...same,
+        steps: steps.map(({ byMs, ...step }) => ({ ...step, byMs: expect.closeTo(byMs ?? Number.NaN, 3) })),
+      });
+      expect(byDay?.[i]?.meanOffsetMs).toBeCloseTo(meanOffsetMs, 6);
+      // Within a day a rate is not told; over forty it is the same.
+      if (i === 1) expect(byDay?.[i]?.drift.rate.ratePpm).toBeCloseTo(drift.rate.ratePpm, 2);
+      // All that the day's hours allow at its end is within what the last of them allows by itself.
+      expect(
+        Math.abs((byDay?.[i]?.offsetMs ?? 0) - offsetMs) + (byDay?.[i]?.uncertaintyMs ?? 0),
+      ).toBeLessThanOrEqual(uncertaintyMs + 1e-6);
+    }
+    for (const { atMs, offsetMs, uncertaintyMs } of byDay?.[1]?.points ?? []) {
+      expect(Math.abs(offsetMs - truth(world, atMs))).toBeLessThanOrEqual(uncertaintyMs);
+    }
+  });
+
   it('takes only what was asked for', async () => {
     const machinesOf = async (query: Partial<Parameters<typeof readDrift>[1]>) => {
-      const both = [{ agoMs: 5 * HOUR_MS }, { agoMs: 8 * HOUR_MS }].map(since =>
+      const both = [{ agoMs: 5 * HOUR_MS }, { agoMs: 8 * HOUR_MS }, { agoMs: 300 * DAY_MS }].map(since =>
         readDrift(pool, { since, ...query }),
       );
-      const [samples, hours] = (await Promise.all(both)).map(({ cells }) => [
+      const [samples, hours, days] = (await Promise.all(both)).map(({ cells }) => [
         ...new Set(cells.map(({ machine }) => machine)),
       ]);
       expect(samples?.sort()).toEqual(hours?.sort());
+      expect(days?.sort()).toEqual(hours?.sort());
       return samples;
     };
 
@@ -147,6 +196,7 @@ describe('the plans', () => {
 
     const plan = await planOf(SAMPLES_SQL, [
       Date.UTC(new Date(now).getUTCFullYear(), new Date(now).getUTCMonth()),
+      null,
       'BYBIT',
       null,
       'default',
@@ -159,7 +209,7 @@ describe('the plans', () => {
   it('find the hours by their key', async () => {
     await pool.query('ANALYZE drift_hourly');
 
-    expect(await planOf(HOURS_SQL, [now - 12 * HOUR_MS, null, null, null, null])).toMatch(
+    expect(await planOf(HOURS_SQL, [now - 12 * HOUR_MS, null, null, null, null, null])).toMatch(
       /drift_hourly_pkey/,
     );
   });

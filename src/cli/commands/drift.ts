@@ -168,7 +168,7 @@ function explain(out: Output, found: DriftCells, lines: readonly DriftLine[], op
   out.message(
     source === 'samples'
       ? `Since ${iso(fromMs)}, from ${rows} samples in cells of ${duration(cellMs)}.`
-      : `Since ${iso(fromMs)}, from ${rows} hourly sums.`,
+      : `Since ${iso(fromMs)}, from ${rows} ${source === 'hours' ? 'hourly sums' : 'sums of days, and of hours around steps'}.`,
   );
   if (hidden > 0) out.message(ownClocks);
 }

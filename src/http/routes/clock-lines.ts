@@ -65,7 +65,7 @@ export const clockLineRoutes: FastifyPluginAsyncZod = async app => {
         tags: ['analytics'],
         summary: 'What is known of the exchanges’ clocks over time: offsets with bounds, steps, rates',
         description:
-          'Up to six hours in cells of seconds or minutes, longer ranges by the hour. Offsets are exchange minus reference clock.',
+          'Up to six hours in cells of seconds or minutes, up to 100 days by the hour, longer ranges by the day: but for days in which a clock stepped, of which the hours are told. Offsets are exchange minus reference clock.',
         querystring: z.object({
           ...rangeQuery,
           ...placeQuery,
@@ -77,7 +77,7 @@ export const clockLineRoutes: FastifyPluginAsyncZod = async app => {
             fromMs: timeMs,
             untilMs: timeMs,
             cellMs: z.number(),
-            source: z.enum(['samples', 'hours']),
+            source: z.enum(['samples', 'hours', 'days']),
             lines: z.array(line),
           }),
         },

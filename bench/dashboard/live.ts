@@ -1,0 +1,62 @@
+/**
+ * A day of live events in one page: as many as a day has, as fast as they can be recorded, with the pause between two
+ * reloads of the page cut from two seconds to a tenth. What the page keeps is measured by the browser, after a collection.
+ */
+import type { Browser, CDPSession } from 'playwright-core';
+import type { FillLogTask } from '../programs/fill-log.js';
+import { runProgram } from '../run-program.js';
+
+export interface Live {
+  readonly beforeMb: number;
+  readonly afterMb: number;
+  readonly events: number;
+  readonly reloads: number;
+}
+
+const MB = 1024 * 1024;
+const WARM_UP_EVENTS = 5_000;
+/** Runs in the page, before its own scripts. */
+const HURRY = `
+  const later = setTimeout;
+  globalThis.setTimeout = (work, ms, ...given) => later(work, ms === 2000 ? 100 : ms, ...given);`;
+
+export async function measureLive(
+  browser: Browser,
+  url: string,
+  databaseUrl: string,
+  events: number,
+  signal: AbortSignal,
+): Promise<Live> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  await page.addInitScript(HURRY);
+  let reloads = 0;
+  page.on('request', request => {
+    if (request.url().includes('/v1/stats')) reloads++;
+  });
+  await page.goto(url);
+  await page.locator('.live.live').waitFor();
+  const cdp = await context.newCDPSession(page);
+  const record = (count: number) => {
+    const task: FillLogTask = { databaseUrl, connectors: 1_000, events: count };
+    return runProgram('fill-log', task, { signal });
+  };
+  const rest = () => page.waitForTimeout(2_000);
+  await record(WARM_UP_EVENTS);
+  await rest();
+  const beforeMb = await keptMb(cdp);
+  await record(events);
+  await rest();
+  const afterMb = await keptMb(cdp);
+  await context.close();
+  return { beforeMb, afterMb, events, reloads };
+}
+
+async function keptMb(cdp: CDPSession): Promise<number> {
+  await cdp.send('Performance.enable');
+  // Finalizers of the first make garbage of their own.
+  await cdp.send('HeapProfiler.collectGarbage');
+  await cdp.send('HeapProfiler.collectGarbage');
+  const { metrics } = await cdp.send('Performance.getMetrics');
+  return (metrics.find(({ name }) => name === 'JSHeapUsedSize')?.value ?? Number.NaN) / MB;
+}

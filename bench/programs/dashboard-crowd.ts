@@ -1,0 +1,62 @@
+/**
+ * A hundred open dashboards without their screens, in a process of their own: each follows the feed, and asks what the page
+ * was seen to ask when an event comes, at most every two seconds. Started and stopped by its parent.
+ */
+import { Agent, get } from 'node:http';
+
+export interface CrowdTask {
+  readonly url: string;
+  readonly pages: number;
+  /** Paths with their queries, as a page asked them at `askedAtMs`; times in them move on. */
+  readonly asks: readonly string[];
+  readonly askedAtMs: number;
+}
+
+export interface CrowdAnswer {
+  readonly reloads: number;
+  /** Answers other than 200. */
+  readonly refused: number;
+}
+
+const PAUSE_MS = 2_000;
+const EPOCH_MS = /\b\d{13}\b/g;
+
+process.once('message', (task: CrowdTask) => {
+  const agent = new Agent({ keepAlive: true });
+  const followers: { end(): void }[] = [];
+  let reloads = 0;
+  let refused = 0;
+  const ask = (path: string) => {
+    const now = path.replaceAll(EPOCH_MS, at => String(Number(at) + Date.now() - task.askedAtMs));
+    get(`${task.url}${now}`, { agent, headers: { 'accept-encoding': 'gzip' } }, response => {
+      if (response.statusCode !== 200) refused++;
+      response.resume();
+    }).on('error', () => refused++);
+  };
+  for (let page = 0; page < task.pages; page++) {
+    let timer: NodeJS.Timeout | undefined;
+    const request = get(`${task.url}/v1/events/feed?afterReset=end`, { agent: false }, response => {
+      response.on('data', (chunk: Buffer) => {
+        if (timer || !chunk.includes('data:')) return;
+        timer = setTimeout(() => {
+          timer = undefined;
+          reloads++;
+          for (const path of task.asks) ask(path);
+        }, PAUSE_MS);
+      });
+    });
+    request.on('error', () => undefined);
+    followers.push({
+      end() {
+        clearTimeout(timer);
+        request.destroy();
+      },
+    });
+  }
+  process.once('message', () => {
+    for (const follower of followers) follower.end();
+    process.send?.({ reloads, refused } satisfies CrowdAnswer);
+    process.disconnect();
+    agent.destroy();
+  });
+});
