@@ -58,4 +58,10 @@ export const jobs = (signal?: Abort) => get<{ jobs: readonly Job[] }>('v1/jobs',
 export const cleanUp = () => post<{ removed: number }>('v1/cleanup', undefined);
 export const rebuild = () => post<Job>('v1/rebuilds', {});
 export const replay = () => post<Job>('v1/dead-letters/replay', undefined);
+export const distrust = (machine: {
+  readonly host: string;
+  readonly login?: string | undefined;
+  readonly since?: string | undefined;
+  readonly undo?: boolean;
+}) => post<{ clocks: number }>('v1/distrust', machine);
 export const relay = () => post<{ waiting: number; dead: number }>('v1/outbox/relay', {});

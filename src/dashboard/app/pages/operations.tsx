@@ -10,6 +10,7 @@ import { Badge } from '../parts/tile.js';
 import { useLiveTick } from '../state/live.js';
 import { useResource } from '../state/resource.js';
 import { count, span, utc } from '../state/words.js';
+import { WitnessPanel } from './witnesses.js';
 
 interface Data {
   readonly figures: Stats;
@@ -54,6 +55,7 @@ export default function Operations() {
           <ProjectionPanel {...data} isUnderWay={isUnderWay} then={then} />
           <LetterPanel {...data} isUnderWay={isUnderWay} then={then} />
           <OutboxPanel {...data} then={then} />
+          <WitnessPanel {...data} reload={all.reload} />
           <CleanUpPanel {...data} reload={all.reload} />
         </>
       )}
