@@ -299,6 +299,34 @@ describe('taking away and doing', () => {
     await context.close();
   });
 
+  itInBrowser('distrusts a machine, shows that it is not believed, and believes it again', async () => {
+    const { page, context } = await signedIn('operator', '/operations');
+    await page.getByRole('button', { name: 'Distrust a machine…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Machine', { exact: true }).fill('fn-tokyo');
+    await dialog.getByRole('button', { name: 'Distrust a machine', exact: true }).click();
+    await text(page, /Recorded for \d shared clocks/).waitFor();
+    // Loaded anew, for a page that asked before the projection was over need not ask again.
+    const projected = async () => {
+      await service.project();
+      await go(page, '/usage');
+      await text(page, 'Syncs saved').waitFor(PATIENCE);
+      await go(page, '/operations');
+    };
+    await projected();
+    const line = page.locator('li').filter({ hasText: 'fn-tokyo' });
+    await line.filter({ hasText: 'not believed' }).waitFor(PATIENCE);
+
+    await line.getByRole('button', { name: 'Believe again…' }).click();
+    await dialog.getByRole('button', { name: 'Believe again', exact: true }).click();
+    await text(page, /Recorded for \d shared clocks/).waitFor();
+    await projected();
+    await text(page, 'all are believed').waitFor(PATIENCE);
+    await go(page, '/');
+    await text(page, 'fn-tokyo is believed again, by test:operator').waitFor(PATIENCE);
+    await context.close();
+  });
+
   itInBrowser('rebuilds, and shows how it goes', async () => {
     const { page, context } = await signedIn('operator', '/operations');
     await page.getByRole('button', { name: 'Rebuild…' }).click();

@@ -110,7 +110,7 @@ function Distrust({ host: given, reload }: { readonly host: string; readonly rel
         since is given up too, which costs one measurement a clock. It is recorded with your name, and can be
         undone.
       </p>
-      <div class="fields">
+      <div class="filters">
         <label class="choice">
           <span>Machine</span>
           <input value={host} onInput={event => setHost(event.currentTarget.value)} autocomplete="off" />
