@@ -23,11 +23,13 @@ export interface StartOptions {
   readonly port?: number;
   /** Whether the dashboard's pages are served. Default true. */
   readonly pages?: boolean;
+  /** Where events are kept; default: in the database. */
+  readonly eventStoreUrl?: string;
 }
 
 export async function startService(
   databaseUrl: string,
-  { port = 0, pages = true }: StartOptions = {},
+  { port = 0, pages = true, eventStoreUrl }: StartOptions = {},
 ): Promise<RunningService> {
   const log = keptLog();
   const settings = {
@@ -36,6 +38,7 @@ export async function startService(
     lookupDeadlineMs: 10_000,
     flushIntervalMs: 600_000,
     projection: 'worker',
+    ...(eventStoreUrl && { eventStoreUrl }),
   } as const;
   const state = await createConnectorState(settings);
   const upkeep = await createConnectorState(settings);

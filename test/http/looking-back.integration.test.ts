@@ -58,7 +58,7 @@ describe('looking back', () => {
     );
 
     const { body: refused } = await ask(`/v1/analytics/refusals?${week}`, 'analyst');
-    expect(refused.toleranceMs).toBe(2_000);
+    expect(refused).toMatchObject({ toleranceMs: 2_000, elsewhere: false });
     expect(refused.refusals.map(({ kind }: { kind: string }) => kind)).toEqual([
       'other',
       'late',
@@ -91,6 +91,23 @@ describe('looking back', () => {
     for (const path of ['analytics/samples', 'analytics/refusals', 'activity']) {
       expect([path, (await ask(`/v1/${path}?${week}`, 'reader')).status]).toEqual([path, 403]);
       expect([path, (await ask(`/v1/${path}?${week}`, 'nobody')).status]).toEqual([path, 401]);
+    }
+  });
+
+  it('says so where the events lie in a store of their own, so that nothing listed is not taken for nothing there', async () => {
+    const events = await createTestDatabase();
+    const other = await startService(database.url, { pages: false, eventStoreUrl: events.url });
+    try {
+      for (const path of ['analytics/refusals', 'activity']) {
+        const { statusCode, body } = await other.server.inject({
+          url: `/v1/${path}?${week}`,
+          headers: { authorization: 'Bearer analyst' },
+        });
+        expect([statusCode, JSON.parse(body)]).toMatchObject([200, { elsewhere: true }]);
+      }
+    } finally {
+      await other.close();
+      await events.drop();
     }
   });
 

@@ -19,7 +19,7 @@ export interface PageProps {
 interface Page {
   readonly path: string;
   readonly name: string;
-  readonly Component: ComponentType<PageProps>;
+  readonly load: () => Promise<{ readonly default: ComponentType<PageProps> }>;
   /** Left out of the navigation, or of it for who may not. */
   readonly isShown: (me: Me) => boolean;
 }
@@ -31,33 +31,40 @@ const may =
 const seesAll = (me: Me) => me.userId === null && may('analyst')(me);
 
 const PAGES: readonly Page[] = [
-  { path: '/', name: 'Overview', Component: lazy(() => import('./pages/overview.js')), isShown: seesAll },
+  { path: '/', name: 'Overview', load: () => import('./pages/overview.js'), isShown: seesAll },
   {
     path: '/clocks',
     name: 'Clocks',
-    Component: lazy(() => import('./pages/clocks.js')),
+    load: () => import('./pages/clocks.js'),
     isShown: may('analyst'),
   },
   {
     path: '/connectors',
     name: 'Connectors',
-    Component: lazy(() => import('./pages/connectors.js')),
+    load: () => import('./pages/connectors.js'),
     isShown: may('reader', 'analyst'),
   },
   {
     path: '/connector',
     name: 'Connector',
-    Component: lazy(() => import('./pages/connector.js')),
+    load: () => import('./pages/connector.js'),
     isShown: () => false,
   },
-  { path: '/usage', name: 'Usage', Component: lazy(() => import('./pages/usage.js')), isShown: seesAll },
+  { path: '/usage', name: 'Usage', load: () => import('./pages/usage.js'), isShown: seesAll },
   {
     path: '/operations',
     name: 'Operations',
-    Component: lazy(() => import('./pages/operations.js')),
+    load: () => import('./pages/operations.js'),
     isShown: me => me.userId === null && may()(me),
   },
 ];
+
+const COMPONENTS = new Map(PAGES.map(({ path, load }) => [path, lazy(load)]));
+
+// Beside the question who is asking, and not after its answer.
+PAGES.find(({ path }) => path === location.pathname.slice(prefix.length))
+  ?.load()
+  .catch(() => undefined);
 
 export function App() {
   return (
@@ -136,7 +143,7 @@ function Pages({ me }: PageProps) {
 const AllPages = ({ me }: PageProps) => (
   <Suspense fallback={<p class="loading">Loading…</p>}>
     <Switch>
-      {PAGES.map(({ path, Component }) => (
+      {[...COMPONENTS].map(([path, Component]) => (
         <Route key={path} path={path}>
           <Component me={me} />
         </Route>

@@ -11,6 +11,7 @@ import { createGate } from '../gate.js';
 import { HttpProblem } from '../problem.js';
 import { environment, exchange, scope } from '../schemas/connector.js';
 import { span, timeMs } from '../schemas/times.js';
+import { shareAnswers } from '../shared-answers.js';
 
 const AT_ONCE = 6;
 const MAX_BUCKETS = 10_000;
@@ -70,6 +71,7 @@ const inOurTerms = (error: unknown): never => {
 };
 
 export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
+  shareAnswers(app);
   const { analytics, upkeep } = app.parts;
   const gate = createGate(AT_ONCE, 'analyses');
   const toleranceMs = toleranceOf(DEFAULT_RANGE);

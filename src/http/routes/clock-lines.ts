@@ -10,6 +10,7 @@ import { readDrift } from '../../read-model/drift-queries.js';
 import { allow } from '../access/access.js';
 import { placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
 import { offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
+import { shareAnswers } from '../shared-answers.js';
 
 const point = z.object({
   startMs: timeMs,
@@ -53,7 +54,16 @@ const line = z.object({
   points: z.array(point),
 });
 
+export const clockLines = z.object({
+  fromMs: timeMs,
+  untilMs: timeMs,
+  cellMs: z.number(),
+  source: z.enum(['samples', 'hours', 'days']),
+  lines: z.array(line),
+});
+
 export const clockLineRoutes: FastifyPluginAsyncZod = async app => {
+  shareAnswers(app);
   const { analytics, upkeep } = app.parts;
   const { clock } = upkeep.cache;
 
@@ -73,13 +83,7 @@ export const clockLineRoutes: FastifyPluginAsyncZod = async app => {
           by: z.enum(['exchange', 'host']).default('exchange'),
         }),
         response: {
-          200: z.object({
-            fromMs: timeMs,
-            untilMs: timeMs,
-            cellMs: z.number(),
-            source: z.enum(['samples', 'hours', 'days']),
-            lines: z.array(line),
-          }),
+          200: clockLines,
         },
       },
     },

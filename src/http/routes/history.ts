@@ -9,6 +9,21 @@ import { moment, offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
 const CREDENTIAL = '/v1/users/:userId/credentials/:credentialId';
 const MAX_PAGE = 1_000;
 
+export const stateAt = z.object({
+  syncId: z.string(),
+  exchange: z.string(),
+  environment: z.string(),
+  offsetMs,
+  uncertaintyMs,
+  referenceClock: z.string(),
+  measuredAtMs: timeMs,
+  expiresAtMs: timeMs,
+  isValid: z.boolean(),
+  invalidReason: z.string().nullable(),
+  hitCount: z.number(),
+  isUsable: z.boolean().describe('Valid and not expired at that time.'),
+});
+
 export const historyRoutes: FastifyPluginAsyncZod = async app => {
   const { cache } = app.parts.upkeep;
 
@@ -60,20 +75,7 @@ export const historyRoutes: FastifyPluginAsyncZod = async app => {
           time: moment.describe("By the store's clock: ISO 8601 or epoch milliseconds."),
         }),
         response: {
-          200: z.object({
-            syncId: z.string(),
-            exchange: z.string(),
-            environment: z.string(),
-            offsetMs,
-            uncertaintyMs,
-            referenceClock: z.string(),
-            measuredAtMs: timeMs,
-            expiresAtMs: timeMs,
-            isValid: z.boolean(),
-            invalidReason: z.string().nullable(),
-            hitCount: z.number(),
-            isUsable: z.boolean().describe('Valid and not expired at that time.'),
-          }),
+          200: stateAt,
         },
       },
     },

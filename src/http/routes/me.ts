@@ -3,6 +3,12 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { allow, ROLES } from '../access/access.js';
 
+export const me = z.object({
+  id: z.string().describe('As in events and logs: `key:<prefix>`, `jwt:<subject>` or `local`.'),
+  roles: z.array(z.enum(ROLES)),
+  userId: z.string().nullable().describe('The only user that exists for the caller; null: all do.'),
+});
+
 export const meRoutes: FastifyPluginAsyncZod = async app => {
   app.get(
     '/v1/me',
@@ -12,11 +18,7 @@ export const meRoutes: FastifyPluginAsyncZod = async app => {
         tags: ['access'],
         summary: 'Who the caller is',
         response: {
-          200: z.object({
-            id: z.string().describe('As in events and logs: `key:<prefix>`, `jwt:<subject>` or `local`.'),
-            roles: z.array(z.enum(ROLES)),
-            userId: z.string().nullable().describe('The only user that exists for the caller; null: all do.'),
-          }),
+          200: me,
         },
       },
     },

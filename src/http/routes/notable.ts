@@ -13,6 +13,7 @@ import {
 import { allow } from '../access/access.js';
 import { placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
 import { timeMs } from '../schemas/times.js';
+import { shareAnswers } from '../shared-answers.js';
 
 const limit = z.coerce.number().int().min(1).max(1_000).default(100);
 
@@ -44,9 +45,23 @@ const notable = z.object({
     .describe('As it was stored; docs/architecture.md has the catalogue.'),
 });
 
+const elsewhere = z
+  .boolean()
+  .describe('The events lie in a store of their own: none is listed, however many there are.');
+
+export const refusals = z.object({
+  elsewhere,
+  toleranceMs: z.number().describe('Of the default request window: what a timestamp may be off by.'),
+  refusals: z.array(refusal),
+});
+
+export const activity = z.object({ elsewhere, events: z.array(notable) });
+
 export const notableRoutes: FastifyPluginAsyncZod = async app => {
+  shareAnswers(app);
   const { analytics, upkeep } = app.parts;
   const { clock } = upkeep.cache;
+  const isElsewhere = app.parts.state.settings.eventStoreUrl !== undefined;
   const find = async (query: NotableQuery) => {
     try {
       return await notableEvents(analytics, query);
@@ -64,12 +79,7 @@ export const notableRoutes: FastifyPluginAsyncZod = async app => {
         summary: 'Refused requests, the newest first',
         querystring: z.object({ ...rangeQuery, ...placeQuery, limit }),
         response: {
-          200: z.object({
-            toleranceMs: z
-              .number()
-              .describe('Of the default request window: what a timestamp may be off by.'),
-            refusals: z.array(refusal),
-          }),
+          200: refusals,
         },
       },
     },
@@ -85,7 +95,11 @@ export const notableRoutes: FastifyPluginAsyncZod = async app => {
         userId,
         limit,
       });
-      return { toleranceMs: toleranceOf(DEFAULT_RANGE), refusals: events.map(toRefusal) };
+      return {
+        elsewhere: isElsewhere,
+        toleranceMs: toleranceOf(DEFAULT_RANGE),
+        refusals: events.map(toRefusal),
+      };
     },
   );
 
@@ -96,14 +110,14 @@ export const notableRoutes: FastifyPluginAsyncZod = async app => {
       schema: {
         tags: ['analytics'],
         summary: 'Refusals, condemnations, failures and what operators did, the newest first',
-        description: 'Syncs and hits are not among them. Empty where the events lie in a store of their own.',
+        description: 'Syncs and hits are not among them.',
         querystring: z.object({
           ...rangeQuery,
           ...placeQuery,
           type: z.enum(NOTABLE_TYPES).optional(),
           limit,
         }),
-        response: { 200: z.object({ events: z.array(notable) }) },
+        response: { 200: activity },
       },
     },
     async ({ query, principal: { userId } }) => {
@@ -119,6 +133,7 @@ export const notableRoutes: FastifyPluginAsyncZod = async app => {
         limit,
       });
       return {
+        elsewhere: isElsewhere,
         events: events.map(({ host, ...event }) => ({
           ...event,
           ...(userId === undefined && { host }),

@@ -7,6 +7,7 @@ import { allow, notFound } from '../access/access.js';
 import { Jobs } from '../jobs.js';
 import { credentialParams } from '../schemas/connector.js';
 import { moment, timeMs } from '../schemas/times.js';
+import { shareAnswers } from '../shared-answers.js';
 
 const operator = allow([], 'hidden');
 const MAX_LETTERS = 1_000;
@@ -28,7 +29,30 @@ const lag = {
   seconds: z.number().describe('Age of the oldest of them.'),
 };
 
+export const projectionsAnswer = z.object({
+  ...lag,
+  deadLetters: z.number(),
+  projections: z.array(z.object({ name: z.string(), ...lag, deadLetters: z.number() })),
+});
+
+export const deadLetters = z.object({
+  deadLetters: z.array(
+    z.object({
+      projection: z.string(),
+      eventId: z.string(),
+      stream: z.string(),
+      eventType: z.string(),
+      position: z.string(),
+      error: z.string(),
+      failedAt: timeMs,
+      attempts: z.number(),
+    }),
+  ),
+  total: z.number(),
+});
+
 export const operationRoutes: FastifyPluginAsyncZod = async app => {
+  shareAnswers(app);
   const { state, upkeep, log } = app.parts;
   const jobs = new Jobs(() => upkeep.cache.clock.now(), log);
   app.addHook('onClose', () => jobs.close());
@@ -42,11 +66,7 @@ export const operationRoutes: FastifyPluginAsyncZod = async app => {
         tags: ['operations'],
         summary: 'How far the read tables have come',
         response: {
-          200: z.object({
-            ...lag,
-            deadLetters: z.number(),
-            projections: z.array(z.object({ name: z.string(), ...lag, deadLetters: z.number() })),
-          }),
+          200: projectionsAnswer,
         },
       },
     },
@@ -73,21 +93,7 @@ export const operationRoutes: FastifyPluginAsyncZod = async app => {
         tags: ['operations'],
         summary: 'Events that no fold could take, the oldest first',
         response: {
-          200: z.object({
-            deadLetters: z.array(
-              z.object({
-                projection: z.string(),
-                eventId: z.string(),
-                stream: z.string(),
-                eventType: z.string(),
-                position: z.string(),
-                error: z.string(),
-                failedAt: timeMs,
-                attempts: z.number(),
-              }),
-            ),
-            total: z.number(),
-          }),
+          200: deadLetters,
         },
       },
     },

@@ -6,8 +6,29 @@ import { drawnSamples } from '../../read-model/sample-queries.js';
 import { allow } from '../access/access.js';
 import { placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
 import { offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
+import { shareAnswers } from '../shared-answers.js';
+
+export const samplesAnswer = z.object({
+  fromMs: timeMs.describe('What is listed begins here: later than asked for where there are too many.'),
+  total: z.number().describe('How many there are; of more than `limit` every so manieth is listed.'),
+  samples: z.array(
+    z.object({
+      exchange: z.string(),
+      environment: z.string(),
+      scope: z.string(),
+      atMs: timeMs,
+      offsetMs,
+      uncertaintyMs,
+      roundTripMs: z.number(),
+      machine: z.string(),
+      source: z.string(),
+      trigger: z.string(),
+    }),
+  ),
+});
 
 export const sampleRoutes: FastifyPluginAsyncZod = async app => {
+  shareAnswers(app);
   const { analytics, upkeep } = app.parts;
   const { clock } = upkeep.cache;
 
@@ -25,28 +46,7 @@ export const sampleRoutes: FastifyPluginAsyncZod = async app => {
           limit: z.coerce.number().int().min(1).max(5_000).default(1_000),
         }),
         response: {
-          200: z.object({
-            fromMs: timeMs.describe(
-              'What is listed begins here: later than asked for where there are too many.',
-            ),
-            total: z
-              .number()
-              .describe('How many there are; of more than `limit` every so manieth is listed.'),
-            samples: z.array(
-              z.object({
-                exchange: z.string(),
-                environment: z.string(),
-                scope: z.string(),
-                atMs: timeMs,
-                offsetMs,
-                uncertaintyMs,
-                roundTripMs: z.number(),
-                machine: z.string(),
-                source: z.string(),
-                trigger: z.string(),
-              }),
-            ),
-          }),
+          200: samplesAnswer,
         },
       },
     },

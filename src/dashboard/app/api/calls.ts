@@ -2,10 +2,10 @@
 import type { Explanation } from '../../../cache/explanation.js';
 import { get, post, type Query, RequestFailure } from './request.js';
 import type {
+  Activity,
   ConnectorPage,
   DeadLetter,
   Drift,
-  FeedEvent,
   HistoryPage,
   Job,
   Me,
@@ -19,16 +19,20 @@ import type {
 
 type Abort = AbortSignal | undefined;
 
+/** Seconds. What everybody looks at, and loads again when something is recorded, is answered once for all. */
+const SHARED = 1;
+
 export const myself = (signal?: Abort) => get<Me>('v1/me', {}, signal);
-export const stats = (signal?: Abort) => get<Stats>('v1/stats', {}, signal);
-export const clocks = (query: Query, signal?: Abort) => get<Drift>('v1/analytics/clocks', query, signal);
-export const samples = (query: Query, signal?: Abort) => get<Samples>('v1/analytics/samples', query, signal);
+export const stats = (signal?: Abort) => get<Stats>('v1/stats', {}, signal, SHARED);
+export const clocks = (query: Query, signal?: Abort) =>
+  get<Drift>('v1/analytics/clocks', query, signal, SHARED);
+export const samples = (query: Query, signal?: Abort) =>
+  get<Samples>('v1/analytics/samples', query, signal, SHARED);
 export const refusals = (query: Query, signal?: Abort) =>
-  get<Refusals>('v1/analytics/refusals', query, signal);
+  get<Refusals>('v1/analytics/refusals', query, signal, SHARED);
 export const usage = (query: Query, signal?: Abort) =>
-  get<{ buckets: readonly UsageBucket[] }>('v1/analytics/usage', query, signal);
-export const activity = (query: Query, signal?: Abort) =>
-  get<{ events: readonly FeedEvent[] }>('v1/activity', query, signal);
+  get<{ buckets: readonly UsageBucket[] }>('v1/analytics/usage', query, signal, SHARED);
+export const activity = (query: Query, signal?: Abort) => get<Activity>('v1/activity', query, signal, SHARED);
 export const connectors = (query: Query, signal?: Abort) =>
   get<ConnectorPage>('v1/connectors', query, signal);
 
@@ -51,7 +55,10 @@ export const stateAt = async (userId: string, credentialId: string, time: number
 export const invalidate = async (userId: string, credentialId: string) =>
   post<{ syncId: string }>(`${ofCredential(userId, credentialId)}/invalidate`, undefined);
 
-export const projections = (signal?: Abort) => get<Projections>('v1/projections', {}, signal);
+export const projections = (signal?: Abort) => get<Projections>('v1/projections', {}, signal, SHARED);
+/** What an operator has just changed shows. */
+export const statsNow = (signal?: Abort) => get<Stats>('v1/stats', {}, signal);
+export const projectionsNow = (signal?: Abort) => get<Projections>('v1/projections', {}, signal);
 export const deadLetters = (signal?: Abort) =>
   get<{ deadLetters: readonly DeadLetter[]; total: number }>('v1/dead-letters', {}, signal);
 export const jobs = (signal?: Abort) => get<{ jobs: readonly Job[] }>('v1/jobs', {}, signal);

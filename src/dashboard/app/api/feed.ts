@@ -113,15 +113,10 @@ async function follow(outer: AbortSignal, lastId: string, hooks: Hooks): Promise
   outer.addEventListener('abort', stop, { once: true });
   let silence = setTimeout(stop, SILENCE_MS);
   try {
-    const response = await send(
-      'GET',
-      PATH,
-      FROM_NOW_ON,
-      undefined,
-      abort.signal,
-      'text/event-stream',
-      lastId,
-    );
+    const response = await send('GET', PATH, FROM_NOW_ON, undefined, abort.signal, {
+      accept: 'text/event-stream',
+      ...(lastId !== '' && { 'last-event-id': lastId }),
+    });
     hooks.opened();
     const parser = createParser({ onEvent: message => take(message, hooks) });
     const text = response.body?.pipeThrough(

@@ -42,8 +42,15 @@ export function addressOf(path: string, query: Query = {}): URL {
 }
 
 /** @throws RequestFailure; DOMException AbortError */
-export async function get<T>(path: string, query: Query, signal?: AbortSignal): Promise<T> {
-  return (await send('GET', path, query, undefined, signal)).json() as Promise<T>;
+export async function get<T>(
+  path: string,
+  query: Query,
+  signal?: AbortSignal,
+  /** Seconds; so old may the answer be, that many pages may have the same. */
+  maxAge = 0,
+): Promise<T> {
+  const freshness = maxAge > 0 ? { 'cache-control': `max-age=${maxAge}` } : {};
+  return (await send('GET', path, query, undefined, signal, freshness)).json() as Promise<T>;
 }
 
 /** @throws RequestFailure */
@@ -58,19 +65,17 @@ export async function send(
   query: Query,
   body?: unknown,
   signal?: AbortSignal,
-  accept = 'application/json',
-  /** Of a stream that is taken up again. */
-  lastEventId = '',
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(addressOf(path, query), {
       method,
       headers: {
-        accept,
-        ...(lastEventId !== '' && { 'last-event-id': lastEventId }),
-        ...authorization(),
+        accept: 'application/json',
         ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+        ...authorization(),
       },
       credentials: 'same-origin',
       cache: 'no-store',

@@ -1,9 +1,14 @@
-/** What the service answers, as far as the dashboard shows it. Times are epoch milliseconds, offsets milliseconds. */
+/**
+ * What the service answers, as far as the dashboard shows it. Times are epoch milliseconds, offsets milliseconds.
+ *
+ * Where the client (src/client/types.ts) has a type it is that one. The others are written down here so that a page needs
+ * nothing of the service; a test holds them to its schemas, by the compiler.
+ */
+import type { EventAnswer, ListedConnector, ProjectionsAnswer } from '../../../client/types.js';
 
-export const EXCHANGE_ENVIRONMENTS = {
-  exchanges: ['BYBIT', 'BINGX'],
-  environments: ['MAINNET', 'TESTNET'],
-} as const;
+export type { Job, UsageBucket } from '../../../client/types.js';
+export type Projections = ProjectionsAnswer;
+export type ConnectorRow = ListedConnector;
 
 export type Role = 'reader' | 'writer' | 'analyst' | 'operator';
 
@@ -44,9 +49,6 @@ export interface Stats {
   readonly hitRate: number;
   readonly clocks: readonly SharedClock[];
   readonly outbox: { readonly waiting: number; readonly waitingSeconds: number; readonly dead: number };
-  readonly projectionLag:
-    | { readonly events: number; readonly seconds: number }
-    | { readonly unknown: string };
 }
 
 export interface DriftPoint {
@@ -117,58 +119,31 @@ export interface Refusal extends ClockPlace {
 }
 
 export interface Refusals {
+  /** The events lie in a store of their own, so that none is listed. */
+  readonly elsewhere: boolean;
   readonly toleranceMs: number;
   readonly refusals: readonly Refusal[];
 }
 
-export interface UsageBucket extends Omit<ClockPlace, 'scope'> {
-  readonly startMs: number;
-  readonly hits: number;
-  readonly staleHits: number;
-  readonly misses: number;
-  readonly hitsMemory: number;
-  readonly hitsRedis: number;
-  readonly hitsPostgres: number;
-  readonly hitsExchangeClock: number;
-  readonly syncs: number;
-  readonly syncFailures: number;
-  readonly timestampRefusals: number;
-  readonly otherRefusals: number;
-  readonly lateRequests: number;
-  readonly unreachable: number;
-  readonly invalidations: number;
-}
-
-export interface ConnectorRow extends ClockPlace {
-  readonly userId: string;
-  readonly credentialId: string;
-  readonly status: 'valid' | 'expired' | 'invalid';
-  readonly offsetMs: number;
-  readonly uncertaintyMs: number;
-  readonly measuredAtMs: number;
-  readonly expiresAtMs: number;
-  readonly basis: string;
-  readonly hitCount: number;
-}
-
 export interface ConnectorPage {
   readonly connectors: readonly ConnectorRow[];
-  readonly next?: string;
+  readonly next?: string | undefined;
 }
-
-export interface FeedEvent {
-  readonly id: string;
-  readonly type: string;
-  readonly recordedAt: number;
-  readonly occurredAt?: number;
-  readonly host?: string;
+/** From the feed, the audit trail, or among the notable ones, which tell less. */
+export interface FeedEvent extends Pick<EventAnswer, 'id' | 'type' | 'recordedAt'> {
+  readonly occurredAt?: number | undefined;
+  readonly host?: string | undefined;
   /** Left out of what this release cannot read. */
   readonly data?: Readonly<Record<string, unknown>> | undefined;
 }
 
+export interface Activity extends Pick<Refusals, 'elsewhere'> {
+  readonly events: readonly FeedEvent[];
+}
+
 export interface HistoryPage {
   readonly events: readonly FeedEvent[];
-  readonly next?: string;
+  readonly next?: string | undefined;
 }
 
 export interface StateAt {
@@ -182,28 +157,6 @@ export interface StateAt {
   readonly invalidReason: string | null;
   readonly hitCount: number;
   readonly isUsable: boolean;
-}
-
-export interface Progress {
-  readonly position?: string;
-  readonly events: number;
-  readonly seconds: number;
-  readonly deadLetters: number;
-}
-
-export interface Projections extends Progress {
-  readonly projections: readonly (Progress & { readonly name: string })[];
-}
-
-export interface Job {
-  readonly id: string;
-  readonly kind: string;
-  readonly by: string;
-  readonly startedAtMs: number;
-  readonly state: 'running' | 'done' | 'failed';
-  readonly progress: { readonly done: number; readonly total: number } | null;
-  readonly endedAtMs: number | null;
-  readonly error: { readonly code: string | null; readonly detail: string } | null;
 }
 
 export interface DeadLetter {

@@ -1,6 +1,6 @@
 /** What is known of one clock, as plots: pure, from what the service answered. */
 import { type Deviation, type StabilityPoint, stabilityOf } from '../../../clock/stability.js';
-import type { Drift, DriftLine, DriftPoint, Refusal, Sample } from '../api/types.js';
+import type { Drift, DriftLine, DriftPoint, Refusal, Sample, UsageBucket } from '../api/types.js';
 import { millis, plusMinus, span } from '../state/words.js';
 import { type Line, lineOn, pointsOn, unionOf } from './align.js';
 import type { Mark, PlotSpec } from './spec.js';
@@ -75,6 +75,8 @@ export function distancePlot(
   drift: Drift,
   refusals: readonly Refusal[],
   toleranceMs: number,
+  /** Where single refusals are not known. */
+  counted: readonly UsageBucket[] = [],
 ): PlotSpec {
   const bound = lineOf(line.points, ({ uncertaintyMs }) => toleranceMs - uncertaintyMs);
   const of = (kind: Refusal['kind']) =>
@@ -90,7 +92,7 @@ export function distancePlot(
   const xs = unionOf(bound.xs, [...late.keys()], [...wrong.keys()]);
   return {
     title: 'Distance to refusal',
-    summary: `What is left of ± ${toleranceMs} ms after the bound of the error and the lateness; ${late.size} late, ${wrong.size} wrong.`,
+    summary: `What is left of ± ${toleranceMs} ms after the bound of the error and the lateness; ${late.size + total(counted, 'lateRequests')} late, ${wrong.size + total(counted, 'timestampRefusals')} wrong.`,
     xLabel: 'UTC',
     yLabel: 'tolerance − (bound + lateness), ms',
     xKind: 'time',
@@ -109,9 +111,21 @@ export function distancePlot(
       { label: 'refused: wrong', kind: 'points', colour: 'wrong', values: pointsOn(xs, wrong) },
       { label: 'refused below', kind: 'line', colour: 'muted', isDashed: true, values: xs.map(() => 0) },
     ],
-    marks: marksOf(line),
+    marks: [...marksOf(line), ...counted.flatMap(countMarks)],
   };
 }
+
+const total = (counted: readonly UsageBucket[], what: 'lateRequests' | 'timestampRefusals') =>
+  counted.reduce((sum, bucket) => sum + bucket[what], 0);
+
+const countMarks = ({ startMs, lateRequests, timestampRefusals }: UsageBucket): Mark[] => [
+  ...(lateRequests > 0
+    ? [{ x: startMs, label: `${lateRequests} late from here on`, colour: 'late' as const }]
+    : []),
+  ...(timestampRefusals > 0
+    ? [{ x: startMs, label: `${timestampRefusals} wrong from here on`, colour: 'wrong' as const }]
+    : []),
+];
 
 /** The rate over a window of a twentieth of the range, each with the bound that its two ends allow. */
 export function ratePlot(line: DriftLine, drift: Drift): PlotSpec {

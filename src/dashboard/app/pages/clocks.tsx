@@ -1,8 +1,16 @@
 /** One exchange's clock as all who measured it saw it: which, when, and by whom is in the address. */
 import { useMemo } from 'preact/hooks';
 import { Link } from 'wouter-preact';
-import { activity, clocks, refusals, samples, stats } from '../api/calls.js';
-import type { Drift, DriftLine, FeedEvent, Refusals, Samples, SharedClock } from '../api/types.js';
+import { activity, clocks, refusals, samples, stats, usage } from '../api/calls.js';
+import type {
+  Drift,
+  DriftLine,
+  FeedEvent,
+  Refusals,
+  Samples,
+  SharedClock,
+  UsageBucket,
+} from '../api/types.js';
 import {
   allanPlot,
   distancePlot,
@@ -19,12 +27,16 @@ import { Empty, Loaded } from '../parts/states.js';
 import { Badge } from '../parts/tile.js';
 import { linkTo, useFilters } from '../state/address.js';
 import { useLiveTick } from '../state/live.js';
-import { fixedRange, rangeIn } from '../state/range.js';
+import { asked, fixedRange, rangeIn, type TimeRange } from '../state/range.js';
 import { useResource } from '../state/resource.js';
 import { count, millis, plusMinus, ppm, span, utc } from '../state/words.js';
 import { nameOfClock } from './clock-names.js';
 
 const MOST_SAMPLES = 2_000;
+const HOUR_MS = 3_600_000;
+/** As the counts are kept, and as many as can be told apart. */
+const usageBucketMs = ({ fromMs, untilMs }: TimeRange) =>
+  untilMs - fromMs > 14 * 24 * HOUR_MS ? 24 * HOUR_MS : HOUR_MS;
 
 interface Data {
   readonly drift: Drift;
@@ -32,6 +44,8 @@ interface Data {
   readonly refusals: Refusals;
   readonly clocks: readonly SharedClock[];
   readonly edges: readonly FeedEvent[];
+  /** By the hour; told where the single refusals are not. */
+  readonly usage: readonly UsageBucket[];
 }
 
 export default function Clocks() {
@@ -55,7 +69,7 @@ export default function Clocks() {
     key,
     async (signal): Promise<Data> => {
       const place = { exchange, environment, scope };
-      const time = { from: Math.round(range.fromMs), until: Math.round(range.untilMs) };
+      const time = asked(range);
       const [d, s, r, now, edges] = await Promise.all([
         clocks({ ...place, ...time, host, by: host === '' ? 'exchange' : 'host' }, signal),
         samples({ ...place, ...time, machine: host, limit: MOST_SAMPLES }, signal),
@@ -64,7 +78,19 @@ export default function Clocks() {
         stats(signal).catch(() => undefined),
         activity({ from: time.from, type: 'ExchangeEdgeMeasured', limit: 20 }, signal).catch(() => undefined),
       ]);
-      return { drift: d, samples: s, refusals: r, clocks: now?.clocks ?? [], edges: edges?.events ?? [] };
+      const used = r.elsewhere
+        ? await usage({ exchange, environment, ...time, bucketMs: usageBucketMs(range) }, signal)
+            // Counts of everybody together, too.
+            .catch(() => undefined)
+        : undefined;
+      return {
+        drift: d,
+        samples: s,
+        refusals: r,
+        clocks: now?.clocks ?? [],
+        edges: edges?.events ?? [],
+        usage: used?.buckets ?? [],
+      };
     },
     tick,
   );
@@ -127,10 +153,13 @@ function ClockOf({ line, data, onRange }: ClockProps) {
   const plots = useMemo(() => {
     const its = data.samples.samples.filter(isThis);
     const refused = data.refusals.refusals.filter(isThis);
+    const counted = data.usage.filter(
+      bucket => bucket.exchange === line.exchange && bucket.environment === line.environment,
+    );
     const stability = stabilityOfLine(line, data.drift);
     return {
       offset: offsetPlot(line, data.drift, its),
-      distance: distancePlot(line, data.drift, refused, data.refusals.toleranceMs),
+      distance: distancePlot(line, data.drift, refused, data.refusals.toleranceMs, counted),
       rate: ratePlot(line, data.drift),
       allan: allanPlot(stability),
       time: timeDeviationPlot(stability),
@@ -161,6 +190,12 @@ function ClockOf({ line, data, onRange }: ClockProps) {
       </div>
       {line.steps.length > 0 && <Steps line={line} />}
       {plots.refused.length > 0 && <Refused refused={plots.refused} />}
+      {data.refusals.elsewhere && (
+        <p class="soft">
+          The facts lie in an event store of their own: refusals are counted here (dashed lines, by the hour
+          or day, of all scopes of this exchange), and told one by one by the connector's page.
+        </p>
+      )}
     </section>
   );
 }

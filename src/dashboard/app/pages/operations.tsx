@@ -1,7 +1,16 @@
 /** What only operators do. What is shown here is for their convenience: whether it may be done, the service decides. */
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { cleanUp, deadLetters, jobs, projections, rebuild, relay, replay, stats } from '../api/calls.js';
+import {
+  cleanUp,
+  deadLetters,
+  jobs,
+  projectionsNow,
+  rebuild,
+  relay,
+  replay,
+  statsNow,
+} from '../api/calls.js';
 import type { DeadLetter, Job, Projections, Stats } from '../api/types.js';
 import { Confirm } from '../parts/confirm.js';
 import { visible } from '../parts/id.js';
@@ -28,8 +37,8 @@ export default function Operations() {
     'operations',
     async (signal): Promise<Data> => {
       const [figures, progress, letters, work] = await Promise.all([
-        stats(signal),
-        projections(signal),
+        statsNow(signal),
+        projectionsNow(signal),
         deadLetters(signal),
         jobs(signal),
       ]);

@@ -21,15 +21,13 @@ const TARGET = { hitRate: 0.8, goodHitRate: 0.999, initMs: 500 } as const;
 export default function Overview({ me }: PageProps) {
   const isOperator = me.roles.includes('operator');
   const tick = useLiveTick();
-  const now = useNow(30_000);
-  const day = { from: now - 24 * HOUR_MS, until: now };
   const all = useResource(
     'overview',
     async signal => {
       const [figures, used, trips, progress] = await Promise.all([
         stats(signal),
-        usage({ ...day, bucketMs: HOUR_MS }, signal),
-        samples({ ...day, limit: 2_000 }, signal),
+        usage({ from: '24h', bucketMs: HOUR_MS }, signal),
+        samples({ from: '1h', limit: 1_000 }, signal),
         isOperator ? projections(signal) : undefined,
       ]);
       return { figures, buckets: used.buckets, trips, progress };
@@ -88,7 +86,7 @@ function Figures({ figures, buckets, trips, progress }: FiguresProps) {
           lookups
         </Tile>
         <Tile
-          label="First signed request, 24 h"
+          label="First signed request, last hour"
           value={times.length === 0 ? '–' : millis(quantile(0.5))}
           verdict={
             times.length === 0
@@ -213,18 +211,20 @@ function stateOfClock({
 function Activity() {
   const tick = useLiveTick(event => event.type !== 'ConnectorStateHit');
   const now = useNow(10_000);
-  const last = useResource(
-    'activity',
-    signal => activity({ from: Date.now() - HOUR_MS, limit: 50 }, signal),
-    tick,
-  );
+  const last = useResource('activity', signal => activity({ from: '1h', limit: 50 }, signal), tick);
   return (
     <section>
       <h2>What changed in the last hour</h2>
       <Loaded
         of={last}
         isEmpty={({ events }) => events.length === 0}
-        empty={<p class="soft">Nothing but hits.</p>}
+        empty={
+          <p class="soft">
+            {last.data?.elsewhere
+              ? 'Not to be told here: the facts lie in an event store of their own. `connector-state tail` follows them.'
+              : 'Nothing but hits.'}
+          </p>
+        }
       >
         {({ events }) => (
           <ol class="facts">

@@ -1,7 +1,7 @@
 /** Usage counted up: of everything, or of each span of time. */
 import type { UsageBucket } from '../api/types.js';
 
-export type UsageSum = Omit<UsageBucket, 'startMs' | 'exchange' | 'environment'>;
+export type UsageSum = Omit<UsageBucket, 'startMs' | 'exchange' | 'environment' | 'hitRate'>;
 
 const NOTHING: UsageSum = {
   hits: 0,

@@ -9,7 +9,7 @@ import { Empty, Loaded } from '../parts/states.js';
 import { Tile } from '../parts/tile.js';
 import { useFilters } from '../state/address.js';
 import { useLiveTick } from '../state/live.js';
-import { fixedRange, rangeIn, type TimeRange } from '../state/range.js';
+import { asked, fixedRange, rangeIn, type TimeRange } from '../state/range.js';
 import { useResource } from '../state/resource.js';
 import { count, share, span } from '../state/words.js';
 import { bySpan, sumOf, type UsageSum } from './usage-sums.js';
@@ -36,11 +36,7 @@ export default function Usage() {
   const bucketMs = range.untilMs - range.fromMs > 14 * DAY_MS ? DAY_MS : HOUR_MS;
   const all = useResource(
     JSON.stringify([exchange, environment, filters['range'], filters['from'], filters['until']]),
-    signal =>
-      usage(
-        { exchange, environment, from: Math.round(range.fromMs), until: Math.round(range.untilMs), bucketMs },
-        signal,
-      ),
+    signal => usage({ exchange, environment, ...asked(range), bucketMs }, signal),
     tick,
   );
   return (

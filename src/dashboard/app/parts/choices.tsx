@@ -1,5 +1,5 @@
 /** Filters: each writes itself into the page's address. */
-import { EXCHANGE_ENVIRONMENTS } from '../api/types.js';
+import { ENVIRONMENTS, EXCHANGES } from '../../../events/connector.js';
 import type { Filters } from '../state/address.js';
 import { fixedRange, namedRange, RANGES, type RangeName, type TimeRange } from '../state/range.js';
 import { utc } from '../state/words.js';
@@ -63,7 +63,6 @@ export function RangeChoice({ range, change }: { readonly range: TimeRange; read
 }
 
 export function ExchangeChoice({ filters, change }: { readonly filters: Filters; readonly change: Change }) {
-  const { exchanges, environments } = EXCHANGE_ENVIRONMENTS;
   const all = (names: readonly string[]) => [
     ['', 'all'] as const,
     ...names.map(name => [name, name] as const),
@@ -73,13 +72,13 @@ export function ExchangeChoice({ filters, change }: { readonly filters: Filters;
       <Select
         label="Exchange"
         value={filters['exchange'] ?? ''}
-        options={all(exchanges)}
+        options={all(EXCHANGES)}
         onChange={exchange => change({ exchange })}
       />
       <Select
         label="Environment"
         value={filters['environment'] ?? ''}
-        options={all(environments)}
+        options={all(ENVIRONMENTS)}
         onChange={environment => change({ environment })}
       />
     </>

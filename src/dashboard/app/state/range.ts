@@ -31,6 +31,12 @@ export function rangeIn(filters: Filters, nowMs: number, fallback: RangeName = '
   return { fromMs: nowMs - SPAN_MS[name], untilMs: nowMs, name };
 }
 
+/** As the service is asked: a span that ends now by its name, so that all who look at it ask the same. */
+export const asked = ({ name, fromMs, untilMs }: TimeRange) =>
+  name === undefined
+    ? { from: Math.round(fromMs), until: Math.round(untilMs) }
+    : { from: name === '1y' ? '365d' : name };
+
 export const fixedRange = (fromMs: number, untilMs: number): Filters => ({
   from: new Date(fromMs).toISOString(),
   until: new Date(untilMs).toISOString(),

@@ -1,0 +1,30 @@
+/** Plots from what the service answered, where that is counts. */
+import { describe, expect, it } from '@jest/globals';
+import type { UsageBucket } from '../../src/client/types.js';
+import type { Drift, DriftLine } from '../../src/dashboard/app/api/types.js';
+import { distancePlot } from '../../src/dashboard/app/charts/clock-plots.js';
+
+const HOUR_MS = 3_600_000;
+const line = {
+  points: [0, 1, 2].map(n => ({ atMs: n * HOUR_MS, offsetMs: 5, uncertaintyMs: 20 })),
+  steps: [],
+} as unknown as DriftLine;
+const drift = { fromMs: 0, untilMs: 3 * HOUR_MS, cellMs: HOUR_MS } as Drift;
+const counted = (startMs: number, lateRequests: number, timestampRefusals: number) =>
+  ({ startMs, lateRequests, timestampRefusals }) as UsageBucket;
+
+describe('distance to refusal', () => {
+  it('shows counts of refusals where single ones are not known', () => {
+    const plot = distancePlot(line, drift, [], 2_000, [
+      counted(0, 0, 0),
+      counted(HOUR_MS, 3, 0),
+      counted(2 * HOUR_MS, 1, 2),
+    ]);
+    expect(plot.marks).toEqual([
+      { x: HOUR_MS, label: '3 late from here on', colour: 'late' },
+      { x: 2 * HOUR_MS, label: '1 late from here on', colour: 'late' },
+      { x: 2 * HOUR_MS, label: '2 wrong from here on', colour: 'wrong' },
+    ]);
+    expect(plot.summary).toMatch(/; 4 late, 2 wrong/);
+  });
+});
