@@ -42,7 +42,9 @@ async function run({ url, followers, events }: FollowersTask): Promise<Followers
         response.on('data', (chunk: string) => {
           bytes += chunk.length;
           const text = rest + chunk;
-          const end = text.lastIndexOf('\n\n') + 2;
+          const lastBreak = text.lastIndexOf('\n\n');
+          // A chunk may hold no end of an event at all.
+          const end = lastBreak < 0 ? 0 : lastBreak + 2;
           rest = text.slice(end);
           for (const [, position] of text.slice(0, end).matchAll(PLACE)) {
             if (Number(position) <= last) disorder += 1;

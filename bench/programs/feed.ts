@@ -14,6 +14,7 @@ import { frameOf } from '../../src/http/feed/frames.js';
 import { createHttpServer } from '../../src/http/http-server.js';
 import { pg } from '../../src/postgres/driver.js';
 import { createPool } from '../../src/postgres/pool.js';
+import { trend } from '../statistics.js';
 import type { FollowersAnswer, FollowersTask } from './feed-followers.js';
 import { answer, readTask } from './task.js';
 
@@ -25,10 +26,15 @@ export interface FeedTask {
 
 export interface FeedAnswer extends FollowersAnswer {
   readonly pages: number;
+  /** For what lies in the log; the tail's look for news each second is not one of them. */
   readonly queries: number;
+  readonly polls: number;
   /** Before anybody followed, and the most while they did. */
   readonly rssBeforeMb: number;
   readonly rssPeakMb: number;
+  /** Of the line through the last three quarters: where it begins and where it ends. */
+  readonly rssFromMb: number;
+  readonly rssToMb: number;
   readonly bareSeconds: number;
 }
 
@@ -49,9 +55,13 @@ function follow(url: string): Promise<FollowersAnswer> {
 }
 
 let queries = 0;
+let polls = 0;
+let head = Number.POSITIVE_INFINITY;
 const { query } = pg.Client.prototype;
 pg.Client.prototype.query = function (this: unknown, ...args: unknown[]) {
-  queries += 1;
+  const [from] = (args[0] as { values?: readonly unknown[] }).values ?? [];
+  if (typeof from === 'bigint' && from >= head) polls += 1;
+  else queries += 1;
   return (query as (...given: unknown[]) => unknown).apply(this, args);
 } as typeof query;
 
@@ -65,15 +75,22 @@ const url = await server.listen({ host: '127.0.0.1', port: 0 });
 // What a service has loaded before anybody follows.
 await (await state.feed()).follow({ from: 'end' })[Symbol.asyncIterator]().next();
 
+const { rows } = await analytics.query<{ head: string }>('SELECT max(position) AS head FROM connector_event');
+head = Number(rows[0]?.head);
 const rssBefore = process.memoryUsage().rss;
-let rssPeak = rssBefore;
+const samples: [atMs: number, bytes: number][] = [];
+const startedMs = performance.now();
 const sampling = setInterval(() => {
-  rssPeak = Math.max(rssPeak, process.memoryUsage().rss);
+  samples.push([performance.now() - startedMs, process.memoryUsage().rss]);
 }, SAMPLE_MS);
 queries = 0;
+polls = 0;
 const served = await follow(`${url}/v1/events/feed?from=beginning`);
-const asked = queries;
+const asked = { queries, polls };
 clearInterval(sampling);
+const endedMs = performance.now() - startedMs;
+const rssAt = trend(samples.filter(([atMs]) => atMs > endedMs / 4));
+const rssPeak = Math.max(rssBefore, ...samples.map(([, rss]) => rss));
 
 const pages: (string | Buffer)[] = [];
 for await (const batch of (await state.feed()).batches({ from: 'beginning' })) {
@@ -102,8 +119,10 @@ await Promise.all([state.close(), upkeep.close(), analytics.end()]);
 answer({
   ...served,
   pages: Math.ceil(events / PAGE),
-  queries: asked,
+  ...asked,
   rssBeforeMb: rssBefore / MB,
   rssPeakMb: rssPeak / MB,
+  rssFromMb: rssAt(endedMs / 4) / MB,
+  rssToMb: rssAt(endedMs) / MB,
   bareSeconds,
 } satisfies FeedAnswer);

@@ -21,7 +21,6 @@ import {
   tokenOfLast,
 } from './follow.js';
 import type { EventPage } from './live-window.js';
-import { createSharedReads } from './shared-reads.js';
 import { createTail } from './tail.js';
 
 export type FeedMessage =
@@ -104,7 +103,7 @@ const DEFAULT_PAGE_SIZE = 500;
 export function createEventFeed(options: EventFeedOptions): EventFeed {
   const { store, windowEvents = DEFAULT_WINDOW_EVENTS, pageSize = DEFAULT_PAGE_SIZE } = options;
   const tail = createTail({ store, windowEvents, pageSize });
-  const parts = { store, tail, reads: createSharedReads(store, pageSize) };
+  const parts = { store, tail };
 
   const batches: EventFeed['batches'] = ({ from = 'end', filter, afterReset = 'beginning', signal } = {}) => {
     const wants = createFilter(filter);

@@ -24,7 +24,7 @@ import {
 } from '../events/place-token.js';
 import { isForgettable } from '../events/streams.js';
 import type { EventPage, LiveWindow } from './live-window.js';
-import type { SharedReads } from './shared-reads.js';
+import type { PageReader } from './shared-reads.js';
 import type { Tail, TailOfProcess } from './tail.js';
 
 /**
@@ -47,7 +47,6 @@ export type FeedBatch =
 export interface FollowParts {
   readonly store: EventStore;
   readonly tail: TailOfProcess;
-  readonly reads: SharedReads;
 }
 
 export interface FollowFrom {
@@ -72,13 +71,15 @@ export async function* follow(
   for (;;) {
     if (tailOfProcess.isClosed()) throw new ConnectorStateError('CLOSED', 'the event feed is closed');
     const tail = await tailOfProcess.join();
+    const reader = tail.reads.open();
     try {
-      const way = new Way(parts, tail, from, signal);
+      const way = new Way(parts, tail, reader, from, signal);
       if (reason !== undefined) yield { type: 'reset', reason, token: way.token };
       reason = yield* way.run();
       if (reason === undefined) return;
       from = afterReset === 'end' ? 'end' : THE_BEGINNING;
     } finally {
+      reader.close();
       tailOfProcess.leave();
     }
   }
@@ -88,6 +89,7 @@ class Way {
   readonly #parts: FollowParts;
   readonly #tail: Tail;
   readonly #window: LiveWindow;
+  readonly #reader: PageReader;
   readonly #from: FeedPlace | 'end';
   readonly #signal: AbortSignal;
   /** The last event that was handed out or passed over. */
@@ -95,10 +97,17 @@ class Way {
   #position: Position | undefined;
   #token: string;
 
-  constructor(parts: FollowParts, tail: Tail, from: FeedPlace | 'end', signal: AbortSignal) {
+  constructor(
+    parts: FollowParts,
+    tail: Tail,
+    reader: PageReader,
+    from: FeedPlace | 'end',
+    signal: AbortSignal,
+  ) {
     this.#parts = parts;
     this.#tail = tail;
     this.#window = tail.window;
+    this.#reader = reader;
     this.#from = from;
     this.#signal = signal;
     const last = tail.last();
@@ -116,6 +125,8 @@ class Way {
     if (start !== undefined) return start;
     const changed = yield* this.#catchUp();
     if (changed !== undefined) return changed;
+    // From here on he holds nobody up who still reads.
+    this.#reader.close();
     if (this.#signal.aborted) return undefined;
     return yield* this.#goAlong();
   }
@@ -126,20 +137,20 @@ class Way {
     if (from === 'end') return undefined;
     const { at, log, isHit, anchor } = from;
     if (!at) return undefined;
-    const { store, reads } = this.#parts;
+    const { store } = this.#parts;
     if (!at.position.startsWith(`${store.name}/`)) return 'other-log';
     const here = this.#tail.log();
     if (log !== undefined && log !== here) return 'other-log';
     if (at.tail === undefined) return undefined;
     const known = this.#window.eventAt(at.position);
     if (known) return tailOf(known.id) === at.tail ? undefined : 'other-past';
-    const found = (await reads.after(at.position)).at;
+    const found = (await this.#reader.after(at.position)).at;
     if (found) return tailOf(found.id) === at.tail ? undefined : 'other-past';
     const end = await store.last();
     if (store.compare(end?.position, at.position) < 0) return 'older-log';
     if (!isHit) return 'other-past';
     if (!anchor) return undefined;
-    const kept = (await reads.after(anchor.position)).at;
+    const kept = (await this.#reader.after(anchor.position)).at;
     return kept && tailOf(kept.id) === anchor.tail ? undefined : 'other-past';
   }
 
@@ -148,7 +159,7 @@ class Way {
     while (!this.#signal.aborted && !this.#window.covers(this.#position)) {
       let read: EventsFrom;
       try {
-        read = await this.#parts.reads.after(this.#position);
+        read = await this.#reader.after(this.#position);
         failures = 0;
       } catch (error) {
         const mayPass = (error as { transient?: boolean }).transient === true;

@@ -12,9 +12,12 @@ import type { EventAt, EventStore } from '../event-store/event-store.js';
 import { tailOf } from '../events/place-token.js';
 import { isForgettable } from '../events/streams.js';
 import { LiveWindow } from './live-window.js';
+import { createSharedReads, type SharedReads } from './shared-reads.js';
 
 export interface Tail {
   readonly window: LiveWindow;
+  /** Of what lies before the window. */
+  readonly reads: SharedReads;
   /** The end of the id of the log's first event, at the tail's start or, where there was none, since. */
   log(): string | undefined;
   /** The newest event; `undefined`: there is none. */
@@ -75,7 +78,8 @@ export function createTail({ store, windowEvents, pageSize }: TailOptions): Tail
     let log = identity === undefined ? undefined : tailOf(identity);
     const window = new LiveWindow(head?.position, windowEvents, store.compare);
     let ended: { readonly error: unknown } | undefined;
-    opened({ window, log: () => log, last: () => last, ended: () => ended });
+    const reads = createSharedReads(store, { pageSize });
+    opened({ window, reads, log: () => log, last: () => last, ended: () => ended });
     try {
       for await (const page of store.subscribe({
         after: head?.position,
