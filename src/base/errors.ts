@@ -30,6 +30,14 @@ export type ErrorCode =
 /** On errors of every copy of this package: `instanceof` knows those of its own copy only. */
 const IS_OURS = Symbol.for('connector-state.error');
 
+/**
+ * What this package throws. Match `code`, which is stable; `docs/errors.md` says what each means and what to do.
+ * @example
+ * catch (error) {
+ *   if (isConnectorStateError(error) && error.code === 'EXCHANGE_UNREACHABLE') return retryLater();
+ *   throw error;
+ * }
+ */
 export class ConnectorStateError extends Error {
   readonly code: ErrorCode;
   /** @internal */
@@ -44,14 +52,27 @@ export class ConnectorStateError extends Error {
   }
 }
 
-/** The caller's argument is at fault; nothing was sent anywhere. */
+/**
+ * The caller's argument is at fault; nothing was sent anywhere.
+ * @example
+ * await cache.get({ ...ref, userId: '' }); // InvalidInputError: userId must have 1 to 128 characters, got 0: …
+ */
 export class InvalidInputError extends ConnectorStateError {
   constructor(message: string) {
     super('INVALID_INPUT', message);
   }
 }
 
-/** The exchange's time is not known well enough to sign by; nothing was signed. */
+/**
+ * The exchange's time is not known well enough to sign by; nothing was signed.
+ * @example
+ * try {
+ *   sign(connector.timestamp());
+ * } catch (error) {
+ *   if (!(error instanceof ClockUncertainError)) throw error;
+ *   sign(await connector.timestampSafe()); // measures first
+ * }
+ */
 export class ClockUncertainError extends ConnectorStateError {
   /** The error of a timestamp made now is at most this, milliseconds. */
   readonly boundMs: number;
@@ -65,7 +86,14 @@ export class ClockUncertainError extends ConnectorStateError {
   }
 }
 
-/** Every setting that is wrong, at once. */
+/**
+ * Every setting that is wrong, at once.
+ * @example
+ * const state = await createConnectorState().catch(error => {
+ *   if (error instanceof InvalidSettingsError) for (const problem of error.problems) console.error(problem);
+ *   throw error;
+ * });
+ */
 export class InvalidSettingsError extends ConnectorStateError {
   readonly problems: readonly string[];
 

@@ -120,6 +120,14 @@ const closedError = () =>
     'connector-state was closed: call createConnectorState() again, and close() only when nothing uses it any more',
   );
 
+/**
+ * What a connector asks before it signs and tells after it has, and what operators ask. Made by `createConnectorState()`.
+ * @example
+ * const { cache } = await createConnectorState();
+ * const lookup = await cache.get(connector.ref);
+ * if (lookup.hit) console.log(appliedOffset(lookup.state, Date.now()).offsetMs);
+ * for (const { type, recordedAt } of await cache.history(connector.ref)) console.log(type, new Date(recordedAt));
+ */
 export class ConnectorStateCacheService {
   readonly #deps: CacheDependencies;
   readonly #connectors = new KnownConnectors();

@@ -57,6 +57,13 @@ export type Lookup = Hit | Miss;
 export const linkOf = (lookup: Lookup): ReferenceLink | undefined =>
   lookup.hit ? lookup.state.link : lookup.link;
 
-/** Exchange minus local clock at `localTimeMs`, with its uncertainty inflated for age. */
+/**
+ * Exchange minus local clock at `localTimeMs`, with its uncertainty inflated for age; milliseconds.
+ * @example
+ * const lookup = await cache.get(connector.ref);
+ * if (lookup.hit) {
+ *   const { offsetMs, uncertaintyMs } = appliedOffset(lookup.state, Date.now());
+ * }
+ */
 export const appliedOffset = (state: UsableState, localTimeMs: number): OffsetEstimate =>
   toLocal(state.estimate, state.link, localTimeMs);

@@ -27,6 +27,12 @@ export interface MeasuredOffset {
 }
 
 /**
+ * A measurement of one's own, as `cache.set()` takes it.
+ * @example
+ * const lookup = await cache.get(ref);
+ * const link = lookup.hit ? lookup.state.link : lookup.link;
+ * const sample = { sentAtMs, receivedAtMs, serverTimeMs }; // by `clock` before and after, and what the exchange said
+ * cache.set(ref, measuredFromSample(sample, link, clock, cache.ttl), 'absent');
  * @param link to the database's clock; without one the offset is kept against this process's own clock
  * @throws InvalidInputError for a sample whose times are not finite, run backwards, or lie beyond any clock's error
  */

@@ -1,6 +1,13 @@
 import type { Problem } from './types.js';
 
-/** The service said no, or nothing. Match `code`; `docs/errors.md` has them all. */
+/**
+ * The service said no, or nothing. Match `code`; `docs/errors.md` has them all.
+ * @example
+ * catch (error) {
+ *   if (error instanceof ApiError && error.code === 'UNREACHABLE') return signByOwnClock();
+ *   throw error;
+ * }
+ */
 export class ApiError extends Error {
   /** HTTP status; 0: there was no answer. */
   readonly status: number;

@@ -97,7 +97,12 @@ const STAMP_MS = 0.5;
 
 export type Client = ReturnType<typeof createClient>;
 
-/** Every method throws {@link ApiError}, or the reason of a signal that fired. */
+/**
+ * Every method throws {@link ApiError}, or the reason of a signal that fired.
+ * @example
+ * const client = createClient({ baseUrl: 'https://state.example.com', token });
+ * const { offset } = await client.state({ exchange: 'BYBIT', environment: 'MAINNET', userId: 'alice', credentialId: 'main' });
+ */
 export function createClient(options: ClientOptions) {
   const transport = new Transport(options);
   const { now } = transport;

@@ -16,7 +16,15 @@ import type { ConnectorOptions } from './options.js';
 
 rehearseAtStart(rehearseBingx);
 
-/** A BingX swap V2 connector that starts from remembered state. See init.ts for how. */
+/**
+ * A BingX swap V2 connector that starts from remembered state. See init.ts for how.
+ * @example
+ * const { cache, flush } = await createConnectorState();
+ * const credentials = { apiKey, apiSecret };
+ * const connector = new BingxConnectorWithCache({ cache, userId, credentialId, environment: 'MAINNET', credentials });
+ * const { cacheHit, offsetMs } = await connector.initialize();
+ * await flush();
+ */
 export class BingxConnectorWithCache extends ConnectorWithCache<BingxAdapter> {
   /** @throws InvalidInputError for anything malformed, before any network call */
   constructor(options: ConnectorOptions) {

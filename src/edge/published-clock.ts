@@ -53,6 +53,11 @@ export function keyOfClock({ exchange, environment, scope = 'default' }: ClockNa
   );
 }
 
+/**
+ * A clock as it is published.
+ * @example
+ * await store.put(keyOfClock(clock), encodeClock(clock), { expirationTtl: 3_600 });
+ */
 export function encodeClock({
   exchange,
   environment,
@@ -66,7 +71,13 @@ export function encodeClock({
   return JSON.stringify({ v: VERSION, exchange, environment, scope, ...times, epoch, isValid });
 }
 
-/** Never throws: whoever may write the store may have written anything, and so may another release. */
+/**
+ * Never throws: whoever may write the store may have written anything, and so may another release.
+ * @example
+ * const name = { exchange: 'BYBIT', environment: 'MAINNET' };
+ * const read = decodeClock(await kv.get(keyOfClock(name)), name);
+ * if (read.clock === undefined) console.warn(read.unusable);
+ */
 export function decodeClock(text: string | null | undefined, name: ClockName): ReadClock {
   if (text === null || text === undefined) return { unusable: 'absent' };
   let value: Record<string, unknown>;

@@ -35,6 +35,11 @@ const DEFAULT_TTL_SECONDS = 3_600;
 /** Written again after this share of its life, so that one write may fail. */
 const REFRESH_SHARE = 0.4;
 
+/**
+ * @example
+ * const publisher = new ClockPublisher({ read: readClocks, store: cloudflareKv({ accountId, namespaceId, apiToken }) });
+ * const { written, failed } = await publisher.publish(); // every so often
+ */
 export class ClockPublisher {
   readonly #options: PublisherOptions;
   readonly #ttlSeconds: number;

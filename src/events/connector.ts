@@ -123,7 +123,11 @@ export function parseConnectorRef(value: ConnectorRef): ConnectorRef & { readonl
 const encodeId = (id: string) => (/[_%]/.test(id) ? id.replaceAll('%', '%25').replaceAll('_', '%5F') : id);
 const decodeId = (id: string) => id.replaceAll('%5F', '_').replaceAll('%25', '%');
 
-/** `userId_credentialId`, with `_` and `%` inside an id percent-encoded. At most 769 characters. */
+/**
+ * `userId_credentialId`, with `_` and `%` inside an id percent-encoded. At most 769 characters.
+ * @example
+ * cacheKeyOf({ userId: 'alice', credentialId: 'bybit_main' }); // 'alice_bybit%5Fmain'
+ */
 export function cacheKeyOf(ref: CredentialRef): string {
   return `${encodeId(ref.userId)}_${encodeId(ref.credentialId)}`;
 }

@@ -117,6 +117,11 @@ export interface ExchangeAdapter {
 /**
  * The exchange refused, answered nonsense, or could not be reached. Carries the exchange's own code and
  * message with every credential removed; never an SDK's error object.
+ * @example
+ * const result = await connector.initialize().catch(error => {
+ *   if (error instanceof ExchangeError && error.retryAfterMs !== undefined) return later(error.retryAfterMs);
+ *   throw error; // error.code, error.exchangeCode and error.reason say what to do
+ * });
  */
 export class ExchangeError extends ConnectorStateError {
   readonly exchange: Exchange;

@@ -73,7 +73,12 @@ export function registerExchange(profile: ExchangeProfile): void {
 
 const regexes = (_key: string, value: unknown): unknown => (value instanceof RegExp ? String(value) : value);
 
-/** @throws InvalidInputError for an exchange that is neither shipped nor registered */
+/**
+ * What is known of an exchange: its hosts, its window, where its answers carry stamps.
+ * @throws InvalidInputError for an exchange that is neither shipped nor registered
+ * @example
+ * registerExchange({ ...profileOf('BINANCE'), name: 'BINANCE_US', hosts: { MAINNET: 'https://api.binance.us' } });
+ */
 export function profileOf(exchange: Exchange): ExchangeProfile {
   const name = parseExchange(exchange);
   const profile = shipped.get(name) ?? registered.get(name);

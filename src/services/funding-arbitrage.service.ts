@@ -79,6 +79,15 @@ const REPORT_DEADLINE_MS = 2_000;
 const DEFAULT_CONCURRENCY = 10;
 const MAX_CONCURRENCY = 1_000;
 
+/**
+ * Restores a book of hedged positions, `concurrency` connectors at once.
+ * @example
+ * const service = new FundingArbitrageService({ cache });
+ * const { positions, hits } = await service.restore([
+ *   { id: 'btc', primary: { connector: bybit, symbol: 'BTCUSDT' }, hedge: { connector: bingx, symbol: 'BTC-USDT' } },
+ * ]);
+ * for (const { id, spread } of positions) console.log(id, spread);
+ */
 export class FundingArbitrageService {
   readonly #cache: ConnectorStateCacheService;
   readonly #limit: ReturnType<typeof createLimit>;

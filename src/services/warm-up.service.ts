@@ -55,6 +55,12 @@ export interface WarmUpReport {
 const DEFAULT_AHEAD_MS = 3_600_000;
 const MAX_AHEAD_MS = 24 * 3_600_000;
 
+/**
+ * Measures the exchanges' clocks before they are needed.
+ * @example
+ * const report = await new WarmUpService({ cache }).warm(connectors.map(({ ref }) => ref));
+ * for (const { exchange, outcome } of report.clocks) console.log(exchange, outcome);
+ */
 export class WarmUpService {
   readonly #cache: ConnectorStateCacheService;
   readonly #hosts: readonly ClockHost[];

@@ -12,21 +12,8 @@ import type { Weather } from '../world/weather.js';
 import type { World } from '../world/world.js';
 import type { Sent } from './adapter.js';
 import type { SimulatedDatabase } from './database.js';
-import { type SignedWith, SimulatedProcess } from './process.js';
-import { judgeBound, judgeRefusal, type Refusal, type Verdict } from './verdict.js';
-
-/** One signed request, and what the truth was when it was signed. */
-export interface Signing {
-  readonly atMs: number;
-  readonly with: SignedWith;
-  /** Offset used, less the true one. */
-  readonly errorMs: number;
-  readonly uncertaintyMs: number;
-  readonly verdict: Verdict;
-  /** Of the oracle then; undefined when it knew nothing. */
-  readonly oracleErrorMs: number | undefined;
-  readonly oracleWithLinksErrorMs: number | undefined;
-}
+import { SimulatedProcess } from './process.js';
+import { judgeBound, judgeRefusal, type Refusal, type Signing } from './verdict.js';
 
 export interface Outcome {
   readonly init: Init;

@@ -15,7 +15,6 @@ import type { Init } from '../world/traffic.js';
 import type { World } from '../world/world.js';
 import type { Sent } from './adapter.js';
 import type { SimulatedDatabase } from './database.js';
-import type { Signing } from './fleet.js';
 import type { SignedWith } from './process.js';
 
 export const EXCUSES = [
@@ -29,6 +28,19 @@ export type Excuse = (typeof EXCUSES)[number];
 
 /** Held to the promise, or why not. */
 export type Verdict = 'bound' | Excuse;
+
+/** One signed request, and what the truth was when it was signed. */
+export interface Signing {
+  readonly atMs: number;
+  readonly with: SignedWith;
+  /** Offset used, less the true one. */
+  readonly errorMs: number;
+  readonly uncertaintyMs: number;
+  readonly verdict: Verdict;
+  /** Of the oracle then; undefined when it knew nothing. */
+  readonly oracleErrorMs: number | undefined;
+  readonly oracleWithLinksErrorMs: number | undefined;
+}
 
 const ASSUMED_PPM = 50;
 /** Reference clocks are right to within this, so that their times can be taken for true ones. */

@@ -8,6 +8,9 @@ import type { Credentials } from '../exchange-adapter.js';
 export const DEMO_ACCOUNT_COUNT = 100;
 
 /**
+ * Credentials that every simulator knows.
+ * @example
+ * const connector = new BybitConnectorWithCache({ ...options, credentials: demoAccount(1), baseUrl: simulator.bybitUrl });
  * @param number 1 to {@link DEMO_ACCOUNT_COUNT}
  * @throws InvalidInputError for any other number
  */

@@ -96,7 +96,15 @@ export const DEFAULT_SEED = 1;
 const MAX_STEP_MS = 1e10;
 const monotonicNow = () => performance.timeOrigin + performance.now();
 
-/** @throws InvalidInputError for invalid options, or a port that cannot be had */
+/**
+ * Simulated exchanges on loopback, as strict as the real ones.
+ * @example
+ * const simulator = await startExchangeSimulator({ knobs: { skewMs: 47_000 } });
+ * const connector = new BybitConnectorWithCache({ ...options, credentials: demoAccount(1), baseUrl: simulator.bybitUrl });
+ * simulator.step(3_000, 'BYBIT'); // its clock jumps
+ * await simulator.close();
+ * @throws InvalidInputError for invalid options, or a port that cannot be had
+ */
 export async function startExchangeSimulator(options: SimulatorOptions = {}): Promise<ExchangeSimulator> {
   const { ports = {}, seed = DEFAULT_SEED, now = monotonicNow } = options;
   const accounts: Accounts = options.accounts ? new Map(Object.entries(options.accounts)) : demoAccounts();
