@@ -8,7 +8,7 @@ export interface CrowdTask {
   readonly url: string;
   readonly pages: number;
   /** Paths with their queries, as a page asked them at `askedAtMs`; times in them move on. */
-  readonly asks: readonly string[];
+  readonly asks: readonly { readonly path: string; readonly cacheControl: string }[];
   readonly askedAtMs: number;
 }
 
@@ -26,9 +26,9 @@ process.once('message', (task: CrowdTask) => {
   const followers: { end(): void }[] = [];
   let reloads = 0;
   let refused = 0;
-  const ask = (path: string) => {
+  const ask = ({ path, cacheControl }: CrowdTask['asks'][number]) => {
     const now = path.replaceAll(EPOCH_MS, at => String(Number(at) + Date.now() - task.askedAtMs));
-    get(`${task.url}${now}`, { agent, headers: { 'accept-encoding': 'gzip' } }, response => {
+    get(`${task.url}${now}`, { agent, headers: { 'cache-control': cacheControl } }, response => {
       if (response.statusCode !== 200) refused++;
       response.resume();
     }).on('error', () => refused++);
@@ -41,7 +41,7 @@ process.once('message', (task: CrowdTask) => {
         timer = setTimeout(() => {
           timer = undefined;
           reloads++;
-          for (const path of task.asks) ask(path);
+          for (const one of task.asks) ask(one);
         }, PAUSE_MS);
       });
     });

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { UsageBucket } from '../../src/client/types.js';
 import type { Drift, DriftLine } from '../../src/dashboard/app/api/types.js';
 import { distancePlot } from '../../src/dashboard/app/charts/clock-plots.js';
+import { expectedPlot } from '../../src/dashboard/app/charts/expected-plot.js';
 
 const HOUR_MS = 3_600_000;
 const line = {
@@ -26,5 +27,18 @@ describe('distance to refusal', () => {
       { x: 2 * HOUR_MS, label: '2 wrong from here on', colour: 'wrong' },
     ]);
     expect(plot.summary).toMatch(/; 4 late, 2 wrong/);
+  });
+});
+
+describe('uses to expect', () => {
+  it('begin with the hour that it is, whatever day, and go once round the week', () => {
+    const nowMs = Date.UTC(2026, 10, 27, 18, 40); // a Friday
+    const weekUses = Array.from({ length: 168 }, (_, hour) => hour);
+    const { xs, series } = expectedPlot('BYBIT MAINNET', weekUses, nowMs);
+    expect(xs[0]).toBe(Date.UTC(2026, 10, 27, 18, 30));
+    expect(series[0]?.values[0]).toBe(4 * 24 + 18);
+    // Monday, midnight.
+    expect(series[0]?.values[xs.indexOf(Date.UTC(2026, 10, 30, 0, 30))]).toBe(0);
+    expect(new Set(series[0]?.values).size).toBe(168);
   });
 });

@@ -10,6 +10,7 @@ import type { ProjectionsAnswer } from '../../src/client/types.js';
 import type * as shown from '../../src/dashboard/app/api/types.js';
 import type { clockLines } from '../../src/http/routes/clock-lines.js';
 import type { listed } from '../../src/http/routes/connectors.js';
+import type { clockForecastsAnswer } from '../../src/http/routes/forecast.js';
 import type { stateAt } from '../../src/http/routes/history.js';
 import type { me } from '../../src/http/routes/me.js';
 import type { activity, refusals } from '../../src/http/routes/notable.js';
@@ -38,6 +39,7 @@ describe('what the dashboard shows', () => {
       holds<Answers<typeof clockLines, shown.Drift>>(),
       holds<Answers<typeof samplesAnswer, shown.Samples>>(),
       holds<Answers<typeof refusals, shown.Refusals>>(),
+      holds<Answers<typeof clockForecastsAnswer, shown.ClockForecasts>>(),
       holds<Answers<typeof stateAt, shown.StateAt>>(),
       holds<Answers<typeof deadLetters, { deadLetters: shown.DeadLetter[] }>>(),
       holds<Answers<typeof projectionsAnswer, ProjectionsAnswer>>(),

@@ -72,6 +72,12 @@ function decode(cursor: string): ConnectorPlace {
   throw new HttpProblem(400, 'INVALID_INPUT', 'cursor must be `next` of the page before, unchanged');
 }
 
+export const clockForecastsAnswer = z.object({
+  nowMs: timeMs,
+  withinMs: z.number(),
+  clocks: z.array(z.object({ ...place, ...forecast, ...figures })),
+});
+
 export const forecastRoutes: FastifyPluginAsyncZod = async app => {
   const { analytics, upkeep } = app.parts;
   const { clock } = upkeep.cache;
@@ -87,11 +93,7 @@ export const forecastRoutes: FastifyPluginAsyncZod = async app => {
         description: 'Whether it pays to refresh ahead of that is another question: docs/forecast.md.',
         querystring: z.object({ ...places, within }),
         response: {
-          200: z.object({
-            nowMs: timeMs,
-            withinMs: z.number(),
-            clocks: z.array(z.object({ ...place, ...forecast, ...figures })),
-          }),
+          200: clockForecastsAnswer,
         },
       },
     },

@@ -3,6 +3,7 @@ import type { Explanation } from '../../../cache/explanation.js';
 import { get, post, type Query, RequestFailure } from './request.js';
 import type {
   Activity,
+  ClockForecasts,
   ConnectorPage,
   DeadLetter,
   Drift,
@@ -33,6 +34,8 @@ export const refusals = (query: Query, signal?: Abort) =>
 export const usage = (query: Query, signal?: Abort) =>
   get<{ buckets: readonly UsageBucket[] }>('v1/analytics/usage', query, signal, SHARED);
 export const activity = (query: Query, signal?: Abort) => get<Activity>('v1/activity', query, signal, SHARED);
+export const forecastOfClocks = (query: Query, signal?: Abort) =>
+  get<ClockForecasts>('v1/analytics/forecast/clocks', query, signal);
 export const connectors = (query: Query, signal?: Abort) =>
   get<ConnectorPage>('v1/connectors', query, signal);
 

@@ -146,6 +146,21 @@ export interface HistoryPage {
   readonly next?: string | undefined;
 }
 
+export interface ClockForecast extends ClockPlace {
+  readonly basis: 'history' | 'baseline';
+  /** That it is used within the hour, 0–1. */
+  readonly probability: number;
+  /** The next use is as likely before this as after it. */
+  readonly likelyAtMs: number | null;
+  /** Of each of the 168 hours of a week, from Monday 00:00 UTC, the mean of the weeks. */
+  readonly weekUses: readonly number[];
+}
+
+export interface ClockForecasts {
+  readonly nowMs: number;
+  readonly clocks: readonly ClockForecast[];
+}
+
 export interface StateAt {
   readonly syncId: string;
   readonly offsetMs: number;

@@ -12,6 +12,7 @@ import { useLiveTick } from '../state/live.js';
 import { asked, fixedRange, rangeIn, type TimeRange } from '../state/range.js';
 import { useResource } from '../state/resource.js';
 import { count, share, span } from '../state/words.js';
+import { Forecast } from './forecast.js';
 import { bySpan, sumOf, type UsageSum } from './usage-sums.js';
 
 const HOUR_MS = 3_600_000;
@@ -61,6 +62,7 @@ export default function Usage() {
           />
         )}
       </Loaded>
+      <Forecast exchange={exchange} environment={environment} />
     </>
   );
 }
