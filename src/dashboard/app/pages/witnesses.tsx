@@ -47,39 +47,40 @@ export function WitnessPanel({ figures: { clocks }, reload }: WitnessPanelProps)
         <h2>Machines</h2>
         <Distrust host="" reload={reload} />
       </div>
-      {contested.length === 0 && distrusted.size === 0 && (
+      {contested.length + distrusted.size === 0 ? (
         <p class="soft">No machine contradicts the others, and all are believed.</p>
+      ) : (
+        <ul class="facts">
+          {contested.map(({ clock, contest: { rivalHost, forMs } }) => (
+            <li key={nameOfClock(clock)}>
+              <Badge verdict="bad">contested</Badge>
+              <span>
+                {nameOfClock(clock)}: {visible(rivalHost)} contradicts the others for {span(forMs)}
+              </span>
+              <Distrust host={nameOf(machineIn(rivalHost))} reload={reload} />
+            </li>
+          ))}
+          {[...distrusted].map(([key, { host, login, clocks: by }]) => (
+            <li key={key}>
+              <Badge verdict="warn">not believed</Badge>
+              <span>
+                {visible(host)}
+                {login !== undefined && <> of login {visible(login)}</>}, by {by.join(', ')}
+              </span>
+              <Confirm
+                action="Believe again"
+                onConfirm={async () => {
+                  const { clocks: of } = await distrust({ host, login, undo: true });
+                  reload();
+                  return `Recorded for ${count(of)} shared clocks.`;
+                }}
+              >
+                <p>What {visible(host)} measures from now on counts again. It is recorded with your name.</p>
+              </Confirm>
+            </li>
+          ))}
+        </ul>
       )}
-      <ul class="facts">
-        {contested.map(({ clock, contest: { rivalHost, forMs } }) => (
-          <li key={nameOfClock(clock)}>
-            <Badge verdict="bad">contested</Badge>
-            <span>
-              {nameOfClock(clock)}: {visible(rivalHost)} contradicts the others for {span(forMs)}
-            </span>
-            <Distrust host={nameOf(machineIn(rivalHost))} reload={reload} />
-          </li>
-        ))}
-        {[...distrusted].map(([key, { host, login, clocks: by }]) => (
-          <li key={key}>
-            <Badge verdict="warn">not believed</Badge>
-            <span>
-              {visible(host)}
-              {login !== undefined && <> of login {visible(login)}</>}, by {by.join(', ')}
-            </span>
-            <Confirm
-              action="Believe again"
-              onConfirm={async () => {
-                const { clocks: of } = await distrust({ host, login, undo: true });
-                reload();
-                return `Recorded for ${count(of)} shared clocks.`;
-              }}
-            >
-              <p>What {visible(host)} measures from now on counts again. It is recorded with your name.</p>
-            </Confirm>
-          </li>
-        ))}
-      </ul>
     </section>
   );
 }
