@@ -15,7 +15,17 @@ interface Within {
   readonly withinMs?: number | undefined;
 }
 
+/** Which policy the latest back-test that was kept calls for; nothing refreshes by it unless somebody makes it. */
+export interface PolicyInUse {
+  /** `none` where no policy won by the margin, and where nothing was trained yet. */
+  readonly policy: string;
+  /** Of the kept model whose back-test says so; undefined: none is kept, so this is the baseline. */
+  readonly modelVersion: number | undefined;
+}
+
 export interface Forecasts {
+  /** @throws ConnectorStateError `DATABASE_UNAVAILABLE` */
+  forecastPolicy(): Promise<PolicyInUse>;
   /**
    * When each exchange's clock is used, and how likely it will be soon, by the table `clock_usage_forecast`. Whether it pays
    * to refresh ahead of that is another question: docs/forecast.md.
@@ -33,6 +43,17 @@ export interface Forecasts {
 }
 
 export function createForecasts(pool: Pool, nowMs: () => number, ready: () => Promise<void>): Forecasts {
+  const latest = async () => {
+    const { keptModel } = await import('../forecast/model-store.js');
+    return keptModel(pool);
+  };
+  /** Of the model, where that is what won. */
+  const probability = async () => {
+    const kept = await latest();
+    if (kept?.winner !== 'learned') return undefined;
+    const { probabilityOf } = await import('../forecast/learned.js');
+    return probabilityOf(kept.model);
+  };
   const ask = async <T>(
     work: (module: typeof import('../forecast/forecasts.js')) => Promise<T>,
   ): Promise<T> => {
@@ -48,13 +69,22 @@ export function createForecasts(pool: Pool, nowMs: () => number, ready: () => Pr
     throw new InvalidInputError(`withinMs must be above 0 milliseconds, got ${String(withinMs)}`);
   };
   return {
+    forecastPolicy: () =>
+      ask(async () => {
+        const kept = await latest();
+        return { policy: kept?.winner ?? 'none', modelVersion: kept?.version };
+      }),
     async clockForecasts(query = {}) {
       const span = ahead(query);
-      return ask(({ clockForecasts }) => clockForecasts(pool, { ...query, ...span }));
+      return ask(async ({ clockForecasts }) =>
+        clockForecasts(pool, { ...query, ...span, probability: await probability() }),
+      );
     },
     async connectorForecasts(query = {}) {
       const span = ahead(query);
-      return ask(({ connectorForecasts }) => connectorForecasts(pool, { limit: 100, ...query, ...span }));
+      return ask(async ({ connectorForecasts }) =>
+        connectorForecasts(pool, { limit: 100, ...query, ...span, probability: await probability() }),
+      );
     },
   };
 }

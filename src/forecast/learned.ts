@@ -23,6 +23,16 @@ export interface UsageModel {
   readonly questions: number;
 }
 
+const FEATURES = 5;
+
+/** A model that was kept is data from outside. */
+export function isUsageModel(value: unknown): value is UsageModel {
+  const { version, weights, ttlMs } = (value ?? {}) as Partial<UsageModel>;
+  const areWeights =
+    Array.isArray(weights) && weights.length === FEATURES && weights.every(weight => Number.isFinite(weight));
+  return version === 1 && areWeights && Number.isFinite(ttlMs);
+}
+
 const ROUNDS = 25;
 const RIDGE = 1e-3;
 const CONVERGED = 1e-8;

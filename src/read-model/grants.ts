@@ -36,7 +36,7 @@ const REPLICA_LINK = 'connector_replica_link';
 /** Of the HTTP API: hashes, which no function has any business with. */
 const API_KEYS = 'connector_api_key';
 /** Without the partitions, which are read through their parent; with the table that tells the schema's version. */
-const READABLE = ['connector_event', 'connector_stream', OUTBOX, 'connector_state_migration'];
+const READABLE = ['connector_event', 'connector_stream', OUTBOX, 'usage_model', 'connector_state_migration'];
 const READ_TABLES = [
   'connector_state_cache',
   'exchange_clock',

@@ -5,7 +5,7 @@
 import type { ClientBase, Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
-export const LATEST_MIGRATION = 'UsageForecast1764000000055';
+export const LATEST_MIGRATION = 'UsageModel1764000000056';
 
 const MISSING_TABLE = '42P01';
 

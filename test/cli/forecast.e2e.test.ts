@@ -1,5 +1,6 @@
 /** `connector-state forecast`, over made-up uses and over a log. */
 import { describe, expect, it } from '@jest/globals';
+import { hit } from '../support/facts.js';
 import { givenWorld } from '../support/world.js';
 import { cli, json } from './support.js';
 
@@ -56,5 +57,42 @@ describe('connector-state forecast show', () => {
     expect(stdout).toContain('baseline: too little is known');
     expect(await cli(['forecast', 'show', '--user', 'nobody'], { env })).toMatchObject({ code: 4 });
     expect(await cli(['forecast', 'show', '--within', '2026-01-01'], { env })).toMatchObject({ code: 2 });
+  });
+});
+
+describe('connector-state forecast train', () => {
+  it('keeps the model that was judged, with its window and score, and judges it again', async () => {
+    const world = await givenWorld();
+    const env = { DATABASE_URL: world.databaseUrl };
+    const process = await world.process({ projection: 'inline' });
+    const nowMs = Date.now();
+    const times = Array.from({ length: 240 }, (_, index) => nowMs - (240 - index) * 13_680_000);
+    const hits = times.map((atMs, index) =>
+      hit({ firstAt: atMs, lastAt: atMs, occurredAt: atMs + (index % 2) * 600_000 }),
+    );
+    await (await process.store()).append(hits);
+    await (await process.projector()).catchUp();
+    await process.close();
+
+    const trained = json(await cli(['forecast', 'train', '--ttl', '1h', '--json'], { env }));
+    expect(trained).toMatchObject({ version: 1, model: { version: 1, ttlMs: 3_600_000 } });
+    const { model, countFromMs } = trained as { model: { untilMs: number }; countFromMs: number };
+    // What it learned from is not what it is judged by.
+    expect(model.untilMs).toBeLessThan(countFromMs);
+    const again = json(await cli(['forecast', 'backtest', '--model', '1', '--ttl', '1h', '--json'], { env }));
+    expect(again).toMatchObject({ version: 1, model, winner: trained.winner });
+    expect(json(await cli(['forecast', 'show', '--json'], { env }))).toMatchObject({
+      policy: trained.winner,
+      modelVersion: 1,
+    });
+    expect(await cli(['forecast', 'backtest', '--model', '9'], { env })).toMatchObject({ code: 4 });
+  });
+
+  it('says that the baseline stands where there is too little to learn from', async () => {
+    const world = await givenWorld();
+    const env = { DATABASE_URL: world.databaseUrl };
+    await (await world.process({ projection: 'inline' })).close();
+    const { code, stderr } = await cli(['forecast', 'train'], { env });
+    expect([code, stderr]).toEqual([4, expect.stringContaining('the baseline stands')]);
   });
 });

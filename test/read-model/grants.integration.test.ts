@@ -72,6 +72,7 @@ const READABLE = [
   'clock_usage_forecast',
   'projection_checkpoint',
   'projection_dead_letter',
+  'usage_model',
   'connector_state_migration',
 ];
 const READ_TABLES = [

@@ -1,4 +1,5 @@
 /** `connector-state forecast show`: when the exchanges' clocks, or one user's connectors, are likely to be used next. */
+import type { PolicyInUse } from '../../composition/forecasts.js';
 import type { Forecast } from '../../forecast/forecast.js';
 import { NotFoundError, WrongSettingError } from '../exit-codes.js';
 import { table } from '../output.js';
@@ -20,22 +21,32 @@ export async function showForecast({ open, out }: Session, { within, user }: Sho
   }
   const withinMs = within?.agoMs ?? HOUR_MS;
   const state = await open();
+  const inUse = await state.forecastPolicy();
   if (user === undefined) {
     const clocks = await state.clockForecasts({ withinMs });
     requireSome(clocks, 'no use of an exchange’s clock is in the read tables yet');
-    out.data({ withinMs, clocks }, () => inWords(clocks, withinMs, ({ scope }) => [scope]));
+    out.data({ withinMs, ...inUse, clocks }, () =>
+      [inWords(clocks, withinMs, ({ scope }) => [scope]), ofPolicy(inUse)].join('\n'),
+    );
     return;
   }
   const connectors = await state.connectorForecasts({ userId: user, withinMs, limit: MOST_CONNECTORS });
   requireSome(connectors, `no use of a connector of the user ${user} is in the read tables`);
-  out.data({ withinMs, connectors }, () =>
-    inWords(connectors, withinMs, ({ scope, credentialId }) => [credentialId, scope]),
+  out.data({ withinMs, ...inUse, connectors }, () =>
+    [inWords(connectors, withinMs, ({ scope, credentialId }) => [credentialId, scope]), ofPolicy(inUse)].join(
+      '\n',
+    ),
   );
 }
 
 function requireSome(found: readonly unknown[], problem: string): void {
   if (found.length === 0) throw new NotFoundError(`${problem}: see \`connector-state project --once\``);
 }
+
+const ofPolicy = ({ policy, modelVersion }: PolicyInUse): string =>
+  modelVersion === undefined
+    ? 'No model is kept, so the baseline stands: nothing is refreshed ahead. See `connector-state forecast train`.'
+    : `The back-test of model ${modelVersion} was won by ${policy}${policy === 'none' ? ': nothing is worth refreshing ahead' : ''}.`;
 
 type Shown = Forecast & { readonly exchange: string; readonly environment: string };
 

@@ -1,7 +1,11 @@
-/** `forecast backtest` replays what was under each policy; `forecast show` tells what the read tables let expect. */
+/** `forecast backtest` replays what was under each policy, `train` keeps the model with its score, `show` tells what the read tables let expect. */
 import { Argument, type Command } from 'commander';
+import type { Pool } from 'pg';
+import { silentLogger } from '../../base/logging.js';
 import type { Backtest, PolicyResult } from '../../forecast/backtest.js';
+import { type KeptModel, keepModel, keptModel } from '../../forecast/model-store.js';
 import type { WorldName } from '../../forecast/worlds.js';
+import { createPool } from '../../postgres/pool.js';
 import { NotFoundError, WrongSettingError } from '../exit-codes.js';
 import { table } from '../output.js';
 import { span } from '../quantities.js';
@@ -15,11 +19,13 @@ interface Options extends ShowOptions {
   readonly ttl?: Since;
   readonly world?: string;
   readonly seed?: string;
+  readonly model?: string;
 }
 
-type Action = 'backtest' | 'show';
-const ACTIONS: readonly Action[] = ['backtest', 'show'];
+type Action = 'backtest' | 'train' | 'show';
+const ACTIONS: readonly Action[] = ['backtest', 'train', 'show'];
 
+const MAX_VERSION = 2 ** 31 - 1;
 /** Of the uses, so much only teaches; the rest is what is counted. */
 const TEACHING_SHARE = 0.5;
 const WORLD_SIZE = { connectors: 20, days: 42 };
@@ -31,7 +37,7 @@ export function addForecast(program: Command): void {
     .addArgument(
       new Argument(
         '[action]',
-        'backtest: replays what was, policy by policy; show: what the tables let expect',
+        'backtest: replays what was, policy by policy; train: the same, and keeps the trained model with its score; show: what the tables let expect',
       )
         .choices(ACTIONS)
         .default('backtest'),
@@ -43,35 +49,74 @@ export function addForecast(program: Command): void {
       'backtest: made-up uses instead: periodic, bursty, office, drifting, adversarial, random',
     )
     .option('--seed <n>', 'backtest: of the made-up uses (default: 1)')
+    .option('--model <version>', 'backtest: a kept model in place of one trained now')
     .option('--within <span>', 'show: how far ahead to look: 15m, 4h (default: 1h)', parseSince)
     .option('--user <id>', 'show: the connectors of this user (default: the clocks of the exchanges)')
     .addHelpText(
       'after',
-      '\nEach policy of a back-test sees only what was before; the first half of the time only teaches. A cold\ninit is taken to cost 1.5 s, a refresh a tenth of it. The winner must be better by 5 %, else it is none.\n\nExamples:\n  connector-state forecast --since 60d\n  connector-state forecast backtest --world periodic --json\n  connector-state forecast show --within 15m',
+      '\nEach policy of a back-test sees only what was before; the first half of the time only teaches. A cold\ninit is taken to cost 1.5 s, a refresh a tenth of it. The winner must be better by 5 %, else it is none.\n\nExamples:\n  connector-state forecast --since 60d\n  connector-state forecast backtest --world periodic --json\n  connector-state forecast train --since 90d\n  connector-state forecast show --within 15m',
     )
     .action((action: Action, options: Options) =>
       runSession(options.json === true, session =>
-        action === 'show' ? showForecast(session, options) : run(session, options),
+        action === 'show' ? showForecast(session, options) : run(session, action, options),
       ),
     );
 }
 
-async function run(session: Session, options: Options): Promise<void> {
+async function run(session: Session, action: Exclude<Action, 'show'>, options: Options): Promise<void> {
   const { backtest } = await import('../../forecast/backtest.js');
   const { probabilityOf, trainUsageModel } = await import('../../forecast/learned.js');
+  if (action === 'train' && (options.world !== undefined || options.model !== undefined)) {
+    throw new WrongSettingError('forecast train learns from the log: it takes neither --world nor --model');
+  }
+  const pool = await poolFor(session, action, options);
+  const kept = pool && options.model !== undefined ? await modelOf(pool, options.model) : undefined;
   const { uses, ttlMs } = await usesOf(session, options);
   const times = uses.flatMap(each => [each[0], each.at(-1)]).filter(atMs => atMs !== undefined);
   if (times.length === 0) {
-    throw new NotFoundError('no use is recorded in that time, so there is nothing to judge a forecast by');
+    throw new NotFoundError(
+      'no use is recorded in that time, so there is nothing to judge a forecast by: the baseline stands, nothing is refreshed ahead',
+    );
   }
   const fromMs = Math.min(...times);
   const untilMs = Math.max(...times);
-  const countFromMs = fromMs + (untilMs - fromMs) * TEACHING_SHARE;
-  const model = await trainUsageModel(uses, ttlMs, countFromMs);
+  const halfMs = fromMs + (untilMs - fromMs) * TEACHING_SHARE;
+  const countFromMs = Math.max(halfMs, kept?.model.untilMs ?? halfMs);
+  const model = kept?.model ?? (await trainUsageModel(uses, ttlMs, countFromMs));
   const learned = model && probabilityOf(model);
   const result = backtest(uses, { ttlMs, usesRefresh: false, countFromMs, learned });
-  session.out.data({ ttlMs, fromMs, countFromMs, untilMs, model: model ?? null, ...result }, () =>
-    inWords(result, ttlMs, untilMs - countFromMs),
+  const version =
+    kept?.version ?? (action === 'train' && pool && model ? await keepModel(pool, model, result) : null);
+  session.out.data({ ttlMs, fromMs, countFromMs, untilMs, version, model: model ?? null, ...result }, () =>
+    [
+      inWords(result, ttlMs, untilMs - countFromMs),
+      ...(action === 'train' ? [version === null ? TOO_LITTLE : `Kept as version ${version}.`] : []),
+    ].join('\n'),
+  );
+}
+
+const TOO_LITTLE =
+  'Too little to learn from (200 moments at which a state had ended, used and unused): no model is kept, the baseline stands.';
+
+async function poolFor({ open, onEnd }: Session, action: Action, { model }: Options) {
+  if (action !== 'train' && model === undefined) return undefined;
+  const state = await open();
+  // Makes the tables where they are missing.
+  await state.store();
+  const pool = createPool({ connectionString: state.databaseUrl, max: 1, log: silentLogger });
+  onEnd(() => pool.end());
+  return pool;
+}
+
+async function modelOf(pool: Pool, text: string): Promise<KeptModel> {
+  const version = Number(text);
+  if (!Number.isInteger(version) || version < 1 || version > MAX_VERSION) {
+    throw new WrongSettingError(`--model must be the version of a kept model, from 1, got "${text}"`);
+  }
+  const found = await keptModel(pool, version);
+  if (found) return found;
+  throw new NotFoundError(
+    `no model of version ${version} is kept that this release can read: see \`forecast train\``,
   );
 }
 

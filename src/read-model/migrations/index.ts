@@ -21,6 +21,7 @@ import { ApiKeys1764000000030 } from './1764000000030-api-keys.js';
 import { LookingBack1764000000034 } from './1764000000034-looking-back.js';
 import { ReplicaLink1764000000050 } from './1764000000050-replica-link.js';
 import { UsageForecast1764000000055 } from './1764000000055-usage-forecast.js';
+import { UsageModel1764000000056 } from './1764000000056-usage-model.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -42,4 +43,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   LookingBack1764000000034,
   ReplicaLink1764000000050,
   UsageForecast1764000000055,
+  UsageModel1764000000056,
 ];
