@@ -272,6 +272,10 @@ export class ConnectorStateCacheService {
       atLeast === undefined
         ? (this.#states.fromMemory(connector.key) ?? (await this.#states.fromOthers(connector)))
         : await this.#states.atLeast(connector, atLeast);
+    return this.#noted(connector, lookup);
+  }
+
+  #noted(connector: KnownConnector, lookup: Lookup): Lookup {
     if (lookup.hit) {
       this.#deps.recorder.recordHit(connector, lookup.tier, connector.key);
       logHit(this.#deps.log, connector, lookup.state, lookup.tier, this.#hostNowMs);
@@ -307,8 +311,15 @@ export class ConnectorStateCacheService {
    */
   async getMany(refs: readonly ConnectorRef[], options: LookupOptions = {}): Promise<Lookup[]> {
     if (!Array.isArray(refs)) throw new InvalidInputError('getMany() takes an array of connectors');
-    for (const ref of refs) this.#connectors.know(ref);
-    return Promise.all(refs.map(ref => this.get(ref, options)));
+    const connectors = refs.map(ref => this.#connectors.know(ref));
+    const { telemetry } = this;
+    if (options.atLeast !== undefined || telemetry.isWatched || telemetry.isTraced) {
+      return Promise.all(refs.map(ref => this.get(ref, options)));
+    }
+    this.#open();
+    const lookups = await this.#states.many(connectors);
+    for (const [i, connector] of connectors.entries()) this.#noted(connector, lookups[i] as Lookup);
+    return lookups;
   }
 
   /**

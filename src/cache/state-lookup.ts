@@ -16,13 +16,15 @@ import { withDeadline } from '../base/deadline.js';
 import type { Logger } from '../base/logging.js';
 import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
 import { linkFromSample, linkToSelf, type ReferenceLink, referenceTimeMs } from '../clock/reference.js';
+import type { SharedClock } from '../clock/shared-clock.js';
 import type { EventStore } from '../event-store/event-store.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
 import { toDatabaseError } from '../postgres/pool.js';
+import type { RawClock } from '../read-model/lookup.js';
 import type { Gone } from '../shared-tier/listener.js';
 import type { Found } from '../shared-tier/reader.js';
-import type { SharedTier } from '../shared-tier/shared-tier.js';
+import type { SharedLookup, SharedTier } from '../shared-tier/shared-tier.js';
 import type { GuardedLookup, LookupAnswer } from './guarded-lookup.js';
 import { knowledgeOf } from './knowledge.js';
 import type { KnownConnector } from './known-connector.js';
@@ -91,6 +93,30 @@ export class StateLookup {
     return this.#memory.get(key);
   }
 
+  /** Each from memory or from others; those that the shared tier has in one pass. */
+  async many(connectors: readonly KnownConnector[]): Promise<Lookup[]> {
+    const { shared } = this.#parts;
+    if (!this.#continuity.isUnbroken()) this.#startAnew();
+    const lookups: (Lookup | Promise<Lookup> | undefined)[] = connectors.map(({ key }) =>
+      this.#memory.get(key),
+    );
+    if (shared) {
+      const asked = connectors.flatMap((_, i) => (lookups[i] ? [] : [i]));
+      const heard = this.#heard;
+      const keys = asked.map(i => connectors[i] as KnownConnector);
+      const looked = keys.length > 0 ? await shared.lookup(keys) : [];
+      const merged: Merged = new Map();
+      for (const [n, i] of asked.entries()) {
+        const found = looked[n] as SharedLookup;
+        lookups[i] = this.#ofShared(shared, keys[n] as KnownConnector, found, heard, merged);
+      }
+    }
+    const isAnswered = (lookup: Lookup | Promise<Lookup> | undefined) =>
+      lookup !== undefined && 'hit' in lookup;
+    if (lookups.every(isAnswered)) return lookups as Lookup[];
+    return Promise.all(connectors.map((connector, i) => lookups[i] ?? this.fromOthers(connector)));
+  }
+
   /** Joins the question about this connector that is under way, if there is one. */
   fromOthers(connector: KnownConnector): Promise<Lookup> {
     const { key } = connector;
@@ -111,14 +137,22 @@ export class StateLookup {
     const { shared } = this.#parts;
     if (!shared) return (await this.#askReplica(connector)) ?? this.#askDatabase(connector);
     const heard = this.#heard;
-    const looked = await shared.lookup({ ...keyOf(connector), ref: connector });
-    if (!('answer' in looked)) {
-      // What is filled in must be the primary's.
-      const { found } = looked;
-      return (!found && (await this.#askReplica(connector))) || this.#askDatabase(connector, found);
-    }
-    const { answer, found } = looked;
-    const lookup = this.#assess(connector, answer, answer.link, 'redis');
+    const [looked] = await shared.lookup([connector]);
+    return this.#ofShared(shared, connector, looked as SharedLookup, heard);
+  }
+
+  /** A thousand promises cost as much as all that is done for them, so a hit has none of its own. */
+  #ofShared(
+    shared: SharedTier,
+    connector: KnownConnector,
+    looked: SharedLookup,
+    heard: number,
+    merged?: Merged,
+  ): Hit | Promise<Lookup> {
+    const { found } = looked;
+    if (!('answer' in looked)) return this.#askBehind(connector, found);
+    const { answer } = looked;
+    const lookup = this.#assess(connector, answer, answer.link, 'redis', merged);
     if (!lookup.hit) {
       shared.unusable();
       return this.#askDatabase(connector, found);
@@ -128,6 +162,11 @@ export class StateLookup {
       this.#memory.set(connector.key, lookup.state, { isOwn: false, usableForMs: answer.usableForMs });
     }
     return lookup;
+  }
+
+  /** What is filled in must be the primary's. */
+  async #askBehind(connector: KnownConnector, found: Found | undefined): Promise<Lookup> {
+    return (!found && (await this.#askReplica(connector))) || this.#askDatabase(connector, found);
   }
 
   /** @returns `undefined`: ask the primary */
@@ -257,13 +296,12 @@ export class StateLookup {
     answer: Pick<LookupAnswer, 'state' | 'clock'>,
     link: ReferenceLink,
     tier: 'redis' | 'postgres',
+    merged?: Merged,
   ): Hit | Miss {
-    const { clock: hostClock, clocks, voids } = this.#parts;
+    const { clock: hostClock, voids } = this.#parts;
     const hostNowMs = hostClock.now();
     const referenceNowMs = referenceTimeMs(link, hostNowMs);
-    const name = clockNameOf(connector, link);
-    const stored = parseClock(answer.clock, referenceNowMs);
-    const shared = clocks.merge(name, stored === 'corrupt' ? undefined : stored);
+    const { stored, shared } = this.#clockOf(connector, answer.clock, link, referenceNowMs, merged);
     const known = knowledgeOf(
       { row: answer.state, clock: shared, isVoid: state => voids.isVoid(state) },
       { ref: connector, clockId: link.clockId, hostClockId: hostClock.id, referenceNowMs, hostNowMs },
@@ -283,6 +321,24 @@ export class StateLookup {
       ended: known.ended && linked(known.ended),
       between: known.between && linked(known.between),
     };
+  }
+
+  /** The shared clock as the answer has it, and put together with what is known here. */
+  #clockOf(
+    connector: ConnectorRef,
+    raw: RawClock | undefined,
+    link: ReferenceLink,
+    referenceNowMs: number,
+    merged: Merged | undefined,
+  ): MergedClock {
+    const before = merged?.get(raw);
+    if (before?.link === link) return before;
+    const stored = parseClock(raw, referenceNowMs);
+    const name = clockNameOf(connector, link);
+    const shared = this.#parts.clocks.merge(name, stored === 'corrupt' ? undefined : stored);
+    const clock = { link, stored, shared };
+    merged?.set(raw, clock);
+    return clock;
   }
 
   #missWithoutDatabase(connector: ConnectorRef, error: unknown): Miss {
@@ -340,6 +396,14 @@ export class StateLookup {
     return { shared: shared && { ...shared, link }, ended: ended && { ...ended, link } };
   }
 }
+
+interface MergedClock {
+  readonly link: ReferenceLink;
+  readonly stored: SharedClock | 'corrupt' | undefined;
+  readonly shared: SharedClock | undefined;
+}
+/** Of lookups that were answered at once: a thousand connectors share one clock. */
+type Merged = Map<RawClock | undefined, MergedClock>;
 
 /** A place in the log, as it is asked about. */
 interface At {

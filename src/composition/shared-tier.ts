@@ -11,7 +11,7 @@ import type { Settings } from './settings.js';
 const DATABASE_DEADLINE_MS = 5_000;
 /** One script call after another costs a round trip each; these travel together anyway. */
 const CALLS_AT_ONCE = 64;
-const KEYS_A_CALL = 1_000;
+const GROUPS_AT_ONCE = 1_000;
 
 /**
  * @param pool of the primary
@@ -44,10 +44,10 @@ export async function createSharedTier(
         deadlineMs: redisDeadlineMs,
         breakerResetMs,
         maxInFlight: CALLS_AT_ONCE,
-        maxBatch: KEYS_A_CALL,
+        maxBatch: GROUPS_AT_ONCE,
         from: 'Redis',
       });
-      return { lookup: key => batcher.lookup(key), close };
+      return { lookup: group => batcher.lookup(group), close };
     },
     async database(keys) {
       const asked = keys.map(key => ({ ...key, withOrder: true as const }));

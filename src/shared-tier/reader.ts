@@ -16,8 +16,8 @@ import { composeLink, LINK_RENEWED_AFTER_MS, type StoredLink } from '../clock/st
 import type { ConnectorRef } from '../events/connector.js';
 import type { LookupKey, RawClock, RawState } from '../read-model/lookup.js';
 import type { RedisConnections } from './connections.js';
-import type { Keys } from './keys.js';
-import { type Unusable, unpackClock, unpackLink, unpackState } from './packed.js';
+import { clockNameOf, type Keys } from './keys.js';
+import { type Unpacked, type Unusable, unpackClock, unpackLink, unpackState } from './packed.js';
 import { READ } from './scripts.js';
 
 /** Why Redis had no answer. */
@@ -30,9 +30,8 @@ export type SharedMiss =
   | 'set-clock'
   | 'interrupted';
 
-export interface SharedKey extends LookupKey {
-  readonly ref: ConnectorRef;
-}
+/** A connector that is known: the same object each time. */
+export type SharedKey = LookupKey & ConnectorRef;
 
 export interface SharedAnswer {
   readonly state: RawState;
@@ -53,7 +52,8 @@ export interface Place {
 export interface Found {
   readonly answer?: SharedAnswer;
   readonly reason?: SharedMiss;
-  readonly places: { readonly state: Place; readonly clock: Place };
+  /** Made when somebody has something to put there. */
+  places(): { readonly state: Place; readonly clock: Place };
   /** The link is getting old: somebody should measure it anew. */
   readonly isLinkOld: boolean;
 }
@@ -66,8 +66,8 @@ export interface CellReply {
   readonly redisNowMs: number;
   readonly wallMs: number;
   readonly link: StoredLink | Unusable | 'no-link';
-  /** A value; whether a ticket was given where there is none. */
-  readonly values: ReadonlyMap<string, Buffer | boolean>;
+  /** In the order of the entries: a value; whether a ticket was given where there is none. */
+  readonly values: readonly (Buffer | boolean)[];
   readonly ticket: string;
 }
 
@@ -83,38 +83,68 @@ export interface ReaderParts {
 /** A slow database is waited for at most this long; who comes later finds the ticket gone and fills in nothing. */
 const TICKET_LIFE_MS = 10_000;
 
+/** So many keys a script takes: Lua hands on no more than some thousands at once. */
+const MAX_ENTRIES = 1_000;
+
+/** The entries of one script call, and what it answered. */
+interface Call {
+  readonly cell: string;
+  readonly entries: string[];
+  reply: CellReply | undefined;
+}
+interface Entry {
+  readonly call: Call;
+  readonly index: number;
+}
+
 /** @throws what the client throws */
 export async function find(parts: ReaderParts, wanted: readonly SharedKey[]): Promise<Found[]> {
-  const { keys } = parts;
-  const cells = new Map<string, Set<string>>();
-  const want = (cell: string, key: string) => {
-    const known = cells.get(cell);
-    if (known) known.add(key);
-    else cells.set(cell, new Set([key]));
-    return { cell, key };
+  const calls: Call[] = [];
+  const open = new Map<string, Call>();
+  const want = (cell: string, key: string): Entry => {
+    let call = open.get(cell);
+    if (!call || call.entries.length >= MAX_ENTRIES) {
+      call = { cell, entries: [], reply: undefined };
+      calls.push(call);
+      open.set(cell, call);
+    }
+    return { call, index: call.entries.push(key) - 1 };
   };
+  const clockEntry = clocksWanted(parts.keys, want);
   const asked = wanted.map(key => {
-    const cell = keys.cellOfState(key.cacheKey);
-    const clockCell = keys.cellOfClock(key);
-    return {
-      key,
-      state: want(cell, keys.state(cell, key.cacheKey)),
-      clock: want(clockCell, keys.clock(clockCell, key)),
-    };
+    const { cell, key: at } = parts.keys.stateAsked(key);
+    return { key, state: want(cell, at), clock: clockEntry(key) };
   });
-  const replies = new Map<string, CellReply | undefined>();
   await Promise.all(
-    [...cells].map(async ([cell, entries]) => replies.set(cell, await readCell(parts, cell, [...entries]))),
+    calls.map(async call => {
+      call.reply = await readCell(parts, call.cell, call.entries);
+    }),
   );
+  const judged = judgeAll(parts);
   return asked.map(({ key, state, clock }) => {
-    const [mine, its] = [replies.get(state.cell), replies.get(clock.cell)];
+    const [mine, its] = [state.call.reply, clock.call.reply];
     // Timed by a clock that stood or was set meanwhile, Redis' time would be placed wrongly on ours.
-    if (!mine || !its) return { reason: 'interrupted', places: NOWHERE, isLinkOld: false };
-    const places = { state: placeIn(mine, state.key), clock: placeIn(its, clock.key) };
+    if (!mine || !its) return { reason: 'interrupted', places: nowhere, isLinkOld: false };
+    const places = () => ({ state: placeIn(mine, state), clock: placeIn(its, clock) });
     const isLinkOld = isOld(mine) || isOld(its);
-    const answer = judge(parts, key, mine, mine.values.get(state.key), its, its.values.get(clock.key));
+    const answer = judged(key, mine, mine.values[state.index], its, its.values[clock.index]);
     return typeof answer === 'string' ? { reason: answer, places, isLinkOld } : { answer, places, isLinkOld };
   });
+}
+
+/** Many connectors have one clock. */
+function clocksWanted(keys: Keys, want: (cell: string, key: string) => Entry): (key: SharedKey) => Entry {
+  const known = new Map<string, Entry>();
+  return key => {
+    const name = clockNameOf(key);
+    let entry = known.get(name);
+    if (!entry) {
+      const cell = keys.cellOfClock(key);
+      entry = want(cell, keys.clock(cell, key));
+      known.set(name, entry);
+    }
+    return entry;
+  };
 }
 
 /** @param entries may be empty: then it is the server's clock and link that are asked for */
@@ -131,7 +161,9 @@ export async function readCell(
   const [receivedAtMs, wallMs] = [now(), wall()];
   if (!isContinuous(receivedAtMs - sentAtMs, wallMs - wallBeforeMs)) return undefined;
   if (!Array.isArray(reply)) throw new Error('the script that reads answered something else');
-  const [seconds, micros, id, link, ...values] = reply as [unknown, unknown, unknown, unknown, ...unknown[]];
+  const [seconds, micros, id, link, lengths, found] = reply as unknown[];
+  if (!Buffer.isBuffer(lengths) || !Buffer.isBuffer(found) || lengths.length !== 2 * entries.length)
+    throw new Error('the script that reads answered something else');
   const runId = String(id);
   const serverTimeMs = Number(String(seconds)) * 1_000 + Number(String(micros)) / 1_000;
   if (!Number.isFinite(serverTimeMs) || runId === '') throw new Error('Redis told neither time nor run id');
@@ -144,40 +176,84 @@ export async function readCell(
     redisNowMs: redis.atMs + redis.offsetMs,
     wallMs,
     link: Buffer.isBuffer(link) && link.length > 0 ? unpackLink(link, runId) : 'no-link',
-    values: new Map(entries.map((key, i) => [key, Buffer.isBuffer(values[i]) ? values[i] : values[i] === 1])),
+    values: cut(lengths, found),
     ticket,
   };
 }
 
+const NOTHING = 65_535;
+const NOTHING_BUT_THE_TICKET = 65_534;
+
+function cut(lengths: Buffer, found: Buffer): (Buffer | boolean)[] {
+  const values: (Buffer | boolean)[] = [];
+  for (let at = 0, from = 0; at < lengths.length; at += 2) {
+    const length = lengths.readUInt16BE(at);
+    if (length === NOTHING || length === NOTHING_BUT_THE_TICKET) values.push(length !== NOTHING);
+    else {
+      values.push(found.subarray(from, from + length));
+      from += length;
+    }
+  }
+  return values;
+}
+
 type Value = Buffer | boolean | undefined;
 
-function judge(
-  parts: ReaderParts,
+/** What all connectors of one clock share that were read in the same two calls: it is judged once. */
+interface Common {
+  readonly mine: CellReply;
+  readonly its: CellReply;
+  readonly link: ReferenceLink | SharedMiss;
+  readonly shared: Unpacked<RawClock> | SharedMiss;
+}
+
+type Judge = (
   key: SharedKey,
   mine: CellReply,
   state: Value,
   its: CellReply,
   clock: Value,
-): SharedAnswer | SharedMiss {
+) => SharedAnswer | SharedMiss;
+
+function judgeAll(parts: ReaderParts): Judge {
+  const known = new Map<Value, Common>();
+  return (key, mine, state, its, clock) => {
+    let common = known.get(clock);
+    if (common?.mine !== mine || common.its !== its) {
+      const link = linkOfBoth(parts, mine, its);
+      const shared =
+        typeof link === 'string' || !Buffer.isBuffer(clock)
+          ? 'no-clock'
+          : unpackClock(clock, link.clockId, its.runId, its.redisNowMs);
+      common = { mine, its, link, shared };
+      known.set(clock, common);
+    }
+    const { link, shared } = common;
+    if (typeof link === 'string') return link;
+    if (!Buffer.isBuffer(state)) return 'absent';
+    if (shared === 'no-clock') return shared;
+    const row = unpackState(state, key, link.clockId, mine.runId, mine.redisNowMs);
+    if (typeof row === 'string') return row;
+    if (typeof shared === 'string') return shared;
+    return {
+      state: row.raw,
+      clock: shared.raw,
+      link,
+      usableForMs: Math.min(row.endsAtMs - mine.redisNowMs, shared.endsAtMs - its.redisNowMs),
+    };
+  };
+}
+
+/** The finer of both. */
+function linkOfBoth(parts: ReaderParts, mine: CellReply, its: CellReply): ReferenceLink | SharedMiss {
   const link = linkOver(parts, mine);
-  if (typeof link === 'string') return link;
-  const other = its === mine ? link : linkOver(parts, its);
+  if (typeof link === 'string' || its === mine) return link;
+  const other = linkOver(parts, its);
   if (typeof other === 'string') return other;
   if (other.clockId !== link.clockId) return 'other-clock';
   // Two servers' clocks, each linked by itself to one database: if they exclude each other one of them was set.
   if (!intersect(link, other)) return 'set-clock';
-  if (!Buffer.isBuffer(state)) return 'absent';
-  if (!Buffer.isBuffer(clock)) return 'no-clock';
-  const row = unpackState(state, key.ref, link.clockId, mine.runId, mine.redisNowMs);
-  if (typeof row === 'string') return row;
-  const shared = unpackClock(clock, link.clockId, its.runId, its.redisNowMs);
-  if (typeof shared === 'string') return shared;
-  return {
-    state: row.raw,
-    clock: shared.raw,
-    link: other.uncertaintyMs < link.uncertaintyMs ? other : link,
-    usableForMs: Math.min(row.endsAtMs - mine.redisNowMs, shared.endsAtMs - its.redisNowMs),
-  };
+  return other.uncertaintyMs < link.uncertaintyMs ? other : link;
 }
 
 function linkOver({ known }: ReaderParts, { link, redis, wallMs }: CellReply): ReferenceLink | SharedMiss {
@@ -189,8 +265,9 @@ function linkOver({ known }: ReaderParts, { link, redis, wallMs }: CellReply): R
 const isOld = ({ link, redisNowMs }: CellReply): boolean =>
   typeof link === 'string' || redisNowMs - link.atMs > LINK_RENEWED_AFTER_MS;
 
-function placeIn(cell: CellReply, key: string): Place {
-  const value = cell.values.get(key);
+function placeIn(cell: CellReply, { call, index }: Entry): Place {
+  const value = cell.values[index];
+  const key = call.entries[index] as string;
   if (Buffer.isBuffer(value)) {
     return { cell, key, guard: `s${createHash('sha1').update(value).digest('hex')}` };
   }
@@ -204,8 +281,8 @@ const NO_CELL: CellReply = {
   redisNowMs: 0,
   wallMs: 0,
   link: 'no-link',
-  values: new Map(),
+  values: [],
   ticket: '',
 };
 const NO_PLACE: Place = { cell: NO_CELL, key: '', guard: undefined };
-const NOWHERE: Found['places'] = { state: NO_PLACE, clock: NO_PLACE };
+const nowhere: Found['places'] = () => ({ state: NO_PLACE, clock: NO_PLACE });

@@ -40,12 +40,16 @@ export interface SharedTierOptions {
   /** Values are asked for again in PostgreSQL after this. */
   readonly lifeMs: number;
   /** Batched, with a deadline, behind a breaker. */
-  readonly guard: (query: (keys: readonly SharedKey[]) => Promise<readonly Found[]>) => {
-    lookup(key: SharedKey): Promise<Found>;
-    close(): void;
-  };
+  readonly guard: (query: (groups: readonly Group[]) => Promise<readonly (readonly Found[])[]>) => Lookups;
   /** The primary's rows, with their order. */
   readonly database: (keys: readonly LookupKey[]) => Promise<readonly DatabaseAnswer[]>;
+}
+
+/** Asked for together. */
+type Group = readonly SharedKey[];
+interface Lookups {
+  lookup(group: Group): Promise<readonly Found[]>;
+  close(): void;
 }
 
 export type SharedLookup =
@@ -74,7 +78,7 @@ const CONDEMNED_FOR_MS = 900_000;
 export class SharedTier {
   readonly #options: SharedTierOptions;
   readonly #parts: WriterParts;
-  readonly #lookups: { lookup(key: SharedKey): Promise<Found>; close(): void };
+  readonly #lookups: Lookups;
   readonly #misses: Partial<Record<SharedMiss | 'unreachable' | 'unusable', number>> = {};
   readonly #waiting = new Map<string, LookupKey>();
   readonly #condemned = new Map<string, () => Promise<unknown>>();
@@ -94,7 +98,15 @@ export class SharedTier {
     this.#options = options;
     const parts: ReaderParts = { connections, keys, now, wall, known: () => this.#known() };
     this.#parts = { ...parts, lifeMs };
-    this.#lookups = options.guard(wanted => find(parts, wanted));
+    this.#lookups = options.guard(async groups => {
+      if (groups.length === 1) return [await find(parts, groups[0] as Group)];
+      const found = await find(parts, groups.flat());
+      let at = 0;
+      return groups.map(({ length }) => {
+        at += length;
+        return found.slice(at - length, at);
+      });
+    });
   }
 
   /** Connects, and listens. Resolves when that is done, or cannot be now and goes on being tried. */
@@ -125,21 +137,23 @@ export class SharedTier {
     };
   }
 
-  /** Never rejects. */
-  async lookup(key: SharedKey): Promise<SharedLookup> {
+  /** In one round trip, in the order of the keys. Never rejects. */
+  async lookup(keys: Group): Promise<readonly SharedLookup[]> {
     try {
-      const found = await this.#lookups.lookup(key);
+      const found = await this.#lookups.lookup(keys);
       this.#worked();
-      const { answer, reason } = found;
-      if (answer) {
-        if (found.isLinkOld) this.#renew(key, found);
-        return { answer, found };
-      }
-      return this.#missed(reason ?? 'absent', found);
+      return found.map((each, i) => this.#lookedUp(keys[i] as SharedKey, each));
     } catch (error) {
       this.#failed(error);
-      return this.#missed('unreachable');
+      return keys.map(() => this.#missed('unreachable'));
     }
+  }
+
+  #lookedUp(key: SharedKey, found: Found): SharedLookup {
+    const { answer, reason } = found;
+    if (!answer) return this.#missed(reason ?? 'absent', found);
+    if (found.isLinkOld) this.#renew(key, found);
+    return { answer, found };
   }
 
   /** The answer was good; counted here, because only who judged it knows. */
@@ -254,7 +268,7 @@ export class SharedTier {
 
   /** One process at a time asks the database's clock for a cell whose link is getting old; nobody waits. */
   #renew(key: SharedKey, found: Found): void {
-    const { cell } = found.places.state.cell;
+    const { cell } = found.places().state.cell;
     if (this.#renewing.has(cell) || this.#isClosed) return;
     this.#renewing.add(cell);
     const wanted = {

@@ -48,7 +48,7 @@ export async function fill(
   answer: DatabaseAnswer,
 ): Promise<void> {
   if (!isOfPrimary(answer.clockId)) return;
-  const { state, clock } = found.places;
+  const { state, clock } = found.places();
   const link = linkFromSample(answer.clockId, answer.sample);
   const cells = new Map<CellReply, Entry[]>();
   const put = (cell: CellReply, entry: Entry | undefined) => {

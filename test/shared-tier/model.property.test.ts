@@ -160,26 +160,30 @@ const steered =
       await delay();
       return reply;
     }
-    const [, , , ...values] = reply as unknown as unknown[];
+    const [, , , link, lengths, found] = reply as unknown as [
+      unknown,
+      unknown,
+      unknown,
+      unknown,
+      Buffer,
+      Buffer,
+    ];
     const toldMs = world.nowMs + world.redisAheadMs;
     const told = [
       String(Math.floor(toldMs / 1_000)),
       String(Math.round((toldMs % 1_000) * 1_000)),
       `run${world.generation}`,
     ];
-    const [link, ...entries] = values;
-    const shifted = entries.map(value => {
-      if (!Buffer.isBuffer(value)) return value;
-      const copy = Buffer.from(value);
-      copy.writeUIntBE(
-        Math.max(0, Math.round(copy.readUIntBE(copy.length - 6, 6) + shiftMs)),
-        copy.length - 6,
-        6,
-      );
-      return copy;
-    });
+    const shifted = Buffer.from(found);
+    let end = 0;
+    for (let at = 0; at < lengths.length; at += 2) {
+      const length = lengths.readUInt16BE(at);
+      if (length >= 65_534) continue;
+      end += length;
+      shifted.writeUIntBE(Math.max(0, Math.round(shifted.readUIntBE(end - 6, 6) + shiftMs)), end - 6, 6);
+    }
     await delay();
-    return [...told, link, ...shifted];
+    return [...told, link, lengths, shifted];
   };
 
 let runId: string | undefined;
@@ -216,7 +220,7 @@ describe('the shared tier, whatever comes in between', () => {
 
         async function read(reader: Host): Promise<void> {
           const condemned = new Set(world.condemnedInRedis);
-          const [found] = await find(reader.parts, [{ ...KEY, ref: REF }]);
+          const [found] = await find(reader.parts, [{ ...REF, ...KEY }]);
           const outcome = found?.answer ? 'hit' : (found?.reason ?? 'nothing');
           seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
           if (found?.answer) {

@@ -26,7 +26,7 @@ async function givenState(world: World, redis: RedisServer): Promise<{ one: Proc
 }
 
 const STATE_KEY = createKeys('cs', false).state('0', 'user123_cred456');
-const CLOCK_KEY = 'cs1:{0}:c:BYBIT TESTNET simulator';
+const CLOCK_KEY = 'cs1:c:BYBIT TESTNET simulator';
 
 const tierOf = async (process: Process, ref: ConnectorRef) => {
   const found = await process.cache.peek(ref);
@@ -207,12 +207,7 @@ describe('what stands in Redis and is not in order', () => {
       },
       'corrupt',
     ],
-    [
-      'a link by hand',
-      'cs1:{0}:link',
-      async redis => (await redis.client()).set('cs1:{0}:link', '{}'),
-      'corrupt',
-    ],
+    ['a link by hand', 'cs1:link', async redis => (await redis.client()).set('cs1:link', '{}'), 'corrupt'],
   ];
   for (const [name, key, spoil, reason] of bad) {
     itWithRedis(`${name}: a miss with a reason, and healed`, async () => {
@@ -242,10 +237,10 @@ describe('what stands in Redis and is not in order', () => {
     const { ref } = await givenState(world, redis);
     const before = await value(redis, STATE_KEY);
     const clock = await value(redis, CLOCK_KEY);
-    const link = await value(redis, 'cs1:{0}:link');
+    const link = await value(redis, 'cs1:link');
     await redis.restart();
     const client = await redis.client();
-    await client.mSet([STATE_KEY, before as never, CLOCK_KEY, clock as never, 'cs1:{0}:link', link as never]);
+    await client.mSet([STATE_KEY, before as never, CLOCK_KEY, clock as never, 'cs1:link', link as never]);
     const two = await world.process(over(redis));
     expect(await tierOf(two, ref)).toBe('postgres');
     expect(await missesOf(two)).toEqual({ 'other-lineage': 1 });
