@@ -30,6 +30,8 @@ export async function fillYear(
     await client.query('UPDATE drift_hourly SET samples = samples * $1::integer', [
       Math.round(SAMPLES / filled.samples),
     ]);
+    // Without the rows as they were before the update, which no real table has.
+    await client.query('VACUUM FULL drift_hourly');
     await client.query('VACUUM (ANALYZE) drift_hourly');
     await client.query('VACUUM (ANALYZE) drift_sample');
     await client.query('CHECKPOINT');

@@ -1,6 +1,6 @@
 /**
  * A day of live events in one page: as many as a day has, as fast as they can be recorded, with the pause between two
- * reloads of the page cut from two seconds to a tenth. What the page keeps is measured by the browser, after a collection.
+ * reloads of the page cut from one to three seconds to a tenth of one. What the page keeps is measured by the browser, after a collection.
  */
 import type { Browser, CDPSession } from 'playwright-core';
 import type { FillLogTask } from '../programs/fill-log.js';
@@ -18,7 +18,7 @@ const WARM_UP_EVENTS = 5_000;
 /** Runs in the page, before its own scripts. */
 const HURRY = `
   const later = setTimeout;
-  globalThis.setTimeout = (work, ms, ...given) => later(work, ms === 2000 ? 100 : ms, ...given);`;
+  globalThis.setTimeout = (work, ms, ...given) => later(work, ms >= 1000 && ms <= 3000 ? 100 : ms, ...given);`;
 
 export async function measureLive(
   browser: Browser,

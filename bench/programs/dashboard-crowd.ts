@@ -1,6 +1,6 @@
 /**
  * A hundred open dashboards without their screens, in a process of their own: each follows the feed, and asks what the page
- * was seen to ask when an event comes, at most every two seconds. Started and stopped by its parent.
+ * was seen to ask when an event comes, at most every one to three seconds. Started and stopped by its parent.
  */
 import { Agent, get } from 'node:http';
 
@@ -18,7 +18,8 @@ export interface CrowdAnswer {
   readonly refused: number;
 }
 
-const PAUSE_MS = 2_000;
+/** As the page's own; src/dashboard/app/state/live.ts. */
+const pauseMs = () => 1_000 + Math.random() * 2_000;
 const EPOCH_MS = /\b\d{13}\b/g;
 
 process.once('message', (task: CrowdTask) => {
@@ -42,7 +43,7 @@ process.once('message', (task: CrowdTask) => {
           timer = undefined;
           reloads++;
           for (const one of task.asks) ask(one);
-        }, PAUSE_MS);
+        }, pauseMs());
       });
     });
     request.on('error', () => undefined);

@@ -39,13 +39,16 @@ const MACHINE = `CASE WHEN host ~ '^(host:)?169\\.254\\.' THEN '${SANDBOXES}'
  * Of a longer range only a part is read, the last: a year of samples is a hundred million, and a picture of single samples
  * says nothing then. What the answer covers is in `fromMs`.
  */
-const MOST_READ = 200_000;
+const MOST_READ = 50_000;
 
 export interface DrawnSamples {
   /** The first moment that the samples cover. */
   readonly fromMs: number;
   /** How many there are from there on; more than are listed. */
   readonly total: number;
+  /** Of all of them, not only those that are listed; `null`: there are none. */
+  readonly roundTripMedianMs: number | null;
+  readonly roundTripP99Ms: number | null;
   /** In the order of time. */
   readonly samples: readonly DrawnSample[];
 }
@@ -53,7 +56,9 @@ export interface DrawnSamples {
 /** @throws whatever `pg` throws */
 export async function drawnSamples(pool: Pool, query: SampleQuery): Promise<DrawnSamples> {
   const { fromMs, untilMs, exchange, environment, scope, machine, limit } = query;
-  const { rows } = await pool.query<DrawnSample & { total: number; firstMs: number }>(
+  const { rows } = await pool.query<
+    DrawnSample & { total: number; firstMs: number; median: number; p99: number }
+  >(
     `WITH read AS MATERIALIZED (
        SELECT exchange, environment, scope, sampled_at, sync_id, offset_ms, uncertainty_ms, round_trip_ms, host, source, sync_trigger
          FROM drift_sample
@@ -63,16 +68,24 @@ export async function drawnSamples(pool: Pool, query: SampleQuery): Promise<Draw
           AND ($6::text IS NULL OR ${MACHINE} = $6)
         ORDER BY sampled_at DESC, sync_id DESC LIMIT ${MOST_READ}),
      numbered AS (SELECT *, row_number() OVER (ORDER BY sampled_at, sync_id) AS n, count(*) OVER () AS total,
-                         min(sampled_at) OVER () AS first_at FROM read)
+                         min(sampled_at) OVER () AS first_at FROM read),
+     trips AS (SELECT percentile_disc(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY round_trip_ms) AS q FROM read)
      SELECT exchange, environment, scope, ${epochMs('sampled_at')} AS "atMs", offset_ms AS "offsetMs",
             uncertainty_ms AS "uncertaintyMs", round_trip_ms AS "roundTripMs", ${MACHINE} AS machine, source, sync_trigger AS trigger,
-            total::float8 AS total, ${epochMs('first_at')} AS "firstMs"
-       FROM numbered WHERE n % greatest(1, ceil(total / $7::float8)::bigint) = 0
+            total::float8 AS total, ${epochMs('first_at')} AS "firstMs", q[1] AS median, q[2] AS p99
+       FROM numbered, trips WHERE n % greatest(1, ceil(total / $7::float8)::bigint) = 0
       ORDER BY sampled_at, sync_id`,
     [fromMs, untilMs, exchange ?? null, environment ?? null, scope ?? null, machine ?? null, limit],
   );
   const total = rows[0]?.total ?? 0;
   const coveredFromMs = total < MOST_READ ? fromMs : (rows[0]?.firstMs ?? fromMs);
-  const samples = rows.map(({ total: _, firstMs: __, ...sample }) => sample);
-  return { fromMs: coveredFromMs, total, samples };
+  const samples = rows.map(({ total: _, firstMs: __, median: ___, p99: ____, ...sample }) => sample);
+  const [first] = rows;
+  return {
+    fromMs: coveredFromMs,
+    total,
+    roundTripMedianMs: first?.median ?? null,
+    roundTripP99Ms: first?.p99 ?? null,
+    samples,
+  };
 }

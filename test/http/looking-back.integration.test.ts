@@ -50,6 +50,15 @@ describe('looking back', () => {
     expect(few.body.total).toBe(all.body.total);
     expect(few.body.samples.length).toBeGreaterThan(80);
     expect(few.body.samples.length).toBeLessThanOrEqual(100);
+    // Of all, whatever is listed.
+    const trips = all.body.samples.map(({ roundTripMs }: { roundTripMs: number }) => roundTripMs);
+    trips.sort((a: number, b: number) => a - b);
+    for (const { body } of [all, few]) {
+      expect([body.roundTripMedianMs, body.roundTripP99Ms]).toEqual([
+        trips[Math.ceil(trips.length * 0.5) - 1],
+        trips[Math.ceil(trips.length * 0.99) - 1],
+      ]);
+    }
     const times = few.body.samples.map(({ atMs }: { atMs: number }) => atMs);
     expect(times).toEqual([...times].sort((a, b) => a - b));
     const tokyo = await ask(`/v1/analytics/samples?${week}&machine=fn-tokyo&limit=10`, 'analyst');

@@ -11,6 +11,11 @@ import { shareAnswers } from '../shared-answers.js';
 export const samplesAnswer = z.object({
   fromMs: timeMs.describe('What is listed begins here: later than asked for where there are too many.'),
   total: z.number().describe('How many there are; of more than `limit` every so manieth is listed.'),
+  roundTripMedianMs: z
+    .number()
+    .nullable()
+    .describe('Of all of them, not only those that are listed, milliseconds; null: there are none.'),
+  roundTripP99Ms: z.number().nullable().describe('The same: 99 of 100 took no longer.'),
   samples: z.array(
     z.object({
       exchange: z.string(),

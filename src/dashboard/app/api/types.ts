@@ -100,6 +100,9 @@ export interface Sample extends ClockPlace {
 }
 
 export interface Samples {
+  /** Of all, not only those that are listed. */
+  readonly roundTripMedianMs: number | null;
+  readonly roundTripP99Ms: number | null;
   readonly samples: readonly Sample[];
   /** How many there are; more than are listed: every so manieth is. */
   readonly total: number;

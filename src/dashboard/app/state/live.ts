@@ -3,7 +3,8 @@ import { useEffect, useState } from 'preact/hooks';
 import { onFeedEvent, resets } from '../api/feed.js';
 import type { FeedEvent } from '../api/types.js';
 
-const AT_MOST_EVERY_MS = 2_000;
+/** Drawn anew each time, or a hundred pages that heard of one event would all ask in the same moment. */
+const pauseMs = () => 1_000 + Math.random() * 2_000;
 
 /** @param matters default: every event */
 export function useLiveTick(matters: (event: FeedEvent) => boolean = () => true): number {
@@ -15,7 +16,7 @@ export function useLiveTick(matters: (event: FeedEvent) => boolean = () => true)
       timer = setTimeout(() => {
         timer = undefined;
         setTick(n => n + 1);
-      }, AT_MOST_EVERY_MS);
+      }, pauseMs());
     });
     return () => {
       end();
