@@ -31,6 +31,8 @@ export const dashboard: Benchmark = {
       await fillClocks(databaseUrl);
       const service = await serve(databaseUrl);
       const opened = await openBrowser();
+      // Whatever waits for a page then fails.
+      signal.addEventListener('abort', () => void opened.close(), { once: true });
       try {
         progress('opening');
         const opening = await measureOpening(opened.browser, service.url, isQuick ? 2 : 9);
