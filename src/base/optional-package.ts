@@ -34,6 +34,7 @@ export const OPTIONAL_PACKAGES = {
   ],
   'connector-state forecast': ['ml-matrix@6'],
   'connector-state warm --at': ['croner@11'],
+  'WebSockets of the simulator': ['ws@8'],
   metrics: ['prom-client@15'],
   'traces of the service': ['@opentelemetry/api@1'],
 } as const;

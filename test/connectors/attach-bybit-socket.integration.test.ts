@@ -1,7 +1,6 @@
 /** bybit-api's own WebSocket clients, attached to a connector's clock: logins and orders. */
-import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
-import { WebsocketAPIClient, WebsocketClient } from 'bybit-api';
+import { RestClientV5, WebsocketAPIClient, WebsocketClient } from 'bybit-api';
 import type { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import type { ConnectorOptions } from '../../src/connectors/options.js';
 import { steerableMachine } from '../support/clocks.js';
@@ -10,64 +9,22 @@ import { ACCOUNT, closing, eventually, givenWorld, type World } from '../support
 const KEYS = { key: ACCOUNT.apiKey, secret: ACCOUNT.apiSecret } as const;
 const ORDER = { category: 'linear', symbol: 'BTCUSDT', side: 'Buy', orderType: 'Market', qty: '1' } as const;
 
-interface Connection {
-  on(event: 'message', listener: (data: Buffer) => void): void;
-  send(text: string): void;
-}
-interface Server {
-  on(event: 'connection', listener: (socket: Connection) => void): void;
-  on(event: 'listening', listener: () => void): void;
-  address(): { port: number };
-  readonly clients: Iterable<{ terminate(): void }>;
-  close(done: () => void): void;
-}
-const { WebSocketServer } = createRequire(createRequire(import.meta.url).resolve('bybit-api'))('ws') as {
-  WebSocketServer: new (options: { host: string; port: number }) => Server;
-};
-
-/** A private channel by the clock of the simulated exchange: as strict about time as Bybit, and about nothing else. */
-async function givenChannel(world: World) {
-  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
-  const told: string[] = [];
-  const now = () => world.simulator.serverTimeMs('BYBIT');
-  server.on('connection', socket =>
-    socket.on('message', data => {
-      const { op, args, reqId, req_id, header } = JSON.parse(String(data));
-      if (op === 'auth') {
-        const isValid = args[1] > now();
-        told.push(isValid ? 'login' : 'expired');
-        socket.send(
-          JSON.stringify({
-            op,
-            req_id,
-            success: isValid,
-            retCode: isValid ? 0 : 10004,
-            retMsg: '',
-            connId: 'c',
-          }),
-        );
-      } else if (op === 'order.create') {
-        const aheadMs = header['X-BAPI-TIMESTAMP'] - now();
-        const isInTime = aheadMs < 1000 && aheadMs >= -header['X-BAPI-RECV-WINDOW'];
-        told.push(isInTime ? 'executed' : '10002');
-        const retCode = isInTime ? 0 : 10002;
-        const clockInHeader = { Timenow: String(Math.floor(now())) };
-        socket.send(
-          JSON.stringify({ reqId, op, retCode, retMsg: '', data: {}, header: clockInHeader, connId: 'c' }),
-        );
-      }
-    }),
-  );
-  await new Promise<void>(resolve => server.on('listening', resolve));
-  closing({
-    close: () =>
-      new Promise<void>(resolve => {
-        for (const client of server.clients) client.terminate();
-        server.close(resolve);
-      }),
-  });
-  const url = `ws://127.0.0.1:${server.address().port}`;
-  return { url, told };
+/** The simulated exchange's private channels, and what came of each login and order there. */
+function givenChannel(world: World) {
+  const said: Readonly<Record<string, string>> = {
+    verify0: 'login',
+    verify10004: 'expired',
+    order0: 'executed',
+  };
+  return {
+    url: world.simulator.bybitUrl.replace('http:', 'ws:'),
+    get told() {
+      return world.simulator
+        .requests('BYBIT')
+        .filter(({ method }) => method === 'WebSocket')
+        .map(({ route, outcome }) => said[`${route}${outcome}`] ?? outcome);
+    },
+  };
 }
 
 const SILENT = { trace() {}, info() {}, error() {} };
@@ -83,8 +40,8 @@ async function givenConnector(
 
 function givenSocket(Client: typeof WebsocketClient, wsUrl: string): WebsocketClient {
   class Local extends Client {
-    protected override getWsUrl(): Promise<string> {
-      return Promise.resolve(wsUrl);
+    protected override getWsUrl(key: string): Promise<string> {
+      return Promise.resolve(`${wsUrl}/v5/${key === 'v5PrivateTrade' ? 'trade' : 'private'}`);
     }
   }
   const socket = new Local(KEYS, SILENT);
@@ -103,7 +60,7 @@ describe('an attached WebsocketClient', () => {
     'logs in with a window of %i ms, where a bare one is too late',
     async recvWindowMs => {
       const world = await givenWorld({ knobs: { skewMs: 61_000 } });
-      const channel = await givenChannel(world);
+      const channel = givenChannel(world);
       const connector = await givenConnector(world, { recvWindowMs });
       await connector.initialize();
 
@@ -121,7 +78,7 @@ describe('an attached WebsocketClient', () => {
 
   it('measures before a login after a suspend', async () => {
     const world = await givenWorld();
-    const channel = await givenChannel(world);
+    const channel = givenChannel(world);
     const clock = steerableMachine();
     const connector = await givenConnector(world, {}, clock);
     await connector.initialize();
@@ -135,7 +92,7 @@ describe('an attached WebsocketClient', () => {
 
   it('sends an order that was refused for its timestamp once more', async () => {
     const world = await givenWorld();
-    const channel = await givenChannel(world);
+    const channel = givenChannel(world);
     const connector = await givenConnector(world);
     await connector.initialize();
     const socket = givenSocket(connector.attach(WebsocketClient), channel.url);
@@ -148,7 +105,7 @@ describe('an attached WebsocketClient', () => {
 
   it('learns from the answers of orders that the exchange’s clock has stepped, before one is refused', async () => {
     const world = await givenWorld();
-    const channel = await givenChannel(world);
+    const channel = givenChannel(world);
     const connector = await givenConnector(world);
     await connector.initialize();
     const socket = givenSocket(connector.attach(WebsocketClient), channel.url);
@@ -162,9 +119,34 @@ describe('an attached WebsocketClient', () => {
     expect(channel.told).not.toContain('10002');
   });
 
+  it('is told of orders by the private channel, over whatever way they were sent', async () => {
+    const world = await givenWorld({ knobs: { skewMs: 61_000 } });
+    const connector = await givenConnector(world);
+    await connector.initialize();
+    const socket = givenSocket(connector.attach(WebsocketClient), givenChannel(world).url);
+    const updates: { topic: string; data: { orderId: string; orderStatus?: string }[] }[] = [];
+    socket.on('update', update => updates.push(update));
+    const subscribed = new Promise<void>(resolve => {
+      socket.on('response', ({ op }: { op?: string }) => op === 'subscribe' && resolve());
+    });
+    socket.subscribeV5(['order', 'execution'], 'linear');
+    await subscribed;
+    const { data } = await socket.sendWSAPIRequest('v5PrivateTrade', 'order.create', ORDER);
+    const rest = new (connector.attach(RestClientV5))({ ...KEYS, baseUrl: world.simulator.bybitUrl });
+    const { result } = await rest.submitOrder(ORDER);
+    await eventually(() => {
+      expect(updates.map(({ topic, data: [row] }) => [topic, row?.orderId])).toEqual(
+        [data.orderId, result.orderId].flatMap(id => [
+          ['execution', id],
+          ['order', id],
+        ]),
+      );
+    });
+  });
+
   it('says so when it cannot sign', async () => {
     const world = await givenWorld();
-    const channel = await givenChannel(world);
+    const channel = givenChannel(world);
     const connector = await givenConnector(world);
     const socket = givenSocket(connector.attach(WebsocketClient), channel.url);
     const exception = new Promise(resolve => socket.on('exception', resolve));

@@ -6,7 +6,7 @@ import type { CcxtClass, CcxtExchange } from '../../src/exchanges/attached-ccxt.
 import { ccxtClass } from '../support/ccxt.js';
 import { steerableMachine } from '../support/clocks.js';
 import type { SdkExchange } from '../support/two-exchanges.js';
-import { ACCOUNT, BOTH, givenWorld, type World } from '../support/world.js';
+import { ACCOUNT, BOTH, closing, givenWorld, type World } from '../support/world.js';
 
 const ccxt = { bybit: await ccxtClass('bybit'), bingx: await ccxtClass('bingx') };
 
@@ -137,5 +137,55 @@ describe.each(BOTH)("ccxt's class of %s, attached", exchange => {
     const { connector, client } = await given(exchange);
     connector.close();
     await expect(client.balance()).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+});
+
+describe("ccxt.pro's class of Bybit", () => {
+  interface Pro extends CcxtExchange {
+    urls: { api: { ws: { private: Record<string, unknown> } } & Record<string, unknown> };
+    options: Record<string, unknown>;
+    authenticate(url: string): Promise<unknown>;
+    watchOrders(): Promise<{ id: string; status: string }[]>;
+    createOrder(symbol: string, type: string, side: string, amount: number): Promise<{ id: string }>;
+    createOrderWs(symbol: string, type: string, side: string, amount: number): Promise<{ id: string }>;
+    loadHttpProxyAgent(): Promise<unknown>;
+    close(): Promise<void>;
+  }
+  const proOf = async (Class: CcxtClass, url: string) => {
+    const pro = new Class({
+      apiKey: ACCOUNT.apiKey,
+      secret: ACCOUNT.apiSecret,
+      enableRateLimit: false,
+      options: {
+        fetchMarkets: { types: ['linear'] },
+        defaultType: 'swap',
+        enableUnifiedAccount: true,
+        enableUnifiedMargin: false,
+      },
+    }) as unknown as Pro;
+    const { ws, ...rest } = pro.urls.api;
+    for (const name of Object.keys(rest)) pro.urls.api[name] = url;
+    const socket = url.replace('http:', 'ws:');
+    ws.private.contract = `${socket}/v5/private`;
+    ws.private.trade = `${socket}/v5/trade`;
+    // What it wants before it opens a socket without TLS.
+    await pro.loadHttpProxyAgent();
+    closing({ close: () => pro.close() });
+    return { pro, channel: `${socket}/v5/private` };
+  };
+
+  it('logs in where a bare one is too late, is told of orders, and orders over its socket', async () => {
+    const Pro = await ccxtClass('pro/bybit');
+    const { connector, url, world } = await given('BYBIT', 61_000);
+    const bare = await proOf(Pro, url);
+    await expect(bare.pro.authenticate(bare.channel)).rejects.toThrow('Params Error');
+
+    const { pro, channel } = await proOf(connector.attach(Pro as never), url);
+    await pro.authenticate(channel);
+    const watched = pro.watchOrders();
+    const placed = await pro.createOrderWs('BTC/USDT:USDT', 'market', 'buy', 1);
+    const [seen] = await watched;
+    expect(seen).toMatchObject({ id: placed.id, status: 'closed' });
+    expect(world.simulator.executed('BYBIT')).toHaveLength(1);
   });
 });

@@ -51,8 +51,12 @@ export class Book {
   readonly #accounts = new Map<string, Account>();
   #orders = 0;
 
-  constructor(seed: number) {
+  readonly #told: (apiKey: string, order: Order) => void;
+
+  /** @param told is told of each order that is placed or cancelled */
+  constructor(seed: number, told: (apiKey: string, order: Order) => void = () => undefined) {
     this.#seed = seed;
+    this.#told = told;
   }
 
   place(apiKey: string, wish: OrderWish, atMs: number): Order {
@@ -72,6 +76,7 @@ export class Book {
     account.orders.push(order);
     if (account.orders.length > MAX_ORDERS) account.orders.shift();
     if (isFilled) this.#move(account, symbol, isBuy ? quantity : -quantity, market);
+    this.#told(apiKey, order);
     return order;
   }
 
@@ -83,6 +88,7 @@ export class Book {
     if (!found) return undefined;
     const cancelled: Order = { ...found, status: 'cancelled' };
     orders[index] = cancelled;
+    this.#told(apiKey, cancelled);
     return cancelled;
   }
 

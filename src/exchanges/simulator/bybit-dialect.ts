@@ -7,6 +7,7 @@
  * wrong is not documented; no more than one is wrong in any test that matters.
  */
 
+import { BYBIT_SOCKETS } from './bybit-socket.js';
 import {
   cancelOrder,
   createOrder,
@@ -46,6 +47,7 @@ const MESSAGES: Readonly<Record<number, string>> = {
 
 export const bybitDialect: Dialect = {
   exchange: 'BYBIT',
+  sockets: BYBIT_SOCKETS,
 
   endpoints: {
     '/v5/market/time': { route: 'time', answer: (_, world) => accept(time(world), world) },

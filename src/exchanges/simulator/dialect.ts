@@ -5,6 +5,7 @@ import type { Accounts } from './accounts.js';
 import type { Book, Order } from './book.js';
 import type { ExchangeKnobs, Route } from './knobs.js';
 import type { Allowance } from './rate-limiter.js';
+import type { SocketEndpoints } from './socket-door.js';
 
 export interface ReceivedRequest {
   readonly method: string;
@@ -56,6 +57,8 @@ export interface Dialect {
   readonly exchange: Exchange;
   /** By path, or by method and path; anything else, and another method, is a page that was not found. */
   readonly endpoints: Readonly<Record<string, Endpoint>>;
+  /** By path; none: it has no WebSockets here. */
+  readonly sockets?: SocketEndpoints;
   /** A refusal in the exchange's envelope. `message` defaults to what the exchange says with that code. */
   refuse(code: number, message: string | undefined, world: World): Answer;
   rateLimited(allowance: Allowance, world: World): Answer;

@@ -9,6 +9,7 @@ const KEEP_ALIVE_MS = 65_000;
 
 export interface LoopbackServer {
   readonly url: string;
+  readonly server: Server;
   /** While not listening, connections are refused; those open are ended. */
   setListening(isListening: boolean): Promise<void>;
   close(): Promise<void>;
@@ -44,6 +45,7 @@ export async function startLoopbackServer(
   };
   return {
     url: `http://127.0.0.1:${bound}`,
+    server,
     setListening: change,
     close() {
       isClosed = true;

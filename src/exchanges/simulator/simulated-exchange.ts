@@ -31,6 +31,7 @@ import { type LoopbackServer, startLoopbackServer } from './loopback-server.js';
 import type { Random } from './random.js';
 import { createRateLimiter } from './rate-limiter.js';
 import { createRequestLog, type RequestLog } from './request-log.js';
+import { openSocketDoor } from './socket-door.js';
 import { toldTime } from './told-time.js';
 
 const UNSIGNED = 'unsigned';
@@ -75,7 +76,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
   let limiter = createRateLimiter();
   let lastToldMs: number | undefined;
   const executed: ExecutedOrder[] = [];
-  const book = new Book(options.seed);
+  const book = new Book(options.seed, (apiKey, order) => sockets.ordered(apiKey, order));
 
   const after = (ms: number, action: () => void) => {
     if (ms <= 0) return action();
@@ -206,6 +207,31 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     },
     log.connected,
   );
+  const sockets = openSocketDoor(
+    server.server,
+    dialect.sockets ?? {},
+    path => ({
+      world: () => {
+        const nowMs = serverTimeMs();
+        const { accounts, seed } = options;
+        return { accounts, knobs, seed, serverTimeMs: nowMs, toldTimeMs: nowMs, book };
+      },
+      log({ route, timestampMs, outcome, executed: order }) {
+        if (order) executed.push(order);
+        log.add({
+          exchange: dialect.exchange,
+          method: 'WebSocket',
+          path,
+          route,
+          serverTimeMs: Math.floor(serverTimeMs()),
+          timestampMs,
+          isAccepted: outcome === 0,
+          outcome: String(outcome),
+        });
+      },
+    }),
+    () => knobs.outage !== 'none' || knobs.maintenance !== 'none' || knobs.regionBlock,
+  );
 
   return {
     url: server.url,
@@ -222,6 +248,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
       else if (patch.edgeDriftPpm !== undefined) edge = withDrift(edge, next.edgeDriftPpm, serverTimeMs());
       if (patch.rateLimit !== undefined) limiter = createRateLimiter();
       knobs = next;
+      if (next.outage !== 'none') sockets.close();
       await server.setListening(next.outage !== 'refuse');
     },
     step(ms) {
@@ -237,6 +264,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     async close() {
       for (const timer of timers) clearTimeout(timer);
       timers.clear();
+      sockets.close();
       await server.close();
     },
   };
