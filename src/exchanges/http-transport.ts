@@ -42,6 +42,8 @@ const TRUSTED_PATIENCE_MS = 1_000;
 const LATE_TIMER_MS = 10;
 /** A process that worked for a larger share of the wait may have been too slow itself to send, or to take the answer. */
 const BUSY_SHARE = 0.5;
+/** However busy: then a fresh connection still has the other half of the time-out. */
+const LONGEST_PATIENCE_SHARE = 0.5;
 
 export interface HttpRequest {
   readonly method: string;
@@ -234,15 +236,18 @@ function sendOver(
       // It has just answered, so it is most likely alive; how long this endpoint takes nobody knows.
       const isTrusted = patience.isGuess && route.idleMs(socket) < JUST_ANSWERED_MS;
       const patienceMs = isTrusted ? Math.max(patience.ms, TRUSTED_PATIENCE_MS) : patience.ms;
+      const endsAtMs = performance.now() + timeoutMs * LONGEST_PATIENCE_SHARE;
       const listen = () => {
-        const dueAtMs = performance.now() + patienceMs;
+        const waitMs = Math.max(0, Math.min(patienceMs, endsAtMs - performance.now()));
+        const dueAtMs = performance.now() + waitMs;
         const before = performance.eventLoopUtilization();
         silence = setTimeout(() => {
           // What a busy process did not read meanwhile is not the connection's silence.
           const isLate = performance.now() - dueAtMs > LATE_TIMER_MS;
-          if (isLate || performance.eventLoopUtilization(before).utilization > BUSY_SHARE) listen();
+          const isBusy = isLate || performance.eventLoopUtilization(before).utilization > BUSY_SHARE;
+          if (isBusy && performance.now() < endsAtMs) listen();
           else onSilence();
-        }, patienceMs);
+        }, waitMs);
       };
       listen();
     });

@@ -83,6 +83,30 @@ describe.each(BOTH)('connections to %s that died in a freeze', exchange => {
   });
 });
 
+it('a process that is busy all the time does not wait on a dead connection for the whole time-out', async () => {
+  const simulator = await givenSimulator();
+  const door = await givenDoor(simulator);
+  const adapter = givenAdapter('BYBIT', door.urls, { timeoutMs: 6_000 });
+  await adapter.fundingRate(SYMBOL.BYBIT);
+  door.kill('silent');
+  const before = door.counts.opened;
+  // Busy until a fresh connection is there: its answer is not to be late for that.
+  let isBusy = true;
+  const work = () => {
+    if (!isBusy || door.counts.opened > before) return;
+    const endsAtMs = performance.now() + 40;
+    while (performance.now() < endsAtMs);
+    setImmediate(() => setImmediate(work));
+  };
+  work();
+  try {
+    await adapter.fundingRate(SYMBOL.BYBIT);
+  } finally {
+    isBusy = false;
+  }
+  expect(door.counts.opened).toBe(before + 1);
+});
+
 describe('a connection that lay idle', () => {
   it.each([
     ['by the monotonic clock', { now: MAX_IDLE_MS + 1, wall: MAX_IDLE_MS + 1 }],
