@@ -76,9 +76,10 @@ describe.each(BOTH)('connections to %s that died in a freeze', exchange => {
     await adapter.verifyAccount();
     await adapter.fundingRate(SYMBOL[exchange]);
 
-    // One dead connection was tried; the others were dropped with it, and one fresh one serves.
+    // One dead connection was tried; the others were dropped with it. How many fresh ones serve is this machine's affair:
+    // one that is slow is raced.
     expect(door.counts.bytesOnDead).toBe(1);
-    expect(door.counts.opened).toBe(before + 1);
+    expect(door.counts.opened).toBeGreaterThan(before);
     expect(simulator.counters(exchange).refused).toBe(0);
   });
 });
