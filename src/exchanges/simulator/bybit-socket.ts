@@ -8,9 +8,8 @@
  */
 import type { Order } from './book.js';
 import { cancelOrder, createOrder, orderRow, type Told } from './bybit-trading.js';
-import { takenOf, type World, wholeNumber } from './dialect.js';
+import { type SocketSession, type SocketTools, takenOf, type World, wholeNumber } from './dialect.js';
 import { isSignatureOf } from './signature.js';
-import type { SocketSession, SocketTools } from './socket-door.js';
 
 const EARLY_LIMIT_MS = 1000;
 const DEFAULT_WINDOW = '5000';

@@ -5,7 +5,6 @@ import type { Accounts } from './accounts.js';
 import type { Book, Order } from './book.js';
 import type { ExchangeKnobs, Route } from './knobs.js';
 import type { Allowance } from './rate-limiter.js';
-import type { SocketEndpoints } from './socket-door.js';
 
 export interface ReceivedRequest {
   readonly method: string;
@@ -52,6 +51,30 @@ export interface Endpoint {
   readonly method?: 'POST' | 'DELETE';
   answer(request: ReceivedRequest, world: World): Answer;
 }
+
+/** One connection, of one path. */
+export interface SocketSession {
+  receive(text: string): void;
+  /** An order was placed or cancelled, by whoever holds this key, over whatever way. */
+  ordered(apiKey: string, order: Order): void;
+}
+
+export interface SocketTools {
+  /** Names the connection. */
+  readonly id: string;
+  send(message: object): void;
+  /** What the exchange is when it is asked. */
+  world(): World;
+  /** @param what.outcome the exchange's code, 0 for yes */
+  log(what: {
+    readonly route: Route;
+    readonly timestampMs: number | undefined;
+    readonly outcome: number;
+    readonly executed?: ExecutedOrder | undefined;
+  }): void;
+}
+
+export type SocketEndpoints = Readonly<Record<string, (tools: SocketTools) => SocketSession>>;
 
 export interface Dialect {
   readonly exchange: Exchange;

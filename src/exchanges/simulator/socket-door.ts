@@ -6,32 +6,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { loadOptional } from '../../base/optional-package.js';
 import type { Order } from './book.js';
-import type { ExecutedOrder, World } from './dialect.js';
-import type { Route } from './knobs.js';
-
-/** One connection, of one path. */
-export interface SocketSession {
-  receive(text: string): void;
-  /** An order was placed or cancelled, by whoever holds this key, over whatever way. */
-  ordered(apiKey: string, order: Order): void;
-}
-
-export interface SocketTools {
-  /** Names the connection. */
-  readonly id: string;
-  send(message: object): void;
-  /** What the exchange is when it is asked. */
-  world(): World;
-  /** @param what.outcome the exchange's code, 0 for yes */
-  log(what: {
-    readonly route: Route;
-    readonly timestampMs: number | undefined;
-    readonly outcome: number;
-    readonly executed?: ExecutedOrder | undefined;
-  }): void;
-}
-
-export type SocketEndpoints = Readonly<Record<string, (tools: SocketTools) => SocketSession>>;
+import type { SocketEndpoints, SocketSession, SocketTools } from './dialect.js';
 
 export interface SocketDoor {
   ordered(apiKey: string, order: Order): void;
