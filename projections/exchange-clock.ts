@@ -86,11 +86,32 @@ const placeOf = ({ data }: ClockEvent) => ({
 
 type Remembered = ClockMemory & { readonly rival?: { readonly ttlMs?: number } };
 
-/** Parsing what was just written as text would cost more than all the rest of the fold. */
-const clocks = new WeakMap<ExchangeClockRow, SharedClock>();
+/**
+ * A row that was folded here bears its clock, where neither a copy of the row nor the database finds it: parsing what
+ * was just written as text would cost more than all the rest of the fold. The text itself is made when it is asked for,
+ * since of a thousand measurements that are folded together only the last is stored.
+ */
+const CLOCK = Symbol('clock');
+
+interface BearsClock {
+  readonly [CLOCK]?: SharedClock;
+}
+
+const MEMORY: PropertyDescriptor = {
+  enumerable: true,
+  get(this: Required<BearsClock>) {
+    return memoryText(this[CLOCK]);
+  },
+};
+
+function withClock(columns: Omit<ExchangeClockRow, 'memory'>, clock: SharedClock): ExchangeClockRow {
+  Object.defineProperty(columns, 'memory', MEMORY);
+  Object.defineProperty(columns, CLOCK, { value: clock });
+  return columns as ExchangeClockRow;
+}
 
 function clockOf(row: ExchangeClockRow): SharedClock {
-  const known = clocks.get(row);
+  const known = (row as BearsClock)[CLOCK];
   if (known) return known;
   const { ratePpm, rateBoundPpm } = row;
   const { rival, ...memory } = parseMemory(row.memory) ?? {};
@@ -153,7 +174,7 @@ const inOrder = (memory: ClockMemory | undefined): { readonly [K in keyof ClockM
   refused: memory?.refused,
 });
 
-const clockColumns = ({ estimate, rival, memory, ...clock }: SharedClock) => ({
+const clockColumns = ({ estimate, rival, ...clock }: SharedClock) => ({
   timeOffset: estimate.offsetMs,
   uncertaintyMs: estimate.uncertaintyMs,
   syncId: clock.syncId,
@@ -171,11 +192,13 @@ const clockColumns = ({ estimate, rival, memory, ...clock }: SharedClock) => ({
   rivalOffset: rival?.estimate?.offsetMs ?? null,
   rivalUncertaintyMs: rival?.estimate?.uncertaintyMs ?? null,
   rivalMeasuredAt: rival?.estimate?.atMs ?? null,
-  memory: JSON.stringify({
+});
+
+const memoryText = ({ memory, rival }: SharedClock) =>
+  JSON.stringify({
     ...inOrder(memory),
     ...(rival && { rival: { syncId: rival.syncId, ttlMs: rival.ttlMs } }),
-  }),
-});
+  });
 
 /** The measurement by itself where it is told: what its connector knew besides came from this very clock. */
 const measurementOf = ({ data, host, login }: SyncedEvent): Measurement => ({
@@ -277,7 +300,7 @@ export const exchangeClock: Projection<ExchangeClockRow> = {
       rivalOffset: 'double precision',
       rivalUncertaintyMs: 'double precision',
       rivalMeasuredAt: 'timestamptz',
-      memory: 'text',
+      memory: 'json',
       scope: 'text',
     },
     key: ['exchange', 'environment', 'scope', 'referenceClock'],
@@ -294,14 +317,13 @@ export const exchangeClock: Projection<ExchangeClockRow> = {
     const before = row && clockOf(row);
     const after = afterEvent(before, event);
     if (!after || after === before) return row;
-    const changed: ExchangeClockRow = {
+    const columns = {
       ...placeOf(event),
       ...clockColumns(after),
       createdAt: row?.createdAt ?? event.recordedAt,
       updatedAt: event.recordedAt,
       position: event.position,
     };
-    clocks.set(changed, after);
-    return changed;
+    return withClock(columns, after);
   },
 };

@@ -14,6 +14,8 @@ import type { KnownEvent } from '../src/events/event.js';
 
 export type ColumnType =
   | 'text'
+  /** Text of a column `text` that takes long to make: an accessor of the row may make it, and is asked once it is stored. */
+  | 'json'
   | 'uuid'
   | 'boolean'
   | 'integer'

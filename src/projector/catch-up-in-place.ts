@@ -16,7 +16,7 @@
  */
 import type { EventStore, LogTable } from '../event-store/event-store.js';
 import type { NewEvent, Position, StoredEvent } from '../events/event.js';
-import { count, marksAfter } from './apply-live.js';
+import { count, ofOnePage } from './apply-live.js';
 import {
   type Checkpoints,
   checkOrigin,
@@ -31,9 +31,10 @@ import { HOLDS_LOCK, TRY_LOCK_FOR_TRANSACTION } from './lock.js';
 import { isLockTaken } from './lock-wait.js';
 import { LONGEST_TAIL } from './log-mark.js';
 import { lowest } from './lowest.js';
+import { marksAfter, standingOf } from './pages-together.js';
 import type { Session } from './session.js';
 import { Abandoned, GUEST_TIMEOUTS, inItsTurn, inTransaction, type Transaction } from './transaction.js';
-import { type Batch, guessRows, preparePage, type Written } from './write-page.js';
+import { type Batch, guessRows, newRowSets, preparePage, type Written } from './write-page.js';
 
 /** What a function flushes at once, and a little of what others did meanwhile. */
 const SHORT_PAGE = 600;
@@ -81,7 +82,8 @@ export async function catchUpInPlace(
       [names, readsTail, limit + 1 + (readsTail ? LONGEST_TAIL : 0)],
       'cs_events_in_place',
     );
-    const guesses = guessRows(transaction, projections, live, expecting.map(asIfStored));
+    const sets = newRowSets(projections, live);
+    guessRows(transaction, sets, expecting.map(asIfStored));
     if ((await held)[0]?.[0] !== 'true') return abandon({ status: 'busy' });
     const locked = await checkpoints;
     if (locked.size < projections.length) return abandon({ status: 'unclear' });
@@ -97,9 +99,11 @@ export async function catchUpInPlace(
     const position = events.at(-1)?.position;
     if (!position) return abandon({ status: 'applied', positions, events, isFull });
     const batch = { after, events, position };
-    const page = preparePage(store.compare, projections, live, batch, positions, new Map());
-    const written = await page.load(transaction, guesses).write();
-    inItsTurn(moveCheckpoints(transaction, written.moves, marksAfter(context, batch, locked, written)));
+    const page = preparePage(store.compare, live, batch, positions, new Map(), sets);
+    page.load(transaction);
+    const written = await page.write(transaction);
+    const marks = marksAfter(store.compare, batch, positions, standingOf(locked).marks, written.moves);
+    inItsTurn(moveCheckpoints(transaction, written.moves, marks));
     applied = { batch, written };
     const next = new Map(positions);
     for (const move of written.moves) next.set(move.projection, move.position);
@@ -120,7 +124,7 @@ export async function catchUpInPlace(
     return result;
   });
   if (outcome.status === 'applied') checks.hasCheckedTail = true;
-  if (applied) count(context, applied.batch, applied.written);
+  if (applied) count(context, ofOnePage(applied.batch, applied.written), applied.batch.position);
   return outcome;
 }
 

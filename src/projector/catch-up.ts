@@ -15,6 +15,7 @@ import type { EventAt, LogTable } from '../event-store/event-store.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
 import type { NewEvent, Position } from '../events/event.js';
 import { applyLive } from './apply-live.js';
+import { type Behind, catchUpFrom } from './behind.js';
 import { catchUpInPlace, logTableOf } from './catch-up-in-place.js';
 import {
   type Checkpoints,
@@ -28,10 +29,11 @@ import { isCheckedByItsPage, requireSameLog } from './continuity.js';
 import { requireNothingForgotten } from './forgotten/behind.js';
 import type { LogMark } from './log-mark.js';
 import { lowest } from './lowest.js';
+import type { Outcome } from './narrow.js';
 import { OutdatedTables } from './outdated-tables.js';
 import { createPageReader } from './page-reader.js';
 import { type Session, withPooledSession } from './session.js';
-import { WriteRefused } from './write-page.js';
+import { type Batch, WriteRefused } from './write-page.js';
 
 export interface CatchUpOptions {
   /** Return as soon as this event is applied. Default: the last event when the call begins. */
@@ -64,6 +66,9 @@ const TRIES_WHILE_CHANGING = 20;
 
 /** Where the projections stand, and what is known of the log there. */
 interface Standing {
+  /** Left out when they have been moved since. */
+  readonly checkpoints: Checkpoints | undefined;
+  /** Of what has been folded since, written or not. */
   readonly positions: Positions;
   /** Of the one that is furthest behind. */
   readonly mark: Pick<LogMark, 'at' | 'tail'> | undefined;
@@ -81,16 +86,13 @@ export async function catchUp(
 ): Promise<CatchUpResult> {
   const waiting = waitForOthers(context, options);
   const log = logTableOf(context);
-  if (!log) return byPages(context, options, waiting);
+  if (!log) return byPages(context, options, waiting, 0);
   const sofar = await inPlace(context, options, waiting, log);
-  return 'caughtUp' in sofar ? sofar : byPages(context, options, waiting, sofar);
+  return 'caughtUp' in sofar ? sofar : byPages(context, options, waiting, sofar.events);
 }
 
 /** What the short way leaves to the long one. */
-interface SoFar {
-  readonly events: number;
-  readonly standing?: Standing;
-}
+type SoFar = Pick<CatchUpResult, 'events'>;
 
 /** The short way, as far as it leads: what is unclear, a full page and one that the database refuses are for the long. */
 async function inPlace(
@@ -112,10 +114,8 @@ async function inPlace(
     if (!outcome || outcome.status === 'unclear') return { events: 0 };
     if (outcome.status === 'applied') {
       const { positions, events, isFull } = outcome;
-      if (events.length > 0) await context.onApplied(events);
-      if (isFull) {
-        return { events: events.length, standing: { positions, mark: endOf(events), isChecked: true } };
-      }
+      if (events.length > 0) await context.onApplied?.(events);
+      if (isFull) return { events: events.length };
       const position = lowest(store.compare, positions);
       return { position, events: events.length, caughtUp: store.compare(position, goal) >= 0 };
     }
@@ -131,55 +131,100 @@ async function inPlace(
   }
 }
 
-/** Reads ahead of the writing, and has the lock only while it writes. */
+/**
+ * Reads and folds ahead of the writing, and has the lock only while it writes. One page that is all there is, and pages
+ * of which the database has refused something, are written one by one.
+ */
 async function byPages(
   context: ProjectorContext,
   { until, signal, makesCurrent }: CatchUpOptions,
   waiting: Waiting,
-  sofar: SoFar = { events: 0 },
+  eventsBefore: number,
 ): Promise<CatchUpResult> {
-  const { store } = context;
+  const { store, pageSize } = context;
+  const session = <T>(work: (session: Session) => Promise<T>) => inSession(context, work);
   let readPage = createPageReader(context);
   let changes = 0;
   const head = until === undefined ? await store.last() : undefined;
   const goal = until ?? head?.position;
-  let { events, standing } = sofar;
-  for (;;) {
-    signal?.throwIfAborted();
-    standing ??= await readStanding(context, makesCurrent !== undefined);
-    const { positions, mark } = standing;
-    const after = lowest(store.compare, positions);
-    if (store.compare(after, goal) >= 0) {
-      if (!standing.isChecked && !isHead(mark, head)) await checkNow(context);
-      return { position: after, events, caughtUp: true };
-    }
+  let events = eventsBefore;
+  let standing: Standing | undefined;
+  let behind: Behind | undefined;
+  let oneByOneUntil: Position | undefined;
+  const beginAnew = async () => {
+    await behind?.settled();
+    events += behind?.events ?? 0;
+    [standing, behind] = [undefined, undefined];
+  };
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      standing ??= await readStanding(context, makesCurrent !== undefined);
+      const { positions, mark } = standing;
+      const after = lowest(store.compare, positions);
+      const result = (caughtUp: boolean) => ({
+        position: after,
+        events: events + (behind?.events ?? 0),
+        caughtUp,
+      });
+      if (store.compare(after, goal) >= 0) {
+        if (!standing.isChecked && !isHead(mark, head)) await checkNow(context);
+        return result(true);
+      }
 
-    const page = await readPage(after, mark).catch(async error => {
-      if (!mark || !(error instanceof LogChangedError) || ++changes > TRIES_WHILE_CHANGING) throw error;
-      // Says what happened to the log. If nothing: the checkpoints have been decided anew (a rebuild, `adopt-log`), or have
-      // moved on and the event that they stood at was a hit that is forgotten since.
-      await checkNow(context);
-      return error;
-    });
-    if (page instanceof LogChangedError) {
-      standing = undefined;
-      readPage = createPageReader(context);
-      continue;
+      const page = await readPage(after, mark).catch(async error => {
+        if (!mark || !(error instanceof LogChangedError) || ++changes > TRIES_WHILE_CHANGING) throw error;
+        // Says what happened to the log. If nothing: the checkpoints have been decided anew (a rebuild, `adopt-log`), or have
+        // moved on and the event that they stood at was a hit that is forgotten since.
+        await checkNow(context);
+        return error;
+      });
+      if (page instanceof LogChangedError) {
+        await beginAnew();
+        readPage = createPageReader(context);
+        continue;
+      }
+      const isLast = !page || page.events.length < pageSize || store.compare(page.position, goal) >= 0;
+      const isAlone = !behind && (isLast || store.compare(after, oneByOneUntil) < 0);
+      if (isAlone && !page) return result(false);
+      if (!isAlone && !behind) {
+        const { checkpoints } = standing;
+        if (!checkpoints) {
+          standing = undefined;
+          continue;
+        }
+        behind = catchUpFrom(context, 'guest', session, checkpoints);
+      }
+      let outcome: Outcome;
+      try {
+        outcome = behind
+          ? await behind.add(page, isLast)
+          : await session(own => applyLive(context, own, 'guest', page as Batch, positions));
+      } catch (error) {
+        if (!behind || !(error instanceof WriteRefused)) throw error;
+        oneByOneUntil = page?.position ?? after;
+        await beginAnew();
+        continue;
+      }
+      if (outcome.status === 'applied') {
+        if (!page) return result(false);
+        standing = {
+          checkpoints: undefined,
+          positions: outcome.positions,
+          mark: endOf(page.events),
+          isChecked: true,
+        };
+        if (isAlone) {
+          events += page.events.length;
+          await context.onApplied?.(page.events);
+        }
+        continue;
+      }
+      await beginAnew();
+      if (outcome.status === 'busy' && !(await waiting(after))) return result(false);
     }
-    if (!page) return { position: after, events, caughtUp: false };
-    const outcome = await inSession(context, session =>
-      applyLive(context, session, 'guest', page, positions),
-    );
-    if (outcome.status === 'applied') {
-      events += page.events.length;
-      await context.onApplied(page.events);
-      standing = { positions: outcome.positions, mark: endOf(page.events), isChecked: true };
-      continue;
-    }
-    standing = undefined;
-    if (outcome.status === 'busy' && !(await waiting(after))) {
-      return { position: after, events, caughtUp: false };
-    }
+  } finally {
+    await behind?.settled();
   }
 }
 
@@ -219,7 +264,7 @@ async function readStanding(context: ProjectorContext, refusesNew: boolean): Pro
   const positions = positionsOf(checked);
   const after = lowest(store.compare, positions);
   const furthestBehind = [...checked.values()].find(({ position }) => position === after);
-  return { positions, mark: furthestBehind?.mark, isChecked: !ridesAlong };
+  return { checkpoints: checked, positions, mark: furthestBehind?.mark, isChecked: !ridesAlong };
 }
 
 function requireNoneIsNew(checkpoints: Checkpoints): void {

@@ -22,6 +22,8 @@ export interface Checkpoint {
   readonly events: number;
   /** Of the log that the rows were made from; `undefined` before the first event, and in a row of an older release. */
   readonly mark: LogMark | undefined;
+  /** Another after each write of it, also one that leaves it where it was: the rows may not be what they were. */
+  readonly token: string | undefined;
 }
 
 /** By projection. */
@@ -36,7 +38,7 @@ export const isSamePositions = (a: Positions, b: Positions): boolean =>
 
 const select = (
   condition: string,
-) => `SELECT projection, position, version, events, log_mark FROM projection_checkpoint
+) => `SELECT projection, position, version, events, log_mark, xmin FROM projection_checkpoint
   WHERE projection = ANY($1::text[])${condition} ORDER BY projection`;
 const SELECT = select('');
 const LOCK_AS_LEADER = `${SELECT} FOR UPDATE`;
@@ -44,13 +46,14 @@ const LOCK_AS_GUEST = `${select(` AND ${HOLDS_LOCK}`)} FOR UPDATE NOWAIT`;
 
 const decode = (rows: readonly Cells[]): Checkpoints =>
   new Map(
-    rows.map(([name, position, version, events, mark]) => [
+    rows.map(([name, position, version, events, mark, token]) => [
       name as string,
       {
         position: (position ?? undefined) as Position | undefined,
         version: Number(version),
         events: Number(events),
         mark: decodeMark(mark),
+        token: token as string,
       },
     ]),
   );
@@ -65,7 +68,7 @@ export async function readCheckpoints(
   return new Map(
     projections.map(({ name, version }) => [
       name,
-      found.get(name) ?? { position: undefined, version, events: 0, mark: undefined },
+      found.get(name) ?? { position: undefined, version, events: 0, mark: undefined, token: undefined },
     ]),
   );
 }
@@ -119,17 +122,27 @@ export interface Move {
 }
 
 export type Marks = ReadonlyMap<string, LogMark | undefined>;
+/** By projection; see {@link Checkpoint.token}. */
+export type Tokens = ReadonlyMap<string, string | undefined>;
+
+export const tokensOf = (checkpoints: Checkpoints): Tokens =>
+  new Map([...checkpoints].map(([name, { token }]) => [name, token]));
+
+/** All of those that were, where they were and as they were. */
+export const isUntouched = (checkpoints: Checkpoints, tokens: Tokens): boolean =>
+  checkpoints.size === tokens.size &&
+  [...checkpoints].every(([name, { token }]) => token !== undefined && tokens.get(name) === token);
 
 export async function moveCheckpoints(
   session: Pick<Session, 'query'>,
   moves: readonly Move[],
   marks: Marks,
-): Promise<void> {
-  await session.query(
+): Promise<Tokens> {
+  const moved = await session.query(
     `UPDATE projection_checkpoint c
       SET position = u.position, events = c.events + u.events, log_mark = u.mark, updated_at = clock_timestamp()
       FROM unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[]) AS u (projection, position, events, mark)
-      WHERE c.projection = u.projection`,
+      WHERE c.projection = u.projection RETURNING c.projection, c.xmin`,
     [
       moves.map(move => move.projection),
       moves.map(move => move.position ?? null),
@@ -138,6 +151,7 @@ export async function moveCheckpoints(
     ],
     'cs_checkpoints_move',
   );
+  return new Map(moved.map(([projection, token]) => [projection as string, token as string]));
 }
 
 /** For checkpoints of an older release, where nobody has moved them since. */

@@ -36,7 +36,7 @@ export interface ProjectorContext {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   /** Told of each page of the live tables once it is committed; must not reject. */
-  readonly onApplied: (events: readonly StoredEvent[]) => Promise<unknown>;
+  readonly onApplied: ((events: readonly StoredEvent[]) => Promise<unknown>) | undefined;
   /** Rejects when the signal is aborted. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   readonly nowMs: () => number;

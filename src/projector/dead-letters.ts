@@ -6,7 +6,7 @@
  */
 import type { Projection } from '../../projections/index.js';
 import type { Position } from '../events/event.js';
-import type { Failure } from './fold-page.js';
+import type { Failure } from './row-set.js';
 import type { Session } from './session.js';
 
 export const DEAD_LETTER_TABLE = 'projection_dead_letter';

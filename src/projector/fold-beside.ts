@@ -16,13 +16,13 @@ import {
   readForgotten,
   readForgottenSpan,
 } from './forgotten/forgotten.js';
-import { extendMark } from './log-mark.js';
 import { lowest } from './lowest.js';
 import { type Apply, applyNarrowing } from './narrow.js';
 import { createPageReader } from './page-reader.js';
+import { PagesTogether, type TogetherOptions } from './pages-together.js';
 import { partly, type Session } from './session.js';
 import { createShadow } from './shadow.js';
-import { between, writePage } from './write-page.js';
+import { withinTransaction } from './transaction.js';
 
 export interface RebuildProgress {
   /** Events folded so far, of `total` (an estimate while events keep arriving). */
@@ -82,51 +82,58 @@ export async function foldBeside(
   const replay = createReplay(store, forgotten);
   const readPage = createPageReader(context);
   const shadow = await createShadow(session, projections);
-  let positions: Positions = new Map(projections.map(({ name }) => [name, undefined]));
+  const together = (standing: TogetherOptions) =>
+    new PagesTogether(store.compare, projections, shadow, standing);
+  const nowhere = new Map(projections.map(({ name }) => [name, undefined]));
+  let pages = together({ positions: nowhere, marks: nowhere, areEmpty: true });
   let events = 0;
-  let marks: Marks = new Map();
   const eventsOf = new Map<string, number>(projections.map(({ name }) => [name, 0]));
   let total = await store.countAfter(undefined);
   onProgress?.({ done: 0, total });
 
-  const applyUpTo =
+  async function write(): Promise<void> {
+    const { transaction, settled } = withinTransaction(session);
+    const { moves, firstFailure } = pages.write(transaction);
+    await settled();
+    if (strict && firstFailure) throw strictFailure(firstFailure);
+    for (const { projection, events: read } of moves) {
+      eventsOf.set(projection, (eventsOf.get(projection) ?? 0) + read);
+    }
+    if (pages.isLarge) pages.forget();
+  }
+
+  /** Page by page, each begun anew from what was kept of the last. */
+  const carefully =
     (limits: Positions): Apply =>
-    async (batch, at, refusals) => {
-      const { compare } = store;
-      const written = await writePage(session, compare, projections, shadow, batch, at, refusals, limits);
-      if (strict && written.firstFailure) throw strictFailure(written.firstFailure);
-      const next = new Map(at);
-      const nextMarks = new Map(marks);
-      for (const { projection, position, events: read } of written.moves) {
-        const from = at.get(projection);
-        const own = between(store.compare, { ...batch, events: batch.read ?? batch.events }, from, position);
-        nextMarks.set(projection, extendMark(marks.get(projection), own, from === undefined));
-        next.set(projection, position);
-        eventsOf.set(projection, (eventsOf.get(projection) ?? 0) + read);
-      }
-      marks = nextMarks;
-      return { status: 'applied', positions: next };
-    };
+    (batch, positions, refusals) =>
+      partly(session, async () => {
+        pages = together({ positions, marks: pages.marks });
+        await pages.add(session, batch, { refusals, limits });
+        await write();
+        return { status: 'applied', positions: pages.positions };
+      });
 
   async function upTo(limits: Positions): Promise<void> {
-    const apply = applyUpTo(limits);
     for (;;) {
       signal?.throwIfAborted();
       const behind = new Map(
-        [...positions].filter(([name, position]) => store.compare(position, limits.get(name)) < 0),
+        [...pages.positions].filter(([name, position]) => store.compare(position, limits.get(name)) < 0),
       );
-      if (behind.size === 0) return;
+      if (behind.size === 0) break;
       const page = await readPage(lowest(store.compare, behind));
       // Hits may have been forgotten since; then the log ends before the checkpoint does.
-      if (!page) return;
-      const outcome = isCareful
-        ? await applyNarrowing((...given) => partly(session, () => apply(...given)), replay(page), positions)
-        : await apply(replay(page), positions, new Map());
-      if (outcome.status === 'applied') positions = outcome.positions;
-      events = Math.max(...eventsOf.values());
+      if (!page) break;
+      const batch = replay(page);
+      if (isCareful) await applyNarrowing(carefully(limits), batch, pages.positions);
+      else {
+        await pages.add(session, batch, { limits });
+        if (pages.isFull) await write();
+      }
+      events += page.events.length;
       total = Math.max(total, events);
       onProgress?.({ done: events, total });
     }
+    if (!isCareful) await write();
   }
 
   const checkpoints = await readCheckpoints(session, projections);
@@ -135,8 +142,8 @@ export async function foldBeside(
     upTo,
     events: () => events,
     eventsOf,
-    positions: () => positions,
-    marks: () => marks,
+    positions: () => pages.positions,
+    marks: () => pages.marks,
     async requireSameForgotten() {
       if ((await forgottenVersion(store)) !== forgotten.version) throw new ForgottenMeanwhile();
     },

@@ -17,8 +17,15 @@ import { LogChangedError } from '../event-store/log-changed-error.js';
 import type { Position } from '../events/event.js';
 import { DatabaseError } from '../postgres/database-error.js';
 import { applyLive } from './apply-live.js';
+import { type Behind, catchUpFrom } from './behind.js';
 import { catchUp } from './catch-up.js';
-import { type Checkpoints, ensureCheckpoints, positionsOf } from './checkpoints.js';
+import {
+  type Checkpoints,
+  ensureCheckpoints,
+  isSamePositions,
+  positionsOf,
+  readCheckpoints,
+} from './checkpoints.js';
 import type { ProjectorContext } from './context.js';
 import { requireSameLog } from './continuity.js';
 import { LEADER_LOCK_TIMEOUT_MS, tablesInUse, type WaitOptions, waitToLead } from './lock-wait.js';
@@ -27,6 +34,7 @@ import { makeCurrent } from './make-current.js';
 import { type OwnSession, SharedSession, withDedicatedSession } from './own-connection.js';
 import { readAhead } from './read-ahead.js';
 import { QueryFailure, type Session } from './session.js';
+import { WriteRefused } from './write-page.js';
 
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 5_000;
@@ -114,21 +122,26 @@ async function lead(
   counters.leading = 1;
   log.info({}, 'projecting: this process holds the lock');
   try {
+    let oneByOneUntil: Position | undefined;
     while (!signal.aborted) {
-      await follow(context, session, signal, onProgress);
+      oneByOneUntil = await follow(context, session, signal, onProgress, oneByOneUntil);
     }
   } finally {
     counters.leading = 0;
   }
 }
 
-/** Follows the store from the checkpoints; returns when somebody moved them (a rebuild, a late function). */
+/**
+ * Follows the store from the checkpoints; returns when somebody moved them (a rebuild, a late function), or when the
+ * database refused something of pages that were written together: then up to where each is to be written by itself.
+ */
 async function follow(
   context: ProjectorContext,
   session: OwnSession,
   signal: AbortSignal,
   onProgress: () => void,
-): Promise<void> {
+  oneByOneUntil: Position | undefined,
+): Promise<Position | undefined> {
   const { store, pageSize } = context;
   const checkpoints = await currentCheckpoints(context, session);
   let positions = positionsOf(checkpoints);
@@ -139,31 +152,53 @@ async function follow(
     signal: AbortSignal.any([signal, session.lost, done.signal]),
     pageSize,
   });
+  let after = lowest(store.compare, positions);
+  let behind: Behind | undefined;
   try {
-    let after = lowest(store.compare, positions);
-    for await (const page of readAhead(subscription, ({ caughtUp }) => caughtUp)) {
-      if (store.compare(page.position, after) > 0) {
+    const pages = readAhead(
+      subscription,
+      ({ caughtUp }) => caughtUp,
+      () => behind !== undefined,
+    );
+    for await (const page of pages) {
+      if (!page) {
+        const outcome = await behind?.add(undefined, true);
+        if (outcome && outcome.status !== 'applied') return undefined;
+        behind = undefined;
+      } else if (store.compare(page.position, after) > 0) {
         const batch = { after, events: page.events, position: page.position };
-        const outcome = await applyLive(context, session, 'leader', batch, positions);
-        if (outcome.status === 'busy') context.log.warn({}, (await tablesInUse(session)).message);
-        if (outcome.status !== 'applied') return;
-        void context.onApplied(page.events);
-        positions = outcome.positions;
+        const isAlone = !behind && (page.caughtUp || store.compare(after, oneByOneUntil) < 0);
+        if (!isAlone && !behind) {
+          const now = await readCheckpoints(session, context.projections);
+          if (!isSamePositions(positionsOf(now), positions)) return undefined;
+          behind = catchUpFrom(context, 'leader', work => work(session), now);
+        }
         after = page.position;
+        const outcome = behind
+          ? await behind.add(batch, page.caughtUp)
+          : await applyLive(context, session, 'leader', batch, positions);
+        if (outcome.status === 'busy') context.log.warn({}, (await tablesInUse(session)).message);
+        if (outcome.status !== 'applied') return undefined;
+        if (isAlone) void context.onApplied?.(page.events);
+        positions = outcome.positions;
+        if (page.caughtUp) behind = undefined;
       }
       onProgress();
     }
   } catch (error) {
+    if (behind && error instanceof WriteRefused) return after;
     // Says what happened to the log, unless the checkpoints have been decided anew meanwhile.
     if (error instanceof LogChangedError) await currentCheckpoints(context, session);
     throw error;
   } finally {
+    await behind?.settled();
     done.abort();
   }
   session.lost.throwIfAborted();
   if (!signal.aborted) {
     throw new ConnectorStateError('EVENT_STORE_FAILED', 'the event store ended the subscription by itself');
   }
+  return undefined;
 }
 
 /** @throws ConnectorStateError `PROJECTION_FAILED` when the log is not the one of the checkpoints */

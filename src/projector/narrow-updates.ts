@@ -10,8 +10,8 @@
  * holds the checkpoints writes to it. (Where somebody does by hand, it is as if they had done so just after.)
  */
 import type { TableRow } from '../../projections/index.js';
-import type { Change } from './fold-page.js';
 import { EVERY_COLUMN } from './row-codec.js';
+import type { Change } from './row-set.js';
 import type { Column } from './table-sql.js';
 
 export interface NarrowUpdate {

@@ -9,11 +9,12 @@
  *  - {@link Projector.rebuild}: from the first event, beside the live tables.
  *
  * All three use one code path from page to rows (write-page.ts), and the fold is pure, so that live rows equal
- * rebuilt ones (promise 2). A page is traded for speed: rows become visible when the whole page is written,
- * at most some hundred milliseconds; at 20 000 events/s nothing smaller keeps up.
+ * rebuilt ones (promise 2). Who is behind folds many pages and writes them together: rows become visible when all of
+ * them are written, some tenths of a second later.
  *
  *   fold-page.ts   events + rows → changes (pure)        narrow.ts      finding an event the database refuses
  *   write-page.ts  load, fold, write                     apply-live.ts  the transaction around it
+ *   row-set.ts     the rows of a table in memory         pages-together.ts, behind.ts  many pages, one write
  *   catch-up.ts, live.ts, rebuild.ts                     lock.ts        who may write, and in which order
  *   fold-beside.ts, shadow.ts  the rebuild's two halves  checkpoints.ts, dead-letters.ts
  */
@@ -59,7 +60,7 @@ export interface ProjectorOptions {
    */
   readonly createClient?: () => Client;
   readonly projections?: readonly Projection[];
-  /** Events a page, 1–10 000. Default 5000. */
+  /** Events a page, 1–10 000. Default 1000. */
   readonly pageSize?: number;
   /** Off for poolers that lose named statements. Default on. */
   readonly namedStatements?: boolean;
@@ -118,11 +119,8 @@ export interface Projector {
   readonly counters: Readonly<ProjectorCounters>;
 }
 
-/**
- * Measured with 10 000 connectors: larger pages write a busy row less often, and hold more in memory; 8000 is
- * a tenth faster and costs 30 MB more.
- */
-const DEFAULT_PAGE_SIZE = 5_000;
+/** Many are written together (pages-together.ts), so small ones cost no more, and what is read is soon let go. */
+const DEFAULT_PAGE_SIZE = 1_000;
 
 /** A rebuild takes as long as it takes. The pool keeps its password where a spread does not find it. */
 const withoutTimeout = (pool: PoolConfig): PoolConfig => ({
@@ -143,7 +141,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     namedStatements,
     log: options.log ?? silentLogger,
     telemetry: options.telemetry ?? unwatched,
-    onApplied: options.onApplied ?? (() => Promise.resolve()),
+    onApplied: options.onApplied,
     sleep: options.sleep ?? ((ms, signal) => delay(ms, undefined, signal && { signal })),
     nowMs: options.nowMs ?? (() => performance.now()),
     counters: {

@@ -19,7 +19,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 function decodeValue(type: ColumnType, text: string | null): ColumnValue {
   if (text === null) return null;
-  if (type === 'text' || type === 'uuid') return text;
+  if (type === 'text' || type === 'uuid' || type === 'json') return text;
   if (type === 'boolean') return text === 't';
   const number = Number(text);
   return type === 'timestamptz' ? Math.round(number) : number;
@@ -41,7 +41,7 @@ export function decodeRow(columns: readonly Column[], cells: readonly (string | 
  */
 export function encodeRows(columns: readonly Column[], rows: readonly TableRow[]): string[] {
   return columns.map(({ field, type }) => {
-    const isText = type === 'text';
+    const isText = type === 'text' || type === 'json';
     const cells = rows.map(row => {
       const cell = row[field] as ColumnValue;
       return cell === null ? 'NULL' : isText ? quote(cell as string) : cell;
@@ -80,6 +80,11 @@ export function changedColumns(
   let changed = before ? 0 : EVERY_COLUMN;
   for (let i = 0; i < columns.length; i++) {
     const { field, name, type } = columns[i] as Column;
+    // Not looked at, for it would be made: JSON is always storable, and of a row that changed it mostly changed too.
+    if (type === 'json') {
+      changed |= i <= LAST_BIT ? 1 << i : EVERY_COLUMN;
+      continue;
+    }
     const value = row[field] as ColumnValue;
     if (before && Object.is(before[field], value)) continue;
     if (value !== null && !isStorable(type, value)) {
@@ -95,6 +100,8 @@ const isWhole = (value: unknown, max: number) =>
 
 function isStorable(type: ColumnType, value: unknown): boolean {
   switch (type) {
+    case 'json':
+      return true;
     case 'text':
       return typeof value === 'string' && !UNSTORABLE_TEXT.test(value);
     case 'uuid':

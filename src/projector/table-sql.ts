@@ -35,7 +35,8 @@ export interface TableSql {
 
 const columnName = (field: string) => field.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`);
 
-const wireType = (type: ColumnType) => (type === 'timestamptz' ? 'double precision' : type);
+const wireType = (type: ColumnType) =>
+  type === 'timestamptz' ? 'double precision' : type === 'json' ? 'text' : type;
 const fromWire = ({ name, type }: Column, alias: string) =>
   type === 'timestamptz' ? `to_timestamp(${alias}.${name} / 1000)` : `${alias}.${name}`;
 const toWire = ({ name, type }: Column, alias: string) =>

@@ -12,12 +12,13 @@ import type { EventStore } from '../event-store/event-store.js';
 import type { Position, StoredEvent } from '../events/event.js';
 import type { Move, Positions } from './checkpoints.js';
 import { DEAD_LETTER_TABLE, recordDeadLetters } from './dead-letters.js';
-import { type Changes, foldPage, type Intake, takeIn } from './fold-page.js';
+import { foldPage, type Intake, takeIn } from './fold-page.js';
 import { splitByColumns } from './narrow-updates.js';
-import { decodeRow, encodeRows, keyId } from './row-codec.js';
+import { encodeRows } from './row-codec.js';
+import { type Changes, RowSet } from './row-set.js';
 import { QueryFailure, type Session } from './session.js';
 import { type TableSql, tableSql } from './table-sql.js';
-import { inItsTurn, type Transaction, withinTransaction } from './transaction.js';
+import { inItsTurn, type Transaction } from './transaction.js';
 
 /** Every event between two positions. */
 export interface Batch {
@@ -67,99 +68,91 @@ export const liveTarget = (projections: readonly Projection[]): Target => ({
   isPartitioned: true,
 });
 
+/** By projection. */
+export type RowSets = ReadonlyMap<string, RowSet>;
+
+export const newRowSets = (projections: readonly Projection[], target: Target): RowSets =>
+  new Map(
+    projections.map(projection => {
+      const sql = target.tables.get(projection.name) as TableSql;
+      return [projection.name, new RowSet(projection, sql)];
+    }),
+  );
+
+/** Asks for the rows that these events would touch. */
+export function guessRows(transaction: Transaction, sets: RowSets, events: readonly StoredEvent[]): void {
+  for (const set of sets.values()) {
+    set.load(transaction, takeIn(set, events, NO_REFUSALS).missing);
+  }
+}
+
 /** What one projection takes of a page. */
 interface Share {
-  readonly projection: Projection;
-  readonly sql: TableSql;
+  readonly set: RowSet;
   readonly to: Position | undefined;
   readonly events: readonly StoredEvent[];
   readonly intake: Intake;
 }
 
-type Loaded = ReadonlyMap<string, TableRow>;
-
-/** Rows that were asked for before it was known which the page touches. */
-export interface Guess {
-  /** By row id. */
-  readonly ids: ReadonlySet<string>;
-  readonly rows: Promise<Loaded>;
-}
-
-/** By projection. */
-export type Guesses = ReadonlyMap<string, Guess>;
-
-const NO_GUESSES: Guesses = new Map();
-
-/** Asks for the rows that these events would touch. */
-export function guessRows(
-  transaction: Transaction,
-  projections: readonly Projection[],
-  target: Target,
-  events: readonly StoredEvent[],
-): Guesses {
-  const guesses = projections.flatMap((projection): [string, Guess][] => {
-    const sql = target.tables.get(projection.name) as TableSql;
-    const { ids, keys } = takeIn(projection, sql.key, events, NO_REFUSALS);
-    const rows = inItsTurn(load(transaction, projection, sql, keys));
-    return [[projection.name, { ids: new Set(ids), rows }]];
-  });
-  return new Map(guesses);
-}
-
 /** A page taken apart: which rows it touches is known before anything is asked. */
 export interface PreparedPage {
-  /** Sends what reads the rows that the page touches, but for those that were guessed. */
-  load(transaction: Transaction, guesses?: Guesses): LoadedPage;
-}
-
-export interface LoadedPage {
+  /** Sends what reads the rows that the page touches, but for those that are in the sets. */
+  load(transaction: Transaction): void;
+  /** Folds all tables' shares when all rows are there. */
+  fold(): Promise<readonly Move[]>;
   /** Folds each table's share when its rows are there, and sends what writes it; does not wait for the answers. */
-  write(): Promise<Written>;
+  write(transaction: Transaction): Promise<Written>;
 }
 
 /**
  * @param positions where each projection is; events at or before it are not for it
  * @param limits where each projection must stop, for those that must
+ * @param sets what is known of the rows
  */
 export function preparePage(
   compare: EventStore['compare'],
-  projections: readonly Projection[],
   target: Target,
   batch: Batch,
   positions: Positions,
   refusals: Refusals,
+  sets: RowSets,
   limits?: Positions,
 ): PreparedPage {
   const doubted = unbelievableIn(batch.events);
-  const shares = projections.flatMap((projection): Share[] => {
-    const from = positions.get(projection.name);
-    const to = earlier(compare, batch.position, limits ? limits.get(projection.name) : batch.position);
+  const shares = [...sets.values()].flatMap((set): Share[] => {
+    const { name } = set.projection;
+    const from = positions.get(name);
+    const to = earlier(compare, batch.position, limits ? limits.get(name) : batch.position);
     if (compare(from, to) >= 0) return [];
-    const sql = target.tables.get(projection.name) as TableSql;
     const events = between(compare, batch, from, to);
-    const refused = refusals.get(projection.name) ?? NO_REFUSALS;
-    const intake = takeIn(projection, sql.key, events, refused, doubted);
-    return [{ projection, sql, to, events, intake }];
+    const intake = takeIn(set, events, refusals.get(name) ?? NO_REFUSALS, doubted);
+    return [{ set, to, events, intake }];
   });
+  const moves = shares.map(
+    ({ set, to, events }): Move => ({
+      projection: set.projection.name,
+      position: to,
+      events: events.length,
+    }),
+  );
   return {
-    load(transaction, guesses = NO_GUESSES) {
-      const loads = shares.map(share => {
-        const session = transaction.blaming(error => toRefusal(share.projection, error));
-        const guess = guesses.get(share.projection.name);
-        return { share, session, rows: inItsTurn(loadShare(session, share, guess)) };
-      });
-      return {
-        async write() {
-          const done: Done[] = [];
-          for (const { share, session, rows } of loads) {
-            const { projection, sql, intake } = share;
-            const changes = foldPage(projection, sql.columns, intake, await rows);
-            write(session, share, target, changes);
-            done.push({ share, changes });
-          }
-          return toWritten(done);
-        },
-      };
+    load(transaction) {
+      for (const { set, intake } of shares) set.load(blamed(transaction, set), intake.missing);
+    },
+    async fold() {
+      for (const { set } of shares) await set.whenLoaded();
+      // At once, so that whoever writes meanwhile never finds half of a page.
+      for (const { set, intake } of shares) foldPage(set, intake);
+      return moves;
+    },
+    async write(transaction) {
+      const done: Done[] = [];
+      for (const { set, intake } of shares) {
+        await set.whenLoaded();
+        foldPage(set, intake);
+        done.push(writeSet(transaction, set, target));
+      }
+      return toWritten(moves, done);
     },
   };
 }
@@ -174,80 +167,46 @@ function unbelievableIn(events: readonly StoredEvent[]): ReadonlyMap<string, str
   return found;
 }
 
-/**
- * A page within the caller's transaction, all answers awaited.
- * @throws WriteRefused, QueryFailure
- */
-export async function writePage(session: Session, ...page: Parameters<typeof preparePage>): Promise<Written> {
-  const { transaction, settled } = withinTransaction(session);
-  const [written] = await Promise.allSettled([
-    preparePage(...page)
-      .load(transaction)
-      .write(),
-  ]);
-  await settled();
-  if (written.status === 'rejected') throw written.reason;
-  return written.value;
+/** Sends what writes what has become of the rows since they were written last. */
+export function writeSets(
+  transaction: Transaction,
+  sets: RowSets,
+  target: Target,
+  moves: readonly Move[],
+): Written {
+  return toWritten(
+    moves,
+    [...sets.values()].map(set => writeSet(transaction, set, target)),
+  );
 }
 
 /** A value that the database refuses is the fault of what the projection made of an event. */
-const toRefusal = (projection: Projection, error: unknown): unknown =>
-  error instanceof QueryFailure && error.isAboutData ? new WriteRefused(projection.name, error) : error;
+const blamed = (transaction: Transaction, { projection }: RowSet) =>
+  transaction.blaming(error =>
+    error instanceof QueryFailure && error.isAboutData ? new WriteRefused(projection.name, error) : error,
+  );
 
 interface Done {
-  readonly share: Share;
+  readonly projection: Projection;
   readonly changes: Changes;
 }
 
-function toWritten(done: readonly Done[]): Written {
-  const failures = done.flatMap(({ share, changes }) =>
-    changes.failures.map(({ error }) => `${share.projection.name}: ${error}`),
+function toWritten(moves: readonly Move[], done: readonly Done[]): Written {
+  const failures = done.flatMap(({ projection, changes }) =>
+    changes.failures.map(({ error }) => `${projection.name}: ${error}`),
   );
   return {
-    moves: done.map(({ share: { projection, to, events } }) => ({
-      projection: projection.name,
-      position: to,
-      events: events.length,
-    })),
+    moves,
     rows: done.reduce((sum, { changes }) => sum + changes.written.length + changes.removed.length, 0),
     deadLetters: failures.length,
     firstFailure: failures[0],
   };
 }
 
-async function loadShare(
-  session: Pick<Session, 'query'>,
-  { projection, sql, intake: { ids, keys } }: Share,
-  guess: Guess | undefined,
-): Promise<Loaded> {
-  if (!guess) return load(session, projection, sql, keys);
-  const missing = keys.filter((_, i) => !guess.ids.has(ids[i] as string));
-  const rest = load(session, projection, sql, missing);
-  return new Map([...(await guess.rows), ...(await rest)]);
-}
-
-async function load(
-  session: Pick<Session, 'query'>,
-  projection: Projection,
-  sql: TableSql,
-  keys: readonly TableRow[],
-): Promise<Loaded> {
-  if (projection.isHistory || keys.length === 0) return new Map();
-  const rows = await session.query(sql.load, encodeRows(sql.key, keys), `cs_load_${sql.table}`);
-  return new Map(
-    rows.map(cells => {
-      const row = decodeRow(sql.columns, cells);
-      return [keyId(sql.key, row), row];
-    }),
-  );
-}
-
-function write(
-  session: Pick<Session, 'query'>,
-  { projection, sql, intake }: Share,
-  target: Target,
-  changes: Changes,
-): void {
+function writeSet(transaction: Transaction, set: RowSet, target: Target): Done {
+  const { projection, sql } = set;
+  const session = blamed(transaction, set);
+  const changes = set.takeChanges();
   const send = (kind: string, text: string, values: readonly unknown[]) =>
     void session.query(text, values, `cs_${kind}_${sql.table}`);
   const { whole, narrow } = splitByColumns(sql.columns, sql.key, changes.written);
@@ -255,17 +214,18 @@ function write(
     if (target.isPartitioned) ensurePartitions(session, projection, whole);
     send('upsert', sql.upsert, encodeRows(sql.columns, whole));
   }
-  for (const { set, columns, rows } of narrow) {
-    send(`update_${set}`, sql.update(columns), encodeRows(columns, rows));
+  for (const { set: columns, columns: given, rows } of narrow) {
+    send(`update_${columns}`, sql.update(given), encodeRows(given, rows));
   }
   if (changes.removed.length > 0) send('remove', sql.remove, encodeRows(sql.key, changes.removed));
   for (const [field, before] of changes.sweeps) {
-    const spared = encodeRows(sql.key, intake.keys);
+    const spared = encodeRows(sql.key, changes.spared);
     send(`sweep_${field}`, sql.sweep(field), [before, ...spared]);
   }
   if (changes.failures.length > 0) {
     inItsTurn(recordDeadLetters(session, projection, changes.failures, target.deadLetters));
   }
+  return { projection, changes };
 }
 
 /** Asked once a month and page: a partition that was dropped meanwhile, to save room, is made anew. */

@@ -1,14 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { connectorStateCache, type Projection, type TableRow } from '../../projections/index.js';
-import type { Change } from '../../src/projector/fold-page.js';
 import { MIN_ROWS, splitByColumns } from '../../src/projector/narrow-updates.js';
 import { changedColumns } from '../../src/projector/row-codec.js';
+import type { Change } from '../../src/projector/row-set.js';
 import { tableSql } from '../../src/projector/table-sql.js';
 
 const { columns, key } = tableSql(connectorStateCache as unknown as Projection);
 const SAMPLES = {
   text: 'x',
+  json: '{}',
   uuid: '00000000-0000-7000-8000-000000000001',
   boolean: true,
   integer: 1,
@@ -18,6 +19,7 @@ const SAMPLES = {
 } as const;
 const OTHERS = {
   text: 'y',
+  json: '[]',
   uuid: '00000000-0000-7000-8000-000000000002',
   boolean: false,
   integer: 2,
