@@ -109,13 +109,10 @@ describe('an event that a projection cannot take', () => {
     expect(await projector.catchUp()).toMatchObject({ events: 4, caughtUp: true });
 
     const letters = await projector.deadLetters();
-    expect(letters.map(({ projection, eventId }) => [projection, eventId])).toEqual([
-      ['cache_usage', id(1)],
-      ['connector_state_cache', id(1)],
-      ['drift_hourly', id(1)],
-      ['drift_sample', id(1)],
-      ['exchange_clock', id(1)],
-    ]);
+    const takers = projections.filter(({ handles }) => handles.includes('ConnectorSynced'));
+    expect(letters.map(({ projection, eventId }) => [projection, eventId])).toEqual(
+      takers.map(({ name }) => [name, id(1)]).sort(),
+    );
     expect(letters[0]?.error).toContain('offsetMs');
     expect(letters[0]?.error).not.toContain('soon');
     expect(projector.counters.unknownEvents).toBe(1);
