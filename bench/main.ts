@@ -25,6 +25,7 @@ import { esdbMemory } from './benchmarks/esdb-memory.js';
 import { esdbVisibility } from './benchmarks/esdb-visibility.js';
 import { feed } from './benchmarks/feed.js';
 import { footprint } from './benchmarks/footprint.js';
+import { forecast } from './benchmarks/forecast.js';
 import { lookup } from './benchmarks/lookup.js';
 import { projector } from './benchmarks/projector.js';
 import { redis } from './benchmarks/redis.js';
@@ -42,6 +43,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   append,
   projector,
   visibility,
+  forecast,
   feed,
   roundTrips,
   redis,
