@@ -333,11 +333,13 @@ async function createDatabase(name) {
   return url.href;
 }
 
-const connectionsTo = url =>
-  asked(
+/** How many others are connected to it. */
+function connectionsTo(url) {
+  return asked(
     url,
     'SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
   );
+}
 
 /** What after() began goes on when the answers are there; a process that is killed before has told nobody. */
 async function stored(url) {
