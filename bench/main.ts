@@ -26,6 +26,7 @@ import { esdbVisibility } from './benchmarks/esdb-visibility.js';
 import { feed } from './benchmarks/feed.js';
 import { footprint } from './benchmarks/footprint.js';
 import { forecast } from './benchmarks/forecast.js';
+import { http } from './benchmarks/http.js';
 import { lookup } from './benchmarks/lookup.js';
 import { projector } from './benchmarks/projector.js';
 import { redis } from './benchmarks/redis.js';
@@ -45,6 +46,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   visibility,
   forecast,
   feed,
+  http,
   roundTrips,
   redis,
   attached,

@@ -24,10 +24,12 @@ SELECT gen_random_uuid(), 'user-' || i / 10 || '_credential-' || i, 'user-' || i
   FROM generate_series(0, $2::integer - 1) AS i`;
 
 /** @throws when the keys that SQL makes are not those the code looks up */
-export async function fillStates(databaseUrl: string, rows: number): Promise<void> {
+export async function fillStates(databaseUrl: string, rows: number, how?: 'instead'): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
+    // In place of what was projected.
+    if (how === 'instead') await client.query('DELETE FROM connector_state_cache');
     await client.query(FILL, [await clockIdOf(client), rows]);
     await client.query('VACUUM (ANALYZE) connector_state_cache');
     // Else the writing of all this to disk falls into the first rounds.
@@ -54,10 +56,11 @@ async function clockIdOf(client: Client): Promise<string> {
 }
 
 /** The shared clock of each exchange, as the states above suppose. */
-export async function fillClocks(databaseUrl: string): Promise<void> {
+export async function fillClocks(databaseUrl: string, how?: 'instead'): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
+    if (how === 'instead') await client.query('DELETE FROM exchange_clock');
     await client.query(
       `INSERT INTO exchange_clock (exchange, environment, scope, reference_clock, time_offset, uncertainty_ms, sync_id,
          measured_at, expires_at, is_valid, epoch, epoch_started_at, sample_count, rate_ppm, rate_bound_ppm, created_at,

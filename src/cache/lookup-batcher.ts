@@ -26,13 +26,13 @@ interface Waiting<Key, Answer> {
   readonly reject: (reason: unknown) => void;
 }
 
-const MAX_BATCH = 200;
+const MAX_BATCH = 1_000;
 
 export interface BatcherOptions {
   readonly deadlineMs: number;
   /** Queries under way at once, usually the size of the pool. */
   readonly maxInFlight: number;
-  /** Keys a query. Default 200. */
+  /** Keys a query. Default 1 000: as many as one request of the HTTP API may ask for. */
   readonly maxBatch?: number;
   /** Whom nobody waits for any longer, for the message. Default: the database. */
   readonly from?: string;

@@ -2,7 +2,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { linkOf } from '../../src/cache/lookup.js';
 import { measuredFromSample } from '../../src/cache/measurement.js';
+import { linkToSelf } from '../../src/clock/reference.js';
 import type { ConnectorRef } from '../../src/events/connector.js';
+import { type LookupAnswer, manyAnswer } from '../../src/http/schemas/state.js';
 import { givenServer } from './support.js';
 
 const REF: ConnectorRef = {
@@ -48,6 +50,48 @@ describe('GET …/state', () => {
       status: 400,
       errors: [{ pointer: '/params/exchange' }],
     });
+  });
+});
+
+describe('POST /v1/states', () => {
+  it('answers each as one lookup does, in the order asked, and as its schema says', async () => {
+    const { ask, state } = await givenServer();
+    const shared = linkOf(await state.cache.get(REF));
+    const nowMs = state.cache.clock.now();
+    const sample = { sentAtMs: nowMs - 10, receivedAtMs: nowMs, serverTimeMs: nowMs + 1_000 };
+    const measure = (ref: ConnectorRef, link = shared) =>
+      state.cache.set(ref, measuredFromSample(sample, link, state.cache.clock, state.cache.ttl), 'absent');
+    // One by the database's clock, one with a name that JSON has to escape, one by this host's clock, one unknown.
+    const odd = { ...REF, userId: '"\\ü😀' };
+    const own = { ...REF, userId: 'own' };
+    measure(REF);
+    measure(odd);
+    measure(own, linkToSelf(state.cache.clock));
+    const connectors = [odd, { ...REF, userId: 'nobody' }, own, REF, odd];
+
+    for (const peek of [false, true]) {
+      const { status, headers, body } = await ask(
+        { method: 'POST', url: '/v1/states', payload: { connectors, nonce: 'n"1', peek } },
+        'reader',
+      );
+      expect(status).toBe(200);
+      expect(headers['content-type']).toBe('application/json; charset=utf-8');
+      expect(manyAnswer.strict().parse(body)).toEqual(body);
+      expect(body).toMatchObject({ nonce: 'n"1', reference: { clock: shared?.clockId } });
+      const singles = await Promise.all(
+        connectors.map(async ({ userId }) => {
+          const path = PATH.replace('alice', encodeURIComponent(userId));
+          return (await ask(`${path}?peek=true`, 'reader')).body;
+        }),
+      );
+      const clocks = singles.map(({ reference }) => reference?.clock);
+      expect(body.states.map(({ reference: _, ...answer }: LookupAnswer) => answer)).toEqual(
+        singles.map(({ reference: _, ...answer }) => answer),
+      );
+      expect(body.states.map(({ reference }: LookupAnswer) => reference?.clock)).toEqual(
+        clocks.map(clock => (clock === shared?.clockId ? undefined : clock)),
+      );
+    }
   });
 });
 

@@ -4,15 +4,9 @@ import { z } from 'zod';
 import type { Position } from '../../events/event.js';
 import { allow } from '../access/access.js';
 import { connectorParams, connectorRef, scope } from '../schemas/connector.js';
+import { manyAnswerText } from '../schemas/many-states.js';
 import { plainJson } from '../schemas/serialising.js';
-import {
-  etagOf,
-  isNoneMatch,
-  lookupAnswer,
-  manyAnswer,
-  toLookupAnswer,
-  toManyAnswer,
-} from '../schemas/state.js';
+import { etagOf, isNoneMatch, lookupAnswer, manyAnswer, toLookupAnswer } from '../schemas/state.js';
 import { nonce } from '../schemas/times.js';
 
 const MAX_CONNECTORS = 1_000;
@@ -83,7 +77,6 @@ export const stateRoutes: FastifyPluginAsyncZod = async app => {
         }),
         response: { 200: manyAnswer },
       },
-      serializerCompiler: plainJson,
     },
     async (request, reply) => {
       const { connectors, atLeast, peek, nonce } = request.body;
@@ -91,8 +84,11 @@ export const stateRoutes: FastifyPluginAsyncZod = async app => {
         peek && atLeast === undefined
           ? await Promise.all(connectors.map(ref => cache.peek(ref)))
           : await cache.getMany(connectors, { atLeast: atLeast as Position | undefined });
-      void reply.header('cache-control', 'no-store');
-      return toManyAnswer(lookups, { receivedAtMs: request.receivedAtMs, clock: cache.clock, nonce });
+      void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
+      // Text is sent as it is.
+      return reply.send(
+        manyAnswerText(lookups, { receivedAtMs: request.receivedAtMs, clock: cache.clock, nonce }) as never,
+      );
     },
   );
 };

@@ -72,7 +72,6 @@ export const manyAnswer = z.object({
       'In the order asked. One has a `reference` of its own where its clock is another than that of all.',
     ),
 });
-export type ManyAnswer = z.infer<typeof manyAnswer>;
 
 export interface Answering {
   /** By this process's clock. */
@@ -99,16 +98,6 @@ export function toLookupAnswer(lookup: Lookup, answering: Answering): LookupAnsw
   };
 }
 
-export function toManyAnswer(lookups: readonly Lookup[], { nonce, ...answering }: Answering): ManyAnswer {
-  const all = lookups.map(lookup => toLookupAnswer(lookup, answering));
-  const shared = all.find(({ reference }) => reference !== undefined)?.reference;
-  const states = all.map(({ reference, ...answer }) => ({
-    ...answer,
-    ...(reference && reference.clock !== shared?.clock && { reference }),
-  })) as LookupAnswer[];
-  return { ...(nonce !== undefined && { nonce }), ...(shared && { reference: shared }), states };
-}
-
 export function toStateAnswer({ estimate, ...state }: UsableState): StateAnswer {
   const { exchange, environment, scope, syncId, basis, referenceClock, expiresAtMs } = state;
   const { offsetMs, uncertaintyMs, atMs: measuredAtMs, rate = ASSUMED_RATE } = estimate;
@@ -118,7 +107,10 @@ export function toStateAnswer({ estimate, ...state }: UsableState): StateAnswer 
 }
 
 /** Both moments by the reference clock, which is known over this process's link to it. */
-function referenceOf(lookup: Lookup, { receivedAtMs, clock }: Answering): Pick<LookupAnswer, 'reference'> {
+export function referenceOf(
+  lookup: Lookup,
+  { receivedAtMs, clock }: Answering,
+): Pick<LookupAnswer, 'reference'> {
   const link = linkOf(lookup);
   if (!link) return {};
   const sentAtMs = clock.now();
