@@ -11,6 +11,7 @@ import type { TracerLike } from '../base/telemetry.js';
 import { type ConnectorState, createConnectorState } from '../composition/connector-state.js';
 import { createPool, toDatabaseError } from '../postgres/pool.js';
 import { type Authenticator, anybody, bearerAuthenticator } from './access/authentication.js';
+import { limitFailures } from './access/failure-limit.js';
 import { JwtAuthenticator, type JwtSettings } from './access/jwt-authenticator.js';
 import { KeyAuthenticator } from './access/key-authenticator.js';
 import { hasKeys } from './access/key-table.js';
@@ -59,7 +60,9 @@ export async function openService(options: OpenServiceOptions): Promise<OpenedSe
       wallMs: () => state.cache.clock.now(),
     });
     const authenticator: Authenticator = authenticates
-      ? bearerAuthenticator([keys, ...(tokens ? [tokens] : [])])
+      ? limitFailures(bearerAuthenticator([keys, ...(tokens ? [tokens] : [])]), {
+          nowMs: () => performance.now(),
+        })
       : anybody;
     upkeep = await createConnectorState({
       ...settings,

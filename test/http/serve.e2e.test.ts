@@ -1,5 +1,11 @@
 /** `connector-state serve` as a process: who may reach it, what it says, how it ends. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { generate } from 'selfsigned';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { runNode, type SpawnedNode, spawnNode } from '../support/run.js';
 import { closing } from '../support/world.js';
@@ -57,4 +63,59 @@ describe('connector-state serve', () => {
     node.process.kill('SIGINT');
     expect(await node.ended).toMatchObject({ code: 0 });
   });
+
+  it('serves HTTPS of its own with --tls-cert and --tls-key, and nothing else there', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'serve-tls-'));
+    closing({ close: () => rm(directory, { recursive: true, force: true }) });
+    const [made, other] = await Promise.all([selfSigned(), selfSigned()]);
+    const [cert, key, wrong] = ['cert.pem', 'key.pem', 'other.pem'].map(name => join(directory, name));
+    await writeFile(cert as string, made.cert);
+    await writeFile(key as string, made.private, { mode: 0o600 });
+    await writeFile(wrong as string, other.private, { mode: 0o600 });
+    const withTls = (certFile = '', keyFile = '') =>
+      cli('serve', '--port', '0', '--tls-cert', certFile, '--tls-key', keyFile);
+
+    const { url, node } = await serve('--tls-cert', cert as string, '--tls-key', key as string);
+    expect(url).toMatch(/^https:/);
+    const { status, protocol } = await getOverTls(`${url}/health/live`, made.cert);
+    expect([status, protocol]).toEqual([200, expect.stringMatching(/^TLSv1\.[23]$/)]);
+    await expect(getOverTls(`${url}/health/live`, other.cert)).rejects.toThrow(/self.signed/);
+    await expect(fetch(url.replace('https:', 'http:'))).rejects.toThrow();
+    node.process.kill('SIGTERM');
+    expect(await node.ended).toMatchObject({ code: 0 });
+
+    expect(await cli('serve', '--port', '0', '--tls-cert', cert as string)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('belong together'),
+    });
+    expect(await withTls(cert, join(directory, 'missing.pem'))).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--tls-key cannot be read'),
+    });
+    expect(await withTls(cert, wrong)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/no PEM certificate and the key it was made for.*mismatch/s),
+    });
+  });
 });
+
+const selfSigned = () =>
+  generate([{ name: 'commonName', value: 'localhost' }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+  });
+
+function getOverTls(url: string, ca: string): Promise<{ status?: number; protocol: string | null }> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { ca, agent: false }, response => {
+      response.resume();
+      resolve({
+        status: response.statusCode as number,
+        protocol: (response.socket as TLSSocket).getProtocol(),
+      });
+    });
+    request.on('error', reject);
+  });
+}

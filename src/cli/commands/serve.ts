@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { InvalidInputError } from '../../base/errors.js';
 import { loadOptional } from '../../base/optional-package.js';
@@ -111,7 +112,24 @@ function tlsOf({ tlsCert, tlsKey }: Options): { cert: Buffer; key: Buffer } | un
   if (tlsCert === undefined || tlsKey === undefined) {
     throw new InvalidInputError('--tls-cert and --tls-key belong together: give both or neither.');
   }
-  return { cert: readFileSync(tlsCert), key: readFileSync(tlsKey) };
+  const tls = { cert: readPem('--tls-cert', tlsCert), key: readPem('--tls-key', tlsKey) };
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    // It says what is wrong and nothing of the key.
+    throw new InvalidInputError(
+      `--tls-cert and --tls-key are no PEM certificate and the key it was made for: ${(error as Error).message}`,
+    );
+  }
+  return tls;
+}
+
+function readPem(option: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new InvalidInputError(`${option} cannot be read: ${(error as Error).message}`);
+  }
 }
 
 function jwtOf({ authJwks, authIssuer, authAudience }: Options) {
