@@ -1,6 +1,7 @@
 /** Lists, analytics and operations over a log of some connectors. */
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { DEFAULT_RANGE, toleranceOf } from '../../src/clock/request-window.js';
 import { eventually } from '../support/world.js';
 import { syncedEvent } from './facts.js';
 import { givenServer, type TestServer } from './support.js';
@@ -84,6 +85,9 @@ describe('analytics', () => {
     expect(sum(fine.body.buckets)).toBe(6);
     expect(sum(raw.body.buckets)).toBe(6);
     expect(fine.body.buckets[0]).toMatchObject({ exchange: 'BYBIT', host: null, referenceClock: clockId });
+    for (const { distanceToRefusalMs, uncertaintyMs } of raw.body.buckets) {
+      expect(distanceToRefusalMs).toBeCloseTo(toleranceOf(DEFAULT_RANGE) - uncertaintyMs, 6);
+    }
     const byHost = await server.ask('/v1/analytics/drift?from=2h&by=host', 'analyst');
     expect(byHost.body.buckets[0].host).toBe('test:writer');
   });

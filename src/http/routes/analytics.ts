@@ -42,7 +42,7 @@ export const driftBucket = z.object({
   distanceToRefusalMs: z
     .number()
     .describe(
-      'What the default request window would have forgiven beyond the best sample’s error, milliseconds.',
+      'What the default request window would have forgiven beyond the best sample’s error, milliseconds: for a request that is as late as the window reserves room for (2 s). What refused requests were late by is in /v1/analytics/refusals.',
     ),
 });
 export const usageBucket = z.object({
