@@ -243,7 +243,10 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       namedStatements: settings.namedStatements,
       log,
       telemetry,
-      ...(shared && { onApplied: events => publishTouched(shared, events) }),
+      ...(shared && {
+        onApplied: events => publishTouched(shared, events),
+        onRebuilt: rows => shared.forget(rows),
+      }),
     });
   });
 

@@ -5,6 +5,7 @@ import type { Logger } from '../base/logging.js';
 import type { Telemetry } from '../base/telemetry.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { StoredEvent } from '../events/event.js';
+import type { ChangedRows } from './changed-rows.js';
 import type { Target } from './write-page.js';
 
 /** Counted since the projector was created. */
@@ -37,6 +38,8 @@ export interface ProjectorContext {
   readonly telemetry: Telemetry;
   /** Told of each page of the live tables once it is committed; must not reject. */
   readonly onApplied: ((events: readonly StoredEvent[]) => Promise<unknown>) | undefined;
+  /** Told which rows a rebuild has changed once that is committed; must not reject. */
+  readonly onRebuilt: ((rows: ChangedRows) => Promise<unknown>) | undefined;
   /** Rejects when the signal is aborted. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   readonly nowMs: () => number;

@@ -30,6 +30,7 @@ import { pg } from '../postgres/driver.js';
 import { toDatabaseError } from '../postgres/pool.js';
 import { type AdoptedLog, type AdoptLogOptions, adoptLog } from './adopt-log.js';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.js';
+import type { ChangedRows } from './changed-rows.js';
 import type { ProjectorContext, ProjectorCounters } from './context.js';
 import { type DeadLetter, readDeadLetters } from './dead-letters.js';
 import { type ForgetOptions, type ForgetResult, forgetHits } from './forgotten/forget.js';
@@ -72,6 +73,8 @@ export interface ProjectorOptions {
    * it, `run` does not. Must not reject.
    */
   readonly onApplied?: (events: readonly StoredEvent[]) => Promise<unknown>;
+  /** Told which rows a rebuild has changed once that is committed; must not reject. */
+  readonly onRebuilt?: (rows: ChangedRows) => Promise<unknown>;
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   /** Milliseconds of a clock that does not step. */
   readonly nowMs?: () => number;
@@ -142,6 +145,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     log: options.log ?? silentLogger,
     telemetry: options.telemetry ?? unwatched,
     onApplied: options.onApplied,
+    onRebuilt: options.onRebuilt,
     sleep: options.sleep ?? ((ms, signal) => delay(ms, undefined, signal && { signal })),
     nowMs: options.nowMs ?? (() => performance.now()),
     counters: {

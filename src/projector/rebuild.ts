@@ -24,6 +24,7 @@ import { ConnectorStateError } from '../base/errors.js';
 import { shown } from '../base/shown.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
 import { catchUp } from './catch-up.js';
+import { type ChangedRows, changedRows } from './changed-rows.js';
 import {
   ensureCheckpoints,
   lockCheckpoints,
@@ -95,15 +96,23 @@ export async function rebuild(
   const wasCurrent = await isCurrent(context);
   if (wasCurrent) await catchUp(context, signal && { signal });
 
+  let changed: ChangedRows | undefined;
   const result = await untilItStands(isCareful =>
     withOwnTransaction(context, signal, 'READ COMMITTED', async session => {
       await waitToRebuild(context, session, options);
       if (options.isNeeded && !(await options.isNeeded())) return NOTHING_DONE;
       const fold = await foldBeside(context, session, projections, { ...options, fillsNew: true, isCareful });
       await session.query(`SET LOCAL lock_timeout = ${SWITCH_LOCK_TIMEOUT_MS}`);
-      return orWhoHasThem(session, () => switchOver(context, session, projections, fold, signal));
+      return orWhoHasThem(session, () =>
+        switchOver(context, session, projections, fold, signal, rows => {
+          changed = rows;
+        }),
+      );
     }),
   );
+  // Assigned in a callback, which the compiler does not see.
+  const rows = changed as ChangedRows | undefined;
+  if (rows && rows.length > 0) await context.onRebuilt?.(rows);
   if (!wasCurrent && (await isCurrent(context))) await catchUp(context, signal && { signal });
   return result;
 }
@@ -115,15 +124,16 @@ async function switchOver(
   projections: readonly Projection[],
   fold: FoldBeside,
   signal: AbortSignal | undefined,
+  onChanges: (rows: ChangedRows) => void,
 ): Promise<RebuildResult> {
   const checkpoints = await lockCheckpoints(session, projections, 'leader');
   const limits = await limitsOf(context, checkpoints, { fillsNew: true, reached: fold.positions() });
   await fold.upTo(limits);
   await fold.requireSameForgotten();
   const differences = await compareAll(session, projections, signal);
-  for (const [index, projection] of projections.entries()) {
-    if (differences[index]?.differing) await switchRows(session, projection);
-  }
+  const differing = projections.filter((_, index) => differences[index]?.differing);
+  onChanges(await changedRows(session, differing));
+  for (const projection of differing) await switchRows(session, projection);
   const deadLetters = await switchDeadLetters(session, projections);
   await resetCheckpoints(session, projections, limits, fold);
   return {

@@ -13,7 +13,7 @@ import type { Target } from './write-page.js';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-const shadowName = (table: string) => `rebuilt_${table}`;
+export const shadowName = (table: string) => `rebuilt_${table}`;
 const SHADOW_DEAD_LETTERS = shadowName(DEAD_LETTER_TABLE);
 
 /**
@@ -55,9 +55,9 @@ const DEFINITIONS_OF = `SELECT u.name, concat_ws(', ',
       FROM pg_constraint k WHERE k.conrelid = u.name::regclass AND k.contype IN ('p', 'u')))
   FROM unnest($1::text[]) AS u (name)`;
 
-const cells = ({ columns }: TableSql, alias: string) =>
+export const cells = ({ columns }: TableSql, alias: string) =>
   columns.map(({ name }) => `${alias}.${name}`).join(', ');
-const sameKey = ({ key }: TableSql) => key.map(({ name }) => `t.${name} = r.${name}`).join(' AND ');
+export const sameKey = ({ key }: TableSql) => key.map(({ name }) => `t.${name} = r.${name}`).join(' AND ');
 
 export interface Difference {
   /** In the rebuilt table. */

@@ -119,6 +119,15 @@ redis.pcall('PUBLISH', ARGV[3], ARGV[4])
 return 'ok'`);
 
 /**
+ * Values that are void with the rows they were made of, and the tickets of who is about to put them back.
+ * KEYS: the entries. ARGV: the channel, the message.
+ */
+export const FORGET = script(`
+for i = 1, #KEYS do redis.pcall('DEL', KEYS[i], KEYS[i] .. ':t') end
+redis.pcall('PUBLISH', ARGV[1], ARGV[2])
+return 'ok'`);
+
+/**
  * A lease that dies with its holder: taken, renewed or given back by who knows its secret.
  * KEYS: the lease. ARGV: secret, life in ms (0 gives it back). Answers 1 when it is held by the caller now.
  */

@@ -28,7 +28,7 @@ import {
   type SharedKey,
   type SharedMiss,
 } from './reader.js';
-import { CONDEMN } from './scripts.js';
+import { CONDEMN, FORGET } from './scripts.js';
 import { type DatabaseAnswer, fill, goneMessage, publish, type WriterParts } from './writer.js';
 
 export interface SharedTierOptions {
@@ -43,6 +43,11 @@ export interface SharedTierOptions {
   readonly guard: (query: (groups: readonly Group[]) => Promise<readonly (readonly Found[])[]>) => Lookups;
   /** The primary's rows, with their order. */
   readonly database: (keys: readonly LookupKey[]) => Promise<readonly DatabaseAnswer[]>;
+}
+
+/** `undefined`: it is the shared clock. */
+interface ForgottenKey {
+  readonly cacheKey: string | undefined;
 }
 
 /** Asked for together. */
@@ -68,6 +73,9 @@ export interface SharedTierStats {
 
 /** A flush waits so long for what it projected to be there. */
 const PUBLISH_PATIENCE_MS = 250;
+/** Nobody waits for it but who rebuilds. */
+const FORGET_PATIENCE_MS = 30_000;
+const EVERYTHING = 'everything';
 const MAX_WAITING = 10_000;
 const PAGE = 200;
 const FIRST_PAUSE_MS = 100;
@@ -194,6 +202,39 @@ export class SharedTier {
       connections.run(CONDEMN, [at], [identity, life, keys.channel, message]),
     );
     void this.#drain();
+  }
+
+  /**
+   * Rows that a rebuild has changed, or taken away: what is kept of them goes, and with it what other processes keep because
+   * they would hear of its end. Resolves when that is done, or after a while; never rejects.
+   */
+  async forget(
+    rows: readonly (Pick<LookupKey, 'exchange' | 'environment' | 'scope'> & ForgottenKey)[],
+  ): Promise<void> {
+    const { connections, keys, log } = this.#options;
+    const byCell = new Map<string, string[]>();
+    for (const row of rows) {
+      const cell = row.cacheKey === undefined ? keys.cellOfClock(row) : keys.cellOfState(row.cacheKey);
+      const key = row.cacheKey === undefined ? keys.clock(cell, row) : keys.state(cell, row.cacheKey);
+      const known = byCell.get(cell);
+      if (known) known.push(key);
+      else byCell.set(cell, [key]);
+    }
+    for (const entries of byCell.values()) {
+      for (let from = 0; from < entries.length; from += PAGE) {
+        const page = entries.slice(from, from + PAGE);
+        this.#condemned.set(`rebuilt ${page[0]}`, () =>
+          connections.run(FORGET, page, [keys.channel, EVERYTHING]),
+        );
+      }
+    }
+    await withDeadline(this.#drain(), FORGET_PATIENCE_MS, () => undefined);
+    const left = [...this.#condemned.keys()].filter(name => name.startsWith('rebuilt ')).length;
+    if (left === 0) return;
+    log.warn(
+      { left },
+      'what Redis has of rows that were rebuilt could not be taken out yet: it is tried again, and ends by itself',
+    );
   }
 
   /**

@@ -68,6 +68,29 @@ describe('the shared tier', () => {
     await eventually(async () => (await two.cache.getStats()).redis?.isListening);
   });
 
+  itWithRedis('has nothing of a row that a rebuild has taken away, and nobody keeps it', async () => {
+    const { world, redis } = await givenRedisWorld();
+    const { one, ref } = await givenState(world, redis);
+    await world.sql(`INSERT INTO connector_state_cache SELECT (jsonb_populate_record(s,
+      '{"id": "00000000-0000-7000-8000-00000000dead", "cache_key": "nobody_cred456", "user_id": "nobody"}')).*
+      FROM connector_state_cache s`);
+    const made = { ...ref, userId: 'nobody' };
+    const two = await world.process(over(redis));
+    await eventually(async () => (await two.cache.getStats()).redis?.isListening);
+    expect(await tierOf(two, made)).toBe('postgres');
+    await eventually(async () => expect(await tierOf(await world.process(over(redis)), made)).toBe('redis'));
+    const three = await world.process(over(redis));
+    await eventually(async () => (await three.cache.getStats()).redis?.isListening);
+    expect(await tierOf(three, made)).toBe('redis');
+    expect(await tierOf(three, made)).toBe('memory');
+
+    const { differing } = await (await one.projector()).rebuild();
+    expect(differing).toMatchObject({ connector_state_cache: 1 });
+    await eventually(async () => expect(await tierOf(three, made)).toBe('absent'));
+    expect(await tierOf(await world.process(over(redis)), made)).toBe('absent');
+    expect(await tierOf(await world.process(over(redis)), ref)).toBe('redis');
+  });
+
   itWithRedis('tells every process at once what was condemned, before it is projected', async () => {
     const { world, redis } = await givenRedisWorld();
     const { ref } = await givenState(world, redis);

@@ -1,0 +1,80 @@
+/** Redis under a real Sentinel: the master is found through it, and the next one when that dies. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from '@jest/globals';
+import { createClient } from 'redis';
+import { itWhen } from '../support/it-when.js';
+import { findRedis, freePort, NO_REDIS, startRedis } from '../support/redis.js';
+import { closing, eventually, givenWorld } from '../support/world.js';
+
+const itWithRedis = itWhen(findRedis() !== undefined, NO_REDIS);
+
+/** One is enough to agree with itself. @returns its port */
+async function startSentinel(masterPort: number): Promise<number> {
+  const port = await freePort();
+  const directory = mkdtempSync(join(tmpdir(), 'connector-state-sentinel-'));
+  const file = join(directory, 'sentinel.conf');
+  const settings = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${directory}`,
+    `sentinel monitor mymaster 127.0.0.1 ${masterPort} 1`,
+    'sentinel down-after-milliseconds mymaster 1000',
+    'sentinel failover-timeout mymaster 5000',
+  ];
+  writeFileSync(file, `${settings.join('\n')}\n`);
+  const child = spawn(findRedis() as string, [file, '--sentinel'], { stdio: 'ignore' });
+  closing({
+    close: async () => {
+      const ended = new Promise(resolve => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await ended;
+      rmSync(directory, { recursive: true, force: true });
+    },
+  });
+  const client = createClient({ socket: { host: '127.0.0.1', port, reconnectStrategy: () => 50 } });
+  client.on('error', () => undefined);
+  await client.connect();
+  await eventually(async () => {
+    const replicas = (await client.sendCommand(['SENTINEL', 'REPLICAS', 'mymaster'])) as unknown as unknown[];
+    expect(replicas).toHaveLength(1);
+  }, 60_000);
+  client.destroy();
+  return port;
+}
+
+itWithRedis('a master that Sentinel names serves, and when it dies the next one does', async () => {
+  const master = closing(await startRedis());
+  const replica = closing(await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] }));
+  const sentinelPort = await startSentinel(master.port);
+  const world = await givenWorld();
+  const over = {
+    redisUrl: `redis+sentinel://127.0.0.1:${sentinelPort}/mymaster`,
+    redisDeadlineMs: 5_000,
+    memoryEntries: 0,
+    breakerResetMs: 100,
+  };
+  const one = await world.process(over);
+  const connector = world.connector(one, 'BYBIT');
+  await connector.initialize();
+  expect(await one.flush()).toMatchObject({ ok: true });
+  const two = await world.process(over);
+  await eventually(
+    async () => expect(await two.cache.get(connector.ref)).toMatchObject({ tier: 'redis' }),
+    60_000,
+  );
+
+  await master.kill();
+  const asked = new Set<string>();
+  await eventually(async () => {
+    const found = await two.cache.get(connector.ref);
+    // Throughout: PostgreSQL answers where Redis does not.
+    if (!found.hit) throw new Error(`a miss: ${found.reason}`);
+    asked.add(found.tier);
+    const role = await (await replica.client()).sendCommand(['ROLE']);
+    return (role as unknown as unknown[])[0] === 'master' && found.tier === 'redis';
+  }, 120_000);
+  expect(asked).toContain('postgres');
+});
