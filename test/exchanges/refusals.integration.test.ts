@@ -129,7 +129,7 @@ describe('credentials that can be seen to be wrong', () => {
 
   it.each(BOTH)('are named before anything is sent: %s', exchange => {
     const apiSecret = `${CANARY.apiSecret.slice(0, 9)}\n${CANARY.apiSecret.slice(9)}`;
-    expect(create(exchange, apiSecret)).toThrow(/blank or a line break/);
+    expect(create(exchange, apiSecret)).toThrow(/a blank, a line break or an invisible character/);
     expect(create(exchange, apiSecret)).not.toThrow(CANARY.apiSecret.slice(0, 9));
   });
 
