@@ -53,6 +53,12 @@ describe('the entities', () => {
 });
 
 describe('the projections', () => {
+  const SQL_TYPES: Readonly<Record<string, string>> = {
+    timestamptz: 'timestamp with time zone',
+    // Made when the row is stored.
+    json: 'text',
+  };
+
   it.each(projections)('write every column of their table: $name', async projection => {
     const columns: { column_name: string; data_type: string }[] = await dataSource.query(
       `SELECT column_name, data_type FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position`,
@@ -61,7 +67,7 @@ describe('the projections', () => {
 
     const written = tableColumns(projection).map(({ name, type }) => ({
       column_name: name,
-      data_type: type === 'timestamptz' ? 'timestamp with time zone' : type,
+      data_type: SQL_TYPES[type] ?? type,
     }));
     expect(written).toEqual(columns);
   });
