@@ -7,7 +7,7 @@
  * by the same code. What is told of an order is told after the answer to it. Faults and latency are not for sockets.
  */
 import type { Order } from './book.js';
-import { cancelOrder, createOrder, orderRow, type Told } from './bybit-trading.js';
+import { cancelOrder, createOrder, executionRow, orderRow, type Told } from './bybit-trading.js';
 import { type SocketSession, type SocketTools, takenOf, type World, wholeNumber } from './dialect.js';
 import { isSignatureOf } from './signature.js';
 
@@ -136,21 +136,7 @@ function rowsOf(order: Order): [topic: string, data: object][] {
   const category = 'linear';
   const row: [string, object] = ['order', { category, ...orderRow(order) }];
   if (order.status !== 'filled') return [row];
-  const execution = {
-    category,
-    symbol: order.symbol,
-    orderId: order.orderId,
-    orderLinkId: order.clientOrderId,
-    execId: `exec-${order.orderId}`,
-    side: order.isBuy ? 'Buy' : 'Sell',
-    execPrice: String(order.filledAt),
-    execQty: String(order.quantity),
-    execFee: '0',
-    execType: 'Trade',
-    execTime: String(Math.floor(order.atMs)),
-    isMaker: false,
-  };
-  return [['execution', execution], row];
+  return [['execution', { category, ...executionRow(order) }], row];
 }
 
 interface Message {

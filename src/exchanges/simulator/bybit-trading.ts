@@ -170,21 +170,23 @@ export function executions(request: ReceivedRequest, world: World): Told {
   const filled = world.book
     .orders(keyOf(request), queryOf(request).get('symbol') ?? undefined)
     .filter(({ status }) => status === 'filled');
-  const list = filled.map(order => ({
-    symbol: order.symbol,
-    orderId: order.orderId,
-    orderLinkId: order.clientOrderId,
-    execId: `exec-${order.orderId}`,
-    side: order.isBuy ? 'Buy' : 'Sell',
-    execPrice: String(order.filledAt),
-    execQty: String(order.quantity),
-    execFee: '0',
-    execType: 'Trade',
-    execTime: String(Math.floor(order.atMs)),
-    isMaker: false,
-  }));
-  return { result: { category: 'linear', list, nextPageCursor: '' } };
+  return { result: { category: 'linear', list: filled.map(executionRow), nextPageCursor: '' } };
 }
+
+/** Of an order that was filled. */
+export const executionRow = (order: Order) => ({
+  symbol: order.symbol,
+  orderId: order.orderId,
+  orderLinkId: order.clientOrderId,
+  execId: `exec-${order.orderId}`,
+  side: order.isBuy ? 'Buy' : 'Sell',
+  execPrice: String(order.filledAt),
+  execQty: String(order.quantity),
+  execFee: '0',
+  execType: 'Trade',
+  execTime: String(Math.floor(order.atMs)),
+  isMaker: false,
+});
 
 function bodyOf({ body }: ReceivedRequest): Readonly<Record<string, unknown>> | undefined {
   try {

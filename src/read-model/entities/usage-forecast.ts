@@ -1,8 +1,9 @@
-/** When a connector is used; see projections/usage-forecast.ts. `bigint` columns read as strings. */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+/** When a connector is used; see projections/usage-forecast.ts. */
+import { Entity, PrimaryColumn } from 'typeorm';
+import { UseHabit } from './use-habit.js';
 
 @Entity({ name: 'usage_forecast' })
-export class UsageForecast {
+export class UsageForecast extends UseHabit {
   @PrimaryColumn({
     name: 'cache_key',
     type: 'text',
@@ -19,34 +20,4 @@ export class UsageForecast {
 
   @PrimaryColumn({ name: 'scope', type: 'text', primaryKeyConstraintName: 'usage_forecast_pkey' })
   scope!: string;
-
-  @Column({ name: 'since', type: 'timestamptz' })
-  since!: Date;
-
-  @Column({ name: 'uses', type: 'bigint' })
-  uses!: string;
-
-  @Column({ name: 'hour', type: 'timestamptz' })
-  hour!: Date;
-
-  @Column({ name: 'hour_uses', type: 'bigint' })
-  hourUses!: string;
-
-  @Column({ name: 'first_at', type: 'timestamptz' })
-  firstAt!: Date;
-
-  @Column({ name: 'last_at', type: 'timestamptz' })
-  lastAt!: Date;
-
-  @Column({ name: 'before_at', type: 'timestamptz', nullable: true })
-  beforeAt!: Date | null;
-
-  @Column({ name: 'idle', type: 'text' })
-  idle!: string;
-
-  @Column({ name: 'week_hours', type: 'text' })
-  weekHours!: string;
-
-  @Column({ name: 'week_uses', type: 'text' })
-  weekUses!: string;
 }
