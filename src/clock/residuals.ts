@@ -88,7 +88,7 @@ function added(aside: Aside | undefined, by: number, sample: OffsetEstimate): As
  * Finer than the claim has grown wide, and not within it: a step may lie between them.
  * @param claim what was believed before the sample
  */
-export function sticksOut(claim: OffsetEstimate, sample: OffsetEstimate): boolean {
+function sticksOut(claim: OffsetEstimate, sample: OffsetEstimate): boolean {
   const before = inflate(claim, sample.atMs);
   const apartMs = Math.abs(sample.offsetMs - before.offsetMs);
   return isFine(before, sample) && apartMs + sample.uncertaintyMs > before.uncertaintyMs;

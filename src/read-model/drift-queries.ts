@@ -123,6 +123,8 @@ export const SAMPLES_SQL = `
    ORDER BY sampled_at, sync_id`;
 
 const CELL_FIELDS = Object.keys(CELL_COLUMNS);
+/** What each row begins with: epoch ms, exchange, environment, scope, reference clock, and who measured. */
+type Place = [number, string, string, string, string, string];
 const KEY_COLUMNS = 6;
 /** Objects that begin as copies of one have one layout; grown field by field they cost twice the time. */
 const SHAPE = cellOf({ atMs: 0, offsetMs: 0.5, uncertaintyMs: 0.5, roundTripMs: 0.5 });
@@ -131,14 +133,7 @@ async function rollUp(client: PoolClient, sql: string, fromMs: number, query: Dr
   const cells: PlacedCell[] = [];
   const { untilMs = null, exchange = null, environment = null, scope = null, host = null } = query;
   await eachRow(client, sql, [fromMs, untilMs, exchange, environment, scope, host], row => {
-    const [startMs, exchange, environment, scope, referenceClock, machine] = row as [
-      number,
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
+    const [startMs, exchange, environment, scope, referenceClock, machine] = row as Place;
     const cell: Record<string, unknown> = { ...SHAPE };
     for (let i = 0; i < CELL_FIELDS.length; i++) cell[CELL_FIELDS[i] as string] = row[KEY_COLUMNS + i];
     // The columns are the cell's fields, by the record above.
@@ -160,14 +155,7 @@ async function samples(
   let rows = 0;
   await eachRow(client, SAMPLES_SQL, [fromMs, untilMs, exchange, environment, scope], row => {
     rows += 1;
-    const [sampledAt, exchange, environment, scope, referenceClock, process] = row as [
-      number,
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
+    const [sampledAt, exchange, environment, scope, referenceClock, process] = row as Place;
     const [offsetMs, uncertaintyMs, roundTripMs] = row.slice(KEY_COLUMNS) as [number, number, number];
     const machine = machineOf(process);
     if (host !== undefined && machine !== host) return;
