@@ -64,7 +64,7 @@ export interface OutboxFigures {
   readonly waiting: number;
   /** How long the oldest has. */
   readonly waitingSeconds: number;
-  /** Events that the event store called invalid. */
+  /** Events that the event store called invalid, or that were set aside. */
   readonly dead: number;
 }
 

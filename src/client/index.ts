@@ -268,6 +268,9 @@ export function createClient(options: ClientOptions) {
     replayDeadLetters: () =>
       transport.ask<Job>('/v1/dead-letters/replay', { method: 'POST', repeatable: false }),
 
+    dismissDeadLetters: (what: { event: string; undo?: boolean }) =>
+      transport.ask<{ changed: number }>('/v1/dead-letters/dismiss', { method: 'POST', body: what }),
+
     rebuild: (what: { projections?: readonly string[]; check?: boolean; strict?: boolean } = {}) =>
       transport.ask<Job>('/v1/rebuilds', { method: 'POST', body: what, repeatable: false }),
 

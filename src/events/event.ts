@@ -15,13 +15,16 @@ interface Origin {
   readonly stream: string;
   /** When it happened, epoch milliseconds by the recording host's clock. */
   readonly occurredAt: number;
-  /** The recording process, e.g. `ip-10-0-0-7/4711`. */
+  /** The recording process, e.g. `ip-10-0-0-7/4711`. Read back empty: another program wrote it, {@link isForeign}. */
   readonly host: string;
   /** What belongs to one init shares a correlation id. */
   readonly correlationId?: string | undefined;
   /** The event this one follows from. */
   readonly causationId?: string | undefined;
 }
+
+/** Whether an event that a store returned lacks our envelope: something else writes into the streams of our prefix. */
+export const isForeign = ({ host }: { readonly host: string | null }): boolean => host === '';
 
 export type NewEvent = Origin & Fact;
 

@@ -32,7 +32,7 @@ import { type AdoptedLog, type AdoptLogOptions, adoptLog } from './adopt-log.js'
 import type { CatchUpOptions, CatchUpResult } from './catch-up.js';
 import type { ChangedRows } from './changed-rows.js';
 import type { ProjectorContext, ProjectorCounters } from './context.js';
-import { type DeadLetter, readDeadLetters } from './dead-letters.js';
+import { type DeadLetter, dismissDeadLetters, type Letters, readDeadLetters } from './dead-letters.js';
 import { type ForgetOptions, type ForgetResult, forgetHits } from './forgotten/forget.js';
 import { readForgottenSpan } from './forgotten/forgotten.js';
 import { keepForgetting } from './forgotten/keep-forgetting.js';
@@ -91,7 +91,7 @@ export interface RunOptions {
 export interface ReplayResult {
   /** Dead letters before. */
   readonly replayed: number;
-  /** Dead letters after: those still at fault. */
+  /** Dead letters after: those still at fault that nobody has dismissed. */
   readonly remaining: number;
 }
 
@@ -115,8 +115,10 @@ export interface Projector {
   lag(): Promise<Lag>;
   /** Which session projects or has the read tables locked just now, for people; `undefined` where none does. */
   holders(): Promise<string | undefined>;
-  /** The oldest first. */
-  deadLetters(): Promise<readonly DeadLetter[]>;
+  /** The oldest first; those that were dismissed only when asked for. */
+  deadLetters(options?: { readonly dismissed?: boolean }): Promise<readonly DeadLetter[]>;
+  /** Tells of them no more, or, with `undo`, again. @returns how many letters that changed */
+  dismissDeadLetters(letters: Letters, options?: { readonly undo?: boolean }): Promise<number>;
   /** Rebuilds the projections that have dead letters: an event belongs at its own place in the fold. */
   replayDeadLetters(options?: Omit<RebuildOptions, 'projections'>): Promise<ReplayResult>;
   readonly counters: Readonly<ProjectorCounters>;
@@ -161,7 +163,10 @@ export function createProjector(options: ProjectorOptions): Projector {
     checks: { hasCheckedTail: false, hasCheckedForgotten: false },
   };
 
-  const deadLetters = () => inOurTerms(withPooledSession(pool, namedStatements, readDeadLetters));
+  const deadLetters = async ({ dismissed = false } = {}) => {
+    const all = await inOurTerms(withPooledSession(pool, namedStatements, readDeadLetters));
+    return dismissed ? all : all.filter(({ dismissedAt }) => dismissedAt === null);
+  };
 
   return {
     catchUp: options => inOurTerms(catchUpWithCurrent(context, options)),
@@ -184,6 +189,10 @@ export function createProjector(options: ProjectorOptions): Projector {
     lag: () => inOurTerms(lag(context)),
     holders: () => inOurTerms(holdersNow(context)),
     deadLetters,
+    dismissDeadLetters: (letters, options) =>
+      inOurTerms(
+        withPooledSession(pool, namedStatements, session => dismissDeadLetters(session, letters, options)),
+      ),
     async replayDeadLetters(options = {}) {
       const before = (await deadLetters()).filter(isOneOf(projections));
       if (before.length === 0) return { replayed: 0, remaining: 0 };

@@ -103,7 +103,7 @@ export async function switchRows(session: Session, projection: Projection): Prom
   );
 }
 
-/** The rebuild tried every event anew, so what it found is all that is left; returns how many. */
+/** The rebuild tried every event anew, so what it found is all that is left; returns how many nobody has dismissed. */
 export async function switchDeadLetters(
   session: Session,
   projections: readonly Projection[],
@@ -114,12 +114,15 @@ export async function switchDeadLetters(
       SELECT FROM ${SHADOW_DEAD_LETTERS} r WHERE r.projection = d.projection AND r.event_id = d.event_id)`,
     names,
   );
-  const columns = 'projection, event_id, stream, event_type, position, error, failed_at, attempts';
+  const columns = 'projection, event_id, stream, event_type, position, error, failed_at, attempts, host';
   await session.query(
     `INSERT INTO ${DEAD_LETTER_TABLE} AS d (${columns}) SELECT ${columns} FROM ${SHADOW_DEAD_LETTERS}
       ON CONFLICT (projection, event_id) DO UPDATE
-      SET error = EXCLUDED.error, failed_at = EXCLUDED.failed_at, attempts = d.attempts + 1`,
+      SET error = EXCLUDED.error, failed_at = EXCLUDED.failed_at, attempts = d.attempts + 1, host = EXCLUDED.host`,
   );
-  const [count] = await session.query(`SELECT count(*) FROM ${SHADOW_DEAD_LETTERS}`);
+  const [count] = await session.query(
+    `SELECT count(*) FROM ${DEAD_LETTER_TABLE} WHERE projection = ANY($1::text[]) AND dismissed_at IS NULL`,
+    names,
+  );
   return Number(count?.[0]);
 }

@@ -38,7 +38,8 @@ const SQL = `
     FROM exchange_clock x JOIN reference r ON x.reference_clock = r.id
    WHERE x.scope = '${DEFAULT_SCOPE}' AND x.is_valid`;
 
-const DEAD_LETTERS = 'SELECT count(*)::float8 AS count FROM projection_dead_letter';
+const DEAD_LETTERS =
+  'SELECT count(*)::float8 AS count FROM projection_dead_letter WHERE dismissed_at IS NULL';
 
 /** @throws whatever `pg` throws */
 export async function clocksOfExchanges(pool: Pool): Promise<ClockOfExchange[]> {

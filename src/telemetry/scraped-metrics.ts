@@ -236,7 +236,7 @@ function addDatabaseGauges(
   );
   plain(
     'outbox_dead',
-    'Events in the outbox that the event store called invalid.',
+    'Events in the outbox that the event store called invalid, or that were set aside.',
     ({ outbox }) => outbox.dead,
   );
 

@@ -234,6 +234,10 @@ describe('relay', () => {
     expect((await cli(['relay'], { env })).stdout).toMatch(/^Forwarded 4 events; nothing waits\.$/m);
 
     expect(Number((await query(far.url, 'SELECT count(*) FROM connector_event'))[0]?.count)).toBe(before + 4);
+    const aside = await cli(['relay', '--set-aside', 'connector_state-a'], { env });
+    expect(aside).toMatchObject({ code: 2, stderr: expect.stringContaining('nothing of connector_state-a') });
+    const dismissed = await cli(['project', '--dismiss', 'foreign'], { env });
+    expect(dismissed.stdout).toBe('Dismissed: 0 dead letters.\n');
     expect(json(await cli(['relay', '--json'], { env: { DATABASE_URL: near.url } }))).toEqual({
       forwarded: 0,
       waiting: 0,

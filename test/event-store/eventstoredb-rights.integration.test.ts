@@ -2,11 +2,14 @@
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { describe, expect, it } from '@jest/globals';
 import { silentLogger } from '../../src/base/logging.js';
-import { checkEventStore } from '../../src/cli/doctor/event-checks.js';
+import { checkDeadLetters, checkEventStore } from '../../src/cli/doctor/event-checks.js';
 import { openEventStore } from '../../src/composition/event-stores.js';
 import { grantsFor, rightsNeeded } from '../../src/event-store/eventstoredb/index.js';
 import type { Position } from '../../src/events/event.js';
+import { createPool } from '../../src/postgres/pool.js';
+import { createProjector } from '../../src/projector/index.js';
 import { many, sampleConnector } from '../contract/sample-events.js';
+import { createTestDatabase } from '../support/database.js';
 import { closing, givenServer, givenStore } from './eventstoredb-support.js';
 
 const USERS = { admin: 'secret', app: { password: 'pw' } };
@@ -124,6 +127,58 @@ describe('what somebody else wrote', () => {
 
     expect((await client.getStreamMetadata(connector.hitsStream)).metadata).toMatchObject({
       truncateBefore: 2,
+    });
+  });
+
+  it('is a dead letter that is told apart from ours, and dismissed for good', async () => {
+    const [server, database] = [await givenServer(), await createTestDatabase()];
+    const pool = createPool({ connectionString: database.url, max: 4, log: silentLogger });
+    closing({ close: () => pool.end().then(() => database.drop()) });
+    const store = givenStore(server);
+    const connector = sampleConnector();
+    const ours = connector.fact();
+    await store.append([ours]);
+    const foreign = {
+      id: crypto.randomUUID(),
+      type: 'ConnectorSynced',
+      contentType: 'application/json',
+      data: Buffer.from('{"offsetMs":"soon"}'),
+      metadata: Buffer.alloc(0),
+    };
+    server.log.append(connector.stateStream, 'any', [
+      foreign,
+      // By a release of ours that is broken: it has an envelope.
+      { ...foreign, id: crypto.randomUUID(), metadata: Buffer.from('{"host":"ip-1/7","schemaVersion":3}') },
+    ]);
+    const projector = createProjector({ store, pool });
+    await projector.catchUp();
+
+    const letters = await projector.deadLetters();
+    expect(
+      new Set(
+        letters.map(({ eventId, isForeign, host }) => [eventId === foreign.id, isForeign, host].join()),
+      ),
+    ).toEqual(new Set(['true,true,', 'false,false,ip-1/7']));
+    expect(await checkDeadLetters(projector)).toMatchObject({
+      status: 'warn',
+      message: expect.stringContaining("of them another program's"),
+    });
+
+    expect(await projector.dismissDeadLetters('foreign')).toBeGreaterThan(0);
+    await projector.rebuild();
+    await projector.catchUp();
+
+    const left = await projector.deadLetters();
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.filter(({ isForeign }) => isForeign)).toEqual([]);
+    expect(await projector.replayDeadLetters()).toEqual({ replayed: left.length, remaining: left.length });
+    const [{ eventId = '' } = {}] = left;
+    await projector.dismissDeadLetters({ eventId });
+    expect(await checkDeadLetters(projector)).toMatchObject({ status: 'ok' });
+    expect(await projector.deadLetters({ dismissed: true })).toHaveLength(letters.length);
+    expect(await projector.dismissDeadLetters('foreign', { undo: true })).toBeGreaterThan(0);
+    expect(await checkDeadLetters(projector)).toMatchObject({
+      remedy: expect.stringContaining('--dismiss foreign'),
     });
   });
 

@@ -164,6 +164,8 @@ describe('operations', () => {
         result: { replayed: 0 },
       });
     });
+    expect((await post('/v1/dead-letters/dismiss', { event: 'foreign' })).body).toEqual({ changed: 0 });
+    expect((await post('/v1/dead-letters/dismiss', { event: 'all' })).status).toBe(400);
     const twice = await post('/v1/rebuilds', { projections: ['cache_usage', 'cache_usage'] });
     await eventually(async () => {
       expect((await server.ask(`/v1/jobs/${twice.body.id}`)).body).toMatchObject({

@@ -112,10 +112,19 @@ export async function checkRetention(
 export async function checkDeadLetters(projector: Projector): Promise<Check> {
   const letters = await projector.deadLetters();
   if (letters.length === 0) return ok('dead letters', 'none');
+  const foreign = letters.filter(letter => letter.isForeign);
+  if (foreign.length === letters.length) {
+    return warn(
+      'dead letters',
+      `${letters.length} letters of events that another program wrote into ${foreign[0]?.stream} or others; the first: ${foreign[0]?.error}`,
+      'find that program; `connector-state project --dismiss foreign` when they may stay',
+    );
+  }
+  const others = foreign.length === 0 ? '' : ` (${foreign.length} of them another program's)`;
   return warn(
     'dead letters',
-    `${letters.length} events could not be folded; the first: ${letters[0]?.error}`,
-    'see `connector-state project --dead-letters`, upgrade, then `connector-state project --replay`',
+    `${letters.length} events could not be folded${others}; the first: ${letters.find(({ isForeign }) => !isForeign)?.error}`,
+    'see `connector-state project --dead-letters`, upgrade, then `connector-state project --replay`; `--dismiss <event>` what will never be',
   );
 }
 
@@ -126,7 +135,7 @@ export async function checkOutbox(outbox: Pick<OutboxTable, 'status'>): Promise<
     return warn(
       'outbox',
       `${refused.events} events of ${refused.streams} stream(s) wait behind one that the event store refused, the first of ${refused.stream}: ${refused.error}; ${others === 0 ? 'nothing else waits' : `${others} others wait too${lastError ? ` (${lastError})` : ''}`}`,
-      'do what the refusal says; they are tried again every minute, or at once with `connector-state relay --retry-dead`',
+      'do what the refusal says; they are tried again every minute, or at once with `connector-state relay --retry-dead`. A stream that was deleted for good takes none: `relay --set-aside <stream>`',
     );
   }
   if (waiting > 0) {
@@ -140,7 +149,7 @@ export async function checkOutbox(outbox: Pick<OutboxTable, 'status'>): Promise<
   if (dead > 0) {
     return warn(
       'outbox',
-      `nothing waits; ${dead} events were called invalid; the last: ${lastDeadError}`,
+      `nothing waits; ${dead} events were called invalid or set aside; the last: ${lastDeadError}`,
       'upgrade connector-state, then `connector-state relay --retry-dead`',
     );
   }

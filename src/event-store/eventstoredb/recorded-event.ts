@@ -3,7 +3,7 @@
  * causation under the names the server's own projections know.
  *
  * Reading never throws: a record that somebody else wrote into a stream of our prefix is an event with what can be
- * made of it, and its data is judged with everybody's when it is decoded.
+ * made of it, no host above all (`isForeign`), and its data is judged with everybody's when it is decoded.
  */
 import type { RawEvent } from '../../events/decode.js';
 import type { SerialisedEvent } from '../serialise.js';
@@ -68,7 +68,7 @@ export function toRawEvent(recorded: Recorded): RawEvent {
     position,
     occurredAt: toTime(metadata.occurredAt) ?? createdMs,
     recordedAt: toTime(metadata.recordedAt) ?? createdMs,
-    host: text(metadata.host) ?? 'unknown',
+    host: text(metadata.host) ?? '',
     correlationId: text(metadata.$correlationId),
     causationId: text(metadata.$causationId),
     data: toData(recorded.data),

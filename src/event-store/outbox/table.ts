@@ -6,7 +6,7 @@
  *   null        it waits
  *   a time      the store refused it then, and it is the head of its stream: what is behind it in the stream waits for
  *               it, whatever else waits does not. It is tried again by itself
- *   'infinity'  it is invalid and waits for nobody; only `relay --retry-dead` tries it again
+ *   'infinity'  it is invalid, or was set aside by hand, and waits for nobody; only `relay --retry-dead` tries it again
  */
 import type { Pool } from 'pg';
 import { ConnectorStateError, isConnectorStateError } from '../../base/errors.js';
@@ -60,6 +60,13 @@ const REVIVE = {
   text: `UPDATE connector_outbox SET dead_at = NULL, attempts = 0, last_error = NULL
     WHERE dead_at IS NOT NULL RETURNING id`,
 };
+/** Only of a stream with a refused head, whose refusal is written on what waited behind it too: it is their cause. */
+const SET_ASIDE = {
+  name: 'connector_outbox_set_aside',
+  text: `UPDATE connector_outbox w SET dead_at = 'infinity', last_error = concat('set aside by hand: ', h.last_error)
+    FROM (SELECT last_error FROM connector_outbox WHERE stream = $1 AND dead_at < 'infinity' ORDER BY id LIMIT 1) h
+    WHERE w.stream = $1 AND w.dead_at IS DISTINCT FROM 'infinity' RETURNING w.id`,
+};
 
 export interface OutboxStatus {
   /** Events that the event store has not yet, those behind a refused one included. */
@@ -70,7 +77,7 @@ export interface OutboxStatus {
   readonly waitingSeconds: number;
   /** What the event store said when the oldest was last tried. */
   readonly lastError: string | undefined;
-  /** Events that the event store called invalid. They wait no longer and are kept for inspection. */
+  /** Events that the event store called invalid, or that were set aside by hand. They wait no longer, and are kept. */
   readonly dead: number;
   readonly lastDeadError: string | undefined;
   /** Events that wait behind one of their own stream that the event store refused, that one included. */
@@ -93,6 +100,11 @@ export interface OutboxTable {
   status(): Promise<OutboxStatus>;
   /** Lets all wait again that is invalid or was refused. @returns how many */
   reviveDead(): Promise<number>;
+  /**
+   * Lets a stream that waits behind a refused event wait no more: its events are kept, each with the refusal as its cause.
+   * @returns how many; 0 when none of the stream is refused
+   */
+  setAside(stream: string): Promise<number>;
 }
 
 /** Every method throws ConnectorStateError `DATABASE_UNAVAILABLE` or `DATABASE_NOT_MIGRATED`. */
@@ -127,6 +139,9 @@ export function createOutboxTable(pool: Pool, namedStatements: boolean): OutboxT
     },
     async reviveDead() {
       return (await run(REVIVE, [], READ_TIMEOUT_MS)).length;
+    },
+    async setAside(stream) {
+      return (await run(SET_ASIDE, [stream], READ_TIMEOUT_MS)).length;
     },
   };
 }

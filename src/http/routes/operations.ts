@@ -46,6 +46,8 @@ export const deadLetters = z.object({
       error: z.string(),
       failedAt: timeMs,
       attempts: z.number(),
+      host: z.string().nullable().describe('The process that recorded it.'),
+      isForeign: z.boolean().describe('Another program wrote it.'),
     }),
   ),
   total: z.number(),
@@ -122,6 +124,29 @@ export const operationRoutes: FastifyPluginAsyncZod = async app => {
       return jobs.start('replay', request.principal.id, (onProgress, signal) =>
         projector.replayDeadLetters({ onProgress, signal }),
       );
+    },
+  );
+
+  app.post(
+    '/v1/dead-letters/dismiss',
+    {
+      config: operator,
+      schema: {
+        tags: ['operations'],
+        summary: 'Tell no more of the dead letters of one event, or of every `foreign` one; or do so again',
+        body: z.strictObject({
+          event: z.union([z.uuid(), z.literal('foreign')]),
+          undo: z.boolean().default(false),
+        }),
+        response: { 200: z.object({ changed: z.number() }) },
+      },
+    },
+    async request => {
+      const { event, undo } = request.body;
+      const letters = event === 'foreign' ? event : { eventId: event };
+      const changed = await (await upkeep.projector()).dismissDeadLetters(letters, { undo });
+      log.info({ by: request.principal.id, event, undo, changed }, 'dead letters were dismissed');
+      return { changed };
     },
   );
 

@@ -30,4 +30,10 @@ export class ProjectionDeadLetter {
 
   @Column({ name: 'attempts', type: 'integer' })
   attempts!: number;
+
+  @Column({ name: 'host', type: 'text', nullable: true })
+  host!: string | null;
+
+  @Column({ name: 'dismissed_at', type: 'timestamptz', nullable: true })
+  dismissedAt!: Date | null;
 }

@@ -22,6 +22,7 @@ import { LookingBack1764000000034 } from './1764000000034-looking-back.js';
 import { ReplicaLink1764000000050 } from './1764000000050-replica-link.js';
 import { UsageForecast1764000000055 } from './1764000000055-usage-forecast.js';
 import { UsageModel1764000000056 } from './1764000000056-usage-model.js';
+import { DeadLetterOfWhom1764000000062 } from './1764000000062-dead-letter-of-whom.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -44,4 +45,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   ReplicaLink1764000000050,
   UsageForecast1764000000055,
   UsageModel1764000000056,
+  DeadLetterOfWhom1764000000062,
 ];

@@ -191,4 +191,32 @@ describe('facts that the event store refuses', () => {
     expect(await world.table.reviveDead()).toBe(1);
     expect(await world.table.status()).toMatchObject({ refused: { events: 0 }, waiting: 2 });
   });
+
+  it('of a stream that takes none any more are set aside, each with its cause, and kept', async () => {
+    const world = await givenOutboxOfAServer();
+    const [gone, other] = [sampleConnector(), sampleConnector()];
+    await world.store.append([gone.fact()]);
+    await tombstone(world.server.url, [gone.stateStream]);
+    const facts = many(3, () => gone.fact());
+    await world.store.append([...facts, other.hit()]);
+    await world.relay.drain({ force: true });
+    expect(await world.table.setAside(other.hitsStream)).toBe(0);
+
+    expect(await world.table.setAside(gone.stateStream)).toBe(3);
+
+    expect(await world.newRelay().drain({ force: true })).toBe('empty');
+    expect(await world.table.status()).toMatchObject({ waiting: 0, dead: 3, refused: { events: 0 } });
+    const { message } = await checkOutbox(world.table);
+    expect(message).toMatch(
+      /3 events were called invalid or set aside; .*set aside by hand: .*deleted for good/,
+    );
+    const { rows } = await world.pool.query('SELECT event_id, last_error FROM connector_outbox ORDER BY id');
+    expect(rows).toEqual(
+      facts.map(({ id }) => ({ event_id: id, last_error: expect.stringContaining('deleted for good') })),
+    );
+    // The next fact of that stream is named anew.
+    await world.store.append([gone.fact()]);
+    await world.newRelay().drain({ force: true });
+    expect(await world.table.status()).toMatchObject({ waiting: 1, refused: { stream: gone.stateStream } });
+  });
 });

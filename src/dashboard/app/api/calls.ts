@@ -68,6 +68,7 @@ export const jobs = (signal?: Abort) => get<{ jobs: readonly Job[] }>('v1/jobs',
 export const cleanUp = () => post<{ removed: number }>('v1/cleanup', undefined);
 export const rebuild = () => post<Job>('v1/rebuilds', {});
 export const replay = () => post<Job>('v1/dead-letters/replay', undefined);
+export const dismiss = (event: string) => post<{ changed: number }>('v1/dead-letters/dismiss', { event });
 export const distrust = (machine: {
   readonly host: string;
   readonly login?: string | undefined;

@@ -184,4 +184,5 @@ export interface DeadLetter {
   readonly eventType: string;
   readonly error: string;
   readonly failedAt: number;
+  readonly isForeign: boolean;
 }

@@ -4,6 +4,7 @@ import { useEffect } from 'preact/hooks';
 import {
   cleanUp,
   deadLetters,
+  dismiss,
   jobs,
   projectionsNow,
   rebuild,
@@ -186,7 +187,7 @@ function LetterPanel({ letters, isUnderWay, then }: Data & { isUnderWay: boolean
         <p class="soft">None: every event was folded.</p>
       ) : (
         <ol class="facts">
-          {letters.map(({ projection, eventId, stream, eventType, error, failedAt }) => (
+          {letters.map(({ projection, eventId, stream, eventType, error, failedAt, isForeign }) => (
             <li key={`${projection} ${eventId}`}>
               <time dateTime={new Date(failedAt).toISOString()}>{utc(failedAt)}</time>
               <Badge verdict="bad">{visible(eventType)}</Badge>
@@ -194,8 +195,15 @@ function LetterPanel({ letters, isUnderWay, then }: Data & { isUnderWay: boolean
                 {visible(error)}{' '}
                 <span class="soft">
                   ({projection}, {visible(stream)}, <code>{eventId}</code>)
-                </span>
+                </span>{' '}
+                {isForeign && <Badge verdict="warn">another program's</Badge>}
               </span>
+              <Confirm action="Dismiss" onConfirm={() => then(dismiss(eventId), 'Dismissed.')}>
+                <p>
+                  No more is told of this event's dead letters, after a rebuild neither. They are kept, and no
+                  row is changed.
+                </p>
+              </Confirm>
             </li>
           ))}
         </ol>
