@@ -129,6 +129,8 @@ module.exports = {
     arrows('arrows-of-services', 'services → connectors → …', SERVICES, [
       CONNECTORS,
       CACHE,
+      READ_MODEL,
+      POSTGRES,
       EXCHANGES,
       EVENTS,
       CLOCK,

@@ -35,9 +35,16 @@ function faultOf(profile: ExchangeProfile): string | undefined {
   const rule = refusals.find(isBadRule);
   if (rule) return `refusals has a rule that is none: ${JSON.stringify(rule).slice(0, 100)}`;
   if (!request?.stamp?.name) return 'request.stamp must say where a request holds its timestamp';
+  if (profile.funding && !(profile.funding.path?.startsWith('/') && Array.isArray(profile.funding.list)))
+    return 'funding must have a path that begins with "/" and a list';
+  const { requests, perMs } = profile.publicLimit ?? { requests: 1, perMs: 1 };
+  if (!(requests >= 1 && perMs >= 1)) return 'publicLimit must have requests and perMs of 1 and up';
   if (!ccxt?.id || !ccxt.verification?.length) return 'ccxt must have an id and a verification';
   return (
-    stampFault('time.stamp', time.stamp) ?? stampFault('answers.stamp', answers.stamp) ?? windowFault(window)
+    stampFault('time.stamp', time.stamp) ??
+    stampFault('funding.next', profile.funding?.next) ??
+    stampFault('answers.stamp', answers.stamp) ??
+    windowFault(window)
   );
 }
 

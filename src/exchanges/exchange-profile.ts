@@ -6,6 +6,7 @@
  *   where it is          `hosts`, `regions`, `headers`
  *   what it accepts      `window`: how late and how early a timestamp may be
  *   what it tells        `time`, `answers`: where its clock stands in its answers, and what is a yes
+ *   when it pays funding `funding`, and how often it may be asked: `publicLimit`
  *   what it refuses      `refusals`: which codes mean the time, and which mean what else; `unexecuted`, `retryAfter`
  *   what is sent to it   `request`, `ccxt`: where the timestamp stands, and the signed call that verifies an account
  */
@@ -95,6 +96,23 @@ export interface VerificationCall {
   readonly params?: Readonly<Record<string, string>>;
 }
 
+/** Where the next funding of each contract is told, without an account. */
+export interface FundingRule {
+  /** The GET, with its query; it lists all contracts. */
+  readonly path: string;
+  /** The path to the list in the body. */
+  readonly list: readonly string[];
+  /** Of each entry: the fields that hold the contract's name and the moment. */
+  readonly symbol: string;
+  readonly next: StampPlace;
+}
+
+/** So many unsigned requests an address may send in any such span. */
+export interface PublicLimit {
+  readonly requests: number;
+  readonly perMs: number;
+}
+
 export interface ExchangeProfile {
   /** 1 to 32 capital letters, digits and `_`, the first a letter. Kept in events and rows. */
   readonly name: Exchange;
@@ -110,6 +128,10 @@ export interface ExchangeProfile {
   /** The unsigned GET that tells the exchange's clock. */
   readonly time: { readonly path: string; readonly stamp: StampPlace };
   readonly answers: AnswerFormat;
+  /** Undefined: 00:00, 08:00 and 16:00 UTC are assumed. */
+  readonly funding?: FundingRule;
+  /** Undefined: 100 in ten seconds are assumed. */
+  readonly publicLimit?: PublicLimit;
   readonly refusals: readonly RefusalRule[];
   /** The codes by which the exchange says, of an order too, that it looked at no more than the timestamp. */
   readonly unexecuted: readonly string[];

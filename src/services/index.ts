@@ -9,9 +9,11 @@ export {
   type PositionReport,
   type RestoreReport,
 } from './funding-arbitrage.service.js';
+export type { FundingTime } from './funding-times.js';
 export {
   type ClockHost,
   type WarmedClock,
+  type WarmOptions,
   type WarmUpOptions,
   type WarmUpReport,
   WarmUpService,

@@ -22,6 +22,22 @@ it('warms what connectors go by, and leaves alone what is warm', async () => {
   expect((await running.ended).code).not.toBe(1);
 });
 
+it('warms before the funding times that the exchange tells, and says which they are', async () => {
+  const world = await givenWorld();
+  await world.simulator.set({ fundingHours: { BTCUSDT: 1 } }, 'BYBIT');
+  const process = await world.process({ projection: 'inline', clockPolicy: 'adaptive' });
+  await world.connector(process, 'BYBIT', { clockScope: undefined }).initialize();
+  await process.flush();
+  const env = { DATABASE_URL: world.databaseUrl };
+  // A lead that is longer than the time to go: it is due at once.
+  const args = ['--funding', '--symbols', 'BTCUSDT', '--lead', '61m', '--ahead', '1d'];
+  const running = spawnCli(['warm', ...args], { env });
+  expect(await running.waitForLine(/BYBIT TESTNET: funding at/)).toMatch(/T\d\d:00:00\.000Z$/);
+  expect(await running.waitForLine(/: (warm|measured)$/)).toContain('BYBIT TESTNET');
+  running.process.kill('SIGINT');
+  expect((await running.ended).code).not.toBe(1);
+});
+
 it('names a schedule that cannot be, and says when there is nothing', async () => {
   const world = await givenWorld();
   const env = { DATABASE_URL: world.databaseUrl };
@@ -34,7 +50,15 @@ it('names a schedule that cannot be, and says when there is nothing', async () =
     code: 2,
     stderr: expect.stringContaining('never fires'),
   });
+  expect(await told('--at', '2020-01-01T00:00:00')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('lies in the past: it was 2020-01-01T00:00:00.000Z'),
+  });
   expect(await told('--at', '0 8 * * *', '--tz', 'Mars/Base')).toMatchObject({ code: 2 });
+  expect(await told('--at', '0 8 * * *', '--funding')).toMatchObject({ code: 2 });
+  expect(await told('--funding', '--lead', '2h')).toMatchObject({ code: 2 });
+  expect(await told('--symbols', 'BTCUSDT')).toMatchObject({ code: 2 });
+  expect(await told('--share', '0.9')).toMatchObject({ code: 2 });
   expect(await told('--ahead', '2026-01-01')).toMatchObject({ code: 2 });
   await world.process();
   expect(await told()).toMatchObject({ code: 4, stderr: expect.stringContaining('no connector is known') });

@@ -17,7 +17,7 @@ const MAY_BE_THE_TIMESTAMP = ['80014', '100421', '109400'] as const;
 export const BINGX_PROFILE: ExchangeProfile = {
   name: 'BINGX',
   source:
-    'BingX, API documentation, swap V2: "Signature", "Common Error Codes"; 100410, 100421 and 109429 as users report them; how early a timestamp may be is documented nowhere and assumed',
+    'BingX, API documentation, swap V2: "Signature", "Common Error Codes", "Rate limit" (as ccxt 4.5.84 has it), "Mark Price and Funding Rate"; 100410, 100421 and 109429 as users report them; how early a timestamp may be is documented nowhere and assumed',
   hosts: {
     MAINNET: 'https://open-api.bingx.com',
     TESTNET: 'https://open-api-vst.bingx.com',
@@ -33,6 +33,13 @@ export const BINGX_PROFILE: ExchangeProfile = {
     yes: ['0'],
     stamp: { at: ['timestamp'], format: 'ms' },
   },
+  funding: {
+    path: '/openApi/swap/v2/quote/premiumIndex',
+    list: ['data'],
+    symbol: 'symbol',
+    next: { at: ['nextFundingTime'], format: 'ms' },
+  },
+  publicLimit: { requests: 100, perMs: 10_000 },
   refusals: [
     { codes: MAY_BE_THE_TIMESTAMP, says: /timestamp/i, reason: 'timestamp' },
     { codes: MAY_BE_THE_TIMESTAMP, says: /restricted/i, reason: 'permission' },

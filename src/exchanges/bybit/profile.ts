@@ -13,7 +13,7 @@ import { ABOUT_REGION } from '../refusal-reason.js';
 export const BYBIT_PROFILE: ExchangeProfile = {
   name: 'BYBIT',
   source:
-    'Bybit, API V5: "Integration Guidance", "Error Codes", "Demo Trading Service"; -1 and -2015 as users report them; regions as in bybit-api 4.7.7',
+    'Bybit, API V5: "Integration Guidance", "Error Codes", "Rate Limit Rules", "Get Tickers", "Demo Trading Service"; -1 and -2015 as users report them; regions as in bybit-api 4.7.7',
   hosts: {
     MAINNET: 'https://api.bybit.com',
     TESTNET: 'https://api-testnet.bybit.com',
@@ -41,6 +41,13 @@ export const BYBIT_PROFILE: ExchangeProfile = {
     yes: ['0'],
     stamp: { at: ['time'], format: 'ms' },
   },
+  funding: {
+    path: '/v5/market/tickers?category=linear',
+    list: ['result', 'list'],
+    symbol: 'symbol',
+    next: { at: ['nextFundingTime'], format: 'ms-digits' },
+  },
+  publicLimit: { requests: 600, perMs: 5000 },
   refusals: [
     { codes: ['10002'], reason: 'timestamp' },
     { codes: ['-1'], says: /request expired|timestamp/i, reason: 'timestamp' },

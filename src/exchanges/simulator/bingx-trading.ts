@@ -48,7 +48,7 @@ function listed(request: ReceivedRequest, entryOf: (symbol: string) => object): 
 
 export const premiumIndex = (request: ReceivedRequest, world: World): Told =>
   listed(request, symbol => {
-    const funding = fundingOf('BINGX', symbol, world.seed, world.knobs.fundingRates, world.serverTimeMs);
+    const funding = fundingOf('BINGX', symbol, world);
     const price = String(priceOf(symbol, world.seed));
     return {
       symbol,

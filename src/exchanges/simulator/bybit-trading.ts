@@ -4,7 +4,7 @@
  */
 import { type Order, priceOf, START_BALANCE } from './book.js';
 import { header, type ReceivedRequest, type World } from './dialect.js';
-import { COINS, FUNDING_INTERVAL_HOURS, fundingOf } from './funding.js';
+import { COINS, fundingOf } from './funding.js';
 
 /** A code of the exchange's and its words, or what was asked for. */
 export type Told =
@@ -17,14 +17,20 @@ const bad = (message: string): Told => ({ code: 10001, message });
 const queryOf = ({ rawQuery }: ReceivedRequest) => new URLSearchParams(rawQuery);
 const keyOf = (request: ReceivedRequest) => header(request, 'x-bapi-api-key') ?? '';
 
-export function instruments(request: ReceivedRequest): Told {
+export function instruments(request: ReceivedRequest, world: World): Told {
   const category = queryOf(request).get('category');
   if (!CATEGORIES.has(category)) return bad('params error: Category is invalid');
   const isListed = category === 'linear' && queryOf(request).get('status') !== 'PreLaunch';
-  return { result: { category, list: isListed ? SYMBOLS.map(instrument) : [], nextPageCursor: '' } };
+  return {
+    result: {
+      category,
+      list: isListed ? SYMBOLS.map(symbol => instrument(symbol, world)) : [],
+      nextPageCursor: '',
+    },
+  };
 }
 
-const instrument = (symbol: string) => ({
+const instrument = (symbol: string, world: World) => ({
   symbol,
   contractType: 'LinearPerpetual',
   status: 'Trading',
@@ -38,7 +44,7 @@ const instrument = (symbol: string) => ({
   leverageFilter: { minLeverage: '1', maxLeverage: '100.00', leverageStep: '0.01' },
   priceFilter: { minPrice: '0.01', maxPrice: '1999999.98', tickSize: '0.01' },
   lotSizeFilter: { maxOrderQty: '100000.000', minOrderQty: '0.001', qtyStep: '0.001', minNotionalValue: '5' },
-  fundingInterval: FUNDING_INTERVAL_HOURS * 60,
+  fundingInterval: fundingOf('BYBIT', symbol, world).intervalHours * 60,
 });
 
 export function tickers(request: ReceivedRequest, world: World): Told {
@@ -48,7 +54,7 @@ export function tickers(request: ReceivedRequest, world: World): Told {
   const symbols = wanted === null ? SYMBOLS : SYMBOLS.filter(symbol => symbol === wanted);
   if (symbols.length === 0) return bad('params error: symbol invalid');
   const list = symbols.map(symbol => {
-    const funding = fundingOf('BYBIT', symbol, world.seed, world.knobs.fundingRates, world.serverTimeMs);
+    const funding = fundingOf('BYBIT', symbol, world);
     const price = String(priceOf(symbol, world.seed));
     return {
       symbol,
@@ -59,7 +65,7 @@ export function tickers(request: ReceivedRequest, world: World): Told {
       ask1Price: price,
       fundingRate: funding.rate,
       nextFundingTime: String(funding.nextFundingTimeMs),
-      fundingIntervalHour: String(FUNDING_INTERVAL_HOURS),
+      fundingIntervalHour: String(funding.intervalHours),
     };
   });
   return { result: { category: 'linear', list } };

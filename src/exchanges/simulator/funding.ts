@@ -1,9 +1,10 @@
-/** Funding rates: the same for the same seed, paid every eight hours of the exchange's clock. */
+/** Funding rates: the same for the same seed, paid every eight hours of the exchange's clock unless the knobs say otherwise. */
 import type { Exchange } from '../../events/connector.js';
+import type { World } from './dialect.js';
 import { hashOf } from './random.js';
 
 export const COINS = ['BTC', 'ETH', 'SOL', 'XRP', 'DOGE', 'ADA', 'AVAX', 'LINK', 'LTC', 'DOT'] as const;
-export const FUNDING_INTERVAL_HOURS = 8;
+const FUNDING_INTERVAL_HOURS = 8;
 /** 5 basis points an interval, about what a lively market pays. */
 const LARGEST_RATE = 0.0005;
 
@@ -12,21 +13,21 @@ export interface SimulatedFunding {
   /** Decimal digits, as exchanges send it. */
   readonly rate: string;
   readonly nextFundingTimeMs: number;
+  readonly intervalHours: number;
 }
 
-/** @param rates override what is made up, by symbol */
 export function fundingOf(
   exchange: Exchange,
   symbol: string,
-  seed: number,
-  rates: Readonly<Record<string, number>>,
-  serverTimeMs: number,
+  { seed, knobs, serverTimeMs }: Pick<World, 'seed' | 'knobs' | 'serverTimeMs'>,
 ): SimulatedFunding {
-  const intervalMs = FUNDING_INTERVAL_HOURS * 3_600_000;
+  const intervalHours = knobs.fundingHours[symbol] ?? FUNDING_INTERVAL_HOURS;
+  const intervalMs = intervalHours * 3_600_000;
   const madeUp = ((hashOf(`${exchange}/${symbol}/${seed}`) / 2 ** 32) * 2 - 1) * LARGEST_RATE;
   return {
     symbol,
-    rate: (rates[symbol] ?? madeUp).toFixed(8),
+    rate: (knobs.fundingRates[symbol] ?? madeUp).toFixed(8),
     nextFundingTimeMs: (Math.floor(serverTimeMs / intervalMs) + 1) * intervalMs,
+    intervalHours,
   };
 }

@@ -35,6 +35,7 @@ const patchSchema = z
     regionBlock: z.boolean(),
     ageSeconds: z.int().min(0).max(1e9).nullable(),
     fundingRates: z.record(z.string().max(40), z.number().min(-1).max(1)),
+    fundingHours: z.record(z.string().max(40), z.int().min(1).max(24)),
   })
   .partial();
 
@@ -64,6 +65,7 @@ export interface ExchangeKnobs {
   readonly regionBlock: boolean;
   readonly ageSeconds: number | null;
   readonly fundingRates: Readonly<Record<string, number>>;
+  readonly fundingHours: Readonly<Record<string, number>>;
 }
 
 export const DEFAULT_KNOBS: ExchangeKnobs = {
@@ -84,6 +86,7 @@ export const DEFAULT_KNOBS: ExchangeKnobs = {
   regionBlock: false,
   ageSeconds: null,
   fundingRates: {},
+  fundingHours: {},
 };
 
 /** For help texts and documentation. */
@@ -107,6 +110,7 @@ export const KNOB_DESCRIPTIONS: Readonly<Record<keyof ExchangeKnobs, string>> = 
   regionBlock: 'whether the edge in front of it blocks where requests come from: HTTP 403 with a page',
   ageSeconds: 'an Age header, as of an answer from a cache, s; null for none',
   fundingRates: "rates by the exchange's symbol, fractions; others are made up from the seed",
+  fundingHours: "hours between fundings by the exchange's symbol, 1 to 24; others have 8",
 };
 
 /** @throws InvalidInputError that names every problem */
