@@ -100,7 +100,7 @@ export const dashboard: Benchmark = {
           figures,
           notes: [
             filled,
-            `Lookups: 50 a second over HTTP of ${STATES} states; each dashboard follows the feed and makes the ${crowd.asks} requests of an overview after an event, at most every 1 to 3 s; an event every ${Math.round(86_400_000 / SAMPLES_A_DAY)} ms. Service, database, dashboards and lookups share the machine's processors.`,
+            `Lookups: 50 a second over HTTP of ${STATES} states; each dashboard follows the feed and makes the ${crowd.asks} request(s) of an overview after an event, at most every 3 s; an event every ${Math.round(86_400_000 / SAMPLES_A_DAY)} ms. Service, database, dashboards and lookups share the machine's processors.`,
             `A day of live events: ${live.events}, as fast as they can be recorded; the page asked again ${live.reloads} times.`,
           ],
         };

@@ -52,7 +52,7 @@ export async function measureCrowd(options: CrowdOptions): Promise<Crowd> {
     state.cache.recordSyncFailure(ref, { trigger: 'expired', failureClass: 'timeout', durationMs: 1 });
   }, 86_400_000 / eventsADay);
   try {
-    const { asks, askedAtMs } = await asksOf(browser, url);
+    const seen = await asksOf(browser, url);
     const pairs: { alone: Lookups; among: Lookups }[] = [];
     let reloads = 0;
     let refused = 0;
@@ -60,7 +60,7 @@ export async function measureCrowd(options: CrowdOptions): Promise<Crowd> {
     for (let round = 0; round < rounds; round++) {
       const alone = await lookUp(url, states, roundMs);
       const child = fork(PROGRAM);
-      child.send({ url, pages, asks, askedAtMs } satisfies CrowdTask);
+      child.send({ url, pages, ...seen } satisfies CrowdTask);
       // Until they all have come.
       await new Promise(resolve => setTimeout(resolve, 4_000));
       const among = await lookUp(url, states, roundMs);
@@ -80,7 +80,7 @@ export async function measureCrowd(options: CrowdOptions): Promise<Crowd> {
       ratio: median(pairs.map(({ alone, among }) => among.p99Ms / alone.p99Ms)),
       reloadsPerSecond: (reloads * 1_000) / (rounds * (roundMs + 4_000)),
       refused,
-      asks: asks.length,
+      asks: seen.asks.length,
     };
   } finally {
     clearInterval(recording);
@@ -89,8 +89,13 @@ export async function measureCrowd(options: CrowdOptions): Promise<Crowd> {
 }
 
 /** What a page asks when an event has come: the second time, for the first is its opening. */
-async function asksOf(browser: Browser, url: string): Promise<Pick<CrowdTask, 'asks' | 'askedAtMs'>> {
+async function asksOf(browser: Browser, url: string): Promise<Omit<CrowdTask, 'url' | 'pages'>> {
   const page = await browser.newPage();
+  let feed: string | undefined;
+  page.on('request', request => {
+    const { pathname, search } = new URL(request.url());
+    if (pathname.endsWith('/feed')) feed = pathname + search;
+  });
   await page.goto(url);
   await page.locator('.tiles').waitFor();
   await page.waitForTimeout(1_000);
@@ -101,11 +106,12 @@ async function asksOf(browser: Browser, url: string): Promise<Pick<CrowdTask, 'a
     const path = pathname + search;
     asks.set(path, { path, cacheControl: request.headers()['cache-control'] ?? '' });
   });
-  await page.waitForRequest(/\/v1\/stats/);
+  await page.waitForRequest(/\/v1\/overview/);
   const askedAtMs = Date.now();
   await page.waitForTimeout(500);
   await page.close();
-  return { asks: [...asks.values()], askedAtMs };
+  if (feed === undefined) throw new Error('the page follows no feed');
+  return { feed, asks: [...asks.values()], askedAtMs };
 }
 
 /** Open loop: a lookup that is late holds no other up. */

@@ -1,11 +1,13 @@
 /**
  * A hundred open dashboards without their screens, in a process of their own: each follows the feed, and asks what the page
- * was seen to ask when an event comes, at most every one to three seconds. Started and stopped by its parent.
+ * was seen to ask when an event comes, as late as the page does. Started and stopped by its parent.
  */
 import { Agent, get } from 'node:http';
 
 export interface CrowdTask {
   readonly url: string;
+  /** The path that the page follows, with its query. */
+  readonly feed: string;
   readonly pages: number;
   /** Paths with their queries, as a page asked them at `askedAtMs`; times in them move on. */
   readonly asks: readonly { readonly path: string; readonly cacheControl: string }[];
@@ -19,7 +21,7 @@ export interface CrowdAnswer {
 }
 
 /** As the page's own; src/dashboard/app/state/live.ts. */
-const pauseMs = () => 1_000 + Math.random() * 2_000;
+const PAUSE_MS = 1_000;
 const EPOCH_MS = /\b\d{13}\b/g;
 
 process.once('message', (task: CrowdTask) => {
@@ -36,14 +38,14 @@ process.once('message', (task: CrowdTask) => {
   };
   for (let page = 0; page < task.pages; page++) {
     let timer: NodeJS.Timeout | undefined;
-    const request = get(`${task.url}/v1/events/feed?afterReset=end`, { agent: false }, response => {
+    const request = get(`${task.url}${task.feed}`, { agent: false }, response => {
       response.on('data', (chunk: Buffer) => {
         if (timer || !chunk.includes('data:')) return;
         timer = setTimeout(() => {
           timer = undefined;
           reloads++;
           for (const one of task.asks) ask(one);
-        }, pauseMs());
+        }, PAUSE_MS);
       });
     });
     request.on('error', () => undefined);

@@ -6,7 +6,7 @@
  * (`Cache-Control: max-age=<seconds>`, RFC 9111, 5.2.1.1) is given one that somebody else asked for no longer ago than that,
  * as it was sent, or waits for the one that is being made. Who does not say so is answered anew.
  *
- * Kept for each caller's tenant apart: what one user's key is told is told to that user's keys.
+ * Kept for each tenant and set of roles apart: what one user's key is told is told to that user's keys of the same rights.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
@@ -31,7 +31,7 @@ interface Making {
 }
 
 /**
- * For the routes of a plugin that answer by nothing but the address and the caller's tenant.
+ * For the routes of a plugin that answer by nothing but the address and the caller's tenant and roles.
  * @param nowMs a clock that does not step
  */
 export function shareAnswers(app: FastifyInstance, nowMs = () => performance.now()): void {
@@ -41,7 +41,8 @@ export function shareAnswers(app: FastifyInstance, nowMs = () => performance.now
   app.addHook('preHandler', async (request: FastifyRequest, reply: FastifyReply) => {
     const maxAgeMs = maxAgeOf(request.headers['cache-control']) * 1_000;
     if (maxAgeMs === 0 || request.method !== 'GET') return;
-    const key = JSON.stringify([request.principal.userId ?? '', request.url]);
+    const { userId = '', roles } = request.principal;
+    const key = JSON.stringify([userId, [...roles].sort(), request.url]);
     const known = answers.get(key);
     if (known && nowMs() - known.askedAtMs <= maxAgeMs) {
       const payload = await known.payload;

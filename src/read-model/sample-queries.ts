@@ -41,14 +41,30 @@ const MACHINE = `CASE WHEN host ~ '^(host:)?169\\.254\\.' THEN '${SANDBOXES}'
  */
 const MOST_READ = 50_000;
 
-export interface DrawnSamples {
-  /** The first moment that the samples cover. */
-  readonly fromMs: number;
-  /** How many there are from there on; more than are listed. */
+export interface RoundTrips {
   readonly total: number;
-  /** Of all of them, not only those that are listed; `null`: there are none. */
+  /** `null`: there are none. */
   readonly roundTripMedianMs: number | null;
   readonly roundTripP99Ms: number | null;
+}
+
+/** How long the last samples of a range took, {@link MOST_READ} at most. @throws whatever `pg` throws */
+export async function roundTrips(pool: Pool, fromMs: number, untilMs: number): Promise<RoundTrips> {
+  const { rows } = await pool.query<{ total: number; q: [number, number] | null }>(
+    `SELECT count(*)::float8 AS total, percentile_disc(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY round_trip_ms) AS q
+       FROM (SELECT round_trip_ms FROM drift_sample
+              WHERE sampled_at >= to_timestamp($1::float8 / 1000) AND sampled_at < to_timestamp($2::float8 / 1000)
+              ORDER BY sampled_at DESC LIMIT ${MOST_READ}) AS read`,
+    [fromMs, untilMs],
+  );
+  const { total = 0, q } = rows[0] ?? {};
+  return { total, roundTripMedianMs: q?.[0] ?? null, roundTripP99Ms: q?.[1] ?? null };
+}
+
+/** `total`: how many there are from `fromMs` on, more than are listed; round trips are of all of them. */
+export interface DrawnSamples extends RoundTrips {
+  /** The first moment that the samples cover. */
+  readonly fromMs: number;
   /** In the order of time. */
   readonly samples: readonly DrawnSample[];
 }

@@ -15,6 +15,7 @@ import type { stateAt } from '../../src/http/routes/history.js';
 import type { me } from '../../src/http/routes/me.js';
 import type { activity, refusals } from '../../src/http/routes/notable.js';
 import type { deadLetters, projectionsAnswer } from '../../src/http/routes/operations.js';
+import type { overviewAnswer } from '../../src/http/routes/overview.js';
 import type { samplesAnswer } from '../../src/http/routes/samples.js';
 import type { storedEvent } from '../../src/http/schemas/events.js';
 
@@ -43,6 +44,11 @@ describe('what the dashboard shows', () => {
       holds<Answers<typeof stateAt, shown.StateAt>>(),
       holds<Answers<typeof deadLetters, { deadLetters: shown.DeadLetter[] }>>(),
       holds<Answers<typeof projectionsAnswer, ProjectionsAnswer>>(),
+      holds<
+        [Omit<z.infer<typeof overviewAnswer>, 'stats'>] extends [Omit<shown.OverviewFigures, 'stats'>]
+          ? true
+          : false
+      >(),
       holds<Answers<typeof activity, shown.Activity>>(),
       holds<Answers<typeof listed, shown.ConnectorRow>>(),
       holds<[z.infer<typeof storedEvent>] extends [Omit<shown.FeedEvent, 'data'>] ? true : false>(),

@@ -128,6 +128,47 @@ describe('looking back', () => {
   });
 });
 
+describe('GET /v1/overview', () => {
+  it('tells in one answer what the single questions are told', async () => {
+    const [{ body: all, status }, stats, usage, samples, lately, projections] = await Promise.all([
+      ask('/v1/overview'),
+      ask('/v1/stats'),
+      ask('/v1/analytics/usage?from=24h'),
+      ask('/v1/analytics/samples?from=1h&limit=1'),
+      ask('/v1/activity?from=1h&limit=50'),
+      ask('/v1/projections'),
+    ]);
+    expect(status).toBe(200);
+    const { clocks, ...figures } = all.stats;
+    expect(clocks.map(({ exchange }: { exchange: string }) => exchange)).toEqual(
+      stats.body.clocks.map(({ exchange }: { exchange: string }) => exchange),
+    );
+    expect(figures).toMatchObject({
+      total: stats.body.total,
+      hitRate: stats.body.hitRate,
+      toleranceMs: stats.body.toleranceMs,
+    });
+    expect(all.usage).toEqual(usage.body.buckets);
+    const { total, roundTripMedianMs, roundTripP99Ms } = samples.body;
+    expect(all.roundTrips).toEqual({ total, roundTripMedianMs, roundTripP99Ms });
+    expect(all.activity).toEqual(lately.body);
+    expect(Object.keys(all.projections)).toEqual(Object.keys(projections.body));
+  });
+
+  it('tells an analyst nothing of the projections, also where an operator was just answered', async () => {
+    const headers = { 'cache-control': 'max-age=10' };
+    const as = async (role: string) => {
+      const answer = await service.server.inject({
+        url: '/v1/overview',
+        headers: { ...headers, authorization: `Bearer ${role}` },
+      });
+      return answer.json().projections;
+    };
+    expect(await as('operator')).not.toBeNull();
+    expect(await as('analyst')).toBeNull();
+  });
+});
+
 describe('GET /v1/analytics/clocks', () => {
   it('tells the clocks of a week with their step, and of a moment of it in finer cells', async () => {
     const { body, status } = await ask(`/v1/analytics/clocks?${week}&exchange=BYBIT`, 'analyst');

@@ -18,7 +18,8 @@ beforeEach(async () => {
   gate = Promise.resolve();
   app.decorateRequest('principal');
   app.addHook('onRequest', async request => {
-    request.principal = { userId: request.headers['x-user'] } as unknown as Principal;
+    const roles = new Set([request.headers['x-role'] ?? 'analyst']);
+    request.principal = { userId: request.headers['x-user'], roles } as unknown as Principal;
   });
   shareAnswers(app, () => nowMs);
   app.get('/figures', async (request, reply) => {

@@ -5,30 +5,13 @@
  * with the others, and what his socket holds. One who takes nothing for {@link STALL_MS} is cut off; so is, by the feed
  * itself, who has fallen behind by more than its window. Either way he comes back with the last id he was sent.
  */
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { FilteredBatch } from '../../feed/event-feed.js';
 import { type Audience, frameOf, heartbeat, OPENING } from './frames.js';
+import { Outlet } from './outlet.js';
+import type { FeedTimers } from './timers.js';
 
 export const HEARTBEAT_MS = 15_000;
-export const STALL_MS = 30_000;
-
-export interface FeedTimers {
-  /** @returns what ends it */
-  every(ms: number, tick: () => void): () => void;
-  after(ms: number, fire: () => void): () => void;
-}
-
-export const systemTimers: FeedTimers = {
-  every(ms, tick) {
-    const timer = setInterval(tick, ms);
-    return () => clearInterval(timer);
-  },
-  after(ms, fire) {
-    const timer = setTimeout(fire, ms);
-    return () => clearTimeout(timer);
-  },
-};
 
 export interface FeedConnection {
   readonly response: ServerResponse;
@@ -36,42 +19,37 @@ export interface FeedConnection {
   /** Aborted when the connection ends, however it does. */
   readonly gone: AbortController;
   readonly timers: FeedTimers;
+  /** So long may events wait for others, to be sent with them; default 0: each at once. */
+  readonly gatherMs?: number | undefined;
 }
 
 /** Resolves when the connection has ended; throws what the feed throws. */
 export async function sendFeed(
   batches: AsyncIterator<FilteredBatch>,
   first: IteratorResult<FilteredBatch>,
-  { response, audience, gone, timers }: FeedConnection,
+  { response, audience, gone, timers, gatherMs = 0 }: FeedConnection,
 ): Promise<void> {
   let token: string | undefined;
-  let isStuck = false;
+  const outlet = new Outlet({ response, gone: gone.signal, timers, gatherMs });
   const endHeartbeats = timers.every(HEARTBEAT_MS, () => {
-    // Who still has to take the last page need not be told that there is none.
-    if (!isStuck && token !== undefined) response.write(heartbeat(token));
+    // Who still has to be given the last page need not be told that there is none.
+    if (outlet.isIdle && token !== undefined) response.write(heartbeat(token));
   });
-  async function send(chunk: string | Buffer): Promise<void> {
-    if (response.write(chunk)) return;
-    isStuck = true;
-    const endPatience = timers.after(STALL_MS, () => response.destroy());
-    try {
-      await once(response, 'drain', { signal: gone.signal });
-    } catch {
-      // Gone meanwhile.
-    } finally {
-      isStuck = false;
-      endPatience();
-    }
-  }
   try {
-    await send(OPENING);
+    await outlet.now(OPENING);
+    let isLive = false;
     for (let next = first; !next.done && !gone.signal.aborted; next = await batches.next()) {
+      const { type } = next.value;
       const frame = frameOf(next.value, audience);
-      if (frame !== undefined) await send(frame);
+      // What lies in the past is no news, and what the feed says of itself does not wait.
+      if (frame !== undefined) await (isLive && type === 'events' ? outlet.news(frame) : outlet.now(frame));
+      if (type !== 'events') isLive = type === 'caught-up';
       token = next.value.token;
     }
+    await outlet.flush();
   } finally {
     endHeartbeats();
+    outlet.close();
     gone.abort();
     await batches.return?.();
     response.end();

@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DEFAULT_RANGE, toleranceOf } from '../../clock/request-window.js';
+import type { ConnectorState } from '../../composition/connector-state.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { type DriftBucket, driftSeries, HOUR_MS } from '../../read-model/drift-series.js';
 import { usageSeries } from '../../read-model/usage-series.js';
@@ -66,6 +67,24 @@ export const usageBucket = z.object({
   invalidations: z.number(),
 });
 
+export const statsAnswer = z.looseObject({
+  total: z.number(),
+  valid: z.number(),
+  expired: z.number(),
+  hitRate: z.number(),
+});
+
+/** Without what is only of this process. */
+export async function statsOf(cache: ConnectorState['cache']) {
+  const toleranceMs = toleranceOf(DEFAULT_RANGE);
+  const { recorder: _, badSamples: __, clocks, ...stats } = await cache.getStats();
+  const distances = clocks.map(clock => ({
+    ...clock,
+    distanceToRefusalMs: toleranceMs - clock.uncertaintyMs,
+  }));
+  return { ...stats, clocks: distances, toleranceMs };
+}
+
 const inOurTerms = (error: unknown): never => {
   throw toDatabaseError(error);
 };
@@ -85,25 +104,10 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
       schema: {
         tags: ['analytics'],
         summary: 'States, hit rate, failures, shared clocks, and how far the read tables are behind',
-        response: {
-          200: z.looseObject({
-            total: z.number(),
-            valid: z.number(),
-            expired: z.number(),
-            hitRate: z.number(),
-          }),
-        },
+        response: { 200: statsAnswer },
       },
     },
-    () =>
-      gate.pass(async () => {
-        const { recorder, badSamples, clocks, ...stats } = await upkeep.cache.getStats();
-        const distances = clocks.map(clock => ({
-          ...clock,
-          distanceToRefusalMs: toleranceMs - clock.uncertaintyMs,
-        }));
-        return { ...stats, clocks: distances, toleranceMs };
-      }),
+    () => gate.pass(() => statsOf(upkeep.cache)),
   );
 
   app.get(

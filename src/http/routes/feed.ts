@@ -3,13 +3,16 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { lazy } from '../../base/lazy.js';
 import { allow, isVisible, notFound, type Principal } from '../access/access.js';
-import { sendFeed, systemTimers } from '../feed/send-feed.js';
+import { sendFeed } from '../feed/send-feed.js';
+import { systemTimers } from '../feed/timers.js';
 import { HttpProblem } from '../problem.js';
 import { credentialId, environment, exchange, userId } from '../schemas/connector.js';
 
 /** Each costs a socket and little else; this many are a mistake of somebody's. */
 const MAX_FOLLOWERS = 1_000;
 const MAX_TOKEN_LENGTH = 200;
+/** Shorter than the time between two heartbeats, which say where the follower stands. */
+const MAX_GATHER_MS = 10_000;
 
 const place = z.string().min(1).max(MAX_TOKEN_LENGTH);
 const query = z.object({
@@ -32,6 +35,13 @@ const query = z.object({
     .enum(['beginning', 'end'])
     .optional()
     .describe('Where to go on after a reset. Default: beginning.'),
+  gatherMs: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(MAX_GATHER_MS)
+    .optional()
+    .describe('So long may an event wait for others, to be sent with them. Default 0: each at once.'),
 });
 
 const DESCRIPTION = `Every event in the log's order, as it comes. \`data\` of the default event is one event as JSON; \`id\` is the place
@@ -64,7 +74,7 @@ export const feedRoutes: FastifyPluginAsyncZod = async app => {
     },
     async (request, reply) => {
       const { principal } = request;
-      const { from, afterReset, types, ...wanted } = request.query;
+      const { from, afterReset, types, gatherMs, ...wanted } = request.query;
       if (wanted.userId !== undefined && !isVisible(principal, wanted.userId)) throw notFound();
       const opened = await feed.get();
       if (opened.followers >= MAX_FOLLOWERS) {
@@ -92,7 +102,13 @@ export const feedRoutes: FastifyPluginAsyncZod = async app => {
       });
       response.on('error', () => gone.abort());
       const audience = principal.userId === undefined ? 'operator' : 'tenant';
-      await sendFeed(batches, first, { response, audience, gone, timers: systemTimers }).catch(error => {
+      await sendFeed(batches, first, {
+        response,
+        audience,
+        gone,
+        timers: systemTimers,
+        gatherMs,
+      }).catch(error => {
         log.warn({ error: (error as Error).message }, 'a follower of the feed was cut off');
         response.destroy();
       });

@@ -11,6 +11,7 @@ import { historyRoutes } from './history.js';
 import { meRoutes } from './me.js';
 import { notableRoutes } from './notable.js';
 import { operationRoutes } from './operations.js';
+import { overviewRoutes } from './overview.js';
 import { recordingRoutes } from './recording.js';
 import { sampleRoutes } from './samples.js';
 import { stateRoutes } from './state.js';
@@ -25,6 +26,7 @@ export const routes: readonly FastifyPluginAsync[] = [
   clockLineRoutes,
   sampleRoutes,
   notableRoutes,
+  overviewRoutes,
   forecastRoutes,
   meRoutes,
   operationRoutes,

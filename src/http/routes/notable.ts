@@ -132,17 +132,17 @@ export const notableRoutes: FastifyPluginAsyncZod = async app => {
         userId,
         limit,
       });
-      return {
-        elsewhere: isElsewhere,
-        events: events.map(({ host, ...event }) => ({
-          ...event,
-          ...(userId === undefined && { host }),
-          data: { ...event.data },
-        })),
-      };
+      return { elsewhere: isElsewhere, events: events.map(event => shownTo(event, userId)) };
     },
   );
 };
+
+/** @param userId of a caller that is bound to one: who recorded it is nothing to him */
+export const shownTo = ({ host, ...event }: NotableEvent, userId: string | undefined) => ({
+  ...event,
+  ...(userId === undefined && { host }),
+  data: { ...event.data },
+});
 
 function toRefusal({ type, recordedAt, data }: NotableEvent): z.infer<typeof refusal> {
   const text = (name: string) => String(data[name] ?? '');

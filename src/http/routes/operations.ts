@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { projections } from '../../../projections/index.js';
 import { isConnectorStateError } from '../../base/errors.js';
+import type { ConnectorState } from '../../composition/connector-state.js';
 import { allow, notFound } from '../access/access.js';
 import { Jobs } from '../jobs.js';
 import { credentialParams } from '../schemas/connector.js';
@@ -34,6 +35,20 @@ export const projectionsAnswer = z.object({
   deadLetters: z.number(),
   projections: z.array(z.object({ name: z.string(), ...lag, deadLetters: z.number() })),
 });
+
+export async function projectionsOf(upkeep: Pick<ConnectorState, 'projector'>) {
+  const projector = await upkeep.projector();
+  const [{ perProjection, ...furthest }, letters] = await Promise.all([
+    projector.lag(),
+    projector.deadLetters(),
+  ]);
+  const each = Object.entries(perProjection).map(([name, at]) => ({
+    name,
+    ...at,
+    deadLetters: letters.filter(letter => letter.projection === name).length,
+  }));
+  return { ...furthest, deadLetters: letters.length, projections: each };
+}
 
 export const deadLetters = z.object({
   deadLetters: z.array(
@@ -72,19 +87,7 @@ export const operationRoutes: FastifyPluginAsyncZod = async app => {
         },
       },
     },
-    async () => {
-      const projector = await upkeep.projector();
-      const [{ perProjection, ...furthest }, letters] = await Promise.all([
-        projector.lag(),
-        projector.deadLetters(),
-      ]);
-      const each = Object.entries(perProjection).map(([name, at]) => ({
-        name,
-        ...at,
-        deadLetters: letters.filter(letter => letter.projection === name).length,
-      }));
-      return { ...furthest, deadLetters: letters.length, projections: each };
-    },
+    () => projectionsOf(upkeep),
   );
 
   app.get(

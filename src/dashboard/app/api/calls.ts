@@ -10,6 +10,7 @@ import type {
   HistoryPage,
   Job,
   Me,
+  OverviewFigures,
   Projections,
   Refusals,
   Samples,
@@ -24,6 +25,7 @@ type Abort = AbortSignal | undefined;
 const SHARED = 1;
 
 export const myself = (signal?: Abort) => get<Me>('v1/me', {}, signal);
+export const overview = (signal?: Abort) => get<OverviewFigures>('v1/overview', {}, signal, SHARED);
 export const stats = (signal?: Abort) => get<Stats>('v1/stats', {}, signal, SHARED);
 export const clocks = (query: Query, signal?: Abort) =>
   get<Drift>('v1/analytics/clocks', query, signal, SHARED);
@@ -58,7 +60,6 @@ export const stateAt = async (userId: string, credentialId: string, time: number
 export const invalidate = async (userId: string, credentialId: string) =>
   post<{ syncId: string }>(`${ofCredential(userId, credentialId)}/invalidate`, undefined);
 
-export const projections = (signal?: Abort) => get<Projections>('v1/projections', {}, signal, SHARED);
 /** What an operator has just changed shows. */
 export const statsNow = (signal?: Abort) => get<Stats>('v1/stats', {}, signal);
 export const projectionsNow = (signal?: Abort) => get<Projections>('v1/projections', {}, signal);

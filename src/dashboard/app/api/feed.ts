@@ -18,8 +18,8 @@ export const feedState = signal<FeedState>('off');
 export const resets = signal(0);
 
 const PATH = 'v1/events/feed';
-/** What was before is on the page already, or will be asked for. */
-const FROM_NOW_ON = { afterReset: 'end' };
+/** What was before is on the page already, or will be asked for. News may be so old: a hundred pages read them. */
+const FROM_NOW_ON = { afterReset: 'end', gatherMs: 3_000 };
 const RETRY_MS = { first: 1_000, longest: 30_000 };
 const SILENCE_MS = 45_000;
 

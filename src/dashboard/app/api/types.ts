@@ -4,7 +4,7 @@
  * Where the client (src/client/types.ts) has a type it is that one. The others are written down here so that a page needs
  * nothing of the service; a test holds them to its schemas, by the compiler.
  */
-import type { EventAnswer, ListedConnector, ProjectionsAnswer } from '../../../client/types.js';
+import type { EventAnswer, ListedConnector, ProjectionsAnswer, UsageBucket } from '../../../client/types.js';
 
 export type { Job, UsageBucket } from '../../../client/types.js';
 export type Projections = ProjectionsAnswer;
@@ -99,12 +99,14 @@ export interface Sample extends ClockPlace {
   readonly source: string;
 }
 
-export interface Samples {
-  /** Of all, not only those that are listed. */
+export interface RoundTrips {
   readonly roundTripMedianMs: number | null;
   readonly roundTripP99Ms: number | null;
+}
+
+/** Round trips and `total` are of all, not only those that are listed: every so manieth is. */
+export interface Samples extends RoundTrips {
   readonly samples: readonly Sample[];
-  /** How many there are; more than are listed: every so manieth is. */
   readonly total: number;
 }
 
@@ -142,6 +144,17 @@ export interface FeedEvent extends Pick<EventAnswer, 'id' | 'type' | 'recordedAt
 
 export interface Activity extends Pick<Refusals, 'elsewhere'> {
   readonly events: readonly FeedEvent[];
+}
+
+export interface OverviewFigures {
+  readonly stats: Stats;
+  /** Of the last 24 hours, by the hour. */
+  readonly usage: readonly UsageBucket[];
+  /** Of the last hour. */
+  readonly roundTrips: RoundTrips;
+  readonly activity: Activity;
+  /** For operators. */
+  readonly projections: Projections | null;
 }
 
 export interface HistoryPage {

@@ -1,8 +1,7 @@
 /** Is it well? The figures that the design promises, what the clocks say now, and what happened in the last hour. */
 import { Link } from 'wouter-preact';
-import { activity, projections, samples, stats, usage } from '../api/calls.js';
-import type { Projections, Samples, Stats, UsageBucket } from '../api/types.js';
-import type { PageProps } from '../app.js';
+import { overview } from '../api/calls.js';
+import type { Activity, OverviewFigures, Stats } from '../api/types.js';
 import { describe, nameOf, whoseIs } from '../parts/facts.js';
 import { Id } from '../parts/id.js';
 import { Empty, Loaded } from '../parts/states.js';
@@ -14,60 +13,38 @@ import { ago, count, millis, plusMinus, share, span, utc } from '../state/words.
 import { clockLink, nameOfClock } from './clock-names.js';
 import { sumOf } from './usage-sums.js';
 
-const HOUR_MS = 3_600_000;
 /** The design's: hit rate, and the time of an init. */
 const TARGET = { hitRate: 0.8, goodHitRate: 0.999, initMs: 500 } as const;
 
-export default function Overview({ me }: PageProps) {
-  const isOperator = me.roles.includes('operator');
+export default function Overview() {
   const tick = useLiveTick();
-  const all = useResource(
-    'overview',
-    async signal => {
-      const [figures, used, trips, progress] = await Promise.all([
-        stats(signal),
-        usage({ from: '24h', bucketMs: HOUR_MS }, signal),
-        samples({ from: '1h', limit: 1 }, signal),
-        isOperator ? projections(signal) : undefined,
-      ]);
-      return { figures, buckets: used.buckets, trips, progress };
-    },
-    tick,
-  );
+  const all = useResource('overview', overview, tick);
   return (
-    <>
-      <Loaded
-        of={all}
-        isEmpty={({ figures, buckets }) =>
-          figures.total === 0 && figures.clocks.length === 0 && buckets.length === 0
-        }
-        empty={
-          <Empty title="Nothing has been recorded yet">
-            As soon as a connector has initialised, its facts are here. <code>connector-state demo</code>{' '}
-            shows what that looks like.
-          </Empty>
-        }
-      >
-        {data => <Figures {...data} />}
-      </Loaded>
-      <Activity />
-    </>
+    <Loaded
+      of={all}
+      isEmpty={({ stats, usage }) => stats.total === 0 && stats.clocks.length === 0 && usage.length === 0}
+      empty={
+        <Empty title="Nothing has been recorded yet">
+          As soon as a connector has initialised, its facts are here. <code>connector-state demo</code> shows
+          what that looks like.
+        </Empty>
+      }
+    >
+      {data => (
+        <>
+          <Figures {...data} />
+          <LastHour {...data.activity} />
+        </>
+      )}
+    </Loaded>
   );
 }
 
-interface FiguresProps {
-  readonly figures: Stats;
-  readonly buckets: readonly UsageBucket[];
-  readonly trips: Samples;
-  /** For operators. */
-  readonly progress: Projections | undefined;
-}
-
-function Figures({ figures, buckets, trips, progress }: FiguresProps) {
-  const used = sumOf(buckets);
+function Figures({ stats: figures, usage, roundTrips, projections: progress }: OverviewFigures) {
+  const used = sumOf(usage);
   const looked = used.hits + used.misses;
   const rate = used.hits / looked;
-  const { roundTripMedianMs: median, roundTripP99Ms: p99 } = trips;
+  const { roundTripMedianMs: median, roundTripP99Ms: p99 } = roundTrips;
   const refused = used.timestampRefusals + used.otherRefusals;
   const contested = figures.clocks.filter(clock => clock.contested !== null || !clock.isValid);
   const { outbox } = figures;
@@ -206,52 +183,43 @@ function stateOfClock({
   return ['good', 'agreed'];
 }
 
-function Activity() {
-  const tick = useLiveTick(event => event.type !== 'ConnectorStateHit');
+function LastHour({ elsewhere, events }: Activity) {
   const now = useNow(10_000);
-  const last = useResource('activity', signal => activity({ from: '1h', limit: 50 }, signal), tick);
   return (
     <section>
       <h2>What changed in the last hour</h2>
-      <Loaded
-        of={last}
-        isEmpty={({ events }) => events.length === 0}
-        empty={
-          <p class="soft">
-            {last.data?.elsewhere
-              ? 'Not to be told here: the facts lie in an event store of their own. `connector-state tail` follows them.'
-              : 'Nothing but hits.'}
-          </p>
-        }
-      >
-        {({ events }) => (
-          <ol class="facts">
-            {events.map(event => {
-              const [name, verdict] = nameOf(event);
-              const who = whoseIs(event);
-              return (
-                <li key={event.id}>
-                  <time
-                    dateTime={new Date(event.recordedAt).toISOString()}
-                    title={`${utc(event.recordedAt)} UTC`}
-                  >
-                    {ago(event.recordedAt, now)}
-                  </time>
-                  <Badge verdict={verdict}>{name}</Badge>
-                  <span>
-                    {who && (
-                      <Link href={linkTo('/connector', { user: who.userId, credential: who.credentialId })}>
-                        <Id text={who.userId} /> <Id text={who.credentialId} />
-                      </Link>
-                    )}{' '}
-                    {describe(event)}
-                  </span>
-                </li>
-              );
-            })}
-          </ol>
-        )}
-      </Loaded>
+      {events.length === 0 && (
+        <p class="soft">
+          {elsewhere
+            ? 'Not to be told here: the facts lie in an event store of their own. `connector-state tail` follows them.'
+            : 'Nothing but hits.'}
+        </p>
+      )}
+      <ol class="facts">
+        {events.map(event => {
+          const [name, verdict] = nameOf(event);
+          const who = whoseIs(event);
+          return (
+            <li key={event.id}>
+              <time
+                dateTime={new Date(event.recordedAt).toISOString()}
+                title={`${utc(event.recordedAt)} UTC`}
+              >
+                {ago(event.recordedAt, now)}
+              </time>
+              <Badge verdict={verdict}>{name}</Badge>
+              <span>
+                {who && (
+                  <Link href={linkTo('/connector', { user: who.userId, credential: who.credentialId })}>
+                    <Id text={who.userId} /> <Id text={who.credentialId} />
+                  </Link>
+                )}{' '}
+                {describe(event)}
+              </span>
+            </li>
+          );
+        })}
+      </ol>
     </section>
   );
 }

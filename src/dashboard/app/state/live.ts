@@ -1,10 +1,13 @@
-/** Ticks for what is loaded: one when an event that matters was recorded, but not many for a burst of them. */
+/**
+ * Ticks for what is loaded: one when an event that matters was recorded, but not many for a burst of them. How often there is
+ * news at all the feed says, which tells each page at moments of its own (api/feed.ts).
+ */
 import { useEffect, useState } from 'preact/hooks';
 import { onFeedEvent, resets } from '../api/feed.js';
 import type { FeedEvent } from '../api/types.js';
 
-/** Drawn anew each time, or a hundred pages that heard of one event would all ask in the same moment. */
-const pauseMs = () => 1_000 + Math.random() * 2_000;
+/** The feed hears of an event before it is projected, and who asks at once would be told what was before. */
+const PROJECTED_AFTER_MS = 1_000;
 
 /** @param matters default: every event */
 export function useLiveTick(matters: (event: FeedEvent) => boolean = () => true): number {
@@ -16,7 +19,7 @@ export function useLiveTick(matters: (event: FeedEvent) => boolean = () => true)
       timer = setTimeout(() => {
         timer = undefined;
         setTick(n => n + 1);
-      }, pauseMs());
+      }, PROJECTED_AFTER_MS);
     });
     return () => {
       end();

@@ -1,0 +1,94 @@
+/**
+ * All that the dashboard's overview shows, in one answer: whoever looks asks once and not five times, and all who look within
+ * a moment are given the same (shared-answers.ts). Decision 62.
+ */
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { toDatabaseError } from '../../postgres/pool.js';
+import { notableEvents } from '../../read-model/notable-queries.js';
+import { type RoundTrips, roundTrips } from '../../read-model/sample-queries.js';
+import { usageSeries } from '../../read-model/usage-series.js';
+import { allow } from '../access/access.js';
+import { timeMs } from '../schemas/times.js';
+import { shareAnswers } from '../shared-answers.js';
+import { statsAnswer, statsOf, usageBucket } from './analytics.js';
+import { activity, shownTo } from './notable.js';
+import { projectionsAnswer, projectionsOf } from './operations.js';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const MOST_BUCKETS = 1_000;
+const MOST_EVENTS = 50;
+/** An hour's percentiles hardly change meanwhile, and cost more than all else here. */
+const TRIPS_KEPT_MS = 10_000;
+
+export const overviewAnswer = z.object({
+  nowMs: timeMs,
+  stats: statsAnswer.describe('As /v1/stats.'),
+  usage: z.array(usageBucket).describe('Of the last 24 hours, by the hour.'),
+  roundTrips: z
+    .object({
+      total: z.number(),
+      roundTripMedianMs: z.number().nullable(),
+      roundTripP99Ms: z.number().nullable(),
+    })
+    .describe('Of what was measured in the last hour; up to ten seconds old.'),
+  activity: activity.describe(`Of the last hour, ${MOST_EVENTS} at most.`),
+  projections: projectionsAnswer.nullable().describe('As /v1/projections; null: the caller is no operator.'),
+});
+
+export const overviewRoutes: FastifyPluginAsyncZod = async app => {
+  shareAnswers(app);
+  const { analytics, upkeep, state } = app.parts;
+  const { clock } = upkeep.cache;
+  const elsewhere = state.settings.eventStoreUrl !== undefined;
+  let trips: { readonly atMs: number; readonly of: Promise<RoundTrips> } | undefined;
+
+  const lastTrips = (nowMs: number): Promise<RoundTrips> => {
+    // A clock that was set back would keep them for as long.
+    const ageMs = nowMs - (trips?.atMs ?? 0);
+    if (trips && ageMs >= 0 && ageMs < TRIPS_KEPT_MS) return trips.of;
+    const of = roundTrips(analytics, nowMs - HOUR_MS, nowMs);
+    trips = { atMs: nowMs, of };
+    of.catch(() => {
+      trips = undefined;
+    });
+    return of;
+  };
+
+  app.get(
+    '/v1/overview',
+    {
+      config: allow(['analyst'], 'hidden'),
+      schema: {
+        tags: ['analytics'],
+        summary: 'Whether it is well, in one answer: what the dashboard opens with',
+        response: { 200: overviewAnswer },
+      },
+    },
+    async ({ principal: { roles, userId } }) => {
+      const nowMs = clock.now();
+      const lastDay = { fromMs: nowMs - DAY_MS, untilMs: nowMs, bucketMs: HOUR_MS, limit: MOST_BUCKETS };
+      const lastHour = { fromMs: nowMs - HOUR_MS, untilMs: nowMs + 1, limit: MOST_EVENTS };
+      try {
+        const [stats, usage, trips, events, projections] = await Promise.all([
+          statsOf(upkeep.cache),
+          usageSeries(analytics, lastDay),
+          lastTrips(nowMs),
+          notableEvents(analytics, lastHour),
+          roles.has('operator') ? projectionsOf(upkeep) : null,
+        ]);
+        return {
+          nowMs,
+          stats,
+          usage,
+          roundTrips: trips,
+          activity: { elsewhere, events: events.map(event => shownTo(event, userId)) },
+          projections,
+        };
+      } catch (error) {
+        throw toDatabaseError(error);
+      }
+    },
+  );
+};
