@@ -7,6 +7,7 @@
  */
 import CircuitBreaker from 'opossum';
 import type { Pool } from 'pg';
+import type { FirstConnection } from '../read-model/first-connection.js';
 import { type LookupKey, type LookupReply, type LookupRow, lookup } from '../read-model/lookup.js';
 import { type BatcherOptions, LookupBatcher } from './lookup-batcher.js';
 
@@ -60,13 +61,16 @@ export function createGuardedLookup(
     readonly wall: () => number;
     readonly onReplica?: true;
     readonly from?: string;
+    /** A connection that takes a lookup along; `undefined` where there is none. */
+    readonly ride?: FirstConnection['ride'];
   },
 ): GuardedLookup {
-  const { namedStatements, now, wall, onReplica } = options;
+  const { namedStatements, now, wall, onReplica, ride } = options;
   return guard(
     async (keys, signal) =>
       toAnswers(
-        await lookup(pool, keys, { namedStatements, now, wall, signal, ...(onReplica && { onReplica }) }),
+        await (ride?.(keys, signal) ??
+          lookup(pool, keys, { namedStatements, now, wall, signal, ...(onReplica && { onReplica }) })),
       ),
     options,
   );

@@ -51,6 +51,8 @@ import type { ReplicasStats } from './replicas.js';
 
 export interface UpkeepParts {
   readonly pool: Pool;
+  /** Resolves when the tables are there, or are not going to be. Never rejects. Left out: they are. */
+  readonly ready?: () => Promise<void>;
   readonly recorder: Recorder;
   readonly store: () => Promise<EventStore>;
   readonly outbox: () => Promise<OutboxFigures>;
@@ -102,7 +104,7 @@ export async function invalidateCurrent(
   condemn: (connector: ConnectorRef, state: UsableState) => void,
 ): Promise<{ syncId: string } | undefined> {
   await parts.recorder.flush(FLUSH_MS);
-  const row = await asking(() => currentSync(parts.pool, cacheKeyOf(credential)));
+  const row = await asking(parts, () => currentSync(parts.pool, cacheKeyOf(credential)));
   // A row that no lookup would believe is no state: there is nothing in it to condemn, and the next sync heals it.
   if (!row || !namesItsSync(row)) return undefined;
   const { exchange, environment, scope, syncId, referenceClock, measuredAtMs } = row;
@@ -126,7 +128,7 @@ export async function cleanUpExpired(parts: UpkeepParts, by: string): Promise<nu
   checkBy(by);
   const { pool, recorder, log } = parts;
   await recorder.flush(FLUSH_MS);
-  const { cutoffMs, expired } = await asking(() => countExpired(pool));
+  const { cutoffMs, expired } = await asking(parts, () => countExpired(pool));
   if (expired === 0) return 0;
   recorder.record(cleanedFact(cutoffMs, by));
   await flushOrThrow(recorder);
@@ -140,7 +142,7 @@ export async function distrustWitness(parts: UpkeepParts, host: HostInDoubt, by:
   checkBy(by);
   const { pool, recorder, log } = parts;
   await recorder.flush(FLUSH_MS);
-  const clocks = await asking(() => knownClocks(pool));
+  const clocks = await asking(parts, () => knownClocks(pool));
   if (clocks.length === 0) return 0;
   for (const clock of clocks) recorder.record(distrustedFact(clock, host, by));
   await flushOrThrow(recorder);
@@ -195,13 +197,10 @@ function checkHost(given: HostInDoubt): void {
   }
 }
 
-export async function readStats({
-  pool,
-  recorder,
-  outbox,
-}: UpkeepParts): Promise<Omit<CacheStats, 'badSamples'>> {
+export async function readStats(parts: UpkeepParts): Promise<Omit<CacheStats, 'badSamples'>> {
+  const { pool, recorder, outbox } = parts;
   await recorder.flush(STATS_FLUSH_MS);
-  const [states, usage, clocks, { waiting, waitingSeconds, dead }] = await asking(() =>
+  const [states, usage, clocks, { waiting, waitingSeconds, dead }] = await asking(parts, () =>
     Promise.all([countStates(pool), countUsage(pool), sharedClocks(pool), outbox()]),
   );
   const lookups = usage.totalHits + usage.totalMisses;
@@ -235,7 +234,7 @@ export async function explainState(
 ): Promise<Explanation | undefined> {
   const { explanationOf } = await import('./explanation.js');
   const history = await readAuditTrail(parts, credential);
-  const row = await asking(() => stateInDetail(parts.pool, cacheKeyOf(credential)));
+  const row = await asking(parts, () => stateInDetail(parts.pool, cacheKeyOf(credential)));
   return row && explanationOf(row, history);
 }
 
@@ -252,7 +251,8 @@ async function flushOrThrow(recorder: Recorder): Promise<void> {
   throw toDatabaseError(new Error(`the event store ${why}`));
 }
 
-async function asking<T>(query: () => Promise<T>): Promise<T> {
+async function asking<T>({ ready }: UpkeepParts, query: () => Promise<T>): Promise<T> {
+  await ready?.();
   try {
     return await query();
   } catch (error) {

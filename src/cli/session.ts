@@ -88,6 +88,7 @@ export async function runSession(json: boolean, command: (session: Session) => P
       // The command line's own database may be looked into in production too.
       const state = await createConnectorState({ ...settings, dataDir: checked.dataDir });
       releases.push(() => state.close());
+      await state.ready();
       interruption.signal.throwIfAborted();
       return state;
     },

@@ -32,14 +32,14 @@ import type { Relay } from '../event-store/outbox/index.js';
 import type { NewEvent, Position, StoredEvent } from '../events/event.js';
 import type { EventFeed } from '../feed/event-feed.js';
 import { destroyPool, isAnswering } from '../postgres/bounded-pool.js';
-import { createPool, toDatabaseError } from '../postgres/pool.js';
+import { createPool } from '../postgres/pool.js';
 import type { Projector } from '../projector/projector.js';
-import { openFirstConnection } from '../read-model/first-connection.js';
 import type { SharedTier } from '../shared-tier/shared-tier.js';
 import { goesWithout, noDatabase, noPool, nowhere, openDatabase, tellOfNoDatabase } from './database.js';
 import type { Registry } from './expose-metrics.js';
 import { createForecasts, type Forecasts } from './forecasts.js';
 import { checkHandedIn } from './handed-in.js';
+import { Opening } from './opening.js';
 import { createRemoteEvents } from './remote-events.js';
 import { createReplicas, replicaDeadlineMs } from './replicas.js';
 import { readSettings, SETTING_NAMES, type Settings, type SettingsInput } from './settings.js';
@@ -80,6 +80,14 @@ export interface ConnectorState extends Forecasts {
    * therefore not enumerable: what prints or serialises the whole does not show it. Nor does `settings` its URLs.
    */
   readonly databaseUrl: string;
+  /**
+   * Resolves when what the start left under way is done: the tables are there, or it was said why not. Nothing here needs
+   * it; who reads the tables by other means does.
+   * @example
+   * const state = await createConnectorState();
+   * await state.ready();
+   */
+  ready(): Promise<void>;
   /** Stores what is pending; never throws. For `after()` in a serverless function. */
   flush(timeoutMs?: number): Promise<FlushResult>;
   /** The event store, connected and migrated. @throws ConnectorStateError */
@@ -119,7 +127,7 @@ const NOT_SETTINGS: Readonly<Record<Exclude<keyof ConnectorStateOptions, keyof S
   tracer: true,
 };
 
-/** How long the start waits for the database before it goes on without. */
+/** How long the start waits for Redis before it goes on without. */
 const START_DEADLINE_MS = 1_000;
 /** How long whoever needs the tables waits for somebody else who has them locked. */
 const LOCK_WAIT_MS = 5_000;
@@ -185,20 +193,12 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const replicas = isOff
     ? undefined
     : createReplicas(settings, { pool, clock, log, random: options.random ?? Math.random });
-  const check = async () => {
-    try {
-      return await openFirstConnection(pool, { clock, namedStatements: settings.namedStatements });
-    } catch (error) {
-      throw toDatabaseError(error);
-    }
-  };
-  const checked = lazy(check);
-  const migrated = lazy(async () => {
-    // Somebody may have made since what was missing at the start.
-    if ((await checked.get()) || (await check())) return;
-    await makeTables(databaseUrl, settings, log);
-    // What was rehearsed failed for want of them.
-    await check();
+  const opening = new Opening({
+    pool,
+    clock,
+    log,
+    namedStatements: settings.namedStatements,
+    makeTables: () => makeTables(databaseUrl, settings, log),
   });
   const closing = new AbortController();
   const project = async (until: Position, expecting: readonly NewEvent[] = []) => {
@@ -220,13 +220,13 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
           settings,
           pool,
           log,
-          migrated: migrated.get,
+          migrated: opening.migrated,
           migrateRemote: () => makeTables(eventsUrl, settings, log),
           project,
         });
   const store = lazy(async () => {
     if (remote) return remote.store();
-    await migrated.get();
+    await opening.migrated();
     const { openPostgresEventStore } = await import('./event-stores.js');
     return openPostgresEventStore(databaseUrl, pool, { ...settings, log });
   });
@@ -236,7 +236,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   });
   const projector = lazy(async () => {
     const { createProjector } = await import('../projector/projector.js');
-    await migrated.get();
+    await opening.migrated();
     return createProjector({
       store: await store.get(),
       pool,
@@ -262,6 +262,8 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
       opened => opened.close(),
       () => undefined,
     );
+    // Tables that are being made need the pool.
+    await opening.over();
     await Promise.all([pool.end(), replicas?.close()]);
   };
 
@@ -282,6 +284,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     namedStatements: settings.namedStatements,
     now: () => clock.now(),
     wall: () => clock.wall(),
+    ride: opening.ride,
   });
   const recorder = new Recorder({
     store: isUnset ? async () => nowhere : store.get,
@@ -300,7 +303,8 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   };
   const cache = new ConnectorStateCacheService({
     pool,
-    batcher,
+    batcher: opening.patient(batcher),
+    ready: () => opening.over(),
     shared,
     replicas,
     recorder,
@@ -357,7 +361,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     if (options.metrics) await expose(options.metrics);
     if (!isOff) {
       await Promise.all([
-        prepare(checked.get, migrated.get, database.isEmbedded, log),
+        opening.begin(database.isEmbedded),
         runRehearsals(),
         shared && withDeadline(shared.open(), START_DEADLINE_MS, () => undefined),
       ]);
@@ -370,13 +374,14 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     cache,
     settings: hiding(settings, ['databaseUrl', 'databaseReplicaUrl', 'eventStoreUrl', 'redisUrl']),
     databaseUrl,
+    ready: () => opening.over(),
     flush: (timeoutMs?: number) => cache.flush(timeoutMs),
     store: () => cache.whileOpen(store.get),
     feed: () => cache.whileOpen(feed.get),
     ...createForecasts(
       pool,
       () => clock.now(),
-      () => cache.whileOpen(migrated.get),
+      () => cache.whileOpen(opening.migrated),
     ),
     expose,
     projector: () => cache.whileOpen(projector.get),
@@ -397,34 +402,6 @@ async function publishTouched(shared: SharedTier, events: readonly StoredEvent[]
   const { keysTouchedBy } = await import('../shared-tier/touched.js');
   const keys = keysTouchedBy(events);
   if (keys.length > 0) await shared.publish(keys);
-}
-
-/**
- * Also opens the first connection, so that the first lookup need not. A database that does not answer is not
- * waited for; one that answers but lacks the tables is, however long making them takes, and {@link LOCK_WAIT_MS} for
- * whoever else is at it.
- */
-async function prepare(
-  check: () => Promise<unknown>,
-  makeReady: () => Promise<void>,
-  mustWork: boolean,
-  log: Logger,
-): Promise<void> {
-  try {
-    if (!mustWork) {
-      await withDeadline(check(), START_DEADLINE_MS, () => {
-        throw new Error(`no answer within ${START_DEADLINE_MS} ms`);
-      });
-    }
-    await makeReady();
-  } catch (error) {
-    const problem = toDatabaseError(error);
-    if (mustWork) throw problem;
-    log.warn(
-      { problem: problem.message },
-      'starting without the database: connectors initialise, more slowly, and facts wait',
-    );
-  }
 }
 
 /** What an event store of its own has at a place, as far as it can be asked. */

@@ -317,7 +317,8 @@ function connect(pool: Pool, signal: AbortSignal): Promise<PoolClient> {
   });
 }
 
-const isServerError = (error: Error): boolean =>
+/** Said by the server, over a connection that is as good as before. */
+export const isServerError = (error: Error): boolean =>
   /^(?=.*\d)[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
 
 function toReply(rows: readonly unknown[][], sentAtMs: number, receivedAtMs: number): LookupReply {

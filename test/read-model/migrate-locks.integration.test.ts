@@ -117,6 +117,7 @@ describe('createConnectorState behind another session', () => {
     const log = keptLog();
 
     const state = await createConnectorState({ databaseUrl: url, logger: log });
+    await state.ready();
 
     expect(JSON.stringify(log.lines)).toMatch(/starting without the database/);
     expect(JSON.stringify(log.lines)).toMatch(/held by pid \d+ \(somebody else/);

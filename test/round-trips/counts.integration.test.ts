@@ -21,7 +21,7 @@ async function countAll(world: World, options: ConnectorStateOptions, tls = fals
   for (const [name, play] of Object.entries(OPERATIONS)) {
     const proxy = closing(await startCountingProxy(world.databaseUrl, { tls }));
     const start = (more: ConnectorStateOptions = {}) =>
-      world.process({ databaseUrl: proxy.url, ...options, ...more });
+      world.coldProcess({ databaseUrl: proxy.url, ...options, ...more });
     counts[name] = await play({ proxy, start });
   }
   return counts;

@@ -70,8 +70,10 @@ export interface Process extends ConnectorState {
 export interface World {
   readonly databaseUrl: string;
   readonly simulator: ExchangeSimulator;
-  /** A new process on this database; its memory starts empty. */
+  /** A new process on this database; its memory starts empty, and nothing of its start is under way any more. */
   process(options?: ConnectorStateOptions): Promise<Process>;
+  /** The same as soon as it can be used. */
+  coldProcess(options?: ConnectorStateOptions): Promise<Process>;
   connector(
     process: ConnectorState,
     exchange: SdkExchange,
@@ -119,7 +121,13 @@ export async function givenWorld(options: SimulatorOptions = {}): Promise<World>
     databaseUrl: database.url,
     simulator,
 
-    async process(processOptions = {}) {
+    async process(processOptions) {
+      const process = await world.coldProcess(processOptions);
+      await process.ready();
+      return process;
+    },
+
+    async coldProcess(processOptions = {}) {
       const log = keptLog();
       const state = await createConnectorState({
         databaseUrl: database.url,
