@@ -25,18 +25,17 @@ export function describeDelivery(subject: Subject): void {
 
     const following = collect(stores[0] as EventStore, start, WRITERS * EVENTS_A_WRITER);
     const polling = pollUntil(stores[1] as EventStore, start, WRITERS * EVENTS_A_WRITER);
-    await Promise.all(
-      many(WRITERS, async index => {
-        const writer = stores[index % stores.length] as EventStore;
-        const own = sampleConnector();
-        for await (const batch of batchesOf(index, own, shared)) {
-          if (batch.isKilled) await harness.crashWriter(batch.events);
-          const result = await writer.append(batch.events);
-          written.push(...result.events);
-        }
-      }),
-    );
-    const [followed, polled] = await Promise.all([following, polling]);
+    const writing = many(WRITERS, async index => {
+      const writer = stores[index % stores.length] as EventStore;
+      const own = sampleConnector();
+      for await (const batch of batchesOf(index, own, shared)) {
+        if (batch.isKilled) await harness.crashWriter(batch.events);
+        const result = await writer.append(batch.events);
+        written.push(...result.events);
+      }
+    });
+    // All at once: should one fail, that is what the test says, and nobody's failure goes unheard.
+    const [followed, polled] = await Promise.all([following, polling, ...writing]);
 
     expect(written).toHaveLength(WRITERS * EVENTS_A_WRITER);
     const log = await readToHead(store, start);
