@@ -12,6 +12,7 @@ const SHAPES: readonly EsdbAppendShape[] = [
   { callers: 16, batch: 100, streams: 'one' },
   { callers: 1, batch: 100, streams: 'connectors' },
   { callers: 1, batch: 1, streams: 'new' },
+  { callers: 6, processes: 6, batch: 1, streams: 'one' },
 ];
 
 const WHERE = {
@@ -46,11 +47,12 @@ export const esdbAppend: Benchmark = {
         notes: [
           `Events a second. ${description}`,
           'The bare client appends the same events to streams of its own, at any revision, one call a stream.',
+          'Six processes are six stores, or clients, in one process here; each append of the store names a revision, and conflicts.',
           'A new stream costs the store no look at it: the ids were made in this process and given to nobody before.',
         ],
       };
     }),
 };
 
-const nameOf = ({ callers, batch, streams }: EsdbAppendShape): string =>
-  `${callers === 1 ? '1 caller' : `${callers} callers`}, ${batch} event${batch === 1 ? '' : 's'}, ${WHERE[streams]}`;
+const nameOf = ({ callers, processes, batch, streams }: EsdbAppendShape): string =>
+  `${callers === 1 ? '1 caller' : `${callers} ${processes ? 'processes' : 'callers'}`}, ${batch} event${batch === 1 ? '' : 's'}, ${WHERE[streams]}`;

@@ -13,11 +13,14 @@ export const esdbCatchUp: Benchmark = {
       const events = isQuick ? 10_000 : 200_000;
       progress(`appending ${events} events, then rounds of reading them`);
       const task: EsdbCatchUpTask = { url, connectors: 1_000, events, rounds: isQuick ? 3 : 9 };
-      const { subscribe, readAll } = await runProgram<EsdbCatchUpAnswer>('esdb-catch-up', task, { signal });
+      const { subscribe, readAll, readsAtOnce } = await runProgram<EsdbCatchUpAnswer>('esdb-catch-up', task, {
+        signal,
+      });
       return {
         figures: [
           figure('subscription, pages of 1000', "the bare client's, same filter", subscribe),
           figure('readAll, pages of 1000', "the bare client's, one stream of all", readAll),
+          figure('300 reads of 2000 events at once', 'the bare client', readsAtOnce),
         ],
         notes: [
           `Events a second. ${description}`,

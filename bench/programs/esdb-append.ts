@@ -26,6 +26,8 @@ export interface EsdbAppendTask {
 
 export interface EsdbAppendShape {
   readonly callers: number;
+  /** Over how many stores and clients they are spread, each as that of a process of its own. Default 1. */
+  readonly processes?: number;
   /** Events an append. */
   readonly batch: number;
   /**
@@ -53,24 +55,29 @@ export interface EsdbAppendAnswer {
   }[];
 }
 
-type Append = (events: readonly NewEvent[]) => Promise<unknown>;
+type Append = (events: readonly NewEvent[], process: number) => Promise<unknown>;
 type Side = 'store' | 'bare';
 
 const CONNECTORS = 1_000;
 
 const task = readTask<EsdbAppendTask>();
-const store = createEventStoreDbStore({ url: task.url });
-const client = EventStoreDBClient.connectionString(task.url);
+const processes = Math.max(...task.shapes.map(shape => shape.processes ?? 1));
+const stores = Array.from({ length: processes }, () => createEventStoreDbStore({ url: task.url }));
+const clients = stores.map(() => EventStoreDBClient.connectionString(task.url));
 const run = newEventId();
 const workload = createWorkload({ connectors: CONNECTORS, events: 10_000_000, endsAtMs: Date.now() });
 let made = 0;
 let streamsMade = 0;
 
 const appends: Readonly<Record<Side, Append>> = {
-  store: events => store.append(events),
-  bare: events =>
-    Promise.all([...byStream(events)].map(([stream, its]) => client.appendToStream(stream, its))),
+  store: (events, process) => at(stores, process).append(events),
+  bare: (events, process) =>
+    Promise.all(
+      [...byStream(events)].map(([stream, its]) => at(clients, process).appendToStream(stream, its)),
+    ),
 };
+
+const at = <T>(all: readonly T[], index: number): T => all[index] as T;
 
 function byStream(events: readonly NewEvent[]) {
   const streams = new Map<string, ReturnType<typeof toBare>[]>();
@@ -92,7 +99,8 @@ function nextBatch(side: Side, shape: EsdbAppendShape, caller: number): NewEvent
     const event = workload.next(made++);
     if (shape.streams === 'connectors') return { ...event, stream: `${event.stream}-${side}-${run}` };
     const number = { one: 'one', own: caller, new: streamNumber }[shape.streams];
-    return { ...event, stream: `${hitsStreamOf(connectorOf(0))}-${side}-${run}-${shape.streams}-${number}` };
+    const name = `${shape.streams}${shape.processes ?? ''}-${number}`;
+    return { ...event, stream: `${hitsStreamOf(connectorOf(0))}-${side}-${run}-${name}` };
   });
 }
 
@@ -103,7 +111,7 @@ async function runRound(side: Side, shape: EsdbAppendShape, atLeast = 0): Promis
   const endsMs = startedMs + task.roundMs;
   const caller = async (_: unknown, index: number) => {
     while (performance.now() < endsMs || events < atLeast) {
-      await appends[side](nextBatch(side, shape, index));
+      await appends[side](nextBatch(side, shape, index), index % (shape.processes ?? 1));
       events += shape.batch;
     }
   };
@@ -144,6 +152,5 @@ for (const shape of task.shapes) {
     ),
   });
 }
-await store.close();
-await client.dispose();
+await Promise.all([...stores.map(store => store.close()), ...clients.map(client => client.dispose())]);
 answer({ shapes } satisfies EsdbAppendAnswer);

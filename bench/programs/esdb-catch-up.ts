@@ -34,10 +34,14 @@ export interface EsdbCatchUpAnswer {
   readonly subscribe: Compared;
   /** The store's `readAll` page by page, against one `readAll` of the bare client that streams all. */
   readonly readAll: Compared;
+  /** {@link READS} reads at once of {@link EVENTS_A_READ} events each, by the store and by the bare client. */
+  readonly readsAtOnce: Compared;
 }
 
 const BATCH = 1_000;
 const PAGE = 1_000;
+const READS = 300;
+const EVENTS_A_READ = 2_000;
 
 const task = readTask<EsdbCatchUpTask>();
 const store = createEventStoreDbStore({ url: task.url });
@@ -112,20 +116,43 @@ async function bareReadAll(): Promise<void> {
   require(count - surplus);
 }
 
-async function eventsPerSecond(read: () => Promise<void>): Promise<number> {
-  const startedMs = performance.now();
-  await read();
-  return (task.events * 1_000) / (performance.now() - startedMs);
+async function storeReadsAtOnce(): Promise<void> {
+  const read = async () => {
+    const { length } = await store.readAll({ after: start, limit: EVENTS_A_READ });
+    if (length !== EVENTS_A_READ) throw new Error(`read ${length} of ${EVENTS_A_READ} events`);
+  };
+  await Promise.all(Array.from({ length: READS }, read));
 }
 
-async function compare(store: () => Promise<void>, bare: () => Promise<void>): Promise<Compared> {
-  await store();
-  await bare();
+async function bareReadsAtOnce(): Promise<void> {
+  const read = async () => {
+    let count = 0;
+    for await (const _ of client.readAll({ fromPosition: startPosition(), maxCount: EVENTS_A_READ })) count++;
+    if (count !== EVENTS_A_READ) throw new Error(`read ${count} of ${EVENTS_A_READ} events`);
+  };
+  await Promise.all(Array.from({ length: READS }, read));
+}
+
+async function eventsPerSecond(read: () => Promise<void>, events: number): Promise<number> {
+  const startedMs = performance.now();
+  await read();
+  return (events * 1_000) / (performance.now() - startedMs);
+}
+
+async function compare(
+  store: () => Promise<void>,
+  bare: () => Promise<void>,
+  { events, rounds: count }: { readonly events: number; readonly rounds: number } = task,
+): Promise<Compared> {
+  if (count > 1) {
+    await store();
+    await bare();
+  }
   const rounds: { store: number; bare: number }[] = [];
-  for (let i = 0; i < task.rounds; i++) {
+  for (let i = 0; i < count; i++) {
     const round = { store: 0, bare: 0 };
     for (const side of i % 2 === 0 ? (['store', 'bare'] as const) : (['bare', 'store'] as const)) {
-      round[side] = await eventsPerSecond(side === 'store' ? store : bare);
+      round[side] = await eventsPerSecond(side === 'store' ? store : bare, events);
     }
     rounds.push(round);
   }
@@ -138,7 +165,11 @@ async function compare(store: () => Promise<void>, bare: () => Promise<void>): P
 
 const subscribe = await compare(storeSubscribe, bareSubscribe);
 const readAll = await compare(storeReadAll, bareReadAll);
+const readsAtOnce = await compare(storeReadsAtOnce, bareReadsAtOnce, {
+  events: READS * EVENTS_A_READ,
+  rounds: 1,
+});
 if (seen === 0) throw new Error('nothing was read');
 await store.close();
 await client.dispose();
-answer({ subscribe, readAll } satisfies EsdbCatchUpAnswer);
+answer({ subscribe, readAll, readsAtOnce } satisfies EsdbCatchUpAnswer);
