@@ -6,12 +6,12 @@
  * suspect then, and whoever started us wants to hear of it.
  */
 import { createBackoff, sleep } from '../waiting.js';
+import type { PinnedWrite, Receipt } from './append-call.js';
 import type { Connection, Node } from './connection.js';
 import { EventStoreFailure, isTransient, toFailure } from './failure.js';
-import { isNext } from './in-order.js';
 import { type Bounds, type Interruption, interruptAfter } from './interruption.js';
 import type { ReadMessage, Recorded } from './read-message.js';
-import type { OrderedRead } from './read-requests.js';
+import { isNext, type OrderedRead } from './read-requests.js';
 import type { Turns } from './turns.js';
 
 export interface CallContext {
@@ -130,7 +130,19 @@ export async function collect(
   }
 }
 
-function watchForSilence(limitMs: number, onSilence: () => void) {
+/** One write of an event that is none of ours. @throws its failure */
+export async function appendAlone(
+  node: Node,
+  write: PinnedWrite,
+  operation: Interruption,
+): Promise<Exclude<Receipt, { outcome: 'failed' }> | undefined> {
+  const [receipt] = await node.appends.append([write], operation.attemptMs, stop => operation.onOver(stop));
+  if (receipt?.outcome === 'failed') throw receipt.failure;
+  return receipt;
+}
+
+/** `heard` puts it off again, also when the silence has been too long before. */
+export function watchForSilence(limitMs: number, onSilence: () => void) {
   let wasTooLong = false;
   const timer = setTimeout(() => {
     wasTooLong = true;

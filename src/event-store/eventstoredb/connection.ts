@@ -35,11 +35,13 @@ export class Node {
   #calls = 0;
   #isRetired = false;
   readonly #onRetire = new Set<() => void>();
+  readonly #reached: { was: boolean };
   /** When a message last came from it, by the monotonic clock. */
   #heardAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(endpoint: Endpoint, stub: StreamsStub, metadata: Metadata) {
+  constructor(endpoint: Endpoint, stub: StreamsStub, metadata: Metadata, reached: { was: boolean }) {
     this.endpoint = endpoint;
+    this.#reached = reached;
     this.stub = stub;
     this.metadata = metadata;
     this.appends = new AppendCall(() => stub.batchAppend(metadata), {
@@ -68,6 +70,7 @@ export class Node {
 
   heard(): void {
     this.#heardAtMs = performance.now();
+    this.#reached.was = true;
   }
 
   wasHeardSince(ms: number): boolean {
@@ -179,7 +182,7 @@ export class Connection {
     // For one node: should it be gone, the cluster is asked again.
     this.#leader = undefined;
     const stub = new StreamsStub(`${endpoint.host}:${endpoint.port}`, credentials, channelOptions);
-    const node = new Node(endpoint, stub, this.#metadata);
+    const node = new Node(endpoint, stub, this.#metadata, this.#reached);
     if (this.#isClosed) node.close();
     return node;
   }

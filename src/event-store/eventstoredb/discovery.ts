@@ -174,9 +174,10 @@ function choose(
   preference: NodePreference,
   isTrusted: (endpoint: Endpoint) => boolean,
 ): Endpoint | undefined {
-  const trusted = shuffled(members).filter(({ endpoint }) => isTrusted(endpoint));
-  const preferred = trusted.find(({ state }) => PREFERRED[preference].includes(state));
-  return (preferred ?? (preference === 'leader' ? undefined : trusted[0]))?.endpoint;
+  const trusted = members.filter(({ endpoint }) => isTrusted(endpoint));
+  const preferred = trusted.filter(({ state }) => PREFERRED[preference].includes(state));
+  const candidates = preferred.length === 0 && preference !== 'leader' ? trusted : preferred;
+  return candidates[Math.floor(Math.random() * candidates.length)]?.endpoint;
 }
 
 const membersOf = (info: ClusterInfo): Member[] =>
@@ -186,10 +187,3 @@ const membersOf = (info: ClusterInfo): Member[] =>
     if (!member.getIsAlive() || !endpoint || !USABLE.includes(state)) return [];
     return [{ endpoint: { host: endpoint.getAddress(), port: endpoint.getPort() }, state }];
   });
-
-function shuffled<T>(items: readonly T[]): T[] {
-  return items
-    .map(item => ({ item, order: Math.random() }))
-    .sort((a, b) => a.order - b.order)
-    .map(({ item }) => item);
-}

@@ -12,13 +12,20 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { ConnectorStateError, InvalidInputError } from '../../base/errors.js';
+import { ConnectorStateError } from '../../base/errors.js';
 import { createLimit } from '../../base/limit.js';
 import { type Logger, silentLogger } from '../../base/logging.js';
-import { shown } from '../../base/shown.js';
-import { decodeEvent } from '../../events/decode.js';
+import { decodeEvent, type RawEvent } from '../../events/decode.js';
+import type { NewEvent, Position } from '../../events/event.js';
 import { AppendQueue } from '../append-queue.js';
-import type { Page, TransferableEventStore } from '../event-store.js';
+import type {
+  AppendOptions,
+  Page,
+  ReadAllOptions,
+  ReadStreamOptions,
+  TransferableEventStore,
+} from '../event-store.js';
+import { requireWhole } from '../whole-number.js';
 import { type AppendContext, appendEvents, importEvents } from './append.js';
 import { Connection } from './connection.js';
 import { type NodePreference, parseConnectionString } from './connection-string.js';
@@ -36,7 +43,7 @@ import {
 } from './read.js';
 import { toRawEvent } from './recorded-event.js';
 import { type Rehearsal, rehearse } from './rehearsal.js';
-import { dropForgotten } from './retention.js';
+import { dropForgotten, type Span } from './retention.js';
 import { followPages } from './subscription.js';
 import { TailCache } from './tail-cache.js';
 import type { TailContext } from './tails-in-use.js';
@@ -82,7 +89,7 @@ const DEFAULT_PAGE_SIZE = 500;
 export function createEventStoreDbStore(options: EventStoreDbStoreOptions): EventStoreDbStore {
   const { url, log = silentLogger, dropsHits = false } = options;
   const settings = parseConnectionString(url);
-  const callTimeoutMs = requireWithin(
+  const callTimeoutMs = requireWhole(
     'callTimeoutMs',
     options.callTimeoutMs ?? settings.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
     [1, LARGEST_TIMEOUT_MS / READ_TIMEOUT_FACTOR],
@@ -125,6 +132,12 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
   const requireOpen = () => {
     if (closing.signal.aborted) throw new ConnectorStateError('CLOSED', 'the event store is closed');
   };
+  const whileOpen =
+    <A extends readonly unknown[], R>(call: (...given: A) => Promise<R>) =>
+    async (...given: A): Promise<R> => {
+      requireOpen();
+      return call(...given);
+    };
 
   async function* onOwnConnection(follow: (connection: Connection) => AsyncGenerator<Page, void, void>) {
     let follower = followers.find(({ count }) => count < SUBSCRIPTIONS_AT_ONCE);
@@ -143,84 +156,58 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
   return {
     name: STORE_NAME,
 
-    async append(events, appendOptions = {}) {
-      requireOpen();
-      return appendEvents(writing, events, appendOptions, callTimeoutMs);
-    },
+    append: whileOpen((events: readonly NewEvent[], appendOptions: AppendOptions = {}) =>
+      appendEvents(writing, events, appendOptions, callTimeoutMs),
+    ),
 
-    async readStream(stream, readOptions = {}) {
-      requireOpen();
-      return (await readStream(reading, stream, readOptions)).map(raw => decodeEvent(raw));
-    },
+    readStream: whileOpen(async (stream: string, readOptions: ReadStreamOptions = {}) =>
+      (await readStream(reading, stream, readOptions)).map(raw => decodeEvent(raw)),
+    ),
 
-    async readAll(readOptions) {
-      requireOpen();
-      return (await readForwards(reading, readOptions)).map(event => decodeEvent(toRawEvent(event)));
-    },
+    readAll: whileOpen(async (readOptions: ReadAllOptions) =>
+      (await readForwards(reading, readOptions)).map(event => decodeEvent(toRawEvent(event))),
+    ),
 
-    async readFrom(readOptions) {
-      requireOpen();
-      return readFrom(reading, readOptions);
-    },
+    readFrom: whileOpen((readOptions: ReadAllOptions) => readFrom(reading, readOptions)),
 
     subscribe({ after, expecting, signal, pageSize = DEFAULT_PAGE_SIZE }) {
       requireOpen();
       parsePosition(after);
-      requireWithin('pageSize', pageSize, [1, MAX_PAGE_SIZE]);
+      requireWhole('pageSize', pageSize, [1, MAX_PAGE_SIZE]);
       const options = { after, expecting, pageSize, startTimeoutMs: callTimeoutMs, signal };
       return onOwnConnection(connection => followPages({ ...reading, connection }, options));
     },
 
-    async head() {
-      requireOpen();
-      return (await readLast(reading))?.position;
-    },
+    head: whileOpen(async () => (await readLast(reading))?.position),
 
-    async last() {
-      requireOpen();
+    last: whileOpen(async () => {
       const last = await readLast(reading);
       return last && { id: last.id, position: last.position };
-    },
+    }),
 
-    async identity() {
-      requireOpen();
-      return readIdentity(reading);
-    },
+    identity: whileOpen(() => readIdentity(reading)),
 
-    async countAfter(position) {
-      requireOpen();
-      parsePosition(position);
-      return countAfter(reading, position);
-    },
+    countAfter: whileOpen((position: Position | undefined) => countAfter(reading, position)),
 
-    async dropForgotten(span, signal) {
-      requireOpen();
-      return dropForgotten(reading, span, signal);
-    },
+    dropForgotten: whileOpen((span: Span, signal?: AbortSignal) => dropForgotten(reading, span, signal)),
 
     compare: comparePositions,
 
-    async readRaw(readOptions) {
-      requireOpen();
-      return (await readForwards(reading, readOptions)).map(toRawEvent);
-    },
+    readRaw: whileOpen(async (readOptions: ReadAllOptions) =>
+      (await readForwards(reading, readOptions)).map(toRawEvent),
+    ),
 
-    async lastRaw() {
-      requireOpen();
+    lastRaw: whileOpen(async () => {
       const last = await readLast(reading);
       return last && toRawEvent(last);
-    },
+    }),
 
     /** In the order given, and what a crash leaves is a beginning, as long as nobody else appends to the streams. */
-    async importRaw(events) {
-      requireOpen();
-      return importEvents(writing, events, Math.max(callTimeoutMs, IMPORT_TIMEOUT_MS));
-    },
+    importRaw: whileOpen((events: readonly RawEvent[]) =>
+      importEvents(writing, events, Math.max(callTimeoutMs, IMPORT_TIMEOUT_MS)),
+    ),
 
-    async rehearse() {
-      requireOpen();
-      return rehearse(reading, dropsHits);
-    },
+    rehearse: whileOpen(() => rehearse(reading, dropsHits)),
 
     async close() {
       closing.abort();
@@ -228,11 +215,4 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
       await Promise.all(connections.map(connection => connection.close()));
     },
   };
-}
-
-function requireWithin(name: string, value: number, [smallest, largest]: readonly [number, number]): number {
-  if (Number.isSafeInteger(value) && value >= smallest && value <= largest) return value;
-  throw new InvalidInputError(
-    `${name} must be a whole number from ${smallest} to ${Math.floor(largest)}, got ${shown(value)}`,
-  );
 }

@@ -9,9 +9,9 @@
 import { decodeEvent } from '../../events/decode.js';
 import type { Position, StoredEvent } from '../../events/event.js';
 import type { Page } from '../event-store.js';
-import { outOfOrder } from './in-order.js';
 import { comparePositions, parsePosition } from './position.js';
 import { isTombstone, type ReadMessage } from './read-message.js';
+import { outOfOrder } from './read-requests.js';
 import { toRawEvent } from './recorded-event.js';
 
 /** What the reader was told last. */

@@ -9,6 +9,7 @@ import { EventStoreFailure } from './failure.js';
 export const ATTEMPTS_A_CALL = 3;
 
 export interface Bounds {
+  /** `Infinity` for what has no end of its own. */
   readonly timeoutMs: number;
   /** The caller's. */
   readonly signal?: AbortSignal | undefined;
@@ -125,7 +126,7 @@ export function interruptAfter(
       const last = operation.lastFailure ? ` (${operation.lastFailure.message})` : '';
       return ` within ${timeoutMs} ms${last}: retry with the same event ids, or allow more time`;
     });
-    const timer = setTimeout(onTimeout, timeoutMs);
+    const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, timeoutMs);
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort);
     closing.addEventListener('abort', onClose);
@@ -152,24 +153,4 @@ export function whenAllAre(members: readonly Interruption[]): Interruption {
       for (const stop of stops) stop();
     };
   });
-}
-
-/**
- * Aborted as soon as one of the two is. `AbortSignal.any` would say this in one line, and leak: each composite stays
- * registered with the store's own signal, which lives as long as the process.
- */
-export function anyOf(a: AbortSignal, b: AbortSignal): { readonly signal: AbortSignal; dispose(): void } {
-  const either = new AbortController();
-  setMaxListeners(0, either.signal);
-  const onAbort = () => either.abort();
-  for (const signal of [a, b]) {
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort);
-  }
-  return {
-    signal: either.signal,
-    dispose() {
-      for (const signal of [a, b]) signal.removeEventListener('abort', onAbort);
-    },
-  };
 }

@@ -1,7 +1,6 @@
 /** What a read or a subscription is answered with: `ReadResp`, in our terms. */
 import type { Position } from '../../events/event.js';
 import { type LogPositionText, toPosition } from './position.js';
-import { toTime } from './time.js';
 import { WireReader } from './wire.js';
 
 /** A record of the log. What no log can hold is refused while it is decoded, which ends the call: it cannot be left out. */
@@ -146,6 +145,13 @@ function readEntry(reader: WireReader): readonly [key: string, value: string] {
   }
   return [key, value];
 }
+
+/** What a `Date` can be made of, milliseconds to either side of 1970. */
+const LARGEST_TIME_MS = 8.64e15;
+
+/** `undefined` for what is no time: a record of somebody else's may hold anything, and `Date` throws. */
+export const toTime = (value: unknown): number | undefined =>
+  Number.isSafeInteger(value) && Math.abs(value as number) <= LARGEST_TIME_MS ? (value as number) : undefined;
 
 /**
  * Ticks are tenths of microseconds since 1970: more than a number holds exactly, before the last four are cut off. 0

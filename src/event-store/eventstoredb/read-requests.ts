@@ -1,8 +1,13 @@
-/** The four ways this store reads: a stream, our streams in global order both ways, and our streams for ever. */
+/**
+ * The ways this store reads: a stream, our streams in global order both ways, and our streams for ever; and the order in
+ * which the answer must come. It is held against the server (a fuzz of its messages had events skipped and doubled): what
+ * is repeated is left out, what is out of order ends the call.
+ */
 import { KEPT_PREFIXES, STREAM_PREFIX } from '../../events/streams.js';
-import type { Order } from './in-order.js';
+import { EventStoreFailure } from './failure.js';
 import { comparePositions, type LogPosition } from './position.js';
 import { Empty, ReadReq, type ReadRequest, StreamIdentifier } from './protocol.js';
+import type { Recorded } from './read-message.js';
 
 const { Options } = ReadReq;
 const FORWARDS = Options.ReadDirection.FORWARDS;
@@ -10,6 +15,9 @@ const BACKWARDS = Options.ReadDirection.BACKWARDS;
 /** Events that the server looks at before it says how far it has come, matching or not. */
 const CHECKPOINT_EVENTS = 500;
 export const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+
+/** <0, 0, >0 as `a` comes before, is, or comes after `b` in the order of the call. */
+type Order = (a: Recorded, b: Recorded) => number;
 
 /** A read with an end, and the order its events come in. */
 export interface OrderedRead {
@@ -23,6 +31,20 @@ const backwards =
   (order: Order): Order =>
   (a, b) =>
     order(b, a);
+
+/** @returns whether `event` is the next one. @throws EventStoreFailure when it lies before `last` */
+export function isNext(event: Recorded, last: Recorded | undefined, order: Order): boolean {
+  if (last === undefined) return true;
+  const place = order(event, last);
+  if (place < 0) throw outOfOrder(event.position);
+  return place > 0;
+}
+
+export const outOfOrder = (position: string): EventStoreFailure =>
+  new EventStoreFailure(
+    `the event store could not read (the server sent the event at ${position} out of its order): reading again`,
+    true,
+  );
 
 export interface StreamRead {
   readonly direction: 'forwards' | 'backwards';
@@ -41,39 +63,26 @@ export function streamRead(stream: string, { direction, fromVersion, count }: St
   else from.setEnd(new Empty());
   const options = baseOptions();
   options.setStream(from);
-  options.setReadDirection(direction === 'forwards' ? FORWARDS : BACKWARDS);
-  options.setCount(String(count));
   options.setNoFilter(new Empty());
-  return {
-    request: requestOf(options),
-    order: direction === 'forwards' ? byVersion : backwards(byVersion),
-  };
+  return direction === 'forwards'
+    ? orderedRead(options, FORWARDS, count, byVersion)
+    : orderedRead(options, BACKWARDS, count, backwards(byVersion));
 }
 
 /** From `from` on, inclusive. */
-export function allForwards(from: LogPosition | undefined, count: number): OrderedRead {
-  const options = ourStreams(from);
-  options.setReadDirection(FORWARDS);
-  options.setCount(String(count));
-  return { request: requestOf(options), order: byPosition };
-}
+export const allForwards = (from: LogPosition | undefined, count: number): OrderedRead =>
+  orderedRead(ourStreams(from), FORWARDS, count, byPosition);
 
 /** The first events of the streams that are kept for good. */
-export function keptForwards(count: number): OrderedRead {
-  const options = ourStreams(undefined, KEPT_PREFIXES);
-  options.setReadDirection(FORWARDS);
-  options.setCount(String(count));
-  return { request: requestOf(options), order: byPosition };
-}
+export const keptForwards = (count: number): OrderedRead =>
+  orderedRead(ourStreams(undefined, KEPT_PREFIXES), FORWARDS, count, byPosition);
 
 export function allBackwards(count: number): OrderedRead {
   const all = new Options.AllOptions();
   all.setEnd(new Empty());
   const options = ourStreams(undefined);
   options.setAll(all);
-  options.setReadDirection(BACKWARDS);
-  options.setCount(String(count));
-  return { request: requestOf(options), order: backwards(byPosition) };
+  return orderedRead(options, BACKWARDS, count, backwards(byPosition));
 }
 
 /** After `after`, exclusive, then what comes. */
@@ -119,4 +128,15 @@ function requestOf(options: ReturnType<typeof baseOptions>): ReadRequest {
   const request = new ReadReq();
   request.setOptions(options);
   return request;
+}
+
+function orderedRead(
+  options: ReturnType<typeof baseOptions>,
+  direction: typeof FORWARDS | typeof BACKWARDS,
+  count: number,
+  order: Order,
+): OrderedRead {
+  options.setReadDirection(direction);
+  options.setCount(String(count));
+  return { request: requestOf(options), order };
 }

@@ -5,12 +5,11 @@
  * leader knows: pages that are not full, streams, the head and what is counted come from it.
  */
 import { status } from '@grpc/grpc-js';
-import { InvalidInputError } from '../../base/errors.js';
-import { shown } from '../../base/shown.js';
 import { decodeEvent, type RawEvent } from '../../events/decode.js';
 import type { Position } from '../../events/event.js';
 import type { EventAt, EventsFrom, ReadAllOptions, ReadStreamOptions } from '../event-store.js';
 import { LogChangedError } from '../log-changed-error.js';
+import { requireWhole } from '../whole-number.js';
 import { type CallContext, collect, withRetries } from './calls.js';
 import { EventStoreFailure } from './failure.js';
 import { interruptAfter } from './interruption.js';
@@ -41,34 +40,56 @@ export async function readStream(
   stream: string,
   { direction = 'forwards', fromVersion, limit }: ReadStreamOptions,
 ): Promise<RawEvent[]> {
-  requireCount('fromVersion', fromVersion);
-  requireCount('limit', limit);
+  requireWhole('fromVersion', fromVersion, [1]);
+  requireWhole('limit', limit, [1]);
   const request = streamRead(stream, { direction, fromVersion, count: limit ?? NO_LIMIT });
   return (await readAllOf(ofLeader(context), `read stream ${stream}`, request)).map(toRawEvent);
 }
 
+export async function readForwards(context: ReadContext, options: ReadAllOptions): Promise<Recorded[]> {
+  const { events } = await readPage(context, options);
+  const isFull = events.length >= options.limit;
+  return isFull || !context.leader ? events : readForwards(ofLeader(context), options);
+}
+
+/** What {@link readForwards} leaves out, the event at `after`, is what tells whether this is the log of before. */
+export async function readFrom(context: ReadContext, options: ReadAllOptions): Promise<EventsFrom> {
+  const { at, events } = await readPage(context, options).catch((error): RecordedPage => {
+    if (isNoPosition(error)) return { at: undefined, events: [] };
+    throw error;
+  });
+  const isWhole = (at || options.after === undefined) && events.length >= options.limit;
+  if (!isWhole && context.leader) return readFrom(ofLeader(context), options);
+  return {
+    at: at && { id: at.id, position: at.position },
+    events: events.map(event => decodeEvent(toRawEvent(event))),
+  };
+}
+
+interface RecordedPage {
+  readonly at: Recorded | undefined;
+  readonly events: Recorded[];
+}
+
 /** The server's reads of the log include the event at the position they start from. */
-export async function readForwards(
-  context: ReadContext,
-  { after, limit }: ReadAllOptions,
-): Promise<Recorded[]> {
-  requireCount('limit', limit);
+async function readPage(context: ReadContext, { after, limit }: ReadAllOptions): Promise<RecordedPage> {
+  requireWhole('limit', limit, [1]);
   const from = after === undefined ? undefined : parsePosition(after);
   const asked = from ? limit + 1 : limit;
   const records = await readAllOf(context, 'read events', allForwards(from, asked));
-  const events = records.filter(record => isAfter(record, after) && !isTombstone(record));
+  const [first] = records;
+  const at =
+    first && after !== undefined && comparePositions(first.position, after) === 0 ? first : undefined;
+  const isAfter = ({ position }: Recorded) => after === undefined || comparePositions(position, after) > 0;
+  const events = records.filter(record => isAfter(record) && !isTombstone(record)).slice(0, limit);
   const last = records.at(-1);
   // Tombstones took the place of events: a page that is short says that nothing follows.
   if (events.length < limit && records.length >= asked && last) {
-    const more = await readForwards(context, { after: last.position, limit: limit - events.length });
-    return [...events, ...more];
+    const more = await readPage(context, { after: last.position, limit: limit - events.length });
+    events.push(...more.events);
   }
-  if (events.length < limit && context.leader) return readForwards(ofLeader(context), { after, limit });
-  return events.slice(0, limit);
+  return { at, events };
 }
-
-const isAfter = ({ position }: Recorded, after: Position | undefined): boolean =>
-  after === undefined || comparePositions(position, after) > 0;
 
 export const ofLeader = (context: ReadContext): ReadContext => ({
   ...context,
@@ -76,57 +97,28 @@ export const ofLeader = (context: ReadContext): ReadContext => ({
   leader: undefined,
 });
 
-/** What {@link readForwards} leaves out, the event at `after`, is what tells whether this is the log of before. */
-export async function readFrom(context: ReadContext, options: ReadAllOptions): Promise<EventsFrom> {
-  const found = await readFromNode(context, options);
-  const isWhole = (found.at || options.after === undefined) && found.events.length >= options.limit;
-  if (isWhole || !context.leader) return found;
-  return readFromNode(ofLeader(context), options);
-}
-
-async function readFromNode(context: ReadContext, { after, limit }: ReadAllOptions): Promise<EventsFrom> {
-  requireCount('limit', limit);
-  const from = after === undefined ? undefined : parsePosition(after);
-  const request = allForwards(from, from ? limit + 1 : limit);
-  const records = await readAllOf(context, 'read events', request).catch(error => {
-    if (isNoPosition(error)) return [];
-    throw error;
-  });
-  const [first] = records;
-  const isAt = after !== undefined && first !== undefined && comparePositions(first.position, after) === 0;
-  const found = (isAt ? records.slice(1) : records).slice(0, limit);
-  const events = found.filter(record => !isTombstone(record));
-  const last = found.at(-1);
-  const isShortened = events.length < found.length && last !== undefined;
-  const more = isShortened
-    ? await readForwards(context, { after: last.position, limit: limit - events.length })
-    : [];
-  return {
-    at: isAt ? { id: first.id, position: first.position } : undefined,
-    events: [...events, ...more].map(event => decodeEvent(toRawEvent(event))),
-  };
-}
-
 /** @throws LogChangedError when the event does not lie where it lay */
 export async function requireEvent(context: ReadContext, expected: EventAt): Promise<void> {
   const { at } = await readFrom(context, { after: expected.position, limit: 1 });
   if (at?.id !== expected.id) throw new LogChangedError(expected);
 }
 
-export async function readIdentity(context: ReadContext): Promise<string | undefined> {
-  for (let count = 1; ; count *= 32) {
-    const records = await readAllOf(ofLeader(context), 'read its first event', keptForwards(count));
-    const first = records.find(record => !isTombstone(record));
-    if (first || records.length < count) return first?.id;
-  }
-}
+export const readIdentity = async (context: ReadContext): Promise<string | undefined> =>
+  (await firstOf(context, 'read its first event', keptForwards))?.id;
 
-export async function readLast(context: ReadContext): Promise<Recorded | undefined> {
-  // Behind the last event there may be tombstones, however many.
+export const readLast = (context: ReadContext): Promise<Recorded | undefined> =>
+  firstOf(context, 'read its head', allBackwards);
+
+/** Before it there may be tombstones, however many. */
+async function firstOf(
+  context: ReadContext,
+  action: string,
+  request: (count: number) => OrderedRead,
+): Promise<Recorded | undefined> {
   for (let count = 1; ; count *= 32) {
-    const records = await readAllOf(ofLeader(context), 'read its head', allBackwards(count));
-    const last = records.find(record => !isTombstone(record));
-    if (last || records.length < count) return last;
+    const records = await readAllOf(ofLeader(context), action, request(count));
+    const first = records.find(record => !isTombstone(record));
+    if (first || records.length < count) return first;
   }
 }
 
@@ -159,6 +151,7 @@ export async function askForHead(
 
 /** Exact up to {@link COUNTED_EVENTS}; from there on by how much of the log each of those took. */
 export async function countAfter(context: ReadContext, position: Position | undefined): Promise<number> {
+  parsePosition(position);
   const head = await readLast(context);
   if (!head || comparePositions(head.position, position) <= 0) return 0;
   let count = 0;
@@ -203,9 +196,4 @@ function isNoPosition(error: unknown): boolean {
   if (error instanceof EventStoreFailure) return error.message.includes(NO_POSITION);
   const { code, details } = error as { code?: unknown; details?: unknown };
   return code === status.UNKNOWN && /invalid ?position/i.test(String(details));
-}
-
-function requireCount(name: string, value: number | undefined): void {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) return;
-  throw new InvalidInputError(`${name} must be a whole number from 1, got ${shown(value)}`);
 }

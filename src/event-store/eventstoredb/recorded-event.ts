@@ -8,8 +8,7 @@
 import type { RawEvent } from '../../events/decode.js';
 import type { SerialisedEvent } from '../serialise.js';
 import type { Proposal } from './append-message.js';
-import type { Recorded } from './read-message.js';
-import { toTime } from './time.js';
+import { type Recorded, toTime } from './read-message.js';
 
 interface Metadata {
   readonly host: string;

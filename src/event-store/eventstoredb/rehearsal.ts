@@ -5,7 +5,7 @@
 
 import { ConnectorStateError } from '../../base/errors.js';
 import { hitsStreamOf, stateStreamOf } from '../../events/streams.js';
-import { collect, retryUntil } from './calls.js';
+import { appendAlone, collect, retryUntil } from './calls.js';
 import type { Node } from './connection.js';
 import { EventStoreFailure, toFailure } from './failure.js';
 import { type Interruption, interruptAfter } from './interruption.js';
@@ -76,12 +76,11 @@ async function write(node: Node, stream: string, operation: Interruption): Promi
     data: Buffer.from('{}'),
     metadata: Buffer.from('{}'),
   };
-  const [receipt] = await node.appends.append(
-    [{ stream, version: IMPOSSIBLE_VERSION, events: [event] }],
-    operation.attemptMs,
-    stop => operation.onOver(stop),
+  const receipt = await appendAlone(
+    node,
+    { stream, version: IMPOSSIBLE_VERSION, events: [event] },
+    operation,
   );
-  if (receipt?.outcome === 'failed') throw receipt.failure;
   if (receipt?.outcome !== 'conflict') {
     throw new ConnectorStateError(
       'EVENT_STORE_FAILED',

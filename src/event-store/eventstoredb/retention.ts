@@ -11,7 +11,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Position } from '../../events/event.js';
 import { isForgettable } from '../../events/streams.js';
-import { collect, withRetries } from './calls.js';
+import { appendAlone, collect, withRetries } from './calls.js';
 import { comparePositions } from './position.js';
 import { ofLeader, type ReadContext, readForwards } from './read.js';
 import type { Recorded } from './read-message.js';
@@ -99,10 +99,7 @@ async function truncate(
         metadata: Buffer.from('{}'),
       };
       const write = { stream: metadataStream, version: latest?.version ?? 0, events: [change] };
-      const [receipt] = await node.appends.append([write], operation.attemptMs, stop =>
-        operation.onOver(stop),
-      );
-      if (receipt?.outcome === 'failed') throw receipt.failure;
+      const receipt = await appendAlone(node, write, operation);
       if (receipt?.outcome === 'conflict' && tries < RETRIES) continue;
       return Math.max(0, last - Math.max(first, truncated));
     }

@@ -75,7 +75,6 @@ export class Storing {
     await this.#tails.look(node, interruption, this.#newTo);
     const newTo = this.#newTo;
     this.#newTo = new Set();
-    this.#context.connection.noteReached();
     for (;;) {
       this.#noteWhatIsThere();
       if (expected.size > 0) await this.#checkExpected(node, interruption);

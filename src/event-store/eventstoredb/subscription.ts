@@ -13,15 +13,15 @@
  * when it is asked for, and the call stands still in between. Until the first page a failure is thrown, so that a wrong
  * address shows; after that only a refusal is.
  */
-import { withDeadline } from '../../base/deadline.js';
 import type { Position } from '../../events/event.js';
 import type { EventAt, Page } from '../event-store.js';
 import { createBackoff, sleep } from '../waiting.js';
+import { watchForSilence } from './calls.js';
 import type { Node } from './connection.js';
 import { EventStoreFailure, isTransient, toFailure } from './failure.js';
 import { Feed } from './feed.js';
 import { Gathering, type Told } from './gathering.js';
-import { anyOf } from './interruption.js';
+import { interruptAfter } from './interruption.js';
 import { parsePosition } from './position.js';
 import { askForHead, type ReadContext, requireEvent } from './read.js';
 import { allFrom } from './read-requests.js';
@@ -50,7 +50,9 @@ export async function* followPages(
   context: ReadContext,
   options: FollowOptions,
 ): AsyncGenerator<Page, void, void> {
-  const end = anyOf(options.signal, context.closing);
+  // `AbortSignal.any` of the two signals would stay registered with the store's for as long as that lives.
+  const bounds = { timeoutMs: Number.POSITIVE_INFINITY, signal: options.signal };
+  const end = interruptAfter(bounds, context, 'follow events');
   try {
     yield* followUntil(end.signal, context, options);
   } finally {
@@ -94,19 +96,13 @@ async function* followUntil(
 }
 
 /** Finding a node has limits of its own, but a reader that gives up does not wait for them. */
-async function findNode({ connection, attemptTimeoutMs }: ReadContext, signal: AbortSignal): Promise<Node> {
-  let giveUp = () => {};
-  const gaveUp = new Promise<never>((_, reject) => {
-    giveUp = () => reject(signal.reason);
-  });
-  gaveUp.catch(() => undefined);
-  signal.addEventListener('abort', giveUp);
+async function findNode(context: ReadContext, signal: AbortSignal): Promise<Node> {
+  const bounds = { timeoutMs: context.attemptTimeoutMs, signal };
+  const finding = interruptAfter(bounds, context, 'find a node to follow events from');
   try {
-    return await withDeadline(Promise.race([connection.node(), gaveUp]), attemptTimeoutMs, () => {
-      throw new EventStoreFailure('the event store could not follow events (no node in time): retry', true);
-    });
+    return await finding.race(context.connection.node());
   } finally {
-    signal.removeEventListener('abort', giveUp);
+    finding.dispose();
   }
 }
 
@@ -122,14 +118,19 @@ async function* pagesFrom(
   const over = node.begin();
   const feed = new Feed(node.stub.read(allFrom(after), node.metadata), message => {
     progress.isFollowing = true;
-    context.connection.noteReached();
     node.heard();
     silence.heard();
     gathering.add(message);
     if (gathering.isFull) feed.pause();
     if (gathering.hasPage(progress)) feed.wake();
   });
-  const silence = limitSilence(feed, context.attemptTimeoutMs);
+  let isAwaited = false;
+  const silence = watchForSilence(context.attemptTimeoutMs, () => {
+    if (!isAwaited || gathering.isLive) return;
+    feed.end(
+      new EventStoreFailure('the event store could not follow events (no answer in time): retry', true),
+    );
+  });
   // At once, and not when the reader comes back for more: it may never do so.
   const onAbort = () => {
     feed.cancel();
@@ -160,7 +161,10 @@ async function* pagesFrom(
         feed.check();
         throw new EventStoreFailure('the event store ended the subscription: subscribing again', true);
       } else {
-        await silence.during(feed.wait(), !gathering.isLive);
+        silence.heard();
+        isAwaited = true;
+        await feed.wait();
+        isAwaited = false;
       }
     }
   } finally {
@@ -194,31 +198,4 @@ async function briefly(feed: Feed): Promise<void> {
   const timer = setTimeout(() => feed.wake(), ON_ITS_WAY_MS);
   await feed.wait();
   clearTimeout(timer);
-}
-
-/** One timer for all waits: they are many, and nearly all of them short. */
-function limitSilence(feed: Feed, limitMs: number) {
-  let isLimited = false;
-  let wasTooLong = false;
-  const timer = setTimeout(() => {
-    if (!isLimited) return;
-    wasTooLong = true;
-    feed.wake();
-  }, limitMs);
-  return {
-    heard: () => void timer.refresh(),
-    async during(wait: Promise<void>, isToBeLimited: boolean): Promise<void> {
-      isLimited = isToBeLimited;
-      timer.refresh();
-      await wait;
-      isLimited = false;
-      if (wasTooLong) {
-        throw new EventStoreFailure(
-          'the event store could not follow events (no answer in time): retry',
-          true,
-        );
-      }
-    },
-    stop: () => clearTimeout(timer),
-  };
 }

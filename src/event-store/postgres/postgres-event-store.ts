@@ -7,10 +7,10 @@
  * subscription loads rxjs on top, which takes longer than zod and is nothing that a function that records needs.
  */
 import type { Pool } from 'pg';
-import { ConnectorStateError, InvalidInputError } from '../../base/errors.js';
+import { ConnectorStateError } from '../../base/errors.js';
 import { lazy } from '../../base/lazy.js';
-import { shown } from '../../base/shown.js';
 import type { Page, TransferableEventStore } from '../event-store.js';
+import { requireWhole } from '../whole-number.js';
 import { createAppender } from './append.js';
 import { dropForgotten } from './drop-forgotten.js';
 import { importEvents } from './import.js';
@@ -49,8 +49,11 @@ const DEFAULT_PAGE_SIZE = 500;
 /** @throws InvalidInputError when an interval or deadline is not a positive number of milliseconds */
 export function createPostgresEventStore(options: PostgresEventStoreOptions): TransferableEventStore {
   const { pool, listen, useNamedStatements = true, onRetry = () => undefined } = options;
-  const pollIntervalMs = requireWithin('pollIntervalMs', options.pollIntervalMs ?? 1_000, 2 ** 31 - 1);
-  const appendTimeoutMs = requireWithin('appendTimeoutMs', options.appendTimeoutMs ?? 10_000, 2 ** 31 - 1);
+  const pollIntervalMs = requireWhole('pollIntervalMs', options.pollIntervalMs ?? 1_000, [1, 2 ** 31 - 1]);
+  const appendTimeoutMs = requireWhole('appendTimeoutMs', options.appendTimeoutMs ?? 10_000, [
+    1,
+    2 ** 31 - 1,
+  ]);
   const run = createRunner(pool, useNamedStatements);
   const appendEvents = createAppender(run, appendTimeoutMs);
   const closing = new AbortController();
@@ -98,7 +101,7 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
     subscribe({ after, expecting, signal, pageSize = DEFAULT_PAGE_SIZE }) {
       requireOpen();
       parsePosition(after);
-      requireWithin('pageSize', pageSize, MAX_PAGE_SIZE);
+      requireWhole('pageSize', pageSize, [1, MAX_PAGE_SIZE]);
       return follow({
         after,
         expecting,
@@ -161,9 +164,4 @@ export function createPostgresEventStore(options: PostgresEventStoreOptions): Tr
       );
     },
   };
-}
-
-function requireWithin(name: string, value: number, largest: number): number {
-  if (Number.isSafeInteger(value) && value >= 1 && value <= largest) return value;
-  throw new InvalidInputError(`${name} must be a whole number from 1 to ${largest}, got ${shown(value)}`);
 }

@@ -4,12 +4,11 @@
  * The global order needs no care here: positions are handed out under the lock that an append holds until it
  * commits, so what a statement's snapshot shows has no holes that could be filled later.
  */
-import { InvalidInputError } from '../../base/errors.js';
-import { shown } from '../../base/shown.js';
 import { decodeEvent, type RawEvent } from '../../events/decode.js';
 import type { StoredEvent } from '../../events/event.js';
 import { isForgettable } from '../../events/streams.js';
 import type { EventAt, EventsFrom, ReadAllOptions, ReadStreamOptions } from '../event-store.js';
+import { requireWhole } from '../whole-number.js';
 import { parsePosition, STORE_NAME, toPosition } from './position.js';
 import type { RunStatement, TextRow } from './query.js';
 
@@ -63,8 +62,8 @@ export async function readStream(
   stream: string,
   { direction = 'forwards', fromVersion, limit }: ReadStreamOptions,
 ): Promise<readonly StoredEvent[]> {
-  requireCount('fromVersion', fromVersion);
-  requireCount('limit', limit);
+  requireWhole('fromVersion', fromVersion, [1]);
+  requireWhole('limit', limit, [1]);
   const events: StoredEvent[] = [];
   await run(
     direction === 'forwards' ? FORWARDS : BACKWARDS,
@@ -89,7 +88,7 @@ async function readPage<T>(
   { after, limit }: ReadAllOptions,
   decode: (raw: RawEvent) => T,
 ): Promise<readonly T[]> {
-  requireCount('limit', limit);
+  requireWhole('limit', limit, [1]);
   const events: T[] = [];
   await readRows(run, parsePosition(after) + 1n, limit, row => events.push(decode(toRaw(row))));
   return events;
@@ -101,7 +100,7 @@ export async function readFrom(
   { after, limit }: ReadAllOptions,
   signal?: AbortSignal,
 ): Promise<EventsFrom> {
-  requireCount('limit', limit);
+  requireWhole('limit', limit, [1]);
   const isStart = after === undefined;
   let at: EventAt | undefined;
   const events: StoredEvent[] = [];
@@ -138,11 +137,6 @@ export async function readHead(run: RunStatement): Promise<EventAt | undefined> 
 export async function readIdentity(run: RunStatement): Promise<string | undefined> {
   const [row] = await run(FIRST_KEPT, [], { action: 'read its first event', timeoutMs: READ_TIMEOUT_MS });
   return row?.[0] ?? undefined;
-}
-
-function requireCount(name: string, value: number | undefined): void {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) return;
-  throw new InvalidInputError(`${name} must be a whole number from 1, got ${shown(value)}`);
 }
 
 type EventRow = readonly [
