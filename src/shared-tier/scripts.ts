@@ -55,9 +55,9 @@ return {t[1], t[2], id, values[1] or '', table.concat(lengths), table.concat(fou
 
 /**
  * KEYS: the link, then the entries. ARGV: run id, time after which it is void, the link ('' for none), its life in ms, the
- * channel; then for each entry guard, life in ms, value and message. Guards: `a` a writer who knows; `t…` a ticket;
- * `s…` the digest of what is to be replaced.
- * Answers what became of each: 'ok', 'newer', 'ticket', 'condemned', 'room'; or one word for all.
+ * channel, the time at which PostgreSQL was asked; then for each entry guard, life in ms, value and message. Guards: `a` a
+ * writer who knows; `t…` a ticket; `s…` the digest of what is to be replaced.
+ * Answers what became of each: 'ok', 'newer', 'ticket', 'condemned', 'rebuilt', 'room'; or one word for all.
  */
 export const WRITE = script(`${NOW}
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -71,7 +71,7 @@ if ARGV[3] ~= '' then
 end
 local out = {}
 for i = 2, #KEYS do
-  local at = 6 + (i - 2) * 4
+  local at = 7 + (i - 2) * 4
   local guard, life, value, message = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local cur = redis.pcall('GET', KEYS[i])
   if type(cur) ~= 'string' then cur = nil end
@@ -84,6 +84,10 @@ for i = 2, #KEYS do
     if same and struct.unpack('>I6', cur, 2) > struct.unpack('>I6', value, 2) then verdict = 'newer' end
     if kind == 't' and redis.pcall('GET', KEYS[i] .. ':t') ~= string.sub(guard, 2) then verdict = 'ticket' end
   end
+  local forgotten = redis.pcall('GET', KEYS[i] .. ':f')
+  if verdict ~= 'ticket' and type(forgotten) == 'string' and tonumber(forgotten) >= tonumber(ARGV[6]) then
+    verdict = 'rebuilt'
+  end
   if verdict == 'ok' and string.byte(value, 8) % 2 == 1 and redis.pcall('GET', KEYS[i] .. ':c') == string.sub(value, 9, 24) then
     verdict = 'condemned'
   end
@@ -94,8 +98,10 @@ for i = 2, #KEYS do
       if kind == 'a' then redis.pcall('DEL', KEYS[i]) end
     end
   end
-  if kind ~= 's' and verdict ~= 'ticket' then redis.pcall('DEL', KEYS[i] .. ':t') end
-  if kind == 'a' and message ~= '' and not (same and string.sub(cur, 8, 24) == string.sub(value, 8, 24)) then
+  if (kind == 't' and verdict ~= 'ticket') or (kind == 'a' and verdict ~= 'rebuilt') then
+    redis.pcall('DEL', KEYS[i] .. ':t')
+  end
+  if kind == 'a' and message ~= '' and verdict ~= 'rebuilt' and not (same and string.sub(cur, 8, 24) == string.sub(value, 8, 24)) then
     redis.pcall('PUBLISH', ARGV[5], message)
   end
   out[i - 1] = verdict
@@ -119,11 +125,17 @@ redis.pcall('PUBLISH', ARGV[3], ARGV[4])
 return 'ok'`);
 
 /**
- * Values that are void with the rows they were made of, and the tickets of who is about to put them back.
- * KEYS: the entries. ARGV: the channel, the message.
+ * Values that are void with the rows they were made of, and the tickets of who is about to put them back. When that was is
+ * kept for as long as somebody may come who asked PostgreSQL before it: a rebuild does not raise the rows' order.
+ * KEYS: the entries. ARGV: the channel, the message, how long it is remembered in ms.
  */
 export const FORGET = script(`
-for i = 1, #KEYS do redis.pcall('DEL', KEYS[i], KEYS[i] .. ':t') end
+local t = redis.call('TIME')
+local now = string.format('%.0f', t[1] * 1000 + math.ceil(t[2] / 1000))
+for i = 1, #KEYS do
+  redis.pcall('DEL', KEYS[i], KEYS[i] .. ':t')
+  redis.pcall('SET', KEYS[i] .. ':f', now, 'PX', ARGV[3])
+end
 redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 return 'ok'`);
 

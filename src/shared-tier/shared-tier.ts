@@ -29,7 +29,14 @@ import {
   type SharedMiss,
 } from './reader.js';
 import { CONDEMN, FORGET } from './scripts.js';
-import { type DatabaseAnswer, fill, goneMessage, publish, type WriterParts } from './writer.js';
+import {
+  type DatabaseAnswer,
+  FORGOTTEN_FOR_MS,
+  fill,
+  goneMessage,
+  publish,
+  type WriterParts,
+} from './writer.js';
 
 export interface SharedTierOptions {
   readonly connections: RedisConnections;
@@ -224,7 +231,7 @@ export class SharedTier {
       for (let from = 0; from < entries.length; from += PAGE) {
         const page = entries.slice(from, from + PAGE);
         this.#condemned.set(`rebuilt ${page[0]}`, () =>
-          connections.run(FORGET, page, [keys.channel, EVERYTHING]),
+          connections.run(FORGET, page, [keys.channel, EVERYTHING, String(FORGOTTEN_FOR_MS)]),
         );
       }
     }

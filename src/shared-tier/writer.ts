@@ -7,7 +7,8 @@
  *
  * Whoever writes has just read the database's clock and this server's, so the link between them goes along.
  *
- * A write says by when it must have arrived, by the server's own clock: one that was under way for longer is void.
+ * A write says by the server's own clock when PostgreSQL was asked, and by when it must have arrived: one that was under way
+ * for longer is void, and so is one that asked before the row was rebuilt.
  */
 import { isContinuous } from '../clock/continuous.js';
 import { linkFromSample, type ReferenceLink, referenceTimeMs } from '../clock/reference.js';
@@ -34,8 +35,10 @@ interface Entry {
   readonly message: string;
 }
 
-/** So long a write may be under way. */
-const WRITE_DEADLINE_MS = 5_000;
+/** So long a write may be under way, from the question to PostgreSQL on. */
+const WRITE_DEADLINE_MS = 10_000;
+/** Whoever asked before a row was rebuilt is void by then, also if the server's clock is slewed meanwhile. */
+export const FORGOTTEN_FOR_MS = 2 * WRITE_DEADLINE_MS;
 
 /** Reading from a replica shows what was; only who asked the primary may fill in. */
 const isOfPrimary = (clockId: string): boolean => !clockId.includes(':standby-');
@@ -65,7 +68,9 @@ export async function fill(
     clock.cell,
     clock.guard === undefined ? undefined : clockEntry(parts, key, answer, link, clock, clock.guard),
   );
-  await Promise.all([...cells].map(([cell, entries]) => write(parts, cell, link, entries)));
+  await Promise.all(
+    [...cells].map(([cell, entries]) => write(parts, cell, link, answer.sample.sentAtMs, entries)),
+  );
 }
 
 /**
@@ -85,12 +90,14 @@ export async function publish(
     else byCell.set(cell, [make]);
   };
   let link: ReferenceLink | undefined;
+  let askedAtMs = Number.POSITIVE_INFINITY;
   const clocks = new Set<string>();
   for (const [i, key] of wanted.entries()) {
     const answer = answers[i];
     if (!answer || !isOfPrimary(answer.clockId)) continue;
     const itsLink = linkFromSample(answer.clockId, answer.sample);
     link = itsLink;
+    askedAtMs = Math.min(askedAtMs, answer.sample.sentAtMs);
     const cell = keys.cellOfState(key.cacheKey);
     const state = keys.state(cell, key.cacheKey);
     later(cell, reply => stateEntry(parts, key, answer, itsLink, { cell: reply, key: state }, 'a'));
@@ -108,33 +115,39 @@ export async function publish(
       const reply = await readCell(parts, cell, [], false);
       if (!reply) throw new Error("this host's clock was set or stood while Redis answered");
       const entries = make.map(entry => entry(reply)).filter(entry => entry !== undefined);
-      await write(parts, reply, known, entries);
+      await write(parts, reply, known, askedAtMs, entries);
     }),
   );
 }
 
-/** Brings the link up to date where entries need none. */
+/**
+ * Brings the link up to date where entries need none.
+ * @param askedAtMs when PostgreSQL was asked, by this process's clock
+ */
 async function write(
   parts: WriterParts,
   cell: CellReply,
   database: ReferenceLink,
+  askedAtMs: number,
   entries: readonly Entry[],
 ): Promise<void> {
   const { connections, keys, now, wall } = parts;
   // Redis' clock and the database's were read on one timeline, or they say nothing of each other.
   if (!isContinuous(now() - cell.redis.atMs, wall() - cell.wallMs)) return;
   const link = linkToStore(database, cell.redis, wall() - now());
-  const ago = now() - cell.redis.atMs;
-  const voidAfterMs = Math.floor(cell.redisNowMs + ago + WRITE_DEADLINE_MS);
+  const { offsetMs, uncertaintyMs } = cell.redis;
+  // By the server's clock, rather too early: what was rebuilt in the same millisecond is rebuilt.
+  const askedThereMs = Math.floor(askedAtMs + offsetMs - uncertaintyMs);
   await connections.run(
     WRITE,
     [keys.link(cell.cell), ...entries.map(({ key }) => key)],
     [
       cell.runId,
-      String(voidAfterMs),
+      String(askedThereMs + WRITE_DEADLINE_MS),
       packLink(link, cell.runId),
       String(LINK_LIFE_MS),
       keys.channel,
+      String(askedThereMs),
       ...entries.flatMap(({ guard, lifeMs, value, message }) => [guard, String(lifeMs), value, message]),
     ],
   );

@@ -4,7 +4,8 @@ import type { ConnectorRef } from '../../src/events/connector.js';
 import type { LookupKey, RawState } from '../../src/read-model/lookup.js';
 import { createKeys } from '../../src/shared-tier/keys.js';
 import { packState, unpackState } from '../../src/shared-tier/packed.js';
-import { CONDEMN, READ, type Script, WRITE } from '../../src/shared-tier/scripts.js';
+import { CONDEMN, FORGET, READ, type Script, WRITE } from '../../src/shared-tier/scripts.js';
+import { FORGOTTEN_FOR_MS, publish } from '../../src/shared-tier/writer.js';
 import { itWhen } from '../support/it-when.js';
 import { findRedis, NO_REDIS, type RedisServer, startRedis } from '../support/redis.js';
 import { closing } from '../support/world.js';
@@ -57,13 +58,13 @@ describe('the scripts', () => {
     version: number,
     sync = version,
     isValid = true,
-    voidAfterMs = 9e15,
+    { voidAfterMs = 9e15, askedAtMs = 9e15 } = {},
   ) => {
     const value = packState(KEY, rowOf(sync, isValid), version, runId) as Buffer;
     const reply = await run(
       WRITE,
       [LINK, ENTRY],
-      [runId, String(voidAfterMs), '', '1', 'gone', guard, '60000', value, 'm'],
+      [runId, String(voidAfterMs), '', '1', 'gone', String(askedAtMs), guard, '60000', value, 'm'],
     );
     return Array.isArray(reply) ? String(reply[0]) : String(reply);
   };
@@ -101,7 +102,7 @@ describe('the scripts', () => {
 
   itWithRedis('take no write that was under way for too long, or was meant for another server', async () => {
     await given();
-    expect(await write('a', 1, 1, true, 1)).toBe('late');
+    expect(await write('a', 1, 1, true, { voidAfterMs: 1 })).toBe('late');
     runId = 'another';
     expect(await write('a', 1)).toBe('moved');
   });
@@ -114,6 +115,50 @@ describe('the scripts', () => {
     expect(await read('')).toMatchObject({ syncId: syncOf(3), isValid: false });
     expect(await write('a', 4, 3)).toBe('condemned');
     expect(await write('a', 5, 5)).toBe('ok');
+  });
+
+  itWithRedis('take nothing from who asked PostgreSQL before the row was rebuilt', async () => {
+    await given();
+    const timeThere = async () => {
+      const [seconds, micros] = (await run(READ, [LINK, ENTRY], ['', '1'])) as Buffer[];
+      return Number(String(seconds)) * 1_000 + Math.floor(Number(String(micros)) / 1_000);
+    };
+    await write('a', 3);
+    const before = await timeThere();
+    await run(FORGET, [ENTRY], ['gone', 'everything', '60000']);
+    expect(await read('one')).toBe(1);
+    expect(await write('a', 3, 3, true, { askedAtMs: before })).toBe('rebuilt');
+    // A reader who has come since keeps his ticket, and an older order is what the rebuild may have made.
+    expect(await write('tone', 2, 7, true, { askedAtMs: before + 60_000 })).toBe('ok');
+    expect(await read('')).toMatchObject({ syncId: syncOf(7) });
+  });
+
+  itWithRedis('are told when a writer asked PostgreSQL, by the clock of the server', async () => {
+    await given();
+    const startMs = performance.now();
+    // Of a host whose clock is far from Redis'.
+    const now = () => 1_790_000_000_000 + performance.now() - startMs;
+    const parts = {
+      connections: { run: run as never },
+      keys,
+      now,
+      wall: now,
+      known: () => undefined,
+      lifeMs: 60_000,
+    };
+    const said = (askedAtMs: number) => ({
+      state: rowOf(3),
+      clock: undefined,
+      order: { streamVersion: 3, clockPosition: null },
+      clockId: 'pg:1:1',
+      sample: { sentAtMs: askedAtMs, receivedAtMs: askedAtMs, serverTimeMs: askedAtMs },
+    });
+    const before = said(now());
+    await run(FORGET, [ENTRY], ['gone', 'everything', String(FORGOTTEN_FOR_MS)]);
+    await publish(parts, [KEY], [before]);
+    expect(await read('')).toBe(0);
+    await publish(parts, [KEY], [said(now() + 1_000)]);
+    expect(await read('')).toMatchObject({ syncId: syncOf(3) });
   });
 
   itWithRedis('give back what was put in, to the safe side', async () => {
