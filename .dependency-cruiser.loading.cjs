@@ -1,12 +1,12 @@
 /**
- * What is loaded when, asked of the compiled code, where types have gone and `import()` stands for what is
+ * What is loaded when, asked of the compiled code, of each module and of the files published, where types have gone and `import()` stands for what is
  * loaded later. Run `npm run build` first.
  *
  * A cold function pays for every module on the way from the entry point it imports; this is where its 60 ms
  * go or do not go.
  */
 
-const ENTRY = '^dist/src/(index|bybit|bingx|ccxt)\\.js$';
+const ENTRY = '^dist/(src|lib)/(index|bybit|bingx|ccxt)\\.js$';
 
 /** Rule: nothing on the static way from `from` is one of `packages`. */
 function neverLoadedBy(name, comment, from, packages) {
@@ -49,7 +49,7 @@ module.exports = {
     neverLoadedBy(
       'the-core-loads-no-exchange',
       'each exchange has an entry point of its own',
-      '^dist/src/index\\.js$',
+      '^dist/(src|lib)/index\\.js$',
       ['bybit-api', 'bingx-api', 'axios'],
     ),
     neverLoadedBy(
@@ -58,13 +58,17 @@ module.exports = {
       '^dist/src/event-store/postgres/index\\.js$',
       ['rxjs'],
     ),
-    neverLoadedBy('bybit-loads-no-bingx', 'one exchange, one SDK', '^dist/src/bybit\\.js$', ['bingx-api']),
-    neverLoadedBy('bingx-loads-no-bybit', 'one exchange, one SDK', '^dist/src/bingx\\.js$', ['bybit-api']),
+    neverLoadedBy('bybit-loads-no-bingx', 'one exchange, one SDK', '^dist/(src|lib)/bybit\\.js$', [
+      'bingx-api',
+    ]),
+    neverLoadedBy('bingx-loads-no-bybit', 'one exchange, one SDK', '^dist/(src|lib)/bingx\\.js$', [
+      'bybit-api',
+    ]),
     {
       name: 'pg-is-loaded-by-its-driver',
       comment: 'postgres/driver.js saves half of what loading pg costs',
       severity: 'error',
-      from: { pathNot: '^dist/src/postgres/driver\\.js$' },
+      from: { path: '^dist/(src|projections)/', pathNot: '^dist/src/postgres/driver\\.js$' },
       to: { path: 'node_modules/pg/' },
     },
     {

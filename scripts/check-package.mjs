@@ -126,6 +126,10 @@ function programs() {
   );
   run('import', process.execPath, ['program.mjs']);
   run('require', process.execPath, ['program.cjs']);
+  run('the command line', process.execPath, [
+    'node_modules/connector-state/dist/lib/connector-state.js',
+    '--version',
+  ]);
   for (const name of ['services', 'simulator', 'next']) {
     run(`require ${name}`, process.execPath, ['-e', `require('connector-state/${name}')`]);
   }

@@ -12,7 +12,7 @@ import { transform } from '@swc/core';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const { exports, typesVersions } = JSON.parse(readFileSync('package.json', 'utf8'));
-const entries = Object.values(exports).flatMap(({ import: esm }) => (esm ? [esm.default] : []));
+const entries = Object.values(exports).flatMap(({ import: esm }) => (esm ? [esm] : []));
 const oneWay = Object.keys(exports).filter(
   name =>
     !name.endsWith('.json') &&
@@ -40,8 +40,14 @@ function reachable(paths, fileOf) {
 }
 
 const toDeclaration = path => join(path).replace(/(\.d\.ts|\.js)$/, '.d.ts');
-const declarations = reachable(entries, toDeclaration);
-const modules = reachable(entries, path => join(path));
+const declarations = reachable(
+  entries.map(({ types }) => types),
+  toDeclaration,
+);
+const modules = reachable(
+  entries.map(entry => entry.default),
+  path => join(path),
+);
 
 for (const folder of ['dist/src', 'dist/projections']) {
   for (const name of readdirSync(folder, { recursive: true })) {

@@ -117,7 +117,7 @@ async function tried(app, tarball) {
   const warm = await served(directory, start, app.name, databaseUrl);
   if (app.output === 'standalone') {
     execFileSync(process.execPath, [
-      join(project, 'dist/src/cli/main.js'),
+      join(project, 'dist/lib/connector-state.js'),
       'doctor',
       '--deployed',
       join(directory, '.next/standalone'),

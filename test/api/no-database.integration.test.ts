@@ -24,8 +24,8 @@ afterAll(async () => {
 });
 
 const program = () => `
-  const { createConnectorState } = await import('${projectDirectory}dist/src/index.js');
-  const { BybitConnectorWithCache } = await import('${projectDirectory}dist/src/bybit.js');
+  const { createConnectorState } = await import('${projectDirectory}dist/lib/index.js');
+  const { BybitConnectorWithCache } = await import('${projectDirectory}dist/lib/bybit.js');
   const results = [];
   for (const round of [1, 2]) {
     const { cache, flush, close, databaseUrl } = await createConnectorState();

@@ -9,13 +9,13 @@ let deployed: LightInstall;
 beforeAll(() => {
   deployed = createLightInstall(['bybit-api']);
   // A tracer takes the entries that an app uses.
-  for (const entry of ['bingx', 'ccxt']) rmSync(join(deployed.home, `dist/src/${entry}.js`), { force: true });
+  for (const entry of ['bingx', 'ccxt']) rmSync(join(deployed.home, `dist/lib/${entry}.js`), { force: true });
   rmSync(join(deployed.home, 'dist/cjs'), { recursive: true });
 });
 afterAll(() => deployed.remove());
 
 const doctor = (directory: string) =>
-  runNode([`${projectDirectory}dist/src/cli/main.js`, 'doctor', '--json', '--deployed', directory]);
+  runNode([`${projectDirectory}dist/lib/connector-state.js`, 'doctor', '--json', '--deployed', directory]);
 
 describe('doctor --deployed', () => {
   it('finds nothing wrong where all can be loaded; optional packages may be missing', async () => {
@@ -25,12 +25,12 @@ describe('doctor --deployed', () => {
   });
 
   it('names a module that is loaded later, a package, and a place that holds nothing', async () => {
-    rmSync(join(deployed.home, 'dist/src/events/ids.js'));
+    rmSync(join(deployed.home, 'dist/lib/chunk-ids.js'));
     rmSync(join(deployed.directory, 'node_modules/opossum'));
     const { code, stdout } = await doctor(deployed.directory);
     expect(code).toBe(1);
     const [{ message: finding }] = JSON.parse(stdout).checks;
-    expect(finding).toContain('dist/src/events/ids.js');
+    expect(finding).toContain('dist/lib/chunk-ids.js');
     expect(finding).toContain("'opossum'");
 
     const empty = await doctor(join(deployed.directory, 'node_modules/pg'));

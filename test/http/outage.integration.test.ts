@@ -82,8 +82,8 @@ describe('a database that is gone', () => {
     const world = await givenWorld();
     const proxy = await world.proxy();
     const env = { DATABASE_URL: proxy.url, LOG_LEVEL: 'warn' };
-    expect((await runNode(['dist/src/cli/main.js', 'keys', 'list', '--json'], { env })).code).toBe(0);
-    const node = spawnNode(['dist/src/cli/main.js', 'serve', '--port', '0'], { env });
+    expect((await runNode(['dist/lib/connector-state.js', 'keys', 'list', '--json'], { env })).code).toBe(0);
+    const node = spawnNode(['dist/lib/connector-state.js', 'serve', '--port', '0'], { env });
     const line = await node.waitForLine(/listening on/);
     const url = /http:\/\/[^;\s]+:\d+/.exec(line)?.[0];
     expect((await fetch(`${url}${PATH}`)).status).toBe(200);

@@ -10,7 +10,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { runNode, type SpawnedNode, spawnNode } from '../support/run.js';
 import { closing } from '../support/world.js';
 
-const CLI = 'dist/src/cli/main.js';
+const CLI = 'dist/lib/connector-state.js';
 let database: TestDatabase;
 beforeAll(async () => {
   database = await createTestDatabase();

@@ -17,7 +17,7 @@ for (let edit = 0; edit < 4; edit++) {
   opened.push(states[0]);
   ofThisModule = sharedConnectorState;
 }
-const { sharedConnectorState } = require('../../dist/cjs/src/next/index.js');
+const { sharedConnectorState } = require('../../dist/cjs/lib/next.js');
 caches.add((await sharedConnectorState()).cache);
 
 const { default: pg } = await import('pg');

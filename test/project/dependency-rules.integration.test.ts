@@ -104,11 +104,14 @@ describe('the rules of loading', () => {
       'dist/src/late.js': `export * from 'typeorm';`,
       'dist/src/bybit.js': `export * from './exchanges/both.js';`,
       'dist/src/exchanges/both.js': `export * from 'bingx-api';\nexport * from 'pg';`,
+      'dist/lib/index.js': `export * from './chunk-lazy.js';`,
+      'dist/lib/chunk-lazy.js': `export * from 'bybit-api';`,
     });
 
     expect([...new Set(found)].sort()).toEqual([
       'bybit-loads-no-bingx: dist/src/bybit.js',
       'pg-is-loaded-by-its-driver: dist/src/exchanges/both.js',
+      'the-core-loads-no-exchange: dist/lib/index.js',
       'the-hot-path-is-light: dist/src/index.js',
     ]);
   });

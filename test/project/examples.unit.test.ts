@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { projectDirectory } from '../support/run.js';
 
 const { exports } = JSON.parse(readFileSync(join(projectDirectory, 'package.json'), 'utf8')) as {
-  exports: Record<string, { import?: { default: string } }>;
+  exports: Record<string, { import?: { types: string } }>;
 };
 
 /** Rows of tables, described by columns; the entry's own comment shows how they are used. */
@@ -13,7 +13,7 @@ const WITHOUT = './typeorm';
 
 const entries = Object.entries(exports).flatMap(([name, to]) =>
   to.import && name !== WITHOUT
-    ? [[name, to.import.default.replace(/^\.\/dist\//, '').replace(/\.js$/, '.ts')] as const]
+    ? [[name, to.import.types.replace(/^\.\/dist\//, '').replace(/\.d\.ts$/, '.ts')] as const]
     : [],
 );
 

@@ -100,7 +100,7 @@ describe('migrate behind another session', () => {
 
   it('as a command obeys SIGTERM, and leaves nothing behind', async () => {
     const url = await givenHolder({ sql: LOCK });
-    const child = spawnNode(['dist/src/cli/main.js', 'migrate'], {
+    const child = spawnNode(['dist/lib/connector-state.js', 'migrate'], {
       env: { DATABASE_URL: url, NODE_OPTIONS: undefined },
     });
     await child.waitForLine(/waiting: the migration lock/);

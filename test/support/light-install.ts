@@ -41,7 +41,7 @@ export function createLightInstall(extra: readonly string[] = []): LightInstall 
   return {
     directory,
     home,
-    cli: join(home, 'dist/src/cli/main.js'),
+    cli: join(home, 'dist/lib/connector-state.js'),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }

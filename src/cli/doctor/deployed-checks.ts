@@ -11,7 +11,7 @@ import { OPTIONAL_PACKAGES, packageName } from '../../base/optional-package.js';
 import { type Check, fail, ok } from './check.js';
 
 const NAME = 'deployed files';
-const ENTRIES = /^dist\/(?:cjs\/)?src\/(index|bybit|bingx|ccxt|services\/index|next\/index)\.js$/;
+const ENTRIES = /^dist\/(?:cjs\/)?lib\/(index|bybit|bingx|ccxt|services|next)\.js$/;
 const REMEDY =
   'build with withConnectorState() of connector-state/next around the configuration; another tracer must be told to include the file';
 
