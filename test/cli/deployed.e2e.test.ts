@@ -1,5 +1,5 @@
 /** `doctor --deployed`: what a platform's file tracer left out is named before the first request asks for it. */
-import { rmSync } from 'node:fs';
+import { cpSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLightInstall, type LightInstall } from '../support/light-install.js';
@@ -22,6 +22,21 @@ describe('doctor --deployed', () => {
     const { code, stdout } = await doctor(deployed.directory);
     expect(JSON.parse(stdout)).toMatchObject({ healthy: true });
     expect(code).toBe(0);
+  });
+
+  it('tells of an exchange whose package is not there beside one whose is, and fails where none is', async () => {
+    cpSync(`${projectDirectory}dist/lib/bingx.js`, join(deployed.home, 'dist/lib/bingx.js'));
+    const one = await doctor(deployed.directory);
+    expect(JSON.parse(one.stdout)).toMatchObject({ healthy: true });
+    expect(JSON.parse(one.stdout).checks[0].message).toContain('bingx needs the package bingx-api');
+
+    const sdk = join(deployed.directory, 'node_modules/bybit-api');
+    renameSync(sdk, `${sdk}-away`);
+    const none = await doctor(deployed.directory);
+    renameSync(`${sdk}-away`, sdk);
+    rmSync(join(deployed.home, 'dist/lib/bingx.js'));
+    expect(none.code).toBe(1);
+    expect(JSON.parse(none.stdout).checks[0].message).toContain('bybit needs the package bybit-api');
   });
 
   it('names a module that is loaded later, a package, and a place that holds nothing', async () => {

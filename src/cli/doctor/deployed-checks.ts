@@ -12,6 +12,7 @@ import { type Check, fail, ok } from './check.js';
 
 const NAME = 'deployed files';
 const ENTRIES = /^dist\/(?:cjs\/)?lib\/(index|bybit|bingx|ccxt|services|next)\.js$/;
+const EXCHANGE = /(bybit|bingx)\.js$/;
 const REMEDY =
   'build with withConnectorState() of connector-state/next around the configuration; another tracer must be told to include the file';
 
@@ -62,8 +63,17 @@ async function checkHome(directory: string, home: string): Promise<Check> {
     { cwd: home, env: { ...process.env, NEXT_PHASE: '' }, maxBuffer: 64 * 1024 * 1024 },
   );
   const { loaded, problems } = JSON.parse(stdout) as { loaded: number; problems: Problem[] };
-  const missing = problems.filter(problem => entries.includes(problem.file) || !isOptional(problem));
-  if (missing.length === 0) return ok(NAME, `${place}: all ${loaded} modules load`);
+  const exchanges = entries.filter(file => EXCHANGE.test(file));
+  const withoutSdk = problems.filter(problem => exchanges.includes(problem.file) && isOptional(problem));
+  // Some tracers take all files of a folder: an exchange without its SDK is one that the app does not use, unless none has its own.
+  const isUsable = withoutSdk.length < exchanges.length || exchanges.length === 0;
+  const missing = problems.filter(problem =>
+    withoutSdk.includes(problem) ? !isUsable : entries.includes(problem.file) || !isOptional(problem),
+  );
+  if (missing.length === 0) {
+    const unusable = withoutSdk.map(({ message }) => `; ${firstLine(message)}`).join('');
+    return ok(NAME, `${place}: all ${loaded} modules load${unusable}`);
+  }
   const sentences = new Set(
     missing.map(({ file, message }) => `${relative(home, file)}: ${firstLine(message)}`),
   );
