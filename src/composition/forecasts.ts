@@ -44,15 +44,8 @@ export interface Forecasts {
 
 export function createForecasts(pool: Pool, nowMs: () => number, ready: () => Promise<void>): Forecasts {
   const latest = async () => {
-    const { keptModel } = await import('../forecast/model-store.js');
-    return keptModel(pool);
-  };
-  /** Of the model, where that is what won. */
-  const probability = async () => {
-    const kept = await latest();
-    if (kept?.winner !== 'learned') return undefined;
-    const { probabilityOf } = await import('../forecast/learned.js');
-    return probabilityOf(kept.model);
+    const { inUse } = await import('../forecast/in-use.js');
+    return inUse(pool);
   };
   const ask = async <T>(
     work: (module: typeof import('../forecast/forecasts.js')) => Promise<T>,
@@ -71,20 +64,22 @@ export function createForecasts(pool: Pool, nowMs: () => number, ready: () => Pr
   return {
     forecastPolicy: () =>
       ask(async () => {
-        const kept = await latest();
-        return { policy: kept?.winner ?? 'none', modelVersion: kept?.version };
+        const { policy, modelVersion } = await latest();
+        return { policy, modelVersion };
       }),
     async clockForecasts(query = {}) {
       const span = ahead(query);
-      return ask(async ({ clockForecasts }) =>
-        clockForecasts(pool, { ...query, ...span, probability: await probability() }),
-      );
+      return ask(async ({ clockForecasts }) => {
+        const { probability } = await latest();
+        return clockForecasts(pool, { ...query, ...span, probability });
+      });
     },
     async connectorForecasts(query = {}) {
       const span = ahead(query);
-      return ask(async ({ connectorForecasts }) =>
-        connectorForecasts(pool, { limit: 100, ...query, ...span, probability: await probability() }),
-      );
+      return ask(async ({ connectorForecasts }) => {
+        const { probability } = await latest();
+        return connectorForecasts(pool, { limit: 100, ...query, ...span, probability });
+      });
     },
   };
 }

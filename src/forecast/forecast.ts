@@ -4,7 +4,7 @@
  * With four idle times or more by the histogram of them, given how long the connector has lain idle by now. With fewer
  * there is no habit to speak of, and the answer is the baseline, which says so: uses come at random, as often as so far.
  */
-import { type Habit, HOUR_MS, HOURS_A_WEEK } from '../clock/use-habit.js';
+import { binWidthMs, type Habit, HOUR_MS, HOURS_A_WEEK } from '../clock/use-habit.js';
 import { hazardOf, LEAST_IDLE_TIMES, type Probability } from './policies.js';
 import { UsageHistory } from './usage-history.js';
 
@@ -52,16 +52,18 @@ export function forecastOf(
 ): Forecast {
   const history = UsageHistory.of(habit);
   const { since, lastAt, uses } = habit;
-  const known = { uses, sinceMs: since, lastUseMs: lastAt };
   // A host's clock may be ahead of this one's.
   const atMs = Math.max(nowMs, lastAt);
   if (history.idleTimes < LEAST_IDLE_TIMES) {
     const perMs = uses / Math.max(HOUR_MS, atMs - since);
     const likelyAtMs = Math.round(atMs + Math.LN2 / perMs);
-    return { ...known, basis: 'baseline', probability: -Math.expm1(-perMs * withinMs), likelyAtMs };
+    const probability = -Math.expm1(-perMs * withinMs);
+    return { uses, sinceMs: since, lastUseMs: lastAt, basis: 'baseline', probability, likelyAtMs };
   }
   return {
-    ...known,
+    uses,
+    sinceMs: since,
+    lastUseMs: lastAt,
     basis: 'history',
     probability: probability(history, atMs, withinMs),
     likelyAtMs: medianOf(history, lastAt, atMs - lastAt),
@@ -74,13 +76,14 @@ function medianOf(history: UsageHistory, lastMs: number, idleMs: number): number
   const left = history.idleTimes - byNow;
   if (left < 0.5) return null;
   const half = byNow + left / 2;
-  for (const { fromMs, untilMs, count, before } of history.idleBins()) {
-    if (before + count < half) continue;
-    const share = Math.max(0, half - before) / count;
-    const width = Number.isFinite(untilMs) ? untilMs - fromMs : 0;
-    return Math.round(lastMs + Math.max(idleMs, fromMs + share * width));
-  }
-  return null;
+  const { fromMs, counts, before } = history.idle;
+  const i = before.findIndex((shorter, bin) => shorter + (counts[bin] as number) >= half);
+  if (i < 0) return null;
+  const from = fromMs[i] as number;
+  const share = Math.max(0, half - (before[i] as number)) / (counts[i] as number);
+  const width = binWidthMs(from);
+  const withinMs = Number.isFinite(width) ? share * width : 0;
+  return Math.round(lastMs + Math.max(idleMs, from + withinMs));
 }
 
 export function figuresOf(habit: Habit, nowMs: number): HabitFigures {

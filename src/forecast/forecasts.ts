@@ -45,7 +45,7 @@ export async function clockForecasts(
   pool: Pool,
   { nowMs, withinMs, probability, ...filter }: ClockForecastQuery & Ahead,
 ): Promise<ClockForecast[]> {
-  const found = await clockHabits(pool, { ...filter, limit: MAX_CLOCKS });
+  const found = await clockHabits(pool, { ...filter, limit: MAX_CLOCKS, withWeeks: true });
   return found.map(({ habit, ...place }) => ({
     ...place,
     ...forecastOf(habit, { nowMs, withinMs, probability }),
@@ -58,9 +58,13 @@ export async function connectorForecasts(
   pool: Pool,
   { nowMs, withinMs, probability, ...filter }: ConnectorForecastQuery & Ahead,
 ): Promise<ConnectorForecast[]> {
-  const found = await connectorHabits(pool, filter);
-  return found.map(({ habit, ...connector }) => ({
-    ...connector,
-    ...forecastOf(habit, { nowMs, withinMs, probability }),
-  }));
+  const found = await connectorHabits(pool, { ...filter, withWeeks: probability !== undefined });
+  const options = { nowMs, withinMs, probability };
+  // Each field by its name: to spread two objects a hundred thousand times took longer than all the rest.
+  return found.map(({ cacheKey, userId, credentialId, exchange, environment, scope, habit }) => {
+    const forecast = forecastOf(habit, options);
+    const { uses, sinceMs, lastUseMs, basis, probability, likelyAtMs } = forecast;
+    const connector = { cacheKey, userId, credentialId, exchange, environment, scope };
+    return Object.assign(connector, { uses, sinceMs, lastUseMs, basis, probability, likelyAtMs });
+  });
 }

@@ -2,7 +2,15 @@
  * What is remembered of when a connector (or a clock) is used, grown one use at a time by the back-test, or taken from a row
  * of the read tables (src/clock/use-habit.ts, which says what is counted, and how).
  */
-import { binOf, type Habit, HOUR_MS, HOURS_A_WEEK, hourOfWeek } from '../clock/use-habit.js';
+import {
+  binOf,
+  binWidthMs,
+  type Habit,
+  HOUR_MS,
+  HOURS_A_WEEK,
+  hourOfWeek,
+  type IdleTimes,
+} from '../clock/use-habit.js';
 
 /** The last bin has no end; what is in it is taken to lie within so much. */
 const OPEN_WIDTH_MS = 14 * 24 * HOUR_MS;
@@ -12,14 +20,14 @@ export interface IdleBin {
   readonly fromMs: number;
   readonly untilMs: number;
   readonly count: number;
-  /** Of all shorter ones. */
-  readonly before: number;
 }
 
 export class UsageHistory {
-  readonly #idle = new Map<number, number>();
-  readonly #weeksUsed = new Array<number>(HOURS_A_WEEK).fill(0);
-  #bins: readonly IdleBin[] | undefined;
+  /** What there was before the first use was added: taken apart only where it is needed. */
+  #habit: Habit | undefined;
+  #counts: Map<number, number> | undefined;
+  #weeksUsed: number[] | undefined;
+  #idle: IdleTimes | undefined;
   #lastHour = Number.NEGATIVE_INFINITY;
   firstMs: number | undefined;
   lastMs: number | undefined;
@@ -27,8 +35,7 @@ export class UsageHistory {
 
   static of(habit: Habit): UsageHistory {
     const history = new UsageHistory();
-    for (const [fromMs, count] of habit.idle) history.#idle.set(fromMs, count);
-    for (const [hour, weeks] of habit.weekHours) if (hour < HOURS_A_WEEK) history.#weeksUsed[hour] = weeks;
+    history.#habit = habit;
     history.firstMs = habit.since;
     history.lastMs = habit.lastAt;
     history.uses = habit.uses;
@@ -39,14 +46,16 @@ export class UsageHistory {
   add(atMs: number): void {
     if (this.lastMs !== undefined) {
       const { fromMs } = binOf(Math.max(0, atMs - this.lastMs));
-      this.#idle.set(fromMs, (this.#idle.get(fromMs) ?? 0) + 1);
-      this.#bins = undefined;
+      const counts = this.#idleCounts();
+      counts.set(fromMs, (counts.get(fromMs) ?? 0) + 1);
+      this.#idle = undefined;
     }
     // However often in an hour: what is asked is whether it was used in it.
     const hour = Math.floor(atMs / HOUR_MS);
     if (hour !== this.#lastHour) {
       const slot = hourOfWeek(atMs);
-      this.#weeksUsed[slot] = (this.#weeksUsed[slot] ?? 0) + 1;
+      const weeks = this.#weeks();
+      weeks[slot] = (weeks[slot] ?? 0) + 1;
     }
     this.#lastHour = hour;
     this.firstMs ??= atMs;
@@ -56,16 +65,17 @@ export class UsageHistory {
 
   /** Those with anything in them, shortest first. */
   idleBins(): readonly IdleBin[] {
-    if (this.#bins) return this.#bins;
-    let before = 0;
-    this.#bins = [...this.#idle]
-      .sort(([a], [b]) => a - b)
-      .map(([fromMs, count]) => {
-        const bin = { ...binOf(fromMs), count, before };
-        before += count;
-        return bin;
-      });
-    return this.#bins;
+    const { fromMs, counts } = this.idle;
+    return fromMs.map((from, i) => ({
+      fromMs: from,
+      untilMs: from + binWidthMs(from),
+      count: counts[i] as number,
+    }));
+  }
+
+  get idle(): IdleTimes {
+    this.#idle ??= !this.#counts && this.#habit ? this.#habit.idle : idleTimesOf(this.#idleCounts());
+    return this.#idle;
   }
 
   /** How many idle times there are. */
@@ -75,23 +85,52 @@ export class UsageHistory {
 
   /** How many of them were shorter, a bin's being taken to lie evenly in it. */
   shorterThan(idleMs: number): number {
-    const bins = this.idleBins();
-    let [low, high] = [0, bins.length];
+    const { fromMs, counts, before } = this.idle;
+    let low = 0;
+    let high = fromMs.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((bins[middle] as IdleBin).fromMs < idleMs) low = middle + 1;
+      if ((fromMs[middle] as number) < idleMs) low = middle + 1;
       else high = middle;
     }
-    const bin = bins[low - 1];
-    if (!bin) return 0;
-    const width = Math.min(bin.untilMs - bin.fromMs, OPEN_WIDTH_MS);
-    return bin.before + bin.count * Math.min(1, (idleMs - bin.fromMs) / width);
+    if (low === 0) return 0;
+    const from = fromMs[low - 1] as number;
+    const width = Math.min(binWidthMs(from), OPEN_WIDTH_MS);
+    return (before[low - 1] as number) + (counts[low - 1] as number) * Math.min(1, (idleMs - from) / width);
   }
 
   /** In what share of the weeks seen this hour of the week was used, 0–1; each is taken to have been seen half a time more. */
   shareOfWeeks(atMs: number): number {
     if (this.firstMs === undefined) return 0;
     const weeks = (atMs - this.firstMs) / (HOURS_A_WEEK * HOUR_MS);
-    return Math.min(1, (this.#weeksUsed[hourOfWeek(atMs)] ?? 0) / (Math.ceil(Math.max(weeks, 1)) + 0.5));
+    return Math.min(1, (this.#weeks()[hourOfWeek(atMs)] ?? 0) / (Math.ceil(Math.max(weeks, 1)) + 0.5));
   }
+
+  #idleCounts(): Map<number, number> {
+    if (this.#counts) return this.#counts;
+    const known = this.#habit?.idle;
+    this.#counts = new Map(known?.fromMs.map((fromMs, i) => [fromMs, known.counts[i] as number]));
+    return this.#counts;
+  }
+
+  #weeks(): number[] {
+    if (this.#weeksUsed) return this.#weeksUsed;
+    const weeks = new Array<number>(HOURS_A_WEEK).fill(0);
+    for (const [hour, used] of this.#habit?.weekHours ?? []) if (hour < HOURS_A_WEEK) weeks[hour] = used;
+    this.#weeksUsed = weeks;
+    return weeks;
+  }
+}
+
+function idleTimesOf(counted: ReadonlyMap<number, number>): IdleTimes {
+  const sorted = [...counted].sort(([a], [b]) => a - b);
+  let sum = 0;
+  return {
+    fromMs: sorted.map(([fromMs]) => fromMs),
+    counts: sorted.map(([, count]) => count),
+    before: sorted.map(([, count]) => {
+      sum += count;
+      return sum - count;
+    }),
+  };
 }

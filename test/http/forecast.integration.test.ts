@@ -1,5 +1,9 @@
 /** When connectors and clocks are used next, over HTTP and in the library. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../src/base/logging.js';
+import type { Backtest } from '../../src/forecast/backtest.js';
+import { keepModel } from '../../src/forecast/model-store.js';
+import { createPool } from '../../src/postgres/pool.js';
 import { hit } from '../support/facts.js';
 import { givenServer, type TestServer } from './support.js';
 
@@ -97,5 +101,38 @@ describe('the forecast', () => {
       ),
     );
     expect(soon?.[0]?.probability).toBeLessThan(later?.[0]?.probability ?? 0);
+  });
+
+  it('tells the probabilities of the trained model once that is what won', async () => {
+    const told = async () => (await server.ask('/v1/analytics/forecast/clocks', 'analyst')).body;
+    expect(await told()).toMatchObject({ policy: 'none', modelVersion: null });
+    const pool = createPool({ connectionString: server.state.databaseUrl, max: 1, log: silentLogger });
+    // By its weights a use is as good as certain, whatever was.
+    const model = {
+      version: 1,
+      weights: [10, 0, 0, 0, 0],
+      ttlMs: 1,
+      fromMs: 0,
+      untilMs: 1,
+      questions: 200,
+    } as const;
+    const keep = (winner: string) => keepModel(pool, model, { winner } as Backtest);
+    try {
+      const lost = await keep('hazard');
+      const byHistogram = await told();
+      expect(byHistogram).toMatchObject({ policy: 'hazard', modelVersion: lost });
+      expect(byHistogram.clocks[0].probability).toBeLessThan(0.999);
+      const won = await keep('learned');
+      const byModel = await told();
+      expect(byModel).toMatchObject({ policy: 'learned', modelVersion: won });
+      expect(byModel.clocks[0].probability).toBeGreaterThan(0.9999);
+      const { connectors: found, policy } = await connectors();
+      expect(policy).toBe('learned');
+      expect(found[0]).toMatchObject({ userId: 'alice', probability: byModel.clocks[0].probability });
+      const [same] = await server.state.clockForecasts();
+      expect(same?.probability).toBe(byModel.clocks[0].probability);
+    } finally {
+      await pool.end();
+    }
   });
 });

@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { clockForecasts, connectorForecasts } from '../../forecast/forecasts.js';
+import { inUse } from '../../forecast/in-use.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import type { ConnectorPlace } from '../../read-model/usage-habits.js';
 import { allow } from '../access/access.js';
@@ -44,6 +45,17 @@ const figures = {
     .describe('For each of the 168 hours from Monday 00:00 UTC: the share of weeks in which it was used.'),
   weekUses: z.array(z.number()).describe('The same: uses in that hour, in the mean of the weeks.'),
 };
+const told = {
+  policy: z
+    .string()
+    .describe('The policy in use: the one that won the latest back-test that was kept, or `none`.'),
+  modelVersion: z
+    .number()
+    .nullable()
+    .describe(
+      'Of the trained model whose back-test says so; null: none is kept. Probabilities are its own where `policy` is `learned`, else the histogram’s.',
+    ),
+};
 const places = {
   exchange: exchange.optional(),
   environment: environment.optional(),
@@ -75,6 +87,7 @@ function decode(cursor: string): ConnectorPlace {
 export const clockForecastsAnswer = z.object({
   nowMs: timeMs,
   withinMs: z.number(),
+  ...told,
   clocks: z.array(z.object({ ...place, ...forecast, ...figures })),
 });
 
@@ -82,6 +95,10 @@ export const forecastRoutes: FastifyPluginAsyncZod = async app => {
   const { analytics, upkeep } = app.parts;
   const { clock } = upkeep.cache;
   const gate = createGate(AT_ONCE, 'forecasts');
+  const byWhat = async () => {
+    const { policy, modelVersion = null, probability } = await inUse(analytics).catch(inOurTerms);
+    return { policy, modelVersion, probability };
+  };
 
   app.get(
     '/v1/analytics/forecast/clocks',
@@ -99,16 +116,18 @@ export const forecastRoutes: FastifyPluginAsyncZod = async app => {
     },
     async ({ query: { within: withinMs, ...filter } }) => {
       const nowMs = Math.round(clock.now());
-      const found = await gate.pass(() =>
-        clockForecasts(analytics, { ...filter, nowMs, withinMs }).catch(inOurTerms),
-      );
+      const { found, policy, modelVersion } = await gate.pass(async () => {
+        const { probability, ...by } = await byWhat();
+        const query = { ...filter, nowMs, withinMs, probability };
+        return { ...by, found: await clockForecasts(analytics, query).catch(inOurTerms) };
+      });
       const clocks = found.map(clock => ({
         ...clock,
         idle: [...clock.idle],
         weekShares: [...clock.weekShares],
         weekUses: [...clock.weekUses],
       }));
-      return { nowMs, withinMs, clocks };
+      return { nowMs, withinMs, policy, modelVersion, clocks };
     },
   );
 
@@ -130,6 +149,7 @@ export const forecastRoutes: FastifyPluginAsyncZod = async app => {
           200: z.object({
             nowMs: timeMs,
             withinMs: z.number(),
+            ...told,
             connectors: z.array(
               z.object({ userId: z.string(), credentialId: z.string(), ...place, ...forecast }),
             ),
@@ -141,14 +161,18 @@ export const forecastRoutes: FastifyPluginAsyncZod = async app => {
     async ({ query: { within: withinMs, cursor, limit, ...filter }, principal: { userId: own } }) => {
       const nowMs = Math.round(clock.now());
       const after = cursor === undefined ? undefined : decode(cursor);
-      // For a bound caller there is nobody else to look for.
-      if (own !== undefined && (filter.userId ?? own) !== own) return { nowMs, withinMs, connectors: [] };
-      const wanted = { ...filter, userId: own ?? filter.userId, after, limit: limit + 1, nowMs, withinMs };
-      const found = await gate.pass(() => connectorForecasts(analytics, wanted).catch(inOurTerms));
+      const { found, policy, modelVersion } = await gate.pass(async () => {
+        const { probability, ...by } = await byWhat();
+        // For a bound caller there is nobody else to look for.
+        if (own !== undefined && (filter.userId ?? own) !== own) return { ...by, found: [] };
+        const whose = { ...filter, userId: own ?? filter.userId, after, limit: limit + 1 };
+        const wanted = { ...whose, nowMs, withinMs, probability };
+        return { ...by, found: await connectorForecasts(analytics, wanted).catch(inOurTerms) };
+      });
       const page = found.slice(0, limit);
       const last = found.length > limit ? page.at(-1) : undefined;
       const connectors = page.map(({ cacheKey, ...connector }) => connector);
-      return { nowMs, withinMs, connectors, ...(last && { next: encode(last) }) };
+      return { nowMs, withinMs, policy, modelVersion, connectors, ...(last && { next: encode(last) }) };
     },
   );
 };
