@@ -1,4 +1,7 @@
-/** An append or an import as a member of a group, and what became of it as the port tells it. */
+/**
+ * An append or an import as a member of a group, and what became of it as the port tells it. Each has a deadline and a
+ * signal of its own, whatever it travels with: the client's package gives an append neither.
+ */
 import type { RawEvent } from '../../events/decode.js';
 import type { NewEvent, Position } from '../../events/event.js';
 import { handOn } from '../../events/ids.js';

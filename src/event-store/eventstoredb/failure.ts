@@ -1,6 +1,7 @@
 /**
  * What a failure of EventStoreDB is called in our terms, and whether waiting may help. One sentence each, with the
- * remedy; the server's own words only where they can hold no secret.
+ * remedy; the server's own words only where they can hold no secret. A refusal names its stream: without that five of
+ * them stopped the facts of every connector.
  */
 import { type Metadata, status } from '@grpc/grpc-js';
 import { ConnectorStateError } from '../../base/errors.js';

@@ -1,5 +1,6 @@
 /**
- * A page in the making: what a subscription was sent and has not handed out.
+ * A page in the making: what a subscription was sent and has not handed out. (Cut at the server's "caught up", pages stayed
+ * as small as what had just arrived after every burst.)
  *
  * Catching up, a page is complete when it is full. Live, from the server's "caught up" on, whatever is there may be one,
  * and subscription.ts asks for the head first. In a store that others use too, ours may be quiet for long: the server

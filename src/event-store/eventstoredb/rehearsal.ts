@@ -1,6 +1,7 @@
 /**
  * Reading and writing rehearsed, leaving nothing behind: an append that names a revision which the stream cannot have is
- * refused as a conflict by a server that would have taken it, and as a missing right by one that would not.
+ * refused as a conflict by a server that would have taken it, and as a missing right by one that would not. (`doctor` said
+ * ok to a user who might not write.)
  */
 
 import { ConnectorStateError } from '../../base/errors.js';

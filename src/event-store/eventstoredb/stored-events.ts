@@ -1,4 +1,7 @@
-/** What has become of the events of a batch so far: which are there, where, and whether it was this process that stored them. */
+/**
+ * What has become of the events of a batch so far: which are there, where, and whether it was this process that stored
+ * them. Without it what an unanswered append had stored in part was stored again.
+ */
 import type { Proposal } from './append-message.js';
 import type { Known } from './stream-tail.js';
 import type { Write } from './writes.js';

@@ -1,4 +1,4 @@
-/** The calls that this store makes of the server, with messages in our terms. */
+/** The calls that this store makes of the server, with messages in our terms: the codecs of wire.ts in gRPC's place. */
 import { Client, type ClientDuplexStream, type ClientReadableStream, type Metadata } from '@grpc/grpc-js';
 import { type AppendAnswer, decodeAppendAnswer } from './append-message.js';
 import { Empty, type ReadRequest, ServerFeaturesService, StreamsService } from './protocol.js';

@@ -1,6 +1,7 @@
 /**
  * What appends or an import come to: a list of writes in the order in which they are to lie in the log, each of
- * events of one stream that the server takes together or not at all.
+ * events of one stream that the server takes together or not at all. It refuses all of one that is larger than its
+ * MaxAppendSize, so what is larger is cut here, and no append's part where that can be helped.
  */
 import type { Proposal } from './append-message.js';
 
