@@ -31,6 +31,7 @@ import { exposeMetrics } from './observe/metrics.js';
 import type { HttpParts } from './parts.js';
 import { answerProblems, HttpProblem, sendProblem, toHttpProblem } from './problem.js';
 import { routes } from './routes/index.js';
+import { createTurns, type Turns } from './turns.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -44,6 +45,8 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     readonly parts: HttpParts;
+    /** For all that looks back over what many recorded. */
+    readonly analyses: Turns;
     /** Every route, with who may use it: what tests of access are made from. */
     readonly routeTable: readonly RouteEntry[];
   }
@@ -115,6 +118,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     throw new HttpProblem(404, 'NOT_FOUND', 'there is no such route: see /docs');
   });
   app.decorate('parts', parts);
+  app.decorate('analyses', createTurns());
   const routeTable: RouteEntry[] = [];
   app.decorate('routeTable', routeTable);
   app.decorateRequest('principal');

@@ -41,8 +41,7 @@ export function shareAnswers(app: FastifyInstance, nowMs = () => performance.now
   app.addHook('preHandler', async (request: FastifyRequest, reply: FastifyReply) => {
     const maxAgeMs = maxAgeOf(request.headers['cache-control']) * 1_000;
     if (maxAgeMs === 0 || request.method !== 'GET') return;
-    const { userId = '', roles } = request.principal;
-    const key = JSON.stringify([userId, [...roles].sort(), request.url]);
+    const key = questionOf(request);
     const known = answers.get(key);
     if (known && nowMs() - known.askedAtMs <= maxAgeMs) {
       const payload = await known.payload;
@@ -80,6 +79,11 @@ export function shareAnswers(app: FastifyInstance, nowMs = () => performance.now
   // Whoever left, or failed before there was anything to send.
   app.addHook('onResponse', async request => end(request, undefined));
   app.addHook('onRequestAbort', async request => end(request, undefined));
+}
+
+/** The same of all who are to be answered the same, where nothing but these makes the answer. */
+export function questionOf({ principal: { userId = '', roles }, url }: FastifyRequest): string {
+  return JSON.stringify([userId, [...roles].sort(), url]);
 }
 
 function maxAgeOf(header: string | undefined): number {

@@ -8,13 +8,11 @@ import { type DriftBucket, driftSeries, HOUR_MS } from '../../read-model/drift-s
 import { usageSeries } from '../../read-model/usage-series.js';
 import { allow } from '../access/access.js';
 import { chronyOf, DRIFT_FORMATS, FORMATS, sendCsv, sendNdjson, sendPlain, stable32Of } from '../formats.js';
-import { createGate } from '../gate.js';
 import { HttpProblem } from '../problem.js';
 import { environment, exchange, scope } from '../schemas/connector.js';
 import { span, timeMs } from '../schemas/times.js';
-import { shareAnswers } from '../shared-answers.js';
+import { questionOf, shareAnswers } from '../shared-answers.js';
 
-const AT_ONCE = 6;
 const MAX_BUCKETS = 10_000;
 const DAY_MS = 86_400_000;
 const MIN_BUCKET_MS = 1_000;
@@ -92,7 +90,6 @@ const inOurTerms = (error: unknown): never => {
 export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
   shareAnswers(app);
   const { analytics, upkeep } = app.parts;
-  const gate = createGate(AT_ONCE, 'analyses');
   const toleranceMs = toleranceOf(DEFAULT_RANGE);
   const analyst = allow(['analyst'], 'hidden');
   const nowMs = () => upkeep.cache.clock.now();
@@ -107,7 +104,7 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
         response: { 200: statsAnswer },
       },
     },
-    () => gate.pass(() => statsOf(upkeep.cache)),
+    request => app.analyses.take(questionOf(request), () => statsOf(upkeep.cache)),
   );
 
   app.get(
@@ -144,9 +141,11 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
     },
     async (request, reply) => {
       const { from, until, by, format, bucketMs, ...filter } = request.query;
-      const times = timesOf(from, until, nowMs(), bucketMs);
-      const query = { ...filter, ...times, bucketMs, byHost: by === 'host', limit: MAX_BUCKETS };
-      const rows = await gate.pass(() => driftSeries(analytics, query).catch(inOurTerms));
+      const { rows, ...times } = await app.analyses.take(questionOf(request), async () => {
+        const times = timesOf(from, until, nowMs(), bucketMs);
+        const query = { ...filter, ...times, bucketMs, byHost: by === 'host', limit: MAX_BUCKETS };
+        return { ...times, rows: await driftSeries(analytics, query).catch(inOurTerms) };
+      });
       const buckets = rows.map(row => ({ ...row, distanceToRefusalMs: toleranceMs - row.uncertaintyMs }));
       if (format === 'json') return { ...times, bucketMs, buckets };
       if (format === 'csv') return sendCsv(reply, buckets, Object.keys(driftBucket.shape), 'drift');
@@ -198,9 +197,11 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
     },
     async (request, reply) => {
       const { from, until, format, bucketMs, ...filter } = request.query;
-      const times = timesOf(from, until, nowMs(), bucketMs);
-      const query = { ...filter, ...times, bucketMs, limit: MAX_BUCKETS };
-      const buckets = await gate.pass(() => usageSeries(analytics, query).catch(inOurTerms));
+      const { buckets, ...times } = await app.analyses.take(questionOf(request), async () => {
+        const times = timesOf(from, until, nowMs(), bucketMs);
+        const query = { ...filter, ...times, bucketMs, limit: MAX_BUCKETS };
+        return { ...times, buckets: await usageSeries(analytics, query).catch(inOurTerms) };
+      });
       if (format === 'json') return { ...times, bucketMs, buckets };
       if (format === 'csv') return sendCsv(reply, buckets, Object.keys(usageBucket.shape), 'usage');
       return sendNdjson(reply, buckets, 'usage');

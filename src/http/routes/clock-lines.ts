@@ -10,7 +10,7 @@ import { readDrift } from '../../read-model/drift-queries.js';
 import { allow } from '../access/access.js';
 import { placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
 import { offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
-import { shareAnswers } from '../shared-answers.js';
+import { questionOf, shareAnswers } from '../shared-answers.js';
 
 const point = z.object({
   startMs: timeMs,
@@ -62,6 +62,14 @@ export const clockLines = z.object({
   lines: z.array(line),
 });
 
+const asked = z.object({
+  ...rangeQuery,
+  ...placeQuery,
+  host: z.string().min(1).max(200).optional().describe('Only what this machine measured.'),
+  by: z.enum(['exchange', 'host']).default('exchange'),
+});
+type Asked = z.infer<typeof asked>;
+
 export const clockLineRoutes: FastifyPluginAsyncZod = async app => {
   shareAnswers(app);
   const { analytics, upkeep } = app.parts;
@@ -76,37 +84,34 @@ export const clockLineRoutes: FastifyPluginAsyncZod = async app => {
         summary: 'What is known of the exchanges’ clocks over time: offsets with bounds, steps, rates',
         description:
           'Up to six hours in cells of seconds or minutes, up to 100 days by the hour, longer ranges by the day: but for days in which a clock stepped, of which the hours are told. Offsets are exchange minus reference clock.',
-        querystring: z.object({
-          ...rangeQuery,
-          ...placeQuery,
-          host: z.string().min(1).max(200).optional().describe('Only what this machine measured.'),
-          by: z.enum(['exchange', 'host']).default('exchange'),
-        }),
+        querystring: asked,
         response: {
           200: clockLines,
         },
       },
     },
-    async ({ query }) => {
-      const { exchange, environment, scope, host, by } = query;
-      const { fromMs, untilMs } = rangeOf(query, clock.now());
-      try {
-        const found = await readDrift(analytics, {
-          since: { atMs: fromMs },
-          untilMs,
-          exchange,
-          environment,
-          scope,
-          host,
-        });
-        const { cellMs, source } = found;
-        const lines = driftLines(found.cells, host === undefined ? by : 'host').map(toAnswer);
-        return { fromMs: found.fromMs, untilMs, cellMs, source, lines };
-      } catch (error) {
-        throw toDatabaseError(error);
-      }
-    },
+    request => app.analyses.take(questionOf(request), () => linesOf(request.query)),
   );
+
+  async function linesOf(query: Asked) {
+    const { exchange, environment, scope, host, by } = query;
+    const { fromMs, untilMs } = rangeOf(query, clock.now());
+    try {
+      const found = await readDrift(analytics, {
+        since: { atMs: fromMs },
+        untilMs,
+        exchange,
+        environment,
+        scope,
+        host,
+      });
+      const { cellMs, source } = found;
+      const lines = driftLines(found.cells, host === undefined ? by : 'host').map(toAnswer);
+      return { fromMs: found.fromMs, untilMs, cellMs, source, lines };
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  }
 };
 
 function toAnswer({ drift, ...line }: DriftLine) {

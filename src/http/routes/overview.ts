@@ -8,9 +8,9 @@ import { toDatabaseError } from '../../postgres/pool.js';
 import { notableEvents } from '../../read-model/notable-queries.js';
 import { type RoundTrips, roundTrips } from '../../read-model/sample-queries.js';
 import { usageSeries } from '../../read-model/usage-series.js';
-import { allow } from '../access/access.js';
+import { allow, type Principal } from '../access/access.js';
 import { timeMs } from '../schemas/times.js';
-import { shareAnswers } from '../shared-answers.js';
+import { questionOf, shareAnswers } from '../shared-answers.js';
 import { statsAnswer, statsOf, usageBucket } from './analytics.js';
 import { activity, shownTo } from './notable.js';
 import { projectionsAnswer, projectionsOf } from './operations.js';
@@ -66,29 +66,31 @@ export const overviewRoutes: FastifyPluginAsyncZod = async app => {
         response: { 200: overviewAnswer },
       },
     },
-    async ({ principal: { roles, userId } }) => {
-      const nowMs = clock.now();
-      const lastDay = { fromMs: nowMs - DAY_MS, untilMs: nowMs, bucketMs: HOUR_MS, limit: MOST_BUCKETS };
-      const lastHour = { fromMs: nowMs - HOUR_MS, untilMs: nowMs + 1, limit: MOST_EVENTS };
-      try {
-        const [stats, usage, trips, events, projections] = await Promise.all([
-          statsOf(upkeep.cache),
-          usageSeries(analytics, lastDay),
-          lastTrips(nowMs),
-          notableEvents(analytics, lastHour),
-          roles.has('operator') ? projectionsOf(upkeep) : null,
-        ]);
-        return {
-          nowMs,
-          stats,
-          usage,
-          roundTrips: trips,
-          activity: { elsewhere, events: events.map(event => shownTo(event, userId)) },
-          projections,
-        };
-      } catch (error) {
-        throw toDatabaseError(error);
-      }
-    },
+    request => app.analyses.take(questionOf(request), () => overviewOf(request.principal)),
   );
+
+  async function overviewOf({ roles, userId }: Principal) {
+    const nowMs = clock.now();
+    const lastDay = { fromMs: nowMs - DAY_MS, untilMs: nowMs, bucketMs: HOUR_MS, limit: MOST_BUCKETS };
+    const lastHour = { fromMs: nowMs - HOUR_MS, untilMs: nowMs + 1, limit: MOST_EVENTS };
+    try {
+      const [stats, usage, trips, events, projections] = await Promise.all([
+        statsOf(upkeep.cache),
+        usageSeries(analytics, lastDay),
+        lastTrips(nowMs),
+        notableEvents(analytics, lastHour),
+        roles.has('operator') ? projectionsOf(upkeep) : null,
+      ]);
+      return {
+        nowMs,
+        stats,
+        usage,
+        roundTrips: trips,
+        activity: { elsewhere, events: events.map(event => shownTo(event, userId)) },
+        projections,
+      };
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  }
 };

@@ -6,7 +6,7 @@ import { drawnSamples } from '../../read-model/sample-queries.js';
 import { allow } from '../access/access.js';
 import { placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
 import { offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
-import { shareAnswers } from '../shared-answers.js';
+import { questionOf, shareAnswers } from '../shared-answers.js';
 
 export const samplesAnswer = z.object({
   fromMs: timeMs.describe('What is listed begins here: later than asked for where there are too many.'),
@@ -55,17 +55,13 @@ export const sampleRoutes: FastifyPluginAsyncZod = async app => {
         },
       },
     },
-    async ({ query }) => {
+    async request => {
+      const { query } = request;
       const { exchange, environment, scope, machine, limit } = query;
-      const range = rangeOf(query, clock.now());
       try {
-        const found = await drawnSamples(analytics, {
-          ...range,
-          exchange,
-          environment,
-          scope,
-          machine,
-          limit,
+        const found = await app.analyses.take(questionOf(request), () => {
+          const range = rangeOf(query, clock.now());
+          return drawnSamples(analytics, { ...range, exchange, environment, scope, machine, limit });
         });
         return { ...found, samples: [...found.samples] };
       } catch (error) {
