@@ -19,6 +19,7 @@ import { attached } from './benchmarks/attached.js';
 import { dashboard } from './benchmarks/dashboard.js';
 import { demo } from './benchmarks/demo.js';
 import { drift } from './benchmarks/drift.js';
+import { edge } from './benchmarks/edge.js';
 import { esdbAppend } from './benchmarks/esdb-append.js';
 import { esdbCatchUp } from './benchmarks/esdb-catch-up.js';
 import { esdbMemory } from './benchmarks/esdb-memory.js';
@@ -50,6 +51,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   roundTrips,
   redis,
   attached,
+  edge,
   esdbAppend,
   esdbCatchUp,
   esdbMemory,

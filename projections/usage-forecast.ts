@@ -8,9 +8,9 @@
  */
 import { addUses, type HabitRow, startHabit } from '../src/clock/use-habit.js';
 import type { EventType } from '../src/events/catalogue.js';
-import { cacheKeyOf } from '../src/events/connector.js';
+import { type ConnectorRef, cacheKeyOf, scopeOf } from '../src/events/connector.js';
 import type { KnownEvent } from '../src/events/event.js';
-import { type Uses, usesIn } from '../src/events/uses.js';
+import { isUse, timesOf } from '../src/events/uses.js';
 import type { ColumnType, Projection } from './projection.js';
 
 type ClockKey = {
@@ -38,25 +38,27 @@ const HABIT_COLUMNS: Readonly<Record<keyof HabitRow, ColumnType>> = {
   weekUses: 'text',
 };
 
-const clockKeyOf = ({ ref: { exchange, environment, scope } }: Uses): ClockKey => ({
-  exchange,
-  environment,
-  scope,
+const clockKeyOf = (ref: ConnectorRef): ClockKey => ({
+  exchange: ref.exchange,
+  environment: ref.environment,
+  scope: scopeOf(ref),
 });
-const connectorKeyOf = (uses: Uses): ConnectorKey => ({
-  cacheKey: cacheKeyOf(uses.ref),
-  ...clockKeyOf(uses),
+const connectorKeyOf = (ref: ConnectorRef): ConnectorKey => ({
+  cacheKey: cacheKeyOf(ref),
+  exchange: ref.exchange,
+  environment: ref.environment,
+  scope: scopeOf(ref),
 });
 
 function evolve<Key extends object>(
   row: (Key & HabitRow) | undefined,
   event: KnownEvent,
-  keyOf: (uses: Uses) => Key,
+  keyOf: (ref: ConnectorRef) => Key,
 ): (Key & HabitRow) | undefined {
-  const uses = usesIn(event);
-  if (!uses) return row;
+  if (!isUse(event)) return row;
   const { recordedAt } = event;
-  return row ? addUses(row, recordedAt, uses) : { ...keyOf(uses), ...startHabit(recordedAt, uses) };
+  const uses = timesOf(event);
+  return row ? addUses(row, recordedAt, uses) : { ...keyOf(event.data), ...startHabit(recordedAt, uses) };
 }
 
 export const usageForecast: Projection<UsageForecastRow> = {
@@ -74,10 +76,7 @@ export const usageForecast: Projection<UsageForecastRow> = {
     key: ['cacheKey', 'exchange', 'environment', 'scope'],
   },
   handles: HANDLES,
-  keyOf: event => {
-    const uses = usesIn(event);
-    return uses && connectorKeyOf(uses);
-  },
+  keyOf: event => (isUse(event) ? connectorKeyOf(event.data) : undefined),
   evolve: (row, event) => evolve(row, event, connectorKeyOf),
 };
 
@@ -90,9 +89,6 @@ export const clockUsageForecast: Projection<ClockUsageForecastRow> = {
     key: ['exchange', 'environment', 'scope'],
   },
   handles: HANDLES,
-  keyOf: event => {
-    const uses = usesIn(event);
-    return uses && clockKeyOf(uses);
-  },
+  keyOf: event => (isUse(event) ? clockKeyOf(event.data) : undefined),
   evolve: (row, event) => evolve(row, event, clockKeyOf),
 };

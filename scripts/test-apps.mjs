@@ -1,6 +1,7 @@
 /**
  * connector-state in Next.js apps, each built from the packed tarball, started, asked by fifty at once, killed and started
- * again: nothing may have been opened while it was built, all fifty must be served, and the next process must be warm. One is
+ * again: nothing may have been opened while it was built, the exchange must have been spoken to before the first request (by
+ * instrumentation.ts), all fifty must be served, and the next process must be warm. One is
  * edited under `next dev`: there must be one instance all the time, for pages and routes.
  *
  *   npm run test:apps                  every case
@@ -171,12 +172,13 @@ function install({ name, next, manager = 'npm', output, cacheComponents }, tarba
   );
   cpSync(join(project, 'examples/nextjs/app'), join(directory, 'app'), { recursive: true });
   cpSync(join(project, 'examples/nextjs/lib'), join(directory, 'lib'), { recursive: true });
-  const route = join(directory, 'app/api/funding/route.ts');
-  const patient = readFileSync(route, 'utf8').replace(
+  cpSync(join(project, 'examples/nextjs/instrumentation.ts'), join(directory, 'instrumentation.ts'));
+  const connector = join(directory, 'lib/bybit.ts');
+  const patient = readFileSync(connector, 'utf8').replace(
     /(?=\n {4}baseUrl:)/,
     `\n    timeoutMs: ${PATIENCE_MS},`,
   );
-  writeFileSync(route, patient);
+  writeFileSync(connector, patient);
   const config = { ...(output === 'standalone' && { output }), ...(cacheComponents && { cacheComponents }) };
   const example = readFileSync(join(project, 'examples/nextjs/next.config.ts'), 'utf8');
   write('next.config.ts', example.replace('NextConfig = {}', `NextConfig = ${JSON.stringify(config)}`));
@@ -213,7 +215,11 @@ function install({ name, next, manager = 'npm', output, cacheComponents }, tarba
 
 /** Starts it, asks it {@link AT_ONCE} times at once and again until what was learned is stored, and kills it. */
 function served(directory, args, name, databaseUrl) {
+  const before = exchange.counters('BYBIT').requests;
   return running(directory, args, { MACHINE_NAME: name, DATABASE_URL: databaseUrl }, async (url, said) => {
+    if (exchange.counters('BYBIT').requests === before) {
+      throw new Error(`it was not warm before its first request: instrumentation.ts did nothing\n${said()}`);
+    }
     const answers = await Promise.all(
       Array.from({ length: AT_ONCE }, async () => JSON.parse(await textOf(`${url}/api/funding`, said))),
     );

@@ -87,6 +87,21 @@ function figuresOf(exchange: Exchange, warm: InitialiseAnswer[], bare: Initialis
       limit: { on: 'value', kind: 'at most', value: 10 },
     },
     {
+      name: `${exchange} first request of a warmed process`,
+      value: of(warm, run => run.warmedMs ?? Number.NaN),
+      unit: 'ms',
+      peer: { name: 'bare verify', value: of(warm, run => run.verifyMs) },
+      ratio: of(warm, run => (run.warmedMs ?? Number.NaN) / run.verifyMs),
+      limit: { on: 'ratio', kind: 'at most', value: 1.05 },
+    },
+    {
+      name: `${exchange} first request of one that was not`,
+      value: of(warm, run => run.openMs + run.initMs),
+      unit: 'ms',
+      peer: { name: 'bare verify', value: of(warm, run => run.verifyMs) },
+      ratio: of(warm, run => (run.openMs + run.initMs) / run.verifyMs),
+    },
+    {
       name: `${exchange} processor time of initialize()`,
       value: of(warm, run => run.initCpuMs),
       unit: 'ms',

@@ -114,20 +114,23 @@ export function startHabit(recordedAt: number, uses: UsesOfFact): HabitRow {
 
 /** Somebody may have written into the table: then the habit begins anew, and a rebuild brings back the rest. */
 export function addUses<Row extends HabitRow>(row: Row, recordedAt: number, uses: UsesOfFact): Row {
-  const begun = startHabit(recordedAt, uses);
-  if (!isSound(row)) return { ...row, ...begun };
-  const since = Math.min(row.since, begun.since);
-  const count = row.uses + begun.uses;
-  if (row.hour !== begun.hour) {
-    return { ...row, ...begun, since, uses: count, beforeAt: row.lastAt, ...packed(row) };
+  if (!isSound(row)) return { ...row, ...startHabit(recordedAt, uses) };
+  const hour = hourOf(recordedAt);
+  const firstAt = within(hour, uses.firstAt);
+  const lastAt = within(hour, uses.lastAt);
+  const since = Math.min(row.since, firstAt);
+  const count = row.uses + uses.count;
+  if (row.hour !== hour) {
+    const begun = { hour, firstAt, lastAt, hourUses: uses.count, beforeAt: row.lastAt };
+    return { ...row, ...begun, since, uses: count, ...packed(row) };
   }
   return {
     ...row,
     since,
     uses: count,
-    hourUses: row.hourUses + begun.uses,
-    firstAt: Math.min(row.firstAt, begun.firstAt),
-    lastAt: Math.max(row.lastAt, begun.lastAt),
+    hourUses: row.hourUses + uses.count,
+    firstAt: Math.min(row.firstAt, firstAt),
+    lastAt: Math.max(row.lastAt, lastAt),
   };
 }
 

@@ -1,34 +1,42 @@
 /** What facts say of a connector's being used: its hits, and the measurements that were made because a lookup found nothing good. */
-import type { SyncTrigger } from './catalogue.js';
+import type { EventData, SyncTrigger } from './catalogue.js';
 import { type ConnectorRef, scopeOf } from './connector.js';
 import type { Fact } from './event.js';
 
-export interface Uses {
-  readonly ref: ConnectorRef & { readonly scope: string };
+/** Of one fact; times in epoch milliseconds, by the clock of the host that recorded them. */
+export interface TimesOfUse {
   readonly count: number;
-  /** Epoch milliseconds, by the clock of the host that recorded them. */
   readonly firstAt: number;
   readonly lastAt: number;
 }
 
+export interface Uses extends TimesOfUse {
+  readonly ref: ConnectorRef & { readonly scope: string };
+}
+
+type UseFact = Extract<Fact, { readonly type: 'ConnectorStateHit' | 'ConnectorSynced' }>;
+type Told = Fact & { readonly occurredAt: number };
+
 const COLD: readonly SyncTrigger[] = ['absent', 'expired', 'invalid', 'corrupt'];
 
 /** Taking over the shared clock is told by the hit that comes with it. */
-export function usesIn(event: Fact & { readonly occurredAt: number }): Uses | undefined {
-  if (event.type === 'ConnectorStateHit') {
-    const { count, firstAt, lastAt } = event.data;
-    return { ref: refOf(event.data), count, firstAt, lastAt };
-  }
-  if (event.type !== 'ConnectorSynced') return undefined;
-  const { basis, trigger } = event.data;
-  if (basis !== 'measured' || !COLD.includes(trigger)) return undefined;
-  return { ref: refOf(event.data), count: 1, firstAt: event.occurredAt, lastAt: event.occurredAt };
+export function isUse<E extends Told>(event: E): event is E & UseFact {
+  if (event.type === 'ConnectorStateHit') return true;
+  if (event.type !== 'ConnectorSynced') return false;
+  const { basis, trigger } = event.data as EventData['ConnectorSynced'];
+  return basis === 'measured' && COLD.includes(trigger);
 }
 
-const refOf = (data: ConnectorRef): Uses['ref'] => ({
-  userId: data.userId,
-  credentialId: data.credentialId,
-  exchange: data.exchange,
-  environment: data.environment,
-  scope: scopeOf(data),
-});
+/** A hit's own data, without a copy: the projector asks of each. */
+export function timesOf(event: Told & UseFact): TimesOfUse {
+  if (event.type === 'ConnectorStateHit') return event.data;
+  return { count: 1, firstAt: event.occurredAt, lastAt: event.occurredAt };
+}
+
+export function usesIn(event: Told): Uses | undefined {
+  if (!isUse(event)) return undefined;
+  const { userId, credentialId, exchange, environment } = event.data;
+  const { count, firstAt, lastAt } = timesOf(event);
+  const ref = { userId, credentialId, exchange, environment, scope: scopeOf(event.data) };
+  return { ref, count, firstAt, lastAt };
+}

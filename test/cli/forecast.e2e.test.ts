@@ -32,6 +32,7 @@ describe('connector-state forecast', () => {
 
   it('names a world or a TTL that cannot be', async () => {
     expect(await cli(['forecast', '--world', 'moon'])).toMatchObject({ code: 2 });
+    expect(await cli(['forecast', '--shared'])).toMatchObject({ code: 2 });
     const { code, stderr } = await cli(['forecast', '--world', 'office', '--ttl', '2026-01-01']);
     expect(code).toBe(2);
     expect(stderr).toContain('--ttl');

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { UsageBucket } from '../../src/client/types.js';
 import type { Drift, DriftLine } from '../../src/dashboard/app/api/types.js';
 import { distancePlot } from '../../src/dashboard/app/charts/clock-plots.js';
-import { expectedPlot } from '../../src/dashboard/app/charts/expected-plot.js';
+import { expectedPlot, pastPlot } from '../../src/dashboard/app/charts/expected-plot.js';
 
 const HOUR_MS = 3_600_000;
 const line = {
@@ -40,5 +40,26 @@ describe('uses to expect', () => {
     // Monday, midnight.
     expect(series[0]?.values[xs.indexOf(Date.UTC(2026, 10, 30, 0, 30))]).toBe(0);
     expect(new Set(series[0]?.values).size).toBe(168);
+  });
+
+  it('are set against what came by the weeks before, these days taken out', () => {
+    const nowMs = Date.UTC(2026, 10, 27, 18, 40);
+    const hour = Date.UTC(2026, 10, 24, 9); // Tuesday, 09:00
+    const weekUses = Array.from({ length: 168 }, (_, slot) => (slot === 24 + 9 ? 5 : 0));
+    const came = new Map([[hour, 8]]);
+    const WEEK_MS = 168 * HOUR_MS;
+    // Four weeks with 20 uses in that hour, 8 of them this week: 4 in the mean of the three before.
+    const clock = { weekUses, sinceMs: nowMs - 3.5 * WEEK_MS };
+    const { xs, series, summary } = pastPlot('BYBIT MAINNET', [clock], came, nowMs);
+    const at = xs.indexOf(hour + HOUR_MS / 2);
+    expect(series.map(({ label, values }) => [label, values[at]])).toEqual([
+      ['came', 8],
+      ['expected', 4],
+    ]);
+    expect(summary).toContain('8 came; 4 were to be expected');
+    expect(xs.at(-1)).toBe(Date.UTC(2026, 10, 27, 17, 30));
+    // Of the first week nothing could be expected.
+    const young = pastPlot('BYBIT MAINNET', [{ weekUses, sinceMs: nowMs - HOUR_MS }], came, nowMs);
+    expect(young.series.map(({ label }) => label)).toEqual(['came']);
   });
 });

@@ -19,6 +19,7 @@ interface Options extends ShowOptions {
   readonly ttl?: Since;
   readonly world?: string;
   readonly seed?: string;
+  readonly shared?: boolean;
   readonly model?: string;
 }
 
@@ -49,6 +50,7 @@ export function addForecast(program: Command): void {
       'backtest: made-up uses instead: periodic, bursty, office, drifting, adversarial, random',
     )
     .option('--seed <n>', 'backtest: of the made-up uses (default: 1)')
+    .option('--shared', 'backtest: made-up uses as those of one clock that all connectors share')
     .option('--model <version>', 'backtest: a kept model in place of one trained now')
     .option('--within <span>', 'show: how far ahead to look: 15m, 4h (default: 1h)', parseSince)
     .option('--user <id>', 'show: the connectors of this user (default: the clocks of the exchanges)')
@@ -120,7 +122,7 @@ async function modelOf(pool: Pool, text: string): Promise<KeptModel> {
   );
 }
 
-async function usesOf({ open, signal }: Session, { world, seed = '1', since, ttl }: Options) {
+async function usesOf({ open, signal }: Session, { world, seed = '1', since, ttl, shared }: Options) {
   const { makeUses, WORLDS } = await import('../../forecast/worlds.js');
   if (ttl && 'atMs' in ttl) throw new WrongSettingError('--ttl must be a span like 15m or 4h, not a time');
   const given = ttl?.agoMs;
@@ -132,11 +134,13 @@ async function usesOf({ open, signal }: Session, { world, seed = '1', since, ttl
     const number = Number(seed);
     if (!Number.isSafeInteger(number))
       throw new WrongSettingError(`--seed must be a whole number, got "${seed}"`);
+    const uses = makeUses(world as WorldName, { ...WORLD_SIZE, seed: number });
     return {
-      uses: makeUses(world as WorldName, { ...WORLD_SIZE, seed: number }),
+      uses: shared ? [uses.flat().sort((a, b) => a - b)] : uses,
       ttlMs: given ?? DEFAULT_TTL_MS,
     };
   }
+  if (shared) throw new WrongSettingError('--shared goes with --world');
   const state = await open();
   const { usesFromLog } = await import('../../forecast/uses-from-log.js');
   const sinceMs = since === undefined ? 0 : 'atMs' in since ? since.atMs : Date.now() - since.agoMs;

@@ -168,6 +168,8 @@ export interface ClockForecast extends ClockPlace {
   readonly probability: number;
   /** The next use is as likely before this as after it. */
   readonly likelyAtMs: number | null;
+  /** The first use known, epoch milliseconds. */
+  readonly sinceMs: number;
   /** Of each of the 168 hours of a week, from Monday 00:00 UTC, the mean of the weeks. */
   readonly weekUses: readonly number[];
 }

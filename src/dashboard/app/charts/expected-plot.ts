@@ -27,3 +27,58 @@ export function expectedPlot(name: string, weekUses: readonly number[], nowMs: n
     yIncludes: [0],
   };
 }
+
+/** What is known of one clock, or of several of an exchange together. */
+export interface PastUses {
+  /** As above. */
+  readonly weekUses: readonly number[];
+  /** The first use known, epoch milliseconds. */
+  readonly sinceMs: number;
+}
+
+/**
+ * The last seven days, hour by hour: what came, and what the weeks before them let expect. A habit holds these days too, so
+ * they are taken out of its mean: else it would be praised for what it has been told.
+ * @param came uses by the start of their hour, epoch milliseconds
+ */
+export function pastPlot(
+  name: string,
+  clocks: readonly PastUses[],
+  came: ReadonlyMap<number, number>,
+  nowMs: number,
+): PlotSpec {
+  const end = Math.floor(nowMs / HOUR_MS);
+  const hours = Array.from({ length: HOURS_OF_WEEK }, (_, i) => end - HOURS_OF_WEEK + i);
+  const values = hours.map(hour => came.get(hour * HOUR_MS) ?? 0);
+  const weeksOf = ({ sinceMs }: PastUses) =>
+    Math.max(1, Math.ceil((nowMs - sinceMs) / (HOURS_OF_WEEK * HOUR_MS)));
+  const weeks = Math.max(...clocks.map(weeksOf));
+  const expected =
+    weeks < 2
+      ? undefined
+      : hours.map((hour, i) => {
+          const slot = (hour + MONDAY_HOUR) % HOURS_OF_WEEK;
+          const all = clocks.reduce((sum, clock) => sum + (clock.weekUses[slot] ?? 0) * weeksOf(clock), 0);
+          return Math.max(0, all - (values[i] as number)) / (weeks - 1);
+        });
+  const total = (counts: readonly number[]) => Math.round(counts.reduce((sum, n) => sum + n, 0));
+  const forecast = expected
+    ? `${total(expected)} were to be expected by the weeks before`
+    : 'there are no weeks before them to expect anything by';
+  return {
+    title: `Uses of ${name} that came, and what was to be expected`,
+    summary: `The last seven days by the hour: ${total(values)} came; ${forecast}.`,
+    xLabel: 'UTC',
+    yLabel: 'uses an hour',
+    xKind: 'time',
+    yKind: 'linear',
+    xs: hours.map(hour => (hour + 0.5) * HOUR_MS),
+    series: [
+      { label: 'came', kind: 'bars', colour: 'tier-1', values },
+      ...(expected
+        ? [{ label: 'expected', kind: 'line', colour: 'miss', values: expected, isDashed: true } as const]
+        : []),
+    ],
+    yIncludes: [0],
+  };
+}

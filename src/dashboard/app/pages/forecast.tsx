@@ -1,8 +1,11 @@
-/** When each exchange's clock is likely to be used next, from its habit so far: what a forecast is made of. */
+/**
+ * When each exchange's clock is likely to be used next, from its habit so far; and the last seven days, as they came, beside
+ * what was to be expected of them. Uses are counted by exchange and environment, so these stand together.
+ */
 import { useMemo } from 'preact/hooks';
-import { forecastOfClocks } from '../api/calls.js';
-import type { ClockForecasts } from '../api/types.js';
-import { expectedPlot } from '../charts/expected-plot.js';
+import { forecastOfClocks, usage } from '../api/calls.js';
+import type { ClockForecasts, UsageBucket } from '../api/types.js';
+import { expectedPlot, pastPlot } from '../charts/expected-plot.js';
 import { Plot } from '../charts/plot.js';
 import { Loaded } from '../parts/states.js';
 import { useResource } from '../state/resource.js';
@@ -15,9 +18,13 @@ interface ForecastProps {
 }
 
 export function Forecast({ exchange, environment }: ForecastProps) {
-  const all = useResource(JSON.stringify(['forecast', exchange, environment]), signal =>
-    forecastOfClocks({ exchange, environment }, signal),
-  );
+  const all = useResource(JSON.stringify(['forecast', exchange, environment]), async signal => {
+    const [forecast, { buckets }] = await Promise.all([
+      forecastOfClocks({ exchange, environment }, signal),
+      usage({ exchange, environment, from: '7d', bucketMs: HOUR_MS }, signal),
+    ]);
+    return { ...forecast, buckets };
+  });
   return (
     <section>
       <h2>What to expect</h2>
@@ -32,10 +39,35 @@ export function Forecast({ exchange, environment }: ForecastProps) {
   );
 }
 
-function Figures({ clocks, nowMs }: ClockForecasts) {
+type Known = ClockForecasts & { readonly buckets: readonly UsageBucket[] };
+
+const HOUR_MS = 3_600_000;
+
+function pastPlots({ clocks, buckets, nowMs }: Known) {
+  const places = new Map<string, ClockForecasts['clocks'][number][]>();
+  for (const clock of clocks) {
+    const name = `${clock.exchange} ${clock.environment}`;
+    places.set(name, [...(places.get(name) ?? []), clock]);
+  }
+  return [...places].map(([name, ofPlace]) => {
+    const came = new Map<number, number>();
+    for (const { startMs, exchange, environment, hits, misses } of buckets) {
+      if (`${exchange} ${environment}` !== name) continue;
+      const hour = Math.floor(startMs / HOUR_MS) * HOUR_MS;
+      came.set(hour, (came.get(hour) ?? 0) + hits + misses);
+    }
+    return pastPlot(name, ofPlace, came, nowMs);
+  });
+}
+
+function Figures(known: Known) {
+  const { clocks, buckets, nowMs } = known;
   const plots = useMemo(
-    () => clocks.map(clock => expectedPlot(nameOfClock(clock), clock.weekUses, nowMs)),
-    [clocks, nowMs],
+    () => [
+      ...clocks.map(clock => expectedPlot(nameOfClock(clock), clock.weekUses, nowMs)),
+      ...pastPlots(known),
+    ],
+    [clocks, buckets, nowMs],
   );
   return (
     <>
