@@ -61,7 +61,8 @@ export const append: Benchmark = {
           'The bare INSERT writes the same columns into a table with the same indexes. The store also checks schema,',
           'stream version and duplicates, and keeps the order of commits, for which appends queue and go together.',
           'A flush of the recorder is one append of up to 500 events. Beside Emmett (`npm ci --prefix bench` installs it)',
-          'all events of an append go to one stream, as its interface has it.',
+          'all events of an append go to one stream, as its interface has it. It refuses one of two appends that meet in a',
+          'stream (findings/emmett-no-check-conflicts.sh); the bench tries again until it takes it.',
         ],
       };
     }),

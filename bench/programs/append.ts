@@ -95,14 +95,19 @@ async function openEmmett(): Promise<Emmett | undefined> {
   const { getPostgreSQLEventStore } = require(path);
   const emmett = getPostgreSQLEventStore(task.databaseUrl);
   await emmett.schema.migrate();
-  return {
-    append: events =>
-      emmett.appendToStream(
-        events[0]?.stream,
-        events.map(({ type, data, id }) => ({ type, data, metadata: { id } })),
-      ),
-    close: () => emmett.close(),
+  const append: Append = async events => {
+    const messages = events.map(({ type, data, id }) => ({ type, data, metadata: { id } }));
+    // Of two appends to one stream at once it refuses one, though no version was expected (findings/): who has to
+    // store the facts tries again, as its command handlers do with `retry: { onVersionConflict: true }`.
+    for (;;) {
+      try {
+        return await emmett.appendToStream(events[0]?.stream, messages);
+      } catch (error) {
+        if (!/ExpectedVersionConflict/.test((error as Error).constructor.name)) throw error;
+      }
+    }
   };
+  return { append, close: () => emmett.close() };
 }
 
 async function eventsPerSecond(append: Append, { callers, batch }: AppendShape): Promise<number> {
