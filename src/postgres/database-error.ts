@@ -87,8 +87,12 @@ const BY_CLASS: Readonly<Record<string, DatabaseReason>> = {
 
 /** Each has a digit; EPIPE, of a connection that was cut, is no such thing. */
 const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
-/** What a standby says to BEGIN … READ WRITE: 0A000. */
-const IN_RECOVERY = /during recovery/i;
+/**
+ * What a standby says to BEGIN … READ WRITE, told by who raised it: the server's text is in the language of its
+ * `lc_messages`, and other features that are not supported have the same code.
+ */
+const saysStandby = (error: unknown, code: string): boolean =>
+  code === '0A000' && (error as { routine?: unknown }).routine === 'call_bool_check_hook';
 /** PgBouncer's words; it has only 08P01 for them. */
 const POOLER =
   /unsupported startup parameter|statement pooling|prepared statement .* (already exists|does not exist)/i;
@@ -99,7 +103,7 @@ export function reasonOf(error: unknown): DatabaseReason {
   const { code, message } = describeDatabaseError(error);
   if (POOLER.test(message)) return 'pooler';
   if (code === undefined || !SQLSTATE.test(code)) return 'unreachable';
-  if (IN_RECOVERY.test(message)) return 'read-only';
+  if (saysStandby(error, code)) return 'read-only';
   return BY_STATE[code] ?? BY_CLASS[code.slice(0, 2)] ?? 'refused';
 }
 
