@@ -30,6 +30,7 @@ import { forecast } from './benchmarks/forecast.js';
 import { http } from './benchmarks/http.js';
 import { lookup } from './benchmarks/lookup.js';
 import { projector } from './benchmarks/projector.js';
+import { projectorLink } from './benchmarks/projector-link.js';
 import { redis } from './benchmarks/redis.js';
 import { roundTrips } from './benchmarks/round-trips.js';
 import { visibility } from './benchmarks/visibility.js';
@@ -49,6 +50,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   feed,
   http,
   roundTrips,
+  projectorLink,
   redis,
   attached,
   edge,

@@ -17,6 +17,8 @@ export interface BenchServer {
   readonly version: string;
   /** Runs `work` with a migrated database of its own, which is dropped afterwards. */
   withDatabase<T>(name: string, work: (databaseUrl: string) => Promise<T>): Promise<T>;
+  /** The same without tables. */
+  withEmptyDatabase<T>(name: string, work: (databaseUrl: string) => Promise<T>): Promise<T>;
   stop(): Promise<void>;
 }
 
@@ -39,21 +41,26 @@ export async function startBenchServer(): Promise<BenchServer> {
     }
   };
   const [answer] = await admin('SHOW server_version');
+  const withEmptyDatabase: BenchServer['withEmptyDatabase'] = async (name, work) => {
+    const database = `bench_${name}`;
+    await admin(`CREATE DATABASE ${database}`);
+    try {
+      const url = new URL(server.url);
+      url.pathname = `/${database}`;
+      return await work(url.href);
+    } finally {
+      await admin(`DROP DATABASE ${database} WITH (FORCE)`);
+    }
+  };
   return {
     directory,
     version: String(answer?.server_version).split(' ')[0] as string,
-    async withDatabase(name, work) {
-      const database = `bench_${name}`;
-      await admin(`CREATE DATABASE ${database}`);
-      try {
-        const url = new URL(server.url);
-        url.pathname = `/${database}`;
-        await migrate(url.href);
-        return await work(url.href);
-      } finally {
-        await admin(`DROP DATABASE ${database} WITH (FORCE)`);
-      }
-    },
+    withEmptyDatabase,
+    withDatabase: (name, work) =>
+      withEmptyDatabase(name, async url => {
+        await migrate(url);
+        return work(url);
+      }),
     async stop() {
       await server.stop();
       await removeDirectory();

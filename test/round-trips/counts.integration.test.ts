@@ -14,20 +14,25 @@ import { startTestServer } from '../support/esdb-server/index.js';
 import { findPgBouncer, letGo, startPgBouncer } from '../support/pgbouncer.js';
 import { closing, eventually, givenWorld, type World } from '../support/world.js';
 import { documentedCounts } from './documented.js';
-import { OPERATIONS, REF, syncFailure } from './operations.js';
+import { OPERATIONS, type Operation, REF, syncFailure } from './operations.js';
+
+async function count(world: World, operation: Operation, options: ConnectorStateOptions, tls = false) {
+  const proxy = closing(await startCountingProxy(world.databaseUrl, { tls }));
+  const start = (more: ConnectorStateOptions = {}) =>
+    world.coldProcess({ databaseUrl: proxy.url, ...options, ...more });
+  return OPERATIONS[operation]({ proxy, start });
+}
+
+const NAMES = Object.keys(OPERATIONS) as Operation[];
 
 async function countAll(world: World, options: ConnectorStateOptions, tls = false) {
   const counts: Record<string, number> = {};
-  for (const [name, play] of Object.entries(OPERATIONS)) {
-    const proxy = closing(await startCountingProxy(world.databaseUrl, { tls }));
-    const start = (more: ConnectorStateOptions = {}) =>
-      world.coldProcess({ databaseUrl: proxy.url, ...options, ...more });
-    counts[name] = await play({ proxy, start });
-  }
+  for (const name of NAMES) counts[name] = await count(world, name, options, tls);
   return counts;
 }
 
 const documented = documentedCounts();
+const MOST_RUNS = 10;
 
 describe('round trips to the database', () => {
   it('are three for a page of one event of a live projector', async () => {
@@ -120,27 +125,30 @@ describe('round trips to the database', () => {
     },
   );
 
-  // The relay looks at the outbox beside the operation, whenever its time has come: the least of three is the operation.
-  async function leastOfThree(world: World, eventStoreUrl: string) {
-    const runs: Record<string, number>[] = [];
-    for (let run = 0; run < 3; run++) {
-      runs.push(await countAll(world, { projection: 'inline', eventStoreUrl }));
+  // The relay looks at the outbox beside the operation, whenever its time has come: the least of some is the operation.
+  async function leastOfSome(world: World, eventStoreUrl: string) {
+    const least: Record<string, number> = {};
+    for (const name of NAMES) {
+      const wanted = documented['inline, events elsewhere']?.[name] ?? 0;
+      let counted = Number.POSITIVE_INFINITY;
+      for (let run = 0; run < MOST_RUNS && counted > wanted; run++) {
+        counted = Math.min(counted, await count(world, name, { projection: 'inline', eventStoreUrl }));
+      }
+      least[name] = counted;
     }
-    return Object.fromEntries(
-      Object.keys(OPERATIONS).map(name => [name, Math.min(...runs.map(counts => counts[name] as number))]),
-    );
+    return least;
   }
 
   it('are those documented, with events in another PostgreSQL', async () => {
     const world = await givenWorld();
     const events = await createTestDatabase();
     closing({ close: () => events.drop() });
-    expect(await leastOfThree(world, events.url)).toEqual(documented['inline, events elsewhere']);
+    expect(await leastOfSome(world, events.url)).toEqual(documented['inline, events elsewhere']);
   });
 
   it('are the same with events in EventStoreDB', async () => {
     const world = await givenWorld();
     const server = closing(await startTestServer());
-    expect(await leastOfThree(world, server.url)).toEqual(documented['inline, events elsewhere']);
+    expect(await leastOfSome(world, server.url)).toEqual(documented['inline, events elsewhere']);
   });
 });
