@@ -156,7 +156,9 @@ async function peers(): Promise<Record<string, Call>> {
   }
   try {
     const { Cacheable } = await load('cacheable');
-    const { default: KeyvRedis } = await load('@keyv/redis');
+    // It is CommonJS, whose default export Node has one deeper.
+    const { default: exported } = await load('@keyv/redis');
+    const KeyvRedis = exported.default ?? exported;
     const { Keyv } = await load('keyv');
     const cacheable = new Cacheable({
       primary: new Keyv({ store: new KeyvRedis(task.redisUrl) }),

@@ -74,11 +74,12 @@ export class MemoryTier {
   }
 
   set(key: string, state: UsableState, { isOwn, usableForMs }: Keeping): void {
+    if (!this.#entries) return;
     const endsAtMs = state.expiresAtMs - state.link.offsetMs;
     const forMs = Math.min(this.#ttlMs, usableForMs ?? this.#ttlMs);
     const usableUntilMs = Math.min(endsAtMs, this.#clock.now() + forMs);
     const isHeardOf = usableForMs !== undefined;
-    this.#entries?.set(key, { state, usableUntilMs, judgedAt: NOT_JUDGED, isOwn, isHeardOf });
+    this.#entries.set(key, { state, usableUntilMs, judgedAt: NOT_JUDGED, isOwn, isHeardOf });
   }
 
   /** The connector's row is another now. What was measured later, or rests on a sync that is still good, stays. */
