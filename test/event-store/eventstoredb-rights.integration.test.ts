@@ -100,6 +100,19 @@ describe('a server that takes less at once than it does by itself', () => {
       const stored = (await store.readStream(stateStream)).map(({ id }) => id);
       expect(stored).toEqual(events.filter(({ stream }) => stream === stateStream).map(({ id }) => id));
     }
+    // Raised again, the limit is found again: in place of an event a round trip for the rest of the process's life.
+    server.log.maxAppendBytes = 1_048_576;
+    const sizes: number[] = [];
+    const append = server.log.append.bind(server.log);
+    server.log.append = (stream, expected, stored) => {
+      sizes.push(stored.length);
+      return append(stream, expected, stored);
+    };
+    for (let i = 0; i < 200; i++) await store.append([a.hit()]);
+    sizes.length = 0;
+    await store.append(many(40, () => a.fact()));
+    expect(sizes).toEqual([40]);
+
     server.log.maxAppendBytes = 10;
     await expect(store.append([a.fact()])).rejects.toMatchObject({
       message: expect.stringContaining('larger than the server takes'),

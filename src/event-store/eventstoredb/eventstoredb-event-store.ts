@@ -123,7 +123,7 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
     ...calling,
     connection: leader,
     tails: new TailCache(),
-    limit: { bytes: Number.POSITIVE_INFINITY },
+    limit: { bytes: Number.POSITIVE_INFINITY, stored: 0 },
     looks: createLimit(LOOKS_AT_ONCE),
   };
   const queue = new AppendQueue<Append>((group, release) => storeGroup(storing, group, release));

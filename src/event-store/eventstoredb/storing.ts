@@ -46,6 +46,8 @@ export interface Batch {
 }
 
 const APPENDS_AT_ONCE = 512;
+/** After so many the server is tried with twice as much: its limit may have been raised again. */
+const WRITES_BEFORE_MORE = 32;
 
 export class Storing {
   readonly #context: TailContext;
@@ -214,10 +216,15 @@ export class Storing {
   /** A server may be set to take less at once than it does by itself; nothing of the write is stored. */
   #noteLimit({ events }: PinnedWrite): void {
     const bytes = events.reduce((sum, event) => sum + sizeOf(event), 0);
-    this.#context.limit.bytes = Math.min(this.#context.limit.bytes, Math.ceil(bytes / 2));
+    const { limit } = this.#context;
+    limit.bytes = Math.min(limit.bytes, Math.ceil(bytes / 2));
+    limit.stored = 0;
   }
 
   #noteStored({ stream, events }: PinnedWrite, last: Extract<Receipt, { outcome: 'stored' }>): void {
+    const { limit } = this.#context;
+    limit.stored += 1;
+    if (limit.stored % WRITES_BEFORE_MORE === 0) limit.bytes *= 2;
     const tail = this.#tails.of(stream);
     const stored = this.#progress.in(stream);
     let version = last.version - events.length;

@@ -13,8 +13,8 @@ import type { TailCache } from './tail-cache.js';
 
 export interface TailContext extends CallContext {
   readonly tails: TailCache;
-  /** What the server takes at once, as it turned out, in bytes of {@link sizeOf}. */
-  readonly limit: { bytes: number };
+  /** What the server takes at once, as it turned out, in bytes of {@link sizeOf}, and how many writes it took since. */
+  readonly limit: { bytes: number; stored: number };
   /** Of all appends of the process: reads of the ends of streams. */
   readonly looks: ReturnType<typeof createLimit>;
 }
