@@ -60,8 +60,8 @@ const TYPES: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 };
 
-/** As Vite builds it (src/dashboard/vite.config.ts), seen from here and from this module's CommonJS half. */
-const FOLDERS = ['../../dashboard/', '../../../dashboard/'].map(path => new URL(path, import.meta.url));
+/** As Vite builds it (src/dashboard/vite.config.ts): `dist/dashboard/`, seen from `dist/lib/`, `dist/cjs/lib/` and this module. */
+const FOLDERS = ['../dashboard/', '../../dashboard/'].map(path => new URL(path, import.meta.url));
 const API = '/';
 
 interface File {
@@ -87,7 +87,7 @@ export const dashboard: FastifyPluginCallback<DashboardOptions> = (app, options,
     const {
       api = API,
       config,
-      folder = FOLDERS.find(each => existsSync(each)) ?? (FOLDERS[0] as URL),
+      folder = FOLDERS.find(each => existsSync(new URL('index.html', each))) ?? (FOLDERS[0] as URL),
     } = options;
     const files = filesIn(folder);
     const page = files.get('index.html');
