@@ -290,6 +290,7 @@ describe('taking away and doing', () => {
   itInBrowser('asks before it condemns, and then the record has it', async () => {
     const { page, context } = await signedIn('operator', '/connector?user=user-008&credential=bybit-main');
     await page.getByRole('button', { name: 'Invalidate…' }).click();
+    await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
     expect(await page.getByRole('dialog').count()).toBe(0);
     await page.getByRole('button', { name: 'Invalidate…' }).click();

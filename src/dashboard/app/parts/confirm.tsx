@@ -1,6 +1,6 @@
 /** Asks before something is done that others feel. The browser's own dialog: focus stays inside, Escape closes it. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { RequestFailure } from '../api/request.js';
 
 interface ConfirmProps {
@@ -17,7 +17,8 @@ export function Confirm({ action, children, onConfirm, disabled = false }: Confi
   const [isOpen, setOpen] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const [outcome, setOutcome] = useState<{ readonly text: string; readonly isBad: boolean }>();
-  useEffect(() => {
+  // In the same turn as the click: an Escape that follows it at once must find the dialog open.
+  useLayoutEffect(() => {
     if (isOpen) dialog.current?.showModal();
   }, [isOpen]);
   const confirm = async () => {
