@@ -69,7 +69,7 @@ interface SpanPlan {
 }
 
 const ERROR_STATUS = 2;
-const MAX_LINKS = 32;
+export const MAX_LINKS = 32;
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 const INVALID_TRACE = /^0*$/;
 
@@ -137,6 +137,9 @@ export function traceparentOf(span: SpanLike | undefined): string | undefined {
   if (INVALID_TRACE.test(traceId)) return undefined;
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 }
+
+/** Whether a span can be linked to by it. */
+export const isTraced = (correlationId: string): boolean => TRACEPARENT.test(correlationId);
 
 function linksTo(correlationIds: Iterable<string | undefined>): { context: SpanContextLike }[] {
   const links: { context: SpanContextLike }[] = [];

@@ -98,7 +98,11 @@ export function applyTogether(
   pages: PagesTogether,
   tokens: Tokens,
 ): Promise<TogetherOutcome> {
-  return context.telemetry.span('project', { attributes: { 'connector_state.role': role } }, async span => {
+  const plan = {
+    attributes: { 'connector_state.role': role },
+    correlationIds: pages.takeCorrelationIds(),
+  };
+  return context.telemetry.span('project', plan, async span => {
     let written: WrittenTogether | undefined;
     let moved: Promise<Tokens> | undefined;
     const outcome = await underLock(

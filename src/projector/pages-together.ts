@@ -16,6 +16,7 @@
  * meanwhile is as if they had done so just before: a row that is written whole is healed by it.)
  */
 import type { Projection } from '../../projections/index.js';
+import { isTraced, MAX_LINKS } from '../base/telemetry.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { StoredEvent } from '../events/event.js';
 import { type Checkpoints, type Marks, type Move, type Positions, positionsOf } from './checkpoints.js';
@@ -78,6 +79,7 @@ export class PagesTogether {
   #pages = 0;
   #events = 0;
   #unknownEvents = 0;
+  #correlationIds = new Set<string>();
 
   constructor(
     compare: EventStore['compare'],
@@ -143,6 +145,17 @@ export class PagesTogether {
     this.#events += batch.events.length;
     this.#unknownEvents += countUnknown(batch.events);
     if (this.#keepsEvents) this.#read.push(...batch.events);
+    for (const { correlationId } of batch.events) {
+      if (this.#correlationIds.size === MAX_LINKS) break;
+      if (correlationId !== undefined && isTraced(correlationId)) this.#correlationIds.add(correlationId);
+    }
+  }
+
+  /** Of traces, among what has been folded since they were last taken; as many as a span may link to. */
+  takeCorrelationIds(): ReadonlySet<string> {
+    const taken = this.#correlationIds;
+    this.#correlationIds = new Set();
+    return taken;
   }
 
   /** Sends what writes all that has been folded since the last time. Does not wait for the answers. */
