@@ -5,7 +5,8 @@
  * cold start. Modules that the same entries load at once become one file; what `import()` loads later stays apart. What two
  * entries share stands once, so that a class is one class whoever imports it. Packages are left out.
  *
- * Names are kept (errors and traces show them) and nothing is minified. Files keep their depth: the folder `dist/lib` is flat.
+ * Names are kept (errors and traces show them) and nothing is minified. All files lie in one folder, so what is found beside a
+ * file of ours is found beside any.
  */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';

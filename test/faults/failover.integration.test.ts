@@ -2,7 +2,6 @@
  * The primary dies and its standby takes over at the same address, while functions and a worker are at work: nothing
  * acknowledged is lost, nothing stored twice, and who could not know is told by a typed error.
  */
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isConnectorStateError } from '../../src/base/errors.js';
 import { silentLogger } from '../../src/base/logging.js';
@@ -14,6 +13,7 @@ import { migrate } from '../../src/read-model/migrate.js';
 import { sampleConnector } from '../contract/sample-events.js';
 import { machine } from '../support/clocks.js';
 import { type Streaming, startStreaming } from '../support/streaming.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 import { closing, eventually } from '../support/world.js';
 
 const DATABASE = 'postgres';
@@ -35,38 +35,6 @@ beforeAll(async () => {
 });
 afterAll(() => streaming.close());
 
-/** The address that clients know: whoever is the primary stands behind it. */
-async function startAddress(port: number) {
-  let target = port;
-  const sockets = new Set<Socket>();
-  const server = createServer(near => {
-    const far = connect(target, '127.0.0.1');
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-      socket.pipe(other);
-    }
-  });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `postgres://postgres@127.0.0.1:${(server.address() as AddressInfo).port}/${DATABASE}`,
-    to(next: number) {
-      target = next;
-    },
-    close() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  };
-}
-
 describe('a failover', () => {
   it('to a standby that is still one is a refusal that says read-only, in whatever language', async () => {
     const client = new pg.Client({ connectionString: streaming.standbys[0]?.urlOf(DATABASE) });
@@ -81,7 +49,8 @@ describe('a failover', () => {
   });
 
   it('loses nothing that was acknowledged, and stores nothing twice', async () => {
-    const address = closing(await startAddress(streaming.primary.port));
+    // The address that clients know: whoever is the primary stands behind it.
+    const address = closing(await startTcpProxy(streaming.primary.urlOf(DATABASE)));
     const open = (projection: 'inline' | 'worker') =>
       createConnectorState({
         databaseUrl: address.url,
@@ -130,7 +99,7 @@ describe('a failover', () => {
 
     await streaming.primary.kill();
     const [standby] = streaming.standbys as [Streaming['primary']];
-    address.to(standby.port);
+    address.forwardTo(standby.urlOf(DATABASE));
     await eventually(() => told.length > 0);
     await standby.query('SELECT pg_promote()');
     isOver = true;

@@ -16,6 +16,8 @@ export interface TcpProxy {
   /** The URL given, by way of the proxy. */
   readonly url: string;
   behave(behaviour: Behaviour): void;
+  /** New connections go to another server. */
+  forwardTo(targetUrl: string): void;
   /** Breaks every connection at once; new ones are accepted. */
   cut(): void;
   /** Breaks every connection and refuses new ones. */
@@ -26,7 +28,7 @@ export interface TcpProxy {
 }
 
 export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
-  const target = new URL(targetUrl);
+  let target = new URL(targetUrl);
   const sockets = new Set<Socket>();
   let behaviour: Behaviour = 'forward';
 
@@ -76,6 +78,9 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     url: url.href,
     behave(next) {
       behaviour = next;
+    },
+    forwardTo(next) {
+      target = new URL(next);
     },
     cut,
     refuse,
