@@ -10,6 +10,8 @@ export interface Stage {
   readonly proxy: CountingProxy;
   /** A new process; `PROJECTION` and the rest as the setting under test has it. */
   start(options?: ConnectorStateOptions): Promise<ConnectorState>;
+  /** How often an operation is played that can be played again; the last time is what is told. Default: once. */
+  readonly times?: number;
 }
 
 export const REF: ConnectorRef = {
@@ -61,8 +63,12 @@ const whenWarm =
   ): Play =>
   async stage => {
     const state = await warm(stage);
-    await before?.(state);
-    return stage.proxy.count(() => operation(state));
+    let told = NaN;
+    for (let left = stage.times ?? 1; left > 0; left--) {
+      await before?.(state);
+      told = await stage.proxy.count(() => operation(state));
+    }
+    return told;
   };
 
 export const OPERATIONS = {
@@ -87,11 +93,18 @@ export const OPERATIONS = {
     for (let n = 0; n < 20; n++) recordSync(state.cache, link, other(n));
     await state.flush();
   }),
-  invalidate: whenWarm(({ cache }) => cache.invalidate(REF.userId, REF.credentialId)),
-  'close with one fact waiting': whenWarm(
-    state => state.close(),
-    state => state.cache.recordSyncFailure(REF, syncFailure),
+  invalidate: whenWarm(
+    ({ cache }) => cache.invalidate(REF.userId, REF.credentialId),
+    async state => {
+      await sync(state);
+      await state.flush();
+    },
   ),
+  'close with one fact waiting': stage =>
+    whenWarm(
+      state => state.close(),
+      state => state.cache.recordSyncFailure(REF, syncFailure),
+    )({ ...stage, times: 1 }),
 } satisfies Record<string, Play>;
 
 export type Operation = keyof typeof OPERATIONS;
