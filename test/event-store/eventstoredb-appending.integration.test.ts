@@ -4,10 +4,18 @@ import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { describe, expect, it } from '@jest/globals';
 import type { RawEvent } from '../../src/events/decode.js';
 import type { Position } from '../../src/events/event.js';
+import { handOn } from '../../src/events/ids.js';
 import { idsOf, readToHead } from '../contract/harness.js';
 import { many, sampleConnector } from '../contract/sample-events.js';
 import type { Injection, TestServer } from '../support/esdb-server/index.js';
-import { closing, eventually, givenConnectedStore, givenServer, givenStore } from './eventstoredb-support.js';
+import {
+  closing,
+  eventually,
+  givenConnectedStore,
+  givenServer,
+  givenStore,
+  type Store,
+} from './eventstoredb-support.js';
 
 /** An attempt has a third of it. */
 const CALL_TIMEOUT_MS = 4_500;
@@ -98,6 +106,34 @@ describe('an append that loses its answer', () => {
     await there.append([event]);
 
     expect(flags(await here.append([event]))).toEqual([false]);
+  });
+});
+
+describe('several processes on one stream', () => {
+  it('lets one come in that has to read first, while others append again and again', async () => {
+    const server = await givenServer();
+    const [reader, ...writers] = many(4, () => givenStore(server, { callTimeoutMs: 30_000 })) as [
+      Store,
+      ...Store[],
+    ];
+    const connector = sampleConnector();
+    let isOver = false;
+    const writing = writers.map(async store => {
+      let count = 0;
+      for (; !isOver; count += 1) await store.append([connector.fact()]);
+      return count;
+    });
+    const retried = many(2, () => connector.fact());
+    // Sent before, so that the next to append them has to look whether they are there.
+    for (const { id } of retried) handOn(id);
+
+    for (const event of retried) expect(flags(await reader.append([event]))).toEqual([true]);
+
+    isOver = true;
+    const counts = await Promise.all(writing);
+    const stored = await reader.readStream(connector.stateStream);
+    expect(stored).toHaveLength(counts.reduce((sum, count) => sum + count, retried.length));
+    expect(new Set(idsOf(stored)).size).toBe(stored.length);
   });
 });
 

@@ -90,9 +90,10 @@ export class Storing {
         skipTo(this.#tails.of(stream), actual);
         return false;
       });
-      if (toRead.length === 0) continue;
-      // Two who conflict again and again part ways by chance.
-      await sleep(Math.random() * this.#roundTripMs, interruption.signal);
+      // Whoever need not read tries again at once (a random pause made it no faster, and had one wait for 0.6 s), but
+      // stops with the others. Two who read and conflict again and again part ways by chance.
+      const pauseMs = toRead.length === 0 ? this.giveWayMs() : Math.random() * this.#roundTripMs;
+      if (pauseMs > 0) await sleep(pauseMs, interruption.signal);
       interruption.throwIfOver();
       await Promise.all(
         toRead.map(([stream, actual]) => this.#tails.refresh(node, stream, actual, interruption)),

@@ -46,6 +46,8 @@ export interface Tail {
   contendedMs: number;
   /** Since when this process has not given way to others here. */
   heldSinceMs: number;
+  /** Of which breath its version was (give-way.ts), when that was last asked. */
+  breath: number;
   /** How long it would take others to come in, when it last appended here. */
   giveWayMs: number;
   /** When the server last said that this is the end of the stream, by this host's clock, epoch milliseconds. */
@@ -99,6 +101,7 @@ export const tailOfNew = (): Tail => ({
   looksAtNothing: 0,
   contendedMs: Number.NEGATIVE_INFINITY,
   heldSinceMs: Date.now(),
+  breath: 0,
   giveWayMs: 0,
   confirmedMs: Date.now(),
 });
