@@ -84,11 +84,10 @@ function failureClassOf({ type, data }: Counted): string {
   return 'failureClass' in data ? data.failureClass : '';
 }
 
-function add(row: CacheUsageRow, counter: Counter, n = 1): CacheUsageRow {
-  const after: { -readonly [K in keyof CacheUsageRow]: CacheUsageRow[K] } = { ...row };
-  after[counter] += n;
-  return after;
-}
+const add = (row: CacheUsageRow, counter: Counter): CacheUsageRow => ({
+  ...row,
+  [counter]: row[counter] + 1,
+});
 
 const ZERO = {
   hits: 0,
@@ -145,7 +144,11 @@ export const cacheUsage: Projection<CacheUsageRow> = {
     switch (event.type) {
       case 'ConnectorStateHit': {
         const { count, stale } = event.data;
-        return add(add(before, 'hits', count), 'staleHits', stale ? count : 0);
+        return {
+          ...before,
+          hits: before.hits + count,
+          staleHits: before.staleHits + (stale ? count : 0),
+        };
       }
       case 'ConnectorSynced':
       case 'ConnectorSyncFailed': {

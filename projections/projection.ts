@@ -56,6 +56,7 @@ export interface Projection<Row = TableRow> {
   keyOf(event: KnownEvent): Partial<Row> | undefined;
   /**
    * The row after the event; `undefined` for no row. The same object back means: nothing changed.
+   * The row that comes back is the projector's from then on, which writes to it.
    * Throwing makes the event a dead letter of this projection, and leaves the row as it was.
    */
   evolve(row: Row | undefined, event: KnownEvent): Row | undefined;

@@ -75,7 +75,6 @@ export function takeIn(
 export function foldPage(set: RowSet, { events, touches, failures }: Intake): void {
   for (const failure of failures) set.fail(failure);
   const { projection } = set;
-  const { columns } = set.sql;
   for (let step = 0; step < events.length; step++) {
     const event = events[step] as KnownEvent;
     const entry = touches[step];
@@ -83,11 +82,7 @@ export function foldPage(set: RowSet, { events, touches, failures }: Intake): vo
       if (entry) {
         const before = projection.isHistory ? undefined : entry.row;
         const after = projection.evolve(before, event);
-        if (after !== before) {
-          if (after) entry.changed |= changedColumns(columns, after, before);
-          entry.row = after;
-          set.keep(entry);
-        }
+        if (after !== before) set.put(entry, after);
       }
       const sweep = projection.sweep?.(event);
       if (sweep) set.sweep(sweep.column, sweep.before);

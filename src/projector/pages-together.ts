@@ -38,7 +38,7 @@ import {
 /** With pages of a thousand some tenths of a second's work, for which others wait for the lock. */
 const MOST_PAGES = 40;
 /** Of all tables. When there are more all are let go once they are written, and loaded anew when they are touched again. */
-const MOST_ROWS = 30_000;
+const MOST_ROWS = 60_000;
 
 export interface WrittenTogether extends Written {
   readonly positions: Positions;

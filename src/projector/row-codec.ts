@@ -95,6 +95,20 @@ export function changedColumns(
   return changed;
 }
 
+/** @param changed as {@link changedColumns} has found it */
+export function copyColumns(
+  columns: readonly Column[],
+  changed: number,
+  from: TableRow,
+  to: Record<string, ColumnValue>,
+): void {
+  for (let i = 0; i < columns.length; i++) {
+    if (changed !== EVERY_COLUMN && (changed & (1 << i)) === 0) continue;
+    const { field } = columns[i] as Column;
+    to[field] = from[field] as ColumnValue;
+  }
+}
+
 const isWhole = (value: unknown, max: number) =>
   Number.isSafeInteger(value) && Math.abs(value as number) <= max;
 

@@ -10,7 +10,7 @@
  */
 import type { Projection, TableRow } from '../../projections/index.js';
 import type { KnownEvent, StoredEvent } from '../events/event.js';
-import { decodeRow, encodeRows, keyId } from './row-codec.js';
+import { changedColumns, copyColumns, decodeRow, encodeRows, keyId } from './row-codec.js';
 import type { Session } from './session.js';
 import type { TableSql } from './table-sql.js';
 import { inItsTurn } from './transaction.js';
@@ -59,14 +59,18 @@ export class RowSet {
   #newSweeps = new Map<string, number>();
   #failures: Failure[] = [];
   #loaded: Promise<unknown> = Promise.resolve();
+  /** Which cannot be written to. */
+  readonly #hasAccessors: boolean;
 
   constructor(projection: Projection, sql: TableSql) {
     this.projection = projection;
     this.sql = sql;
+    this.#hasAccessors = sql.columns.some(({ type }) => type === 'json');
   }
 
+  /** Rows of a history do not count: they go by themselves. */
   get size(): number {
-    return this.#entries.size;
+    return this.projection.isHistory ? 0 : this.#entries.size;
   }
 
   find(key: TableRow): Entry | undefined {
@@ -81,8 +85,19 @@ export class RowSet {
     return entry;
   }
 
-  /** Its row has been given by an event. It may have been let go since it was found, for the rows were written meanwhile. */
-  keep(entry: Entry): void {
+  /**
+   * What an event has made of a row, which is changed in place: made anew for each event, every one would be old when
+   * the next comes, and old garbage is the dearest (a fifth of the projector's time).
+   * @throws RangeError for what cannot be stored; the row is then as it was
+   */
+  put(entry: Entry, after: TableRow | undefined): void {
+    const { columns } = this.sql;
+    const before = this.projection.isHistory ? undefined : entry.row;
+    const changed = after ? changedColumns(columns, after, before) : 0;
+    entry.changed |= changed;
+    if (before && after && !this.#hasAccessors) copyColumns(columns, changed, after, before);
+    else entry.row = after;
+    // It may have been let go since it was found, for the rows were written meanwhile.
     if (this.projection.isHistory) this.#entries.set(entry.id, entry);
   }
 
@@ -98,7 +113,7 @@ export class RowSet {
     const rows = inItsTurn(session.query(load, keys, `cs_load_${table}`));
     this.#loaded = inItsTurn(
       before.then(async () => {
-        for (const cells of await rows) this.#put(decodeRow(columns, cells));
+        for (const cells of await rows) this.#putLoaded(decodeRow(columns, cells));
       }),
     );
   }
@@ -108,7 +123,7 @@ export class RowSet {
     await this.#loaded;
   }
 
-  #put(row: TableRow): void {
+  #putLoaded(row: TableRow): void {
     const entry = this.#entries.get(keyId(this.sql.key, row));
     if (!entry) return;
     entry.isStored = true;
