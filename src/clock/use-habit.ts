@@ -113,24 +113,24 @@ export function startHabit(recordedAt: number, uses: UsesOfFact): HabitRow {
 }
 
 /** Somebody may have written into the table: then the habit begins anew, and a rebuild brings back the rest. */
-export function addUses<Row extends HabitRow>(row: Row, recordedAt: number, uses: UsesOfFact): Row {
-  if (!isSound(row)) return { ...row, ...startHabit(recordedAt, uses) };
+export function addUses(row: HabitRow, recordedAt: number, uses: UsesOfFact): HabitRow {
+  if (!isSound(row)) return startHabit(recordedAt, uses);
   const hour = hourOf(recordedAt);
   const firstAt = within(hour, uses.firstAt);
   const lastAt = within(hour, uses.lastAt);
-  const since = Math.min(row.since, firstAt);
-  const count = row.uses + uses.count;
-  if (row.hour !== hour) {
-    const begun = { hour, firstAt, lastAt, hourUses: uses.count, beforeAt: row.lastAt };
-    return { ...row, ...begun, since, uses: count, ...packed(row) };
-  }
+  const isSameHour = row.hour === hour;
+  const closed = isSameHour ? row : packed(row);
   return {
-    ...row,
-    since,
-    uses: count,
-    hourUses: row.hourUses + uses.count,
-    firstAt: Math.min(row.firstAt, firstAt),
-    lastAt: Math.max(row.lastAt, lastAt),
+    since: Math.min(row.since, firstAt),
+    uses: row.uses + uses.count,
+    hour,
+    hourUses: isSameHour ? row.hourUses + uses.count : uses.count,
+    firstAt: isSameHour ? Math.min(row.firstAt, firstAt) : firstAt,
+    lastAt: isSameHour ? Math.max(row.lastAt, lastAt) : lastAt,
+    beforeAt: isSameHour ? row.beforeAt : row.lastAt,
+    idle: closed.idle,
+    weekHours: closed.weekHours,
+    weekUses: closed.weekUses,
   };
 }
 

@@ -1,7 +1,7 @@
 /** What facts say of a connector's being used: its hits, and the measurements that were made because a lookup found nothing good. */
 import type { EventData, SyncTrigger } from './catalogue.js';
 import { type ConnectorRef, scopeOf } from './connector.js';
-import type { Fact } from './event.js';
+import type { Fact, KnownEvent } from './event.js';
 
 /** Of one fact; times in epoch milliseconds, by the clock of the host that recorded them. */
 export interface TimesOfUse {
@@ -15,6 +15,7 @@ export interface Uses extends TimesOfUse {
 }
 
 type UseFact = Extract<Fact, { readonly type: 'ConnectorStateHit' | 'ConnectorSynced' }>;
+export type UseEvent = KnownEvent & UseFact;
 type Told = Fact & { readonly occurredAt: number };
 
 const COLD: readonly SyncTrigger[] = ['absent', 'expired', 'invalid', 'corrupt'];
