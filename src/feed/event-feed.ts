@@ -16,6 +16,7 @@ import {
   type CutOffReason,
   type FeedBatch,
   follow,
+  type Gather,
   type ResetReason,
   tokenAt,
   tokenOfLast,
@@ -50,6 +51,11 @@ export interface FeedOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface BatchOptions extends FeedOptions {
+  /** Left out: what comes is handed out as it comes. */
+  readonly gather?: Gather | undefined;
+}
+
 /** Pages as they are shared by all followers, for who writes them out many times over. */
 export type FilteredBatch =
   | Exclude<FeedBatch, { type: 'events' }>
@@ -60,6 +66,8 @@ export type FilteredBatch =
       /** Which of it is wanted; `undefined`: all. */
       readonly wants: WantsEvent | undefined;
       readonly log: string | undefined;
+      /** There is another already: what is made of this one need not go out by itself. */
+      readonly more: boolean;
       /** The place behind the whole page. */
       readonly token: string;
     };
@@ -82,7 +90,7 @@ export interface EventFeed {
    */
   observe(options?: Omit<FeedOptions, 'signal'>): Observable<FeedMessage>;
   /** The same a page at a time. */
-  batches(options?: FeedOptions): AsyncIterable<FilteredBatch>;
+  batches(options?: BatchOptions): AsyncIterable<FilteredBatch>;
   /** How many follow now. */
   readonly followers: number;
   /** Everybody is cut off, with the place to go on from elsewhere. */
@@ -105,14 +113,20 @@ export function createEventFeed(options: EventFeedOptions): EventFeed {
   const tail = createTail({ store, windowEvents, pageSize });
   const parts = { store, tail };
 
-  const batches: EventFeed['batches'] = ({ from = 'end', filter, afterReset = 'beginning', signal } = {}) => {
+  const batches: EventFeed['batches'] = ({
+    from = 'end',
+    filter,
+    afterReset = 'beginning',
+    signal,
+    gather,
+  } = {}) => {
     const wants = createFilter(filter);
     const place = parseFrom(from);
     if (afterReset !== 'beginning' && afterReset !== 'end') {
       throw new InvalidInputError(`afterReset must be "beginning" or "end", got ${shown(afterReset)}`);
     }
     if (tail.isClosed()) throw new ConnectorStateError('CLOSED', 'the event feed is closed');
-    return filtered(follow(parts, { from: place, afterReset, signal: signal ?? NEVER }), wants);
+    return filtered(follow(parts, { from: place, afterReset, signal: signal ?? NEVER, gather }), wants);
   };
   const feed: EventFeed = {
     batches,

@@ -37,12 +37,24 @@ export type CutOffReason = 'slow' | 'closing';
 
 export type FeedBatch =
   /** One after the other; shared with other followers, and never changed. */
-  | { readonly type: 'events'; readonly page: EventPage; readonly log: string | undefined }
+  | {
+      readonly type: 'events';
+      readonly page: EventPage;
+      readonly log: string | undefined;
+      /** There is another already. */
+      readonly more: boolean;
+    }
   /** The end of the log, for now. Once, and again after a reset. */
   | { readonly type: 'caught-up'; readonly token: string }
   | { readonly type: 'reset'; readonly reason: ResetReason; readonly token: string }
   /** The last. */
   | { readonly type: 'cut-off'; readonly reason: CutOffReason; readonly token: string };
+
+/**
+ * How long a follower of the live end lets news wait: he is woken by the first, and takes what has come when this resolves.
+ * @param enough so much has come that he must not wait any longer
+ */
+export type Gather = (enough: Promise<void>, signal: AbortSignal) => Promise<void>;
 
 export interface FollowParts {
   readonly store: EventStore;
@@ -52,6 +64,7 @@ export interface FollowParts {
 export interface FollowFrom {
   readonly from: FeedPlace | 'end';
   readonly afterReset: 'beginning' | 'end';
+  readonly gather?: Gather | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -65,7 +78,7 @@ export async function* follow(
   options: FollowFrom,
 ): AsyncGenerator<FeedBatch, void, void> {
   const { tail: tailOfProcess } = parts;
-  const { signal, afterReset } = options;
+  const { afterReset } = options;
   let from: FeedPlace | 'end' = options.from;
   let reason: ResetReason | undefined;
   for (;;) {
@@ -73,7 +86,7 @@ export async function* follow(
     const tail = await tailOfProcess.join();
     const reader = tail.reads.open();
     try {
-      const way = new Way(parts, tail, reader, from, signal);
+      const way = new Way(parts, tail, reader, from, options);
       if (reason !== undefined) yield { type: 'reset', reason, token: way.token };
       reason = yield* way.run();
       if (reason === undefined) return;
@@ -92,6 +105,7 @@ class Way {
   readonly #reader: PageReader;
   readonly #from: FeedPlace | 'end';
   readonly #signal: AbortSignal;
+  readonly #gather: Gather | undefined;
   /** The last event that was handed out or passed over. */
   #last: (EventAt & { readonly isHit: boolean }) | undefined;
   #position: Position | undefined;
@@ -102,7 +116,7 @@ class Way {
     tail: Tail,
     reader: PageReader,
     from: FeedPlace | 'end',
-    signal: AbortSignal,
+    { signal, gather }: FollowFrom,
   ) {
     this.#parts = parts;
     this.#tail = tail;
@@ -110,6 +124,7 @@ class Way {
     this.#reader = reader;
     this.#from = from;
     this.#signal = signal;
+    this.#gather = gather;
     const last = tail.last();
     this.#position = from === 'end' ? last?.position : from.at?.position;
     this.#token = encodeToken(from === 'end' ? endOf(tail.log(), last) : from);
@@ -191,7 +206,7 @@ class Way {
       if (page) {
         next += 1;
         const behind = this.#behind(page);
-        if (behind.length > 0) yield* this.#handOut(behind);
+        if (behind.length > 0) yield* this.#handOut(behind, window.page(next) !== undefined);
         continue;
       }
       if (!hasCaughtUp) {
@@ -202,6 +217,7 @@ class Way {
       const ended = this.#tail.ended();
       if (ended) return yield* this.#tailEnded(ended.error);
       await untilEither(window.changed(), this.#signal);
+      if (this.#gather && !this.#tail.ended()) await this.#gather(window.quarterFull(), this.#signal);
     }
     return undefined;
   }
@@ -227,10 +243,10 @@ class Way {
     return page.filter(event => compare(event.position, position) > 0);
   }
 
-  *#handOut(page: EventPage): Generator<FeedBatch, void, void> {
+  *#handOut(page: EventPage, more = false): Generator<FeedBatch, void, void> {
     const log = this.#tail.log();
     const last = page.at(-1) as EventPage[number];
-    yield { type: 'events', page, log };
+    yield { type: 'events', page, log, more };
     this.#last = { id: last.id, position: last.position, isHit: isForgettable(last.stream) };
     this.#position = last.position;
     this.#token = tokenOfLast(page, log);

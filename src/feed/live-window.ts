@@ -23,6 +23,8 @@ export class LiveWindow {
   #events = 0;
   #start: Position | undefined;
   #changed = newSignal();
+  #quarterFull = newSignal();
+  #sinceQuarter = 0;
 
   /** @param start the window is of what lies behind it */
   constructor(start: Position | undefined, maxEvents: number, compare: Compare) {
@@ -56,19 +58,28 @@ export class LiveWindow {
       this.#events -= oldest.length;
       this.#start = oldest.at(-1)?.position;
     }
-    this.wake();
+    this.#sinceQuarter += page.length;
+    if (this.#sinceQuarter >= this.#maxEvents / 4) this.wake();
+    else this.#fireChanged();
   }
 
   /** Whoever waits looks again. */
   wake(): void {
-    const before = this.#changed;
-    this.#changed = newSignal();
+    this.#sinceQuarter = 0;
+    const before = this.#quarterFull;
+    this.#quarterFull = newSignal();
     before.fire();
+    this.#fireChanged();
   }
 
   /** Resolves at the next push. */
   changed(): Promise<void> {
     return this.#changed.promise;
+  }
+
+  /** Resolves when another quarter of what it holds has come: who waits no longer than that is not left behind. */
+  quarterFull(): Promise<void> {
+    return this.#quarterFull.promise;
   }
 
   /** Whether everything behind `position` is in it, or yet to come. */
@@ -97,6 +108,12 @@ export class LiveWindow {
   page(number: PageNumber): EventPage | 'gone' | undefined {
     if (number < this.#firstNumber) return 'gone';
     return this.#pages[number - this.#firstNumber];
+  }
+
+  #fireChanged(): void {
+    const before = this.#changed;
+    this.#changed = newSignal();
+    before.fire();
   }
 
   /** The event at a position, where the window holds it. */

@@ -61,6 +61,48 @@ describe('following', () => {
     expect(other).toEqual(one);
   });
 
+  it('is woken by the first event only, where news may wait, and then given all that has come', async () => {
+    const feed = harness.openFeed({ windowEvents: 40, pageSize: 4 });
+    let go: () => void = () => undefined;
+    const asked: Promise<void>[] = [];
+    const gather = (enough: Promise<void>) => {
+      asked.push(enough);
+      return Promise.race([enough, new Promise<void>(resolve => (go = resolve))]);
+    };
+    const coming = many(9, () => connector.fact());
+    const burst = many(30, () => connector.fact());
+    const lastOf = (events: readonly { id: string }[]) => events.at(-1)?.id;
+    const untilAllCame = async () => {
+      await collect(feed, { from: 'end' }, message => {
+        if (isCaughtUp(message)) void harness.append(coming);
+        return message.type === 'event' && message.event.id === lastOf(coming);
+      });
+      while (asked.length === 0) await new Promise(setImmediate);
+      go();
+    };
+    let appended: Promise<void> | undefined;
+    const pages: { readonly ids: readonly string[]; readonly more: boolean }[] = [];
+    for await (const batch of feed.batches({ from: 'end', gather })) {
+      if (batch.type === 'caught-up') void untilAllCame();
+      if (batch.type !== 'events') continue;
+      const ids = batch.page.map(({ id }) => id);
+      pages.push({ ids, more: batch.more });
+      if (ids.at(-1) === lastOf(coming)) {
+        expect(asked).toHaveLength(1);
+        // Nobody says go: it is more than a quarter of the window.
+        appended = harness.append(burst);
+      }
+      if (ids.some(id => id === burst[0]?.id)) break;
+    }
+    await appended;
+    past.push(...coming, ...burst);
+    const given = pages.flatMap(({ ids }) => ids);
+    expect(given).toEqual([...coming, ...burst].slice(0, given.length).map(({ id }) => id));
+    const first = pages.slice(0, pages.findIndex(({ ids }) => ids.at(-1) === lastOf(coming)) + 1);
+    expect(first.map(({ more }) => more)).toEqual(first.map((_, i) => i < first.length - 1));
+    expect(first.length).toBeGreaterThan(1);
+  });
+
   it('ends without an error when its signal does, and leaves nobody behind', async () => {
     const feed = harness.openFeed();
     const stop = new AbortController();

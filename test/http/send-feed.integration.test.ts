@@ -1,7 +1,8 @@
 /** One follower's connection, over a real socket whose other end takes nothing: what waits for him is bounded. */
 import { once } from 'node:events';
-import { createServer, get, type IncomingMessage } from 'node:http';
+import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { StoredEvent } from '../../src/events/event.js';
 import type { FilteredBatch } from '../../src/feed/event-feed.js';
@@ -34,7 +35,7 @@ afterEach(async () => {
   for (const close of open.splice(0)) await close();
 });
 
-async function givenConnection(batches: AsyncGenerator<FilteredBatch>, gatherMs?: number) {
+async function givenConnection(batches: AsyncGenerator<FilteredBatch>) {
   const { timers, armed } = timersByHand();
   const gone = new AbortController();
   let sent: Promise<void> | undefined;
@@ -42,7 +43,7 @@ async function givenConnection(batches: AsyncGenerator<FilteredBatch>, gatherMs?
     response.on('close', () => gone.abort());
     sent = batches
       .next()
-      .then(first => sendFeed(batches, first, { response, audience: 'operator', gone, timers, gatherMs }));
+      .then(first => sendFeed(batches, first, { response, audience: 'operator', gone, timers }));
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const request = get({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', agent: false });
@@ -110,90 +111,60 @@ describe('a follower for whom nothing happens', () => {
   });
 });
 
-describe('a follower who may wait for news', () => {
-  const GATHER_MS = 3_000;
-  const [first, second, third] = stored(
-    [1, 2, 3].map(n => synced({ id: id(n) })),
+describe('pages that lie ready one behind the other', () => {
+  const events = stored(
+    Array.from({ length: 400 }, (_, n) => synced({ id: id(n) })),
   ) as unknown as StoredEvent[];
-  const pageOf = (event: StoredEvent | undefined): FilteredBatch => ({
+  const pageOf = (n: number, more: boolean): FilteredBatch => ({
     type: 'events',
-    page: [event as StoredEvent],
+    page: [events[n] as StoredEvent],
     wants: undefined,
     log: undefined,
+    more,
     token: TOKEN,
   });
 
-  /** What goes out by when it came to the socket, and a source that the test feeds. */
-  async function given() {
-    let fed: (batch: FilteredBatch | 'end') => void = () => undefined;
-    const next = () =>
-      new Promise<FilteredBatch | 'end'>(resolve => {
-        fed = resolve;
-      });
-    async function* source(): AsyncGenerator<FilteredBatch> {
-      yield pageOf(first);
-      yield { type: 'caught-up', token: TOKEN };
-      for (let batch = await next(); batch !== 'end'; batch = await next()) yield batch;
-    }
-    const connection = await givenConnection(source(), GATHER_MS);
-    const chunks: string[] = [];
-    connection.response.setEncoding('utf8');
-    connection.response.on('data', chunk => chunks.push(chunk));
-    const turns = async () => {
-      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
-    };
-    const feed = async (batch: FilteredBatch | 'end') => {
-      fed(batch);
-      await turns();
-    };
-    const has = async (n: number) => {
-      while (!chunks.join('').includes(`"id":"${id(n)}"`)) await new Promise(setImmediate);
-    };
-    const gather = () => [...connection.armed].find(([ms]) => ms <= GATHER_MS && ms > 0)?.[1];
-    return { ...connection, chunks, feed, has, gather };
+  /** How many writes they are, and all that was written. */
+  async function whatIsSent(source: AsyncGenerator<FilteredBatch>) {
+    const written: string[] = [];
+    const response = new PassThrough();
+    const write = response.write.bind(response);
+    response.write = ((chunk: string | Buffer) => written.push(String(chunk)) > 0 && write(chunk)) as never;
+    response.resume();
+    const { timers } = timersByHand();
+    const gone = new AbortController();
+    await sendFeed(source, await source.next(), {
+      response: response as unknown as ServerResponse,
+      audience: 'operator',
+      gone,
+      timers,
+    });
+    return written.slice(1);
   }
 
-  it('is told the past at once and what comes then together, at a moment of his own', async () => {
-    const { has, feed, chunks, gather, armed } = await given();
-    await has(1);
-    while (!chunks.join('').includes('caught-up')) await new Promise(setImmediate);
-    const before = chunks.length;
-    await feed(pageOf(second));
-    await feed(pageOf(third));
-    expect(chunks).toHaveLength(before);
-    // Nothing is said of a place that he was not told the way to.
-    armed.get(HEARTBEAT_MS)?.();
-    expect(gather()).toBeDefined();
-    gather()?.();
-    await has(3);
-    const news = chunks.slice(before).join('');
-    expect(news).not.toContain('heartbeat');
-    expect(news.indexOf(id(2))).toBeLessThan(news.indexOf(id(3)));
-    expect(gather()).toBeUndefined();
+  it('go out together, in their order, and before what the feed says of itself', async () => {
+    const written = await whatIsSent(
+      (async function* () {
+        for (const n of [1, 2, 3]) yield pageOf(n, n < 3);
+        yield pageOf(4, true);
+        yield { type: 'cut-off', reason: 'slow', token: TOKEN };
+      })(),
+    );
+    expect(written).toHaveLength(2);
+    const ids = (text: string | undefined) =>
+      [...(text ?? '').matchAll(/"id":"([^"]+)"/g)].map(([, at]) => at);
+    expect(ids(written[0])).toEqual([1, 2, 3].map(n => id(n)));
+    expect(written[1]?.indexOf(id(4))).toBeLessThan(written[1]?.indexOf('cut-off') ?? -1);
   });
 
-  it('is told before the feed says why it ends', async () => {
-    const { has, feed, chunks, response } = await given();
-    await has(1);
-    while (!chunks.join('').includes('caught-up')) await new Promise(setImmediate);
-    await feed(pageOf(second));
-    await feed({ type: 'cut-off', reason: 'closing', token: TOKEN });
-    void feed('end');
-    await once(response, 'end');
-    const text = chunks.join('');
-    expect(text.indexOf(id(2))).toBeGreaterThan(0);
-    expect(text.indexOf(id(2))).toBeLessThan(text.indexOf('cut-off'));
-  });
-
-  it('is not kept waiting by a burst, of which only so much may wait', async () => {
-    const { has, feed, chunks } = await given();
-    await has(1);
-    while (!chunks.join('').includes('caught-up')) await new Promise(setImmediate);
-    for (let n = 0; n < 400; n++) {
-      await feed(pageOf(stored([synced({ id: id(1_000 + n) })])[0] as unknown as StoredEvent));
-    }
-    // By no timer of his.
-    await has(1_010);
-    expect(chunks.join('')).not.toContain(id(1_399));
+  it('are not put together without end', async () => {
+    const written = await whatIsSent(
+      (async function* () {
+        for (let n = 0; n < 400; n++) yield pageOf(n, true);
+      })(),
+    );
+    expect(written.length).toBeGreaterThan(1);
+    for (const each of written) expect(each.length).toBeLessThan(70_000);
+    expect(written.join('').split('"id":')).toHaveLength(401);
   });
 });

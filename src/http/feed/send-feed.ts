@@ -19,37 +19,30 @@ export interface FeedConnection {
   /** Aborted when the connection ends, however it does. */
   readonly gone: AbortController;
   readonly timers: FeedTimers;
-  /** So long may events wait for others, to be sent with them; default 0: each at once. */
-  readonly gatherMs?: number | undefined;
 }
 
 /** Resolves when the connection has ended; throws what the feed throws. */
 export async function sendFeed(
   batches: AsyncIterator<FilteredBatch>,
   first: IteratorResult<FilteredBatch>,
-  { response, audience, gone, timers, gatherMs = 0 }: FeedConnection,
+  { response, audience, gone, timers }: FeedConnection,
 ): Promise<void> {
   let token: string | undefined;
-  const outlet = new Outlet({ response, gone: gone.signal, timers, gatherMs });
+  const outlet = new Outlet({ response, gone: gone.signal, timers });
   const endHeartbeats = timers.every(HEARTBEAT_MS, () => {
     // Who still has to be given the last page need not be told that there is none.
     if (outlet.isIdle && token !== undefined) response.write(heartbeat(token));
   });
   try {
-    await outlet.now(OPENING);
-    let isLive = false;
+    await outlet.put(OPENING);
     for (let next = first; !next.done && !gone.signal.aborted; next = await batches.next()) {
-      const { type } = next.value;
-      const frame = frameOf(next.value, audience);
-      // What lies in the past is no news, and what the feed says of itself does not wait.
-      if (frame !== undefined) await (isLive && type === 'events' ? outlet.news(frame) : outlet.now(frame));
-      if (type !== 'events') isLive = type === 'caught-up';
-      token = next.value.token;
+      const batch = next.value;
+      await outlet.put(frameOf(batch, audience), batch.type === 'events' && batch.more);
+      token = batch.token;
     }
-    await outlet.flush();
+    await outlet.put(undefined);
   } finally {
     endHeartbeats();
-    outlet.close();
     gone.abort();
     await batches.return?.();
     response.end();

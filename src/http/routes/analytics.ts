@@ -10,6 +10,7 @@ import { allow } from '../access/access.js';
 import { chronyOf, DRIFT_FORMATS, FORMATS, sendCsv, sendNdjson, sendPlain, stable32Of } from '../formats.js';
 import { HttpProblem } from '../problem.js';
 import { environment, exchange, scope } from '../schemas/connector.js';
+import { machine } from '../schemas/range.js';
 import { span, timeMs } from '../schemas/times.js';
 import { questionOf, shareAnswers } from '../shared-answers.js';
 
@@ -125,7 +126,7 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
           exchange: exchange.optional(),
           environment: environment.optional(),
           scope: scope.optional(),
-          host: z.string().min(1).max(200).optional().describe('One machine.'),
+          host: machine.optional(),
           by: z.enum(['exchange', 'host']).default('exchange'),
           format: z.enum(DRIFT_FORMATS).default('json'),
         }),

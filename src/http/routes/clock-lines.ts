@@ -8,7 +8,7 @@ import { type DriftLine, driftLines } from '../../clock/drift-history.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { readDrift } from '../../read-model/drift-queries.js';
 import { allow } from '../access/access.js';
-import { placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
+import { machine, placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
 import { offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
 import { questionOf, shareAnswers } from '../shared-answers.js';
 
@@ -65,7 +65,7 @@ export const clockLines = z.object({
 const asked = z.object({
   ...rangeQuery,
   ...placeQuery,
-  host: z.string().min(1).max(200).optional().describe('Only what this machine measured.'),
+  host: machine.optional(),
   by: z.enum(['exchange', 'host']).default('exchange'),
 });
 type Asked = z.infer<typeof asked>;

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { lazy } from '../../base/lazy.js';
 import { allow, isVisible, notFound, type Principal } from '../access/access.js';
+import { createGathering, LONGEST_MS } from '../feed/gathering.js';
 import { sendFeed } from '../feed/send-feed.js';
 import { systemTimers } from '../feed/timers.js';
 import { HttpProblem } from '../problem.js';
@@ -11,8 +12,6 @@ import { credentialId, environment, exchange, userId } from '../schemas/connecto
 /** Each costs a socket and little else; this many are a mistake of somebody's. */
 const MAX_FOLLOWERS = 1_000;
 const MAX_TOKEN_LENGTH = 200;
-/** Shorter than the time between two heartbeats, which say where the follower stands. */
-const MAX_GATHER_MS = 10_000;
 
 const place = z.string().min(1).max(MAX_TOKEN_LENGTH);
 const query = z.object({
@@ -39,9 +38,11 @@ const query = z.object({
     .number()
     .int()
     .min(0)
-    .max(MAX_GATHER_MS)
+    .max(LONGEST_MS)
     .optional()
-    .describe('So long may an event wait for others, to be sent with them. Default 0: each at once.'),
+    .describe(
+      `So long may an event wait for others, to be sent with them; up to ${LONGEST_MS} ms where many followers let them wait. Default 0: each at once.`,
+    ),
 });
 
 const DESCRIPTION = `Every event in the log's order, as it comes. \`data\` of the default event is one event as JSON; \`id\` is the place
@@ -52,6 +53,7 @@ read before and is told anew; \`cut-off\` (\`slow\`, \`closing\`), the last. Hea
 export const feedRoutes: FastifyPluginAsyncZod = async app => {
   const { state, log } = app.parts;
   const feed = lazy(() => state.feed());
+  const gathering = createGathering(systemTimers);
   // Who follows would otherwise be waited for.
   app.addHook('preClose', async () => {
     await (await feed.started())?.close();
@@ -81,13 +83,18 @@ export const feedRoutes: FastifyPluginAsyncZod = async app => {
         throw new HttpProblem(503, 'OVERLOADED', `${MAX_FOLLOWERS} follow already`, { retryAfterSeconds: 5 });
       }
       const gone = new AbortController();
-      reply.raw.once('close', () => gone.abort());
+      const page = gatherMs ? gathering.join(gatherMs) : undefined;
+      reply.raw.once('close', () => {
+        page?.leave();
+        gone.abort();
+      });
       const batches = opened
         .batches({
           from: request.headers['last-event-id'] ?? from,
           afterReset,
           filter: { ...wanted, ...ownOf(principal), types: types?.split(',') },
           signal: gone.signal,
+          gather: page?.gather,
         })
         [Symbol.asyncIterator]();
       // What cannot be read at all is an answer with a status, not a stream that breaks off.
@@ -107,7 +114,6 @@ export const feedRoutes: FastifyPluginAsyncZod = async app => {
         audience,
         gone,
         timers: systemTimers,
-        gatherMs,
       }).catch(error => {
         log.warn({ error: (error as Error).message }, 'a follower of the feed was cut off');
         response.destroy();

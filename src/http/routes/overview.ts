@@ -6,7 +6,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { notableEvents } from '../../read-model/notable-queries.js';
-import { type RoundTrips, roundTrips } from '../../read-model/sample-queries.js';
+import { roundTrips } from '../../read-model/sample-queries.js';
 import { usageSeries } from '../../read-model/usage-series.js';
 import { allow, type Principal } from '../access/access.js';
 import { timeMs } from '../schemas/times.js';
@@ -19,12 +19,12 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const MOST_BUCKETS = 1_000;
 const MOST_EVENTS = 50;
-/** An hour's percentiles hardly change meanwhile, and cost more than all else here. */
-const TRIPS_KEPT_MS = 10_000;
+/** What is counted over all states, or over an hour's samples, hardly changes meanwhile, and costs more than all else here. */
+const KEPT_MS = 10_000;
 
 export const overviewAnswer = z.object({
   nowMs: timeMs,
-  stats: statsAnswer.describe('As /v1/stats.'),
+  stats: statsAnswer.describe('As /v1/stats; up to ten seconds old.'),
   usage: z.array(usageBucket).describe('Of the last 24 hours, by the hour.'),
   roundTrips: z
     .object({
@@ -42,19 +42,8 @@ export const overviewRoutes: FastifyPluginAsyncZod = async app => {
   const { analytics, upkeep, state } = app.parts;
   const { clock } = upkeep.cache;
   const elsewhere = state.settings.eventStoreUrl !== undefined;
-  let trips: { readonly atMs: number; readonly of: Promise<RoundTrips> } | undefined;
-
-  const lastTrips = (nowMs: number): Promise<RoundTrips> => {
-    // A clock that was set back would keep them for as long.
-    const ageMs = nowMs - (trips?.atMs ?? 0);
-    if (trips && ageMs >= 0 && ageMs < TRIPS_KEPT_MS) return trips.of;
-    const of = roundTrips(analytics, nowMs - HOUR_MS, nowMs);
-    trips = { atMs: nowMs, of };
-    of.catch(() => {
-      trips = undefined;
-    });
-    return of;
-  };
+  const lastTrips = kept(nowMs => roundTrips(analytics, nowMs - HOUR_MS, nowMs));
+  const stats = kept(() => statsOf(upkeep.cache));
 
   app.get(
     '/v1/overview',
@@ -74,8 +63,8 @@ export const overviewRoutes: FastifyPluginAsyncZod = async app => {
     const lastDay = { fromMs: nowMs - DAY_MS, untilMs: nowMs, bucketMs: HOUR_MS, limit: MOST_BUCKETS };
     const lastHour = { fromMs: nowMs - HOUR_MS, untilMs: nowMs + 1, limit: MOST_EVENTS };
     try {
-      const [stats, usage, trips, events, projections] = await Promise.all([
-        statsOf(upkeep.cache),
+      const [figures, usage, trips, events, projections] = await Promise.all([
+        stats(nowMs),
         usageSeries(analytics, lastDay),
         lastTrips(nowMs),
         notableEvents(analytics, lastHour),
@@ -83,7 +72,7 @@ export const overviewRoutes: FastifyPluginAsyncZod = async app => {
       ]);
       return {
         nowMs,
-        stats,
+        stats: figures,
         usage,
         roundTrips: trips,
         activity: { elsewhere, events: events.map(event => shownTo(event, userId)) },
@@ -94,3 +83,19 @@ export const overviewRoutes: FastifyPluginAsyncZod = async app => {
     }
   }
 };
+
+/** Made anew when it is older than {@link KEPT_MS}, or failed. */
+function kept<T>(make: (nowMs: number) => Promise<T>): (nowMs: number) => Promise<T> {
+  let last: { readonly atMs: number; readonly made: Promise<T> } | undefined;
+  return nowMs => {
+    // A clock that was set back would keep it for as long.
+    const ageMs = nowMs - (last?.atMs ?? 0);
+    if (last && ageMs >= 0 && ageMs < KEPT_MS) return last.made;
+    const made = make(nowMs);
+    last = { atMs: nowMs, made };
+    made.catch(() => {
+      last = undefined;
+    });
+    return made;
+  };
+}

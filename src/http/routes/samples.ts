@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { drawnSamples } from '../../read-model/sample-queries.js';
 import { allow } from '../access/access.js';
-import { placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
+import { machine, placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
 import { offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
 import { questionOf, shareAnswers } from '../shared-answers.js';
 
@@ -47,7 +47,7 @@ export const sampleRoutes: FastifyPluginAsyncZod = async app => {
         querystring: z.object({
           ...rangeQuery,
           ...placeQuery,
-          machine: z.string().min(1).max(200).optional().describe('Only what this machine measured.'),
+          machine: machine.optional(),
           limit: z.coerce.number().int().min(1).max(5_000).default(1_000),
         }),
         response: {

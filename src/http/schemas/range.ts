@@ -1,5 +1,5 @@
 /** What a question about the past is about: a range of time, and of which clocks. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { InvalidInputError } from '../../base/errors.js';
 import { environment, exchange, scope } from './connector.js';
 import { moment, span } from './times.js';
@@ -14,6 +14,12 @@ export const placeQuery = {
   environment: environment.optional(),
   scope: scope.optional(),
 };
+
+/** A machine's name as samples have it; what PostgreSQL could not be asked about is none. */
+export const machine = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Surrogate}]{1,200}$/u)
+  .describe('Only what this machine measured.');
 
 interface Asked {
   readonly from: z.infer<typeof span>;

@@ -1,5 +1,6 @@
 /**
- * Ticks for what is loaded: one when an event that matters was recorded, but not many for a burst of them. How often there is
+ * Ticks for what is loaded: one when an event that matters was recorded, but not many for a burst of them, and one more when
+ * it has been quiet since, for what the service had kept from before. How often there is
  * news at all the feed says, which tells each page at moments of its own (api/feed.ts).
  */
 import { useEffect, useState } from 'preact/hooks';
@@ -8,22 +9,29 @@ import type { FeedEvent } from '../api/types.js';
 
 /** The feed hears of an event before it is projected, and who asks at once would be told what was before. */
 const PROJECTED_AFTER_MS = 1_000;
+/** Longer than any answer is kept, and than the feed lets news wait: after that nothing on the page is of before. */
+const SETTLED_AFTER_MS = 12_000;
 
 /** @param matters default: every event */
 export function useLiveTick(matters: (event: FeedEvent) => boolean = () => true): number {
   const [tick, setTick] = useState(0);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let last: ReturnType<typeof setTimeout> | undefined;
+    const count = () => setTick(n => n + 1);
     const end = onFeedEvent(event => {
       if (timer !== undefined || !matters(event)) return;
       timer = setTimeout(() => {
         timer = undefined;
-        setTick(n => n + 1);
+        count();
+        clearTimeout(last);
+        last = setTimeout(count, SETTLED_AFTER_MS);
       }, PROJECTED_AFTER_MS);
     });
     return () => {
       end();
       clearTimeout(timer);
+      clearTimeout(last);
     };
   }, []);
   return tick + resets.value * 1_000_000;
