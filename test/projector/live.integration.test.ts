@@ -66,6 +66,7 @@ describe('run', () => {
     const both = [start(harness.projector({ pageSize: 5, sleep: async () => undefined })), start()];
     for (let round = 0; round < 12; round++) {
       await harness.append(synced({ measuredAt: T0 + round }), ...Array.from({ length: 20 }, () => hit()));
+      await until('a leader', () => both.some(({ counters }) => counters.leading === 1));
       await killLeader();
     }
 

@@ -4,7 +4,8 @@
  * Leaving: take the gate (an advisory lock) for oneself, count the other leases; none: stop the server while
  * holding the gate; some: go. Joining: connect, pass through the gate. Whoever connects before the count is
  * counted; whoever connects after it stands at the gate until the server ends, and then starts it anew. Two
- * that leave at once pass the gate one after the other, so one of them is the last.
+ * that leave at once pass the gate one after the other, so one of them is the last. A connection that ends lets go of
+ * the gate before it is gone from the list that is counted: so who goes takes its name off that list first.
  *
  * A process that is killed loses its lease with its connection. If it was the last, the server stays up
  * until the next process joins it and leaves.
@@ -17,6 +18,7 @@ import { SUPERUSER } from './cluster.js';
 import { ownParameters } from './own-parameters.js';
 
 const APPLICATION_NAME = 'connector-state embedded lease';
+const LEFT = 'connector-state embedded, left';
 /** Any number that nothing else uses in the database `postgres` of a server of ours. */
 const GATE = 7_305_811;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -101,7 +103,9 @@ async function lookAround(client: Client): Promise<'last' | 'others' | 'lost'> {
        WHERE application_name = $1 AND pid <> pg_backend_pid()`,
       [APPLICATION_NAME],
     );
-    return rows[0]?.others === 0 ? 'last' : 'others';
+    if (rows[0]?.others === 0) return 'last';
+    await client.query(`SET application_name = '${LEFT}'`);
+    return 'others';
   } catch (error) {
     if (classify(error) !== undefined) return 'lost';
     // Its files are gone or unreadable: it serves nobody any more.
