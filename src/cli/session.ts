@@ -15,7 +15,7 @@ import {
   type ConnectorStateOptions,
   createConnectorState,
 } from '../composition/connector-state.js';
-import { openDatabase } from '../composition/database.js';
+import { goesWithout, isDataDirNamed, openDatabase } from '../composition/database.js';
 import { readSettings, type Settings, type SettingsInput } from '../composition/settings.js';
 import { EXIT, InterruptedError, NotFoundError } from './exit-codes.js';
 import { makeFirstContact } from './first-contact.js';
@@ -30,8 +30,13 @@ export interface Session {
    * @throws NotFoundError where there is no database yet, unless the command `mayCreate` one; WrongSettingError when the database or the event store cannot be the one that was meant
    */
   open(settings?: SettingsInput & Traced, options?: Creation): Promise<ConnectorState>;
-  /** Only the database, not contacted, with nothing made in it; given back when the command ends. */
-  openDatabase(options?: Creation): Promise<{ url: string; settings: Settings }>;
+  /**
+   * Only the database, with nothing made in it; given back when the command ends.
+   * @throws as `open`
+   */
+  openDatabase(options?: Creation & Contact): Promise<{ url: string; settings: Settings }>;
+  /** From the environment, with a command's own defaults. */
+  settings(): Settings;
   /** To be called when the command ends, last registered first. */
   onEnd(release: () => Promise<void> | void): void;
 }
@@ -42,6 +47,11 @@ type Traced = Pick<ConnectorStateOptions, 'tracer'>;
 interface Creation {
   /** Whether the embedded database may be made. Who looks into a place where nothing is hears that, and makes nothing. */
   readonly mayCreate?: boolean;
+}
+
+interface Contact {
+  /** False for who tells by itself what is wrong with the URLs. Default true. */
+  readonly isContacted?: boolean;
 }
 
 /** Commands talk to people; the library's own log lines start at warnings unless asked for. */
@@ -61,9 +71,11 @@ export async function runSession(json: boolean, command: (session: Session) => P
     out,
     signal: interruption.signal,
     onEnd: release => releases.push(release),
+    settings: commandSettings,
     async openDatabase(options) {
-      const settings = readSettings({ logLevel: logLevel(), logFormat: logFormat() });
+      const settings = commandSettings();
       requireDatabase(settings, options);
+      if (options?.isContacted !== false) await makeFirstContact(settings);
       const database = await openDatabase(
         settings,
         await createLogger(settings.logLevel, settings.logFormat),
@@ -101,11 +113,13 @@ export async function runSession(json: boolean, command: (session: Session) => P
   }
 }
 
-function requireDatabase({ databaseUrl, dataDir }: Settings, { mayCreate = false }: Creation = {}): void {
+function requireDatabase(settings: Settings, { mayCreate = false }: Creation = {}): void {
+  const { databaseUrl, dataDir } = settings;
   const place = join(dataDir, 'postgres');
-  if (mayCreate || databaseUrl !== undefined || existsSync(place)) return;
+  if (databaseUrl !== undefined || existsSync(place)) return;
+  if (mayCreate && !goesWithout(settings, isDataDirNamed())) return;
   throw new NotFoundError(
-    `no database here: DATABASE_URL is unset, and there is no ${place}. Set DATABASE_URL, go to where the embedded database is (or name it in CONNECTOR_STATE_DATA_DIR), or make one with \`connector-state migrate\`.`,
+    `no database here: DATABASE_URL is unset, and there is no ${place}. Set DATABASE_URL, go to where the embedded database is (or name it in CONNECTOR_STATE_DATA_DIR), or make one with \`connector-state migrate\`${mayCreate ? ', which in production needs CONNECTOR_STATE_DATA_DIR' : ''}.`,
   );
 }
 
@@ -113,6 +127,8 @@ function requireDatabase({ databaseUrl, dataDir }: Settings, { mayCreate = false
 const logLevel = () => (process.env.LOG_LEVEL ? undefined : DEFAULT_LOG_LEVEL);
 const logFormat = () =>
   process.env.LOG_FORMAT ? undefined : isInstalled('LOG_FORMAT=pretty') ? 'pretty' : 'json';
+
+const commandSettings = () => readSettings({ logLevel: logLevel(), logFormat: logFormat() });
 
 export function explain(error: unknown): string {
   if (error instanceof InvalidSettingsError) return error.message;

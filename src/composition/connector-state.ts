@@ -35,7 +35,15 @@ import { destroyPool, isAnswering } from '../postgres/bounded-pool.js';
 import { createPool } from '../postgres/pool.js';
 import type { Projector } from '../projector/projector.js';
 import type { SharedTier } from '../shared-tier/shared-tier.js';
-import { goesWithout, noDatabase, noPool, nowhere, openDatabase, tellOfNoDatabase } from './database.js';
+import {
+  goesWithout,
+  isDataDirNamed,
+  noDatabase,
+  noPool,
+  nowhere,
+  openDatabase,
+  tellOfNoDatabase,
+} from './database.js';
 import type { Registry } from './expose-metrics.js';
 import { createForecasts, type Forecasts } from './forecasts.js';
 import { checkHandedIn } from './handed-in.js';
@@ -168,7 +176,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const log = options.logger ?? (await createLogger(settings.logLevel, settings.logFormat));
   const clock = options.clock ?? systemClockOf(settings.machineName);
   const telemetry = new Telemetry(options.tracer);
-  const isAsked = options.dataDir !== undefined || Boolean(process.env.CONNECTOR_STATE_DATA_DIR?.trim());
+  const isAsked = options.dataDir !== undefined || isDataDirNamed();
   const isUnset = settings.cacheMode !== 'off' && goesWithout(settings, isAsked);
   if (isUnset) tellOfNoDatabase(log);
   const isOff = settings.cacheMode === 'off' || isUnset;

@@ -20,6 +20,9 @@ const UNSET_SENTENCE =
 /** Platforms that run functions and do not all say NODE_ENV. */
 const PLATFORMS = ['AWS_LAMBDA_FUNCTION_NAME', 'K_SERVICE', 'FUNCTIONS_WORKER_RUNTIME', 'NETLIFY', 'VERCEL'];
 
+/** Whether the environment asks for an embedded one. */
+export const isDataDirNamed = (): boolean => Boolean(process.env.CONNECTOR_STATE_DATA_DIR?.trim());
+
 /**
  * Whether to go without any: in production, where no database is configured and none was asked for. An embedded one there
  * would be a private one for each container, gone with it.

@@ -26,6 +26,7 @@ const SYNC_CLASS_OF_FAILURE = {
   timeout: 'timeout',
   network: 'network',
   oversized: 'bad-response',
+  undecodable: 'bad-response',
   proxy: 'network',
   'not-sent': 'unknown',
 } as const;
@@ -41,12 +42,15 @@ export function unreachable(
     proxy: `${exchange} could not be reached for ${endpoint}: the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names failed with ${code}; correct the variable, or except the exchange's host in NO_PROXY`,
     'not-sent': `${endpoint} was not sent to ${exchange}: the SDK could not make the request (${context.redact(problem)})`,
     oversized: `${exchange} answered ${endpoint} with more than any answer of that endpoint can be: check baseUrl`,
+    undecodable: `${exchange} answered ${endpoint} with a body that is not compressed as its Content-Encoding says, or was cut off (${code}): try again, and see what stands between here and the exchange if it goes on`,
   }[failure];
-  return new ExchangeError(
-    failure === 'oversized' ? 'EXCHANGE_BAD_RESPONSE' : 'EXCHANGE_UNREACHABLE',
-    message,
-    { exchange, exchangeCode: code, authClass: 'unknown', syncClass: SYNC_CLASS_OF_FAILURE[failure] },
-  );
+  const isAnswered = failure === 'oversized' || failure === 'undecodable';
+  return new ExchangeError(isAnswered ? 'EXCHANGE_BAD_RESPONSE' : 'EXCHANGE_UNREACHABLE', message, {
+    exchange,
+    exchangeCode: code,
+    authClass: 'unknown',
+    syncClass: SYNC_CLASS_OF_FAILURE[failure],
+  });
 }
 
 /**
@@ -87,17 +91,22 @@ export interface Refusal {
   readonly request?: AnsweredRequest | undefined;
 }
 
+/** A page of whoever stands in front of the exchange, or of a host that is not the exchange. */
+const WITHOUT_CODE =
+  'no code of the exchange came with it: check baseUrl, and what stands between here and the exchange (a redirect is not followed)';
+
 export function refused(context: RequestContext, refusal: Refusal): ExchangeError {
   const { exchange, endpoint, redact } = context;
   const { reason, retryAfterMs, sample, request } = refusal;
   const { authClass, syncClass, remedy } = MEANINGS[reason];
+  const isNobodys = reason === 'unknown' && refusal.code === undefined;
   const exchangeCode = refusal.code ?? `HTTP ${refusal.status}`;
   const words = redact(refusal.message);
   const wait =
     retryAfterMs === undefined ? '' : `; it takes requests again in ${(retryAfterMs / 1000).toFixed(1)} s`;
   return new ExchangeError(
     'EXCHANGE_REFUSED',
-    `${exchange} refused ${endpoint} with ${exchangeCode}${words === '' ? '' : ` "${words}"`}: ${remedy}${wait}`,
+    `${exchange} refused ${endpoint} with ${exchangeCode}${words === '' ? '' : ` "${words}"`}: ${isNobodys ? WITHOUT_CODE : remedy}${wait}`,
     { exchange, exchangeCode, authClass, syncClass, reason, retryAfterMs, sample, request },
   );
 }

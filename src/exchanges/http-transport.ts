@@ -68,7 +68,7 @@ export interface HttpReply {
 
 export interface HttpFailure {
   /** `proxy`: it refused to pass the request on, or cannot be used. `not-sent`: no request was made; see `problem`. */
-  readonly failure: 'timeout' | 'network' | 'oversized' | 'proxy' | 'not-sent';
+  readonly failure: 'timeout' | 'network' | 'oversized' | 'undecodable' | 'proxy' | 'not-sent';
   /** The system's code, e.g. `ECONNREFUSED`; of a proxy its status, e.g. `HTTP 502`. */
   readonly code: string;
   /** The connection was open before the request, and broke before any answer: it may have been dead all along. */
@@ -266,6 +266,9 @@ function sendOver(
       collectBody(response, body => {
         if ('error' in body) return settle(networkFailure(body.error));
         if ('isOversized' in body) return settle({ failure: 'oversized', code: 'BODY_TOO_LARGE' });
+        if ('undecodable' in body) {
+          return settle({ failure: 'undecodable', code: networkFailure(body.undecodable).code });
+        }
         const receivedAtMs = now();
         answeredAfter(performance.now() - wentOutAtMs);
         const wallMs = wall?.();

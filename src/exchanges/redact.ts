@@ -13,8 +13,8 @@ const REDACTED = '[redacted]';
 const QUOTED_REQUEST = /\b(origin_?string|params_?to_?sign|string_?to_?sign)\b.*$/is;
 /** An HMAC-SHA256 in hex or in base64. */
 const SIGNATURE = /\b[0-9a-f]{64}\b|[A-Za-z0-9+/]{43}=/gi;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
-const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]+/g;
+/** What a terminal acts on, and what makes a line read as what it is not: bidirectional marks, line separators. */
+const CONTROL_CHARACTERS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu;
 
 export type Redactor = (text: string) => string;
 

@@ -11,17 +11,20 @@ import { createBrotliDecompress, createUnzip } from 'node:zlib';
 /** Far above any answer of the endpoints used. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
-/** What came of an answer's body. */
-export type Body = { readonly text: string } | { readonly isOversized: true } | { readonly error: Error };
+/** What came of an answer's body. `undecodable`: it came, and is not compressed as its header says, or not to its end. */
+export type Body =
+  | { readonly text: string }
+  | { readonly isOversized: true }
+  | { readonly undecodable: Error }
+  | { readonly error: Error };
 
 /** @param done may be called more than once; the first holds */
 export function collectBody(response: IncomingMessage, done: (body: Body) => void): void {
   const chunks: Buffer[] = [];
   let bytes = 0;
   const content = unpacked(response);
-  const fail = (error: Error) => done({ error });
-  response.once('error', fail);
-  if (content !== response) content.once('error', fail);
+  response.once('error', error => done({ error }));
+  if (content !== response) content.once('error', undecodable => done({ undecodable }));
   content.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes <= MAX_BODY_BYTES) return void chunks.push(chunk);

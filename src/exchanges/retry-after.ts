@@ -12,6 +12,10 @@ import { MEANINGS, type RefusalReason } from './refusal-reason.js';
 
 /** Longer than any ban that is known of; what says more is no time. */
 const MAX_MS = 7 * 86_400_000;
+/** A moment before it is in another unit, or none: it would say "at once" to who has just been told to wait. */
+const EARLIEST_MOMENT_MS = Date.UTC(2000);
+/** `Date.parse` takes "-1" for a day in 2001, and "1.5" too. */
+const HTTP_DATE = /^[A-Z][a-z]{2,8}, /;
 
 /**
  * @param serverTimeMs the exchange's clock in the answer; undefined or NaN where it tells none
@@ -26,7 +30,9 @@ export function retryAfterMs(
 ): number | undefined {
   const saidAtMs = finite(serverTimeMs) ?? finite(Date.parse(headers.date ?? ''));
   const until = (moment: number | undefined) =>
-    moment === undefined || saidAtMs === undefined ? undefined : Math.max(0, moment - saidAtMs);
+    moment === undefined || moment < EARLIEST_MOMENT_MS || saidAtMs === undefined
+      ? undefined
+      : Math.max(0, moment - saidAtMs);
   const { momentHeader, durationHeader, says } = retryAfter;
   const isLimit = MEANINGS[reason].authClass === 'rate-limit';
   const told = (name: string | undefined) =>
@@ -35,7 +41,7 @@ export function retryAfterMs(
   const candidates = [
     retry !== undefined && /^\d+$/.test(retry)
       ? Number(retry) * 1000
-      : until(finite(Date.parse(retry ?? ''))),
+      : until(HTTP_DATE.test(retry ?? '') ? finite(Date.parse(retry ?? '')) : undefined),
     until(told(momentHeader)),
     told(durationHeader),
     says && until(finite(Number(says.exec(message)?.[1] ?? Number.NaN))),

@@ -5,7 +5,7 @@
  * no login, no session, closed by the server once the signal is sent. A pooler passes it on. TLS where the
  * connection that is meant has it, for some servers listen to nothing else.
  */
-import type { ClientBase, ClientConfig } from 'pg';
+import type { Client, ClientBase, ClientConfig } from 'pg';
 import { pg } from './driver.js';
 
 /** What `pg` keeps of a connection and does not declare. */
@@ -88,7 +88,13 @@ export async function isAtWork(client: DriverClient, timeoutMs: number): Promise
 
 /** Whether a server, or a pooler that has one, says anything at all, be it no. */
 export async function hearsFrom(config: ClientConfig, timeoutMs: number): Promise<boolean> {
-  const client = new pg.Client({ ...config, password: config.password, query_timeout: timeoutMs });
+  let client: Client;
+  try {
+    client = new pg.Client({ ...config, password: config.password, query_timeout: timeoutMs });
+  } catch {
+    // It opens the certificate files that the URL names, and one is not there: nobody can be asked.
+    return false;
+  }
   client.on('error', () => undefined);
   const timer = setTimeout(() => (client as unknown as DriverClient).connection.stream.destroy(), timeoutMs);
   try {

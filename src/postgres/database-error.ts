@@ -132,6 +132,13 @@ const REMEDIES: Readonly<Record<DatabaseReason, string>> = {
   refused: 'the database refused',
 };
 
+/** What is wrong with a login or a name is said by the state alone. */
+const REMEDY_OF_STATE: Readonly<Record<string, string>> = {
+  '28P01': 'check the user and the password in the URL',
+  '28000': 'check the user in the URL, and pg_hba.conf on the server',
+  '3D000': 'create the database, or correct its name in the URL',
+};
+
 export const remedyOf = (reason: DatabaseReason): string => REMEDIES[reason];
 
 const SUBJECTS: Partial<Record<DatabaseReason, string>> = {
@@ -150,7 +157,12 @@ export function toDatabaseError(error: unknown): ConnectorStateError {
   const { code, message } = describeDatabaseError(error);
   const reason = reasonOf(error);
   const subject = SUBJECTS[reason] ?? 'the database cannot be used';
-  return new DatabaseError(reason, `${subject} (${code ? `${code}: ` : ''}${message}): ${remedyOf(reason)}`);
+  const isFile = (error as Partial<NodeJS.ErrnoException>)?.syscall === 'open';
+  const remedy = isFile
+    ? 'correct sslrootcert, sslcert or sslkey in the URL'
+    : (REMEDY_OF_STATE[code ?? ''] ?? remedyOf(reason));
+  const cause = code === undefined || message.startsWith(`${code}: `) ? message : `${code}: ${message}`;
+  return new DatabaseError(reason, `${subject} (${cause}): ${remedy}`);
 }
 
 /** Connecting to a name with several addresses fails with an AggregateError that has no message of its own. */

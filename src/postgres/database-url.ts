@@ -4,8 +4,8 @@
  *
  * Blanks and line breaks around it come with copying; the scheme may be in capitals; a Unix socket's URL has no host
  * (`postgres://user@/db?host=/run/postgresql`, Cloud SQL). What other programs read in it and this driver does not
- * would be lost in silence, so it is refused: Prisma's `schema`, several hosts, a `jdbc:` in front, quotes around.
- * A problem names no value: URLs hold passwords.
+ * would be lost in silence, so it is refused: a schema as Prisma, JDBC or Go name it, several hosts, a `jdbc:` in front,
+ * quotes around. A problem names no value: URLs hold passwords.
  */
 
 import { parseUrl } from '../base/url.js';
@@ -13,6 +13,10 @@ import { parseUrl } from '../base/url.js';
 export const POSTGRES_EXAMPLE = 'postgres://user:password@host:5432/database';
 
 const SCHEME = /^postgres(ql)?:\/\//i;
+/** Prisma's name for it, JDBC's, Go's and libpq's setting, Rails', .NET's. The driver reads none, and would take `public`. */
+const SCHEMA_PARAMETERS = /^(schema|currentschema|search_?path|schema_search_path|search path)$/i;
+/** A zero-width character comes along with copying, and `trim` leaves most of them. */
+const AROUND = /^[\s\p{Cf}]+|[\s\p{Cf}]+$/gu;
 /** User and password, then no host: a socket's directory stands in the query. */
 const WITHOUT_HOST = /^(postgres(?:ql)?:\/\/(?:[^/@?]*@)?)\//;
 /** A comma between the user and the path. */
@@ -24,7 +28,7 @@ export const isPostgresUrl = (text: string): boolean => 'url' in parsePostgresUr
 
 /** @returns the URL for the driver, or what completes "… must be a URL like …, got" */
 export function parsePostgresUrl(raw: string): ParsedUrl {
-  const text = raw.trim();
+  const text = raw.replace(AROUND, '');
   if (/^(['"`]).*\1$/s.test(text)) return { problem: 'one in quotes: remove them' };
   if (/^jdbc:/i.test(text)) return { problem: 'one that starts with jdbc: remove that' };
   if (!SCHEME.test(text)) {
@@ -44,10 +48,12 @@ export function parsePostgresUrl(raw: string): ParsedUrl {
       problem: 'something that is not a URL (a / ? # or @ in a password must be percent-encoded)',
     };
   }
-  if (parsed.searchParams.has('schema')) {
+  const schema = [...parsed.searchParams.keys()].find(name => SCHEMA_PARAMETERS.test(name));
+  if (schema !== undefined) {
+    const reader =
+      schema === 'schema' ? ', which only Prisma reads' : ', which PostgreSQL takes inside of options only';
     return {
-      problem:
-        'one with schema=, which only Prisma reads: put options=-c%20search_path%3D<schema> in its place, or set the search_path of the role',
+      problem: `one with ${schema}=${reader}: put options=-c%20search_path%3D<schema> in its place, or set the search_path of the role`,
     };
   }
   return { url };

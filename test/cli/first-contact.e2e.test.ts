@@ -166,6 +166,9 @@ describe('DATABASE_URL', () => {
     const env = { DATABASE_URL: url() };
     expectOneSentence(await cli(['project'], { env }), sentence);
 
+    for (const args of [['shard'], ['shadow-report'], ['chaos']]) {
+      expectOneSentence(await cli(args, { env }), sentence);
+    }
     const doctor = await cli(['doctor', '--json'], { env });
     expect(doctor).toMatchObject({ code: 2, stderr: '' });
     expect(doctor.stdout).toMatch(sentence);

@@ -27,6 +27,17 @@ test.each([
   expect(readdirSync(directory)).toEqual([]);
 });
 
+test.each([[['migrate']], [['serve']], [['project']], [['import', '-']]])(
+  '%j makes none in production, where it would be a private one of a container, unless it is asked for',
+  async args => {
+    const env = { NODE_ENV: 'production', CONNECTOR_STATE_DATA_DIR: undefined };
+    const result = await cli(args, { cwd: directory, env });
+    expect(result).toMatchObject({ code: 4, stdout: '' });
+    expect(result.stderr).toMatch(/DATABASE_URL is unset.*in production needs CONNECTOR_STATE_DATA_DIR/s);
+    expect(readdirSync(directory)).toEqual([]);
+  },
+);
+
 test('an error is JSON, with its code, where JSON was asked for', async () => {
   const nothing = await cli(['stats', '--json'], { cwd: directory });
   expect(nothing.stdout).toBe('');

@@ -33,6 +33,7 @@ describe('redaction', () => {
   it('removes signatures and control characters, keeps the rest, and bounds it', () => {
     const redact = createRedactor(['key']);
     expect(redact(`bad\r\nsignature ${'0f'.repeat(32)} given`)).toBe('bad signature [redacted] given');
+    expect(redact('read \u202edesrever\u2028 of\u200b it')).toBe('read  desrever  of  it');
     expect(redact('Too many visits!')).toBe('Too many visits!');
     expect(redact('x'.repeat(1000))).toHaveLength(301);
   });

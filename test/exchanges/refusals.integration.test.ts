@@ -66,6 +66,14 @@ describe('when to try again', () => {
       [bybit(10006), 200, { 'Retry-After': 'soon', 'X-Bapi-Limit-Reset-Timestamp': '9e99' }],
       undefined,
     ],
+    // Date.parse takes it for a day in 2001, and then it would say "at once".
+    ['a negative number', 'BYBIT', [bybit(10006), 429, { 'Retry-After': '-1' }], undefined],
+    [
+      'a reset in seconds',
+      'BYBIT',
+      [bybit(10006), 200, { 'X-Bapi-Limit-Reset-Timestamp': String(FROZEN_MS / 1000 + 60) }],
+      undefined,
+    ],
     ['nothing', 'BINGX', [bingx(109429, 'Too many requests')], undefined],
   ])('is taken from %s', async (_, exchange, answer, ms) => {
     const error = await refusalOf(exchange, ...answer);
@@ -96,6 +104,14 @@ describe('why', () => {
     ['BYBIT', [bybit('10003', 'as a string')], 'key-unknown', /API key/],
     ['BINGX', [bingx('100419', 'IP whitelist')], 'ip-whitelist', /whitelist/],
     ['BINGX', [bingx(100500, 'busy')], 'maintenance', /try again later/],
+    ['BYBIT', [bybit(99999, 'new')], 'unknown', /list of error codes/],
+    [
+      'BYBIT',
+      ['', 302, { Location: 'https://login.invalid/' }],
+      'unknown',
+      /baseUrl.*a redirect is not followed/,
+    ],
+    ['BINGX', ['<html>no such page</html>', 404], 'unknown', /no code of the exchange/],
   ])('%s %j: %s', async (exchange, answer, reason, words) => {
     const error = await refusalOf(exchange, ...answer);
     expect(error).toMatchObject({ code: 'EXCHANGE_REFUSED', reason });

@@ -42,7 +42,12 @@ describe('the text of an answer', () => {
   it('that is cut off inside its compression is a failure, not half an answer', async () => {
     const body = gzipSync(TEXT.repeat(100));
     const outcome = await answeredWith(body.subarray(0, body.length / 2), { 'content-encoding': 'gzip' });
-    expect(outcome).toMatchObject({ failure: 'network' });
+    expect(outcome).toMatchObject({ failure: 'undecodable', code: 'Z_BUF_ERROR' });
+  });
+
+  it('that is not compressed as its header says came all the same: the network is not at fault', async () => {
+    const outcome = await answeredWith(Buffer.from(TEXT), { 'content-encoding': 'gzip' });
+    expect(outcome).toMatchObject({ failure: 'undecodable' });
   });
 
   it('is limited by what comes out, not by what was sent', async () => {

@@ -93,6 +93,13 @@ describe('lookups that nobody waits for any more', () => {
   });
 });
 
+it('nobody answers where a certificate file that the URL names is not there, and its end is not held up', async () => {
+  const connectionString = 'postgres://a:b@127.0.0.1:1/x?sslrootcert=/nowhere/ca.pem';
+  const pool = createPool({ connectionString, max: 1, log: silentLogger });
+  expect(await pool.answers(1_000)).toBe(false);
+  await pool.end();
+});
+
 it('an append or a read that was given up ends on the server as well', async () => {
   await givenLockedTables('connector_event', 'connector_stream');
   const pool: Pool = createPool({ connectionString: url, max: 1, log: silentLogger });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { reasonOf } from '../../src/postgres/database-error.js';
+import { reasonOf, toDatabaseError } from '../../src/postgres/database-error.js';
 import { QueryFailure } from '../../src/projector/session.js';
 
 describe('what an error of the database means', () => {
@@ -19,5 +19,13 @@ describe('what an error of the database means', () => {
     ['42P01', 'not-migrated'],
   ])('%s is %s', (code, reason) => {
     expect(reasonOf(Object.assign(new Error('x'), { code }))).toBe(reason);
+  });
+
+  it.each([
+    [{ code: '28P01' }, /28P01.*check the user and the password in the URL$/],
+    [{ code: '3D000' }, /create the database, or correct its name in the URL$/],
+    [{ code: 'ENOENT', syscall: 'open' }, /correct sslrootcert, sslcert or sslkey in the URL$/],
+  ])('%j says what to correct', (fields, words) => {
+    expect(toDatabaseError(Object.assign(new Error('x'), fields)).message).toMatch(words);
   });
 });

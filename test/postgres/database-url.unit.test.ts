@@ -18,6 +18,7 @@ describe('a database URL', () => {
       PLAIN.replace('postgres', 'POSTGRESQL'),
       PLAIN.replace('postgres', 'postgresql'),
     ],
+    ['with a zero-width character at its end', `${PLAIN}\u200b`, PLAIN],
     ['with options', `${PLAIN}?options=-c%20search_path%3Dapp`, `${PLAIN}?options=-c%20search_path%3Dapp`],
     [
       'of Neon',
@@ -47,6 +48,9 @@ describe('a database URL', () => {
     ['quotes', `"${PLAIN}"`, 'quotes'],
     ['single quotes with a blank', ` '${PLAIN}' `, 'quotes'],
     ['Prisma', `${PLAIN}?schema=app&connection_limit=1`, 'search_path'],
+    ['a schema as JDBC names it', `${PLAIN}?currentSchema=app`, 'search_path%3D'],
+    ['a schema as Go names it', `${PLAIN}?search_path=app`, 'options only'],
+    ['a schema as .NET names it', `${PLAIN}?Search%20Path=app`, 'options only'],
     ['another scheme', 'mysql://app:hunter2@db/trading', 'starts with mysql:'],
     ['no scheme', 'app:hunter2@db/trading', 'not a URL'],
     ['a slash in the password', 'postgres://app:hun/ter2@db:5432/trading', 'percent-encoded'],

@@ -30,6 +30,11 @@ const { scripts, version, peerDependencies } = JSON.parse(read('package.json')) 
   peerDependencies: Record<string, string>;
 };
 
+const COMMANDS = 'src/cli/commands';
+const commands = readdirSync(join(projectDirectory, COMMANDS), { withFileTypes: true })
+  .filter(entry => entry.isFile())
+  .flatMap(({ name }) => /^ {4}\.command\('([a-z-]+)/m.exec(read(join(COMMANDS, name)))?.[1] ?? []);
+
 describe.each(markdown)('%s', path => {
   const text = read(path);
 
@@ -48,6 +53,22 @@ describe.each(markdown)('%s', path => {
       return target.endsWith('.md') && !anchors(read(target)).has(anchor);
     });
     expect(missing.map(([link]) => link)).toEqual([]);
+  });
+
+  it('has every row in a table, and says no paragraph twice', () => {
+    const lines = text.replace(/^```.*?^```$/gms, '').split('\n');
+    const isLoose = (line: string, at: number) =>
+      line.startsWith('|') && !lines[at - 1]?.startsWith('|') && !/^\|[\s:|-]+$/.test(lines[at + 1] ?? '');
+    expect(lines.filter(isLoose)).toEqual([]);
+    const long = lines.filter(line => line.length > 120 && !line.startsWith('|'));
+    expect(long.filter((line, at) => long.indexOf(line) !== at)).toEqual([]);
+  });
+
+  it('names commands that there are', () => {
+    const named = [...text.matchAll(/(?:npx |`|\$ )connector-state ([a-z][a-z-]+)/g)].map(
+      ([, name = '']) => name,
+    );
+    expect(named.filter(name => ![...commands, 'help'].includes(name))).toEqual([]);
   });
 
   it('names scripts that can be run', () => {
@@ -70,14 +91,10 @@ describe('what is public', () => {
   });
 
   it('every command in docs/cli.md, in its table and with a section', () => {
-    const folder = 'src/cli/commands';
-    const names = readdirSync(join(projectDirectory, folder), { withFileTypes: true })
-      .filter(entry => entry.isFile())
-      .flatMap(({ name }) => /^ {4}\.command\('([a-z-]+)/m.exec(read(join(folder, name)))?.[1] ?? []);
-    expect(names.length).toBeGreaterThan(20);
+    expect(commands.length).toBeGreaterThan(20);
     const [, table = '', sections = ''] = read('docs/cli.md').split(/^## (?:Commands|Exit codes)$/m);
-    expect(names.filter(name => !new RegExp(`^\\|.*\`${name}[\` ]`, 'm').test(table))).toEqual([]);
-    expect(names.filter(name => !sections.includes(`\n## ${name}\n`))).toEqual([]);
+    expect(commands.filter(name => !new RegExp(`^\\|.*\`${name}[\` ]`, 'm').test(table))).toEqual([]);
+    expect(commands.filter(name => !sections.includes(`\n## ${name}\n`))).toEqual([]);
   });
 });
 

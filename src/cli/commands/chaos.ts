@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { InvalidInputError } from '../../base/errors.js';
 import { createConnectorState } from '../../composition/connector-state.js';
-import { pg } from '../../postgres/driver.js';
+import { withConnection } from '../../read-model/connection.js';
 import { FAULTS, type Fault, inflict, NotAllowed } from '../chaos/faults.js';
 import { startLoad } from '../chaos/load.js';
 import { sleep } from '../chaos/sleep.js';
@@ -106,16 +106,11 @@ async function chaos(session: Session, { faults, seconds, confirm }: Options): P
   if (results.some(({ kept }) => !kept)) process.exitCode = EXIT.failed;
 }
 
-async function nameOf(url: string): Promise<string> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
+const nameOf = (url: string): Promise<string> =>
+  withConnection(url, 'connector-state chaos', async client => {
     const { rows } = await client.query<{ name: string }>('SELECT current_database() AS name');
     return rows[0]?.name ?? '';
-  } finally {
-    await client.end();
-  }
-}
+  });
 
 /** @throws InvalidInputError */
 async function requireStaging(name: string, confirm: string | undefined): Promise<void> {

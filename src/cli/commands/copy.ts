@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { type ConnectorStateError, InvalidInputError, isConnectorStateError } from '../../base/errors.js';
 import { createLogger } from '../../base/logging.js';
 import type { OpenedEventStore } from '../../composition/event-stores.js';
-import { parseEventStoreUrl, readSettings } from '../../composition/settings.js';
+import { parseEventStoreUrl } from '../../composition/settings.js';
 import type { CopyResult } from '../../event-store/transfer/copy.js';
 import { isPostgresUrl } from '../../postgres/database-url.js';
 import { EXIT } from '../exit-codes.js';
@@ -64,7 +64,7 @@ async function copy(session: Session, options: Options): Promise<void> {
   if (!result.equal) process.exitCode = EXIT.failed;
 }
 
-async function open({ onEnd }: Session, end: End, given: string): Promise<OpenedEventStore> {
+async function open(session: Session, end: End, given: string): Promise<OpenedEventStore> {
   const parsed = parseEventStoreUrl(given);
   if ('problem' in parsed) {
     throw new InvalidInputError(
@@ -72,11 +72,11 @@ async function open({ onEnd }: Session, end: End, given: string): Promise<Opened
     );
   }
   const { url } = parsed;
-  const settings = readSettings({ logLevel: 'warn', logFormat: 'pretty' });
+  const settings = session.settings();
   const { openEventStore } = await import('../../composition/event-stores.js');
   const log = await createLogger(settings.logLevel, settings.logFormat);
   const opened = await openEventStore(url, { ...settings, log });
-  onEnd(() => opened.close());
+  session.onEnd(() => opened.close());
   return opened;
 }
 

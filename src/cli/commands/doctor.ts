@@ -82,7 +82,7 @@ function exitCodeOf(checks: readonly Check[]): number {
 }
 
 async function examine(session: Session): Promise<Check[]> {
-  const { url, settings } = await session.openDatabase();
+  const { url, settings } = await session.openDatabase({ isContacted: false });
   const { checkEventStoreUrl, openEventStore, openPostgresEventStore } = await import(
     '../../composition/event-stores.js'
   );

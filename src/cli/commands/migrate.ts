@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { isPostgresUrl } from '../../postgres/database-url.js';
-import { makeFirstContact } from '../first-contact.js';
 import { runSession } from '../session.js';
 import { parseWait } from '../wait.js';
 
@@ -25,7 +24,6 @@ export function addMigrate(program: Command): void {
     .action((options: Options) =>
       runSession(options.json === true, async ({ openDatabase, out, signal }) => {
         const { url, settings } = await openDatabase({ mayCreate: true });
-        await makeFirstContact(settings);
         // An EventStoreDB has no tables.
         const urls = [...new Set([url, settings.eventStoreUrl ?? url])].filter(isPostgresUrl);
         const applied: string[] = [];

@@ -34,13 +34,16 @@ async function run(
 ): Promise<void> {
   const [accountId, namespaceId, apiToken] = SETTINGS.map(required) as [string, string, string];
   const { url } = await openDatabase();
-  const { createPool } = await import('../../postgres/pool.js');
+  const { createPool, toDatabaseError } = await import('../../postgres/pool.js');
   const { usableClocks } = await import('../../read-model/clock-queries.js');
   const { ClockPublisher, cloudflareKv } = await import('../../edge/index.js');
   const pool = createPool({ connectionString: url, max: 1, log: silentLogger });
   onEnd(() => pool.end());
   const store = cloudflareKv({ accountId, namespaceId, apiToken, apiUrl: to });
-  const publisher = new ClockPublisher({ read: () => usableClocks(pool), store });
+  const publisher = new ClockPublisher({
+    read: () => usableClocks(pool).catch(error => Promise.reject(toDatabaseError(error))),
+    store,
+  });
   if (once) {
     const outcome = await publisher.publish();
     out.data(outcome, () => inWords(outcome));
