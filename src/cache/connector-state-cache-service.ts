@@ -2,7 +2,7 @@
  * ConnectorStateCacheService: what a connector asks before it signs, and tells after it has.
  *
  * The face of the cache, and nothing more: how a state is found is in state-lookup.ts, what counts as void in
- * void-states.ts, which facts are made of it in facts.ts, what operators ask for in upkeep.ts.
+ * void-states.ts, which facts are made of it in facts.ts, what operators ask for in state-operations.ts.
  *
  * What this process itself recorded is visible to it at once: states sit in the memory tier, measurements and
  * condemnations in the local clocks, condemned syncs in a set, until the read model has caught up.
@@ -14,7 +14,6 @@
 import { withDeadline } from '../base/deadline.js';
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
-import { shown } from '../base/shown.js';
 import { type Telemetry, unwatched } from '../base/telemetry.js';
 import type { HostClock } from '../clock/host-clock.js';
 import type { OffsetEstimate } from '../clock/offset.js';
@@ -24,15 +23,12 @@ import type { BadSample } from '../clock/sample-gate.js';
 import { systemTimers, type Timers } from '../clock/timers.js';
 import { adaptiveTtl, type ClockPolicy, fixedTtl, type TtlDecision, type TtlFigures } from '../clock/ttl.js';
 import type { InvalidationReason, SyncTrigger } from '../events/catalogue.js';
-import type { ConnectorRef, CredentialRef } from '../events/connector.js';
+import type { ConnectorRef } from '../events/connector.js';
 import type { FactOf } from '../events/event.js';
 import { type AuthFailure, checkAuthFailure } from './auth-failure.js';
-import { type CredentialArguments, credentialOf } from './credential-arguments.js';
-import type { Explanation } from './explanation.js';
 import {
   authFailedFact,
   edgeFact,
-  type HostInDoubt,
   type HowMeasured,
   howAdopted,
   invalidatedFact,
@@ -44,8 +40,6 @@ import {
   type Unreachable,
   unreachableFact,
 } from './facts.js';
-import { eachOf, type HistoryEntry, type StateAt, stateAtTime } from './history.js';
-import type { HistoryOptions, HistoryPage } from './history-page.js';
 import { type KnownConnector, KnownConnectors } from './known-connector.js';
 import { LocalClocks } from './local-clocks.js';
 import { logCached, logHit, logMiss, logStale } from './log-lines.js';
@@ -57,19 +51,8 @@ import type { CacheMode, FirstContact } from './modes.js';
 import type { RecordedFact } from './pending-facts.js';
 import type { FlushResult } from './recorder.js';
 import { StateLookup, type StateLookupParts } from './state-lookup.js';
-import {
-  type CacheStats,
-  carryDistrust,
-  checkBy,
-  cleanUpExpired,
-  distrustWitness,
-  explainState,
-  invalidateCurrent,
-  readAuditPage,
-  readAuditTrail,
-  readStats,
-  type UpkeepParts,
-} from './upkeep.js';
+import { StateOperations } from './state-operations.js';
+import { type CacheStats, carryDistrust, readStats, type UpkeepParts } from './upkeep.js';
 import { VoidStates } from './void-states.js';
 
 export type { AuthFailure, CacheStats };
@@ -95,9 +78,9 @@ export interface CacheDependencies
   readonly timers?: Timers | undefined;
   /** Default: nobody watches. */
   readonly telemetry?: Telemetry | undefined;
-  /** Releases what stands behind the service; called once, after the last flush. */
   /** Whether the database says anything at all, within a second. Left out: it is taken to. */
   readonly answers?: () => Promise<boolean>;
+  /** Releases what stands behind the service; called once, after the last flush. */
   readonly release: () => Promise<void>;
 }
 
@@ -128,7 +111,7 @@ const closedError = () =>
  * if (lookup.hit) console.log(appliedOffset(lookup.state, Date.now()).offsetMs);
  * for (const { type, recordedAt } of await cache.history(connector.ref)) console.log(type, new Date(recordedAt));
  */
-export class ConnectorStateCacheService {
+export class ConnectorStateCacheService extends StateOperations {
   readonly #deps: CacheDependencies;
   readonly #connectors = new KnownConnectors();
   readonly #clocks = new LocalClocks();
@@ -145,6 +128,7 @@ export class ConnectorStateCacheService {
 
   /** @internal */
   constructor(deps: CacheDependencies) {
+    super();
     const { batcher, shared, replicas, comparePositions, lookupDeadlineMs, clock, log } = deps;
     const { memoryEntries, memoryTtlMs } = deps;
     this.#deps = deps;
@@ -252,7 +236,7 @@ export class ConnectorStateCacheService {
    *   nothing else
    */
   async get(ref: ConnectorRef, options: LookupOptions = {}): Promise<Lookup> {
-    this.#open();
+    this.open();
     const { telemetry } = this;
     if (!telemetry.isWatched && !telemetry.isTraced) return this.#get(this.#connectors.know(ref), options);
     return this.#watched(() => this.#get(this.#connectors.know(ref), options));
@@ -304,7 +288,7 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector; nothing else
    */
   async peek(ref: ConnectorRef): Promise<Lookup> {
-    this.#open();
+    this.open();
     const connector = this.#connectors.know(ref);
     return this.#states.fromMemory(connector.key) ?? (await this.#states.fromOthers(connector));
   }
@@ -316,7 +300,7 @@ export class ConnectorStateCacheService {
   async getMany(refs: readonly ConnectorRef[], options: LookupOptions = {}): Promise<Lookup[]> {
     if (!Array.isArray(refs)) throw new InvalidInputError('getMany() takes an array of connectors');
     const connectors = refs.map(ref => this.#connectors.know(ref));
-    this.#open();
+    this.open();
     const { telemetry } = this;
     if (options.atLeast !== undefined || telemetry.isTraced) {
       return Promise.all(connectors.map(each => this.#watched(() => this.#get(each, options))));
@@ -495,7 +479,7 @@ export class ConnectorStateCacheService {
    * @throws InvalidInputError for a malformed connector
    * @internal
    */
-  condemn(
+  override condemn(
     ref: ConnectorRef,
     state: UsableState,
     reason: InvalidationReason,
@@ -526,141 +510,17 @@ export class ConnectorStateCacheService {
   }
 
   /**
-   * Makes one connector start from something else: condemns the sync its row holds now, and stores that at once.
-   * Its next init uses the exchange's shared clock if that rests on another measurement, and syncs otherwise.
-   * @returns the condemned sync, or `undefined` when there is no state, or a corrupt one
-   * @throws InvalidInputError for malformed ids; ConnectorStateError `DATABASE_UNAVAILABLE`, also when the event
-   *   store did not take the condemnation within 3 s: it holds for this process then, and stays pending
-   */
-  async invalidate(ref: CredentialRef, by?: string): Promise<{ syncId: string } | undefined>;
-  /** @deprecated name the connector by a ref */
-  async invalidate(
-    userId: string,
-    credentialId: string,
-    by?: string,
-  ): Promise<{ syncId: string } | undefined>;
-  async invalidate(
-    ...given: CredentialArguments<[by?: string | undefined]>
-  ): Promise<{ syncId: string } | undefined> {
-    const [credential, by = 'operator'] = credentialOf(given);
-    checkBy(by);
-    return invalidateCurrent(this.#open(), credential, (connector, state) =>
-      this.condemn(connector, state, 'manual', by),
-    );
-  }
-
-  /**
-   * Removes the states that have ended, by the database's clock.
-   * @returns how many
-   * @throws ConnectorStateError `DATABASE_UNAVAILABLE`, also when the event store did not take the fact within 3 s
-   */
-  async cleanupExpired(by = 'service'): Promise<number> {
-    return cleanUpExpired(this.#open(), by);
-  }
-
-  /**
-   * Believes no more what one machine says of the exchanges' clocks, or does so again (`undo`): for every shared clock that
-   * is known now. With `sinceMs` (epoch milliseconds) whatever was measured from then on is measured anew, by whom it was.
-   * @returns of how many clocks
-   * @throws InvalidInputError; ConnectorStateError `DATABASE_UNAVAILABLE`, also when the event store did not take the
-   *   facts within 3 s
-   */
-  async distrust(host: HostInDoubt, by = 'operator'): Promise<number> {
-    return distrustWitness(this.#open(), host, by);
-  }
-
-  /**
    * Counts over all processes, what this one has recorded included.
    * @throws ConnectorStateError `DATABASE_UNAVAILABLE`
    */
   async getStats(): Promise<CacheStats> {
     const { shared, replicas } = this.#deps;
-    const stats = { ...(await readStats(this.#open())), badSamples: { ...this.#badSamples } };
+    const stats = { ...(await readStats(this.open())), badSamples: { ...this.#badSamples } };
     return {
       ...stats,
       ...(shared && { redis: shared.stats() }),
       ...(replicas && { replicas: replicas.stats() }),
     };
-  }
-
-  /**
-   * The audit trail of one connector: every fact, oldest first. What this process recorded is in it unless the
-   * event store did not take it within 3 s.
-   * @throws InvalidInputError for malformed ids; ConnectorStateError when the store cannot be read
-   */
-  async history(ref: CredentialRef): Promise<HistoryEntry[]>;
-  /** @deprecated name the connector by a ref */
-  async history(userId: string, credentialId: string): Promise<HistoryEntry[]>;
-  async history(...given: CredentialArguments<[]>): Promise<HistoryEntry[]> {
-    const [credential] = credentialOf(given);
-    return readAuditTrail(this.#open(), credential);
-  }
-
-  /**
-   * A page of the audit trail: for the newest facts, for those since a time, and for trails that are long.
-   * @example
-   * const { events, next } = await cache.historyPage(connector.ref, { newestFirst: true, limit: 50 });
-   * const older = next && (await cache.historyPage(connector.ref, { newestFirst: true, limit: 50, cursor: next }));
-   * @throws InvalidInputError for malformed ids, limit (1–10 000), time or cursor; ConnectorStateError when the store
-   *   cannot be read
-   */
-  async historyPage(ref: CredentialRef, options?: HistoryOptions): Promise<HistoryPage>;
-  /** @deprecated name the connector by a ref */
-  async historyPage(userId: string, credentialId: string, options?: HistoryOptions): Promise<HistoryPage>;
-  async historyPage(
-    ...given: CredentialArguments<[options?: HistoryOptions | undefined]>
-  ): Promise<HistoryPage> {
-    const [credential, options] = credentialOf(given);
-    return readAuditPage(this.#open(), credential, options ?? {});
-  }
-
-  /**
-   * The audit trail as a stream of facts that holds one page in memory.
-   * @example
-   * for await (const event of cache.historyStream(connector.ref, { since: Date.now() - 86_400_000 })) …
-   * @throws as {@link historyPage}, while it is iterated
-   */
-  historyStream(ref: CredentialRef, options?: Omit<HistoryOptions, 'cursor'>): AsyncIterable<HistoryEntry>;
-  /** @deprecated name the connector by a ref */
-  historyStream(
-    userId: string,
-    credentialId: string,
-    options?: Omit<HistoryOptions, 'cursor'>,
-  ): AsyncIterable<HistoryEntry>;
-  historyStream(
-    ...given: CredentialArguments<[options?: Omit<HistoryOptions, 'cursor'> | undefined]>
-  ): AsyncIterable<HistoryEntry> {
-    const [credential, options = {}] = credentialOf(given);
-    return eachOf(cursor => this.historyPage(credential, { ...options, cursor }));
-  }
-
-  /**
-   * The state as the store knew it at a time (by the store's clock).
-   * @returns `undefined` when there was none
-   * @throws InvalidInputError for malformed ids or time; ConnectorStateError when the store cannot be read
-   */
-  async stateAt(ref: CredentialRef, time: Date | number): Promise<StateAt | undefined>;
-  /** @deprecated name the connector by a ref */
-  async stateAt(userId: string, credentialId: string, time: Date | number): Promise<StateAt | undefined>;
-  async stateAt(...given: CredentialArguments<[time: Date | number]>): Promise<StateAt | undefined> {
-    const [credential, time] = credentialOf(given);
-    const timeMs = time instanceof Date ? time.getTime() : time;
-    if (typeof timeMs !== 'number' || !Number.isFinite(timeMs))
-      throw new InvalidInputError(`time must be a Date or epoch milliseconds, got ${shown(time)}`);
-    return stateAtTime(await this.history(credential), timeMs);
-  }
-
-  /**
-   * Why the connector has the offset it has, why it is kept for so long, and when that ends.
-   * @returns `undefined` when it has no state
-   * @throws InvalidInputError for malformed ids; ConnectorStateError when database or event store cannot be read
-   */
-  async explain(ref: CredentialRef): Promise<Explanation | undefined>;
-  /** @deprecated name the connector by a ref */
-  async explain(userId: string, credentialId: string): Promise<Explanation | undefined>;
-  async explain(...given: CredentialArguments<[]>): Promise<Explanation | undefined> {
-    const [credential] = credentialOf(given);
-    return explainState(this.#open(), credential);
   }
 
   /**
@@ -696,12 +556,15 @@ export class ConnectorStateCacheService {
    * @internal
    */
   async whileOpen<T>(use: () => Promise<T>): Promise<T> {
-    this.#open();
+    this.open();
     return use();
   }
 
-  /** @throws ConnectorStateError `CLOSED` */
-  #open(): CacheDependencies {
+  /**
+   * @throws ConnectorStateError `CLOSED`
+   * @internal
+   */
+  protected override open(): CacheDependencies {
     if (this.#closing) throw closedError();
     return this.#deps;
   }
