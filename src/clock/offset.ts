@@ -69,12 +69,12 @@ export function inflate(estimate: OffsetEstimate, atMs: number): OffsetEstimate 
   const { offsetMs, uncertaintyMs, rate } = estimate;
   const { ratePpm, boundPpm } = rate ?? ASSUMED_RATE;
   const elapsedMs = atMs - estimate.atMs;
-  return {
+  const moved = {
     offsetMs: offsetMs + (elapsedMs * ratePpm) / 1e6,
     uncertaintyMs: uncertaintyMs + (Math.abs(elapsedMs) * boundPpm) / 1e6,
     atMs,
-    ...(rate && { rate }),
   };
+  return rate ? { ...moved, rate } : moved;
 }
 
 /**

@@ -82,8 +82,12 @@ function problemOfTimes({
   resolutionMs = 1,
   wallRoundTripMs = 0,
 }: ClockSample): SampleProblem | undefined {
-  const times = [sentAtMs, receivedAtMs, serverTimeMs, resolutionMs, wallRoundTripMs];
-  return times.every(Number.isFinite) && resolutionMs > 0 ? undefined : 'malformed';
+  const areNumbers =
+    Number.isFinite(sentAtMs) &&
+    Number.isFinite(receivedAtMs) &&
+    Number.isFinite(serverTimeMs) &&
+    Number.isFinite(wallRoundTripMs);
+  return areNumbers && Number.isFinite(resolutionMs) && resolutionMs > 0 ? undefined : 'malformed';
 }
 
 function problemOfStamp({ sentAtMs, receivedAtMs, serverTimeMs }: ClockSample): SampleProblem | undefined {

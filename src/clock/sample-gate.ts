@@ -47,7 +47,7 @@ export class SampleGate {
     number
   >;
   /** The latest good ones. */
-  #known: readonly ClockSample[] = [];
+  #known: ClockSample[] = [];
   /** What was sent before is from before a step of the exchange's clock. */
   #stepMs = Number.NEGATIVE_INFINITY;
   #suspect: ClockSample | undefined;
@@ -86,7 +86,8 @@ export class SampleGate {
     // What was under way together with a suspect does not clear it up: it may be from before a step.
     if (this.#suspect && sample.sentAtMs >= this.#suspect.receivedAtMs) this.#suspect = undefined;
     if (this.#isAfterRefusal(sample)) this.#refusedAtMs = undefined;
-    if (sample.sentAtMs >= this.#stepMs) this.#known = [...this.#known, sample].slice(-REMEMBERED);
+    if (sample.sentAtMs >= this.#stepMs) this.#known.push(sample);
+    if (this.#known.length > REMEMBERED) this.#known.shift();
     return undefined;
   }
 

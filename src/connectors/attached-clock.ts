@@ -29,6 +29,8 @@ export interface AttachedClockParts extends InitParts {
   readonly profile: ExchangeProfile;
   readonly isClosed: () => boolean;
   readonly timestampSafe: () => Promise<number>;
+  /** As it, at once; undefined where something has to be measured first. */
+  readonly timestampIfSure: () => number | undefined;
   readonly timestamp: () => number;
   readonly exchangeNow: () => number;
 }
@@ -91,8 +93,10 @@ export class AttachedClock implements ClientClock {
   }
 
   async sign(): Promise<ClientSignature> {
-    const { timestampSafe, isClosed } = this.#parts;
+    const { timestampSafe, timestampIfSure, isClosed } = this.#parts;
     if (isClosed()) throw closed();
+    const sureMs = timestampIfSure();
+    if (sureMs !== undefined) return this.#signed(sureMs);
     const timestampMs = await timestampSafe();
     // It may have been closed while the clock was measured.
     if (isClosed()) throw closed();
@@ -125,8 +129,9 @@ export class AttachedClock implements ClientClock {
   answered(answer: ClientAnswer): ExchangeError | undefined {
     const { profile, adapter, learner, isClosed, ref } = this.#parts;
     const { body, status, headers, signed, sentAtMs, receivedAtMs, wallRoundTripMs } = answer;
-    const { code, saysYes, stamp, ...told } = readAnswer(profile, body, headers);
-    const message = answer.message ?? told.message;
+    const read = readAnswer(profile, body, headers);
+    const { code, saysYes, stamp } = read;
+    const message = answer.message ?? read.message;
     const isListening = !isClosed();
     const reply: HttpReply = {
       status,

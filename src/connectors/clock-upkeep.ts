@@ -114,6 +114,20 @@ export class ClockUpkeep {
     if (!this.#isGood(keeper) || this.#isLinkOld()) this.#inBackground(keeper);
   }
 
+  /**
+   * As {@link sure}, where nothing has to be measured for it.
+   * @returns whether that is so; if not, the clock was not used
+   */
+  usedIfSure(keeper: Keeper): boolean {
+    const nowMs = this.#cache.clock.now();
+    const isGap = Math.abs(nowMs - this.#usedAtMs) > GAP_MS;
+    if (isGap || !this.#isSure(keeper)) return false;
+    this.#usedAtMs = nowMs;
+    const mayMeasure = !this.#measuring && nowMs >= this.#notBeforeMs;
+    if (mayMeasure && (this.#isDue() || this.#isLinkOld())) this.#inBackground(keeper);
+    return true;
+  }
+
   /** Somebody is about to go by the clock and can wait. Never rejects: what it came to, the bound says. */
   async sure(keeper: Keeper): Promise<void> {
     const isGap = Math.abs(this.#cache.clock.now() - this.#usedAtMs) > GAP_MS;
@@ -146,20 +160,23 @@ export class ClockUpkeep {
   /** Good enough to sign by. */
   #isSure(keeper: Keeper): boolean {
     const { state } = this.#process;
+    const applied = state && this.#process.appliedUnparted(state);
     return (
-      state !== undefined &&
-      this.#process.partedMs(state) === 0 &&
-      this.#boundMs() <= SAFE_SHARE * keeper.toleranceMs &&
-      this.#cache.isSound(state)
+      applied !== undefined &&
+      applied.uncertaintyMs <= SAFE_SHARE * keeper.toleranceMs &&
+      this.#cache.isSound(state as UsableState)
     );
   }
 
   /** And for some time to come. */
   #isGood(keeper: Keeper): boolean {
+    return this.#isSure(keeper) && !this.#isDue();
+  }
+
+  /** The state has come to where it is measured anew. */
+  #isDue(): boolean {
     const { state } = this.#process;
-    return (
-      state !== undefined && this.#isSure(keeper) && this.#process.referenceNowMs(state) < this.#refreshAtMs
-    );
+    return state !== undefined && this.#process.referenceNowMs(state) >= this.#refreshAtMs;
   }
 
   #isLinkOld(): boolean {

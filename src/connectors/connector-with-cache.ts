@@ -217,6 +217,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
       profile: this.#profile,
       isClosed: () => this.#isClosed,
       timestampSafe: () => this.timestampSafe(),
+      timestampIfSure: () => this.#timestampIfSure(),
       timestamp: () => this.timestamp(),
       exchangeNow: () => this.exchangeNow(),
     });
@@ -236,6 +237,12 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
     this.#isClosed = true;
     this.#time.upkeep.leave(this.#learner);
     this.#learner.whenRefreshed(() => this.adapter.close());
+  }
+
+  /** As {@link timestampSafe}; `undefined` where something has to be measured first. */
+  #timestampIfSure(): number | undefined {
+    void this.#offset.state;
+    return this.#time.upkeep.usedIfSure(this.#learner) ? this.#offset.sign() : undefined;
   }
 
   #checkBound(): void {

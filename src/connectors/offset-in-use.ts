@@ -31,7 +31,7 @@ export class OffsetInUse {
   readonly #clock: HostClock;
   readonly #process: ProcessClock;
   readonly #range: AcceptedRange;
-  #roundTripsMs: readonly number[] = [];
+  readonly #roundTripsMs: number[] = [];
   #hasBegun = false;
   #signed: UsableState | undefined;
   #accepted: { readonly syncId: string; readonly atMs: number } | undefined;
@@ -142,6 +142,7 @@ export class OffsetInUse {
   }
 
   observe({ sentAtMs, receivedAtMs }: Pick<ClockSample, 'sentAtMs' | 'receivedAtMs'>): void {
-    this.#roundTripsMs = [receivedAtMs - sentAtMs, ...this.#roundTripsMs].slice(0, ROUND_TRIPS);
+    this.#roundTripsMs.push(receivedAtMs - sentAtMs);
+    if (this.#roundTripsMs.length > ROUND_TRIPS) this.#roundTripsMs.shift();
   }
 }

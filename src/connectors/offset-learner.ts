@@ -21,8 +21,9 @@ import { linkOf, type UsableState } from '../cache/lookup.js';
 import { type MeasuredOffset, measureIfBelievable } from '../cache/measurement.js';
 import { type AnsweredRequest, provenByAcceptance } from '../clock/answers.js';
 import { watchOf } from '../clock/host-watch.js';
-import { type ClockSample, intersect, type OffsetEstimate } from '../clock/offset.js';
+import { type ClockSample, estimateFromSample, intersect, type OffsetEstimate } from '../clock/offset.js';
 import { type ReferenceLink, toReference } from '../clock/reference.js';
+import { withSample } from '../clock/residuals.js';
 import type { SyncTrigger } from '../events/catalogue.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { ExchangeAdapter } from '../exchanges/exchange-adapter.js';
@@ -110,7 +111,7 @@ export class OffsetLearner implements Keeper {
     // A sync's sample is its own result, also when it is one that nobody waits for.
     if (this.#phase !== 'ready' || sample.source === 'time-endpoint') return;
     upkeep.used(this);
-    if (this.#learning || this.#isAskingAgain) return;
+    if (this.#learning || this.#isAskingAgain || this.#onlyConfirms(sample)) return;
     this.#learning = this.learnFrom(sample, {}).finally(() => {
       this.#learning = undefined;
     });
@@ -235,6 +236,18 @@ export class OffsetLearner implements Keeper {
     const learned = await this.judge(sample);
     if (!learned || offset.isOutOfOrder(learned)) return;
     if (isWorthKeeping(learned, offset.state)) this.take(learned, 'passive', trace);
+  }
+
+  /** Most do; these are told at once. As {@link learnFrom} without its effects, for samples that would have none. */
+  #onlyConfirms(sample: ClockSample): boolean {
+    const { cache, offset } = this.#parts;
+    const { state } = offset;
+    if (offset.isParted) return false;
+    const alone = toReference(estimateFromSample(sample), state.link);
+    const estimate = withSample(state.estimate, { ...alone, atMs: Math.round(alone.atMs) });
+    if (!estimate) return false;
+    const ttl = cache.ttlOf({ toleranceMs: offset.toleranceMs, ...estimate });
+    return !isWorthKeeping({ estimate, link: state.link, ttl }, state);
   }
 
   /** Keeps it, and signs by it from now on, unless it is the first to exclude what the connector signs by. */

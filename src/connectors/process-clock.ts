@@ -90,6 +90,11 @@ export class ProcessClock {
     return { ...applied, uncertaintyMs: applied.uncertaintyMs + partedMs + driftedMs };
   }
 
+  /** As {@link applied}; `undefined` where this host's clocks have parted since. */
+  appliedUnparted(state: UsableState): OffsetEstimate | undefined {
+    return this.partedMs(state) === 0 ? appliedOffset(state, this.#parts.clock.now()) : undefined;
+  }
+
   /** How far this host's clocks have parted since the state was linked to them. */
   partedMs({ referenceClock, estimate, link }: UsableState): number {
     const { clock } = this.#parts;

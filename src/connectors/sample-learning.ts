@@ -70,7 +70,10 @@ export async function judgeSample(
 }
 
 /** Whether it excludes the state, is much tighter, or comes when the state is old or none has come for a while. */
-export function isWorthKeeping({ estimate, link, ttl }: MeasuredOffset, state: UsableState): boolean {
+export function isWorthKeeping(
+  { estimate, link, ttl }: Pick<MeasuredOffset, 'estimate' | 'link' | 'ttl'>,
+  state: UsableState,
+): boolean {
   if (link.clockId !== state.referenceClock || !intersect(state.estimate, estimate)) return true;
   if (estimate.atMs - state.estimate.atMs >= WORTHWHILE_SILENCE_MS) return true;
   const known = inflate(state.estimate, estimate.atMs);

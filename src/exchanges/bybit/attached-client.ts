@@ -46,6 +46,11 @@ interface AxiosConfig {
 interface AxiosResponse {
   readonly status: number;
 }
+interface Times {
+  readonly sentAtMs: number;
+  readonly receivedAtMs: number;
+  readonly wallRoundTripMs: number;
+}
 type AxiosAdapter = (config: AxiosConfig) => Promise<AxiosResponse>;
 type Transform = (this: unknown, data: unknown, headers: Headers, status: number) => unknown;
 type Headers = Readonly<Record<string, string | undefined>>;
@@ -198,7 +203,12 @@ class Calls {
     send: () => Promise<unknown>,
     again: (recvWindowMs: number) => Promise<unknown> | undefined,
   ): Promise<unknown> {
-    const first = await settled(send());
+    let first: Settled;
+    try {
+      first = { value: await send() };
+    } catch (error) {
+      first = { error };
+    }
     const refusal = takeRefusal(first);
     const healed = refusal && (await this.#clock.heal(refusal));
     if (!healed) return unsettled(first);
@@ -211,18 +221,28 @@ class Calls {
     const clock = this.#clock;
     const sentAtMs = clock.now();
     const sentAtWallMs = clock.wall();
-    let receivedAtMs = Number.NaN;
-    let wallRoundTripMs = Number.NaN;
-    const received: Transform = data => {
-      receivedAtMs = clock.now();
-      wallRoundTripMs = clock.wall() - sentAtWallMs;
+    const steps = [config.transformResponse ?? []].flat() as Transform[];
+    const answered = (
+      data: unknown,
+      headers: Headers,
+      status: number,
+      receivedAtMs: number,
+      wallMs: number,
+    ) =>
+      this.#answered(config, data, headers, status, {
+        sentAtMs,
+        receivedAtMs,
+        wallRoundTripMs: wallMs - sentAtWallMs,
+      });
+    // One for all: before each, axios brings all the headers into their form.
+    config.transformResponse = function (this: unknown, body: unknown, headers: Headers, status: number) {
+      const receivedAtMs = clock.now();
+      const wallMs = clock.wall();
+      let data = body;
+      for (const step of steps) data = step.call(this, data, headers, status);
+      answered(data, headers, status, receivedAtMs, wallMs);
       return data;
     };
-    const parsed: Transform = (data, headers, status) => {
-      this.#answered(config, data, headers, status, { sentAtMs, receivedAtMs, wallRoundTripMs });
-      return data;
-    };
-    config.transformResponse = [received, ...([config.transformResponse ?? []].flat() as unknown[]), parsed];
     return sendBy(this.#send, config);
   };
 
@@ -231,7 +251,7 @@ class Calls {
     data: unknown,
     headers: Headers,
     status: number,
-    times: { sentAtMs: number; receivedAtMs: number; wallRoundTripMs: number },
+    { sentAtMs, receivedAtMs, wallRoundTripMs }: Times,
   ): void {
     const body = asObject(data) as Marked | undefined;
     const method = (config.method ?? 'get').toUpperCase();
@@ -240,8 +260,10 @@ class Calls {
       status,
       headers,
       body: data,
-      ...(typeof data === 'string' && { message: data.slice(0, 1000) }),
-      ...times,
+      message: typeof data === 'string' ? data.slice(0, 1000) : undefined,
+      sentAtMs,
+      receivedAtMs,
+      wallRoundTripMs,
       signed: this.#signedBy(config.headers as Headers | undefined),
     });
     if (!refusal || !body) return;
@@ -255,7 +277,9 @@ class Calls {
     const recvWindowMs = Number(headers?.['X-BAPI-RECV-WINDOW'] ?? Number.NaN);
     if (!Number.isFinite(timestampMs) || !Number.isFinite(recvWindowMs)) return undefined;
     const signature = this.#signatures.take(timestampMs);
-    return signature && { ...signature, timestampMs, recvWindowMs };
+    if (!signature) return undefined;
+    const { signedAtMs, signedAtWallMs } = signature;
+    return { timestampMs, signedAtMs, signedAtWallMs, recvWindowMs };
   }
 }
 
@@ -298,7 +322,13 @@ function takeRefusal(outcome: Settled): ExchangeError | undefined {
   return undefined;
 }
 
-const pathOf = (url: string): string => url.replace(/^[a-z]+:\/\/[^/]+/i, '').replace(/\?.*$/s, '');
+/** Of `https://host/path?query`, or of a path alone. */
+function pathOf(url: string): string {
+  const scheme = url.indexOf('://');
+  const from = scheme < 0 ? 0 : url.indexOf('/', scheme + 3);
+  const to = url.indexOf('?', from);
+  return from < 0 ? '' : url.slice(from, to < 0 ? undefined : to);
+}
 
 interface Axios {
   readonly defaults: { readonly adapter: unknown };
