@@ -24,7 +24,7 @@ FROM base AS dependencies
 # Optional peers are installed by name; `*` is the version of the lock file.
 RUN npm pkg set 'dependencies[@eventstore/db-client]=*' 'dependencies[@grpc/grpc-js]=*' \
     'dependencies[google-protobuf]=*' 'dependencies[pino-pretty]=*' 'dependencies[typeorm]=*' \
-    'dependencies[fastify]=*' 'dependencies[fastify-type-provider-zod]=*' 'dependencies[@fastify/helmet]=*' \
+    'dependencies[fastify]=*' 'dependencies[fastify-type-provider-zod]=*' 'dependencies[helmet]=*' \
     'dependencies[@fastify/rate-limit]=*' 'dependencies[@fastify/swagger]=*' 'dependencies[@fastify/swagger-ui]=*' \
     'dependencies[@fastify/under-pressure]=*' 'dependencies[jose]=*' 'dependencies[prom-client]=*' \
     'dependencies[@opentelemetry/api]=*' \

@@ -25,11 +25,11 @@ export const OPTIONAL_PACKAGES = {
   'connector-state serve': [
     'fastify@5',
     'fastify-type-provider-zod@7',
-    '@fastify/helmet@13',
     '@fastify/rate-limit@11',
     '@fastify/swagger@9',
     '@fastify/swagger-ui@5',
     '@fastify/under-pressure@9',
+    'helmet@8',
     'jose@6',
   ],
   'connector-state forecast': ['ml-matrix@6'],

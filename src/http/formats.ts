@@ -31,6 +31,11 @@ function sendText(reply: FastifyReply, type: string, text: string, name: string)
     .send(text);
 }
 
+/** Text that was made already, and is not made anew. */
+export const sendJson = (reply: FastifyReply, text: string): never =>
+  // What a route answers is typed by its schema.
+  reply.type('application/json; charset=utf-8').send(text) as never;
+
 export const sendCsv = (
   reply: FastifyReply,
   rows: readonly Row[],

@@ -15,6 +15,7 @@ import { addToCell, cellOf, type DriftCell } from '../clock/drift-cell.js';
 import type { PlacedCell } from '../clock/drift-steps.js';
 import { machineOf } from '../clock/machine.js';
 import type { Environment, Exchange } from '../events/connector.js';
+import { analyse } from './analysis.js';
 import { CELL_COLUMNS, ms } from './drift-columns.js';
 import { DAYS_SQL } from './drift-days.js';
 
@@ -58,23 +59,11 @@ const PAGE = 5_000;
 
 /** @throws whatever `pg` throws */
 export async function readDrift(pool: Pool, query: DriftQuery): Promise<DriftCells> {
-  const client = await pool.connect();
-  try {
-    // One snapshot, and plans for all rows, as they are all read. Compiling such statements costs more than it gains; a year's
-    // days are summed up in memory, in place of sorting all its hours on disk.
-    await client.query(
-      `BEGIN READ ONLY; SET LOCAL cursor_tuple_fraction = 1; SET LOCAL jit = off; SET LOCAL work_mem = '32MB'`,
-    );
-    const found = await read(client, query);
-    await client.query('COMMIT');
-    return found;
-  } catch (error) {
-    // A broken connection cannot roll back either, and need not.
-    await client.query('ROLLBACK').catch(() => {});
-    throw error;
-  } finally {
-    client.release();
-  }
+  return analyse(pool, async client => {
+    // Plans for all rows, as they are all read. A year's days are summed up in memory, in place of sorting all its hours on disk.
+    await client.query('SET LOCAL cursor_tuple_fraction = 1');
+    return read(client, query);
+  });
 }
 
 async function read(client: PoolClient, query: DriftQuery): Promise<DriftCells> {

@@ -8,6 +8,7 @@
  */
 import type { Pool } from 'pg';
 import type { Environment, Exchange } from '../events/connector.js';
+import { analyse } from './analysis.js';
 
 export interface DriftSeriesQuery {
   /** Epoch ms, by the database's clock; both inclusive of the buckets they lie in. */
@@ -50,21 +51,14 @@ export async function driftSeries(pool: Pool, query: DriftSeriesQuery): Promise<
   const { exchange = null, environment = null, scope = null, host = null } = query;
   const text = bucketMs % HOUR_MS === 0 ? HOURS_SQL : SAMPLES_SQL;
   const from = Math.floor(fromMs / bucketMs) * bucketMs;
-  const { rows } = await pool.query<DriftBucket>(text, [
-    from,
-    untilMs,
-    bucketMs,
-    exchange,
-    environment,
-    scope,
-    host,
-    byHost,
-    limit,
-  ]);
+  const values = [from, untilMs, bucketMs, exchange, environment, scope, host, byHost, limit];
+  const { rows } = await analyse(pool, client => client.query<DriftBucket>(text, values));
   return rows;
 }
 
-const bucketOf = (time: string) => `floor(extract(epoch FROM ${time}) * 1000 / $3::float8) * $3::float8`;
+/** In floating point: `extract` counts in decimals, which for fifty thousand samples takes a third of the time. */
+const epochMsOf = (time: string) => `date_part('epoch', ${time}) * 1000`;
+const bucketOf = (time: string) => `floor(${epochMsOf(time)} / $3::float8) * $3::float8`;
 /** As src/clock/machine.ts has it. */
 const MACHINE = `CASE WHEN regexp_replace(host, '^host:', '') LIKE '169.254.%' THEN '169.254.*'
   ELSE split_part(regexp_replace(host, '^host:', ''), '/', 1) END`;
@@ -76,7 +70,7 @@ const SAMPLES_SQL = `
   SELECT ${bucketOf('sampled_at')} AS "startMs", ${KEY}, count(*)::float8 AS samples,
          avg(offset_ms) AS "meanOffsetMs", min(offset_ms) AS "minOffsetMs", max(offset_ms) AS "maxOffsetMs",
          min(uncertainty_ms) AS "uncertaintyMs",
-         regr_slope(offset_ms, extract(epoch FROM sampled_at)::float8 * 1000 - floor($1::float8)) * 1e6 AS "ratePpm",
+         regr_slope(offset_ms, ${epochMsOf('sampled_at')} - floor($1::float8)) * 1e6 AS "ratePpm",
          min(round_trip_ms) AS "roundTripMinMs"
     FROM (SELECT *, ${MACHINE} AS machine FROM drift_sample
            WHERE sampled_at >= to_timestamp($1::float8 / 1000) AND sampled_at <= to_timestamp($2::float8 / 1000) AND ${FILTER}) s

@@ -1,6 +1,7 @@
 /** Single measurements, thinned to as many as can be drawn: every so manieth of a range, the same each time. */
 import type { Pool } from 'pg';
 import { SANDBOXES } from '../clock/machine.js';
+import { analyse } from './analysis.js';
 import { epochMs } from './lookup.js';
 
 export interface SampleQuery {
@@ -50,12 +51,14 @@ export interface RoundTrips {
 
 /** How long the last samples of a range took, {@link MOST_READ} at most. @throws whatever `pg` throws */
 export async function roundTrips(pool: Pool, fromMs: number, untilMs: number): Promise<RoundTrips> {
-  const { rows } = await pool.query<{ total: number; q: [number, number] | null }>(
-    `SELECT count(*)::float8 AS total, percentile_disc(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY round_trip_ms) AS q
+  const { rows } = await analyse(pool, client =>
+    client.query<{ total: number; q: [number, number] | null }>(
+      `SELECT count(*)::float8 AS total, percentile_disc(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY round_trip_ms) AS q
        FROM (SELECT round_trip_ms FROM drift_sample
               WHERE sampled_at >= to_timestamp($1::float8 / 1000) AND sampled_at < to_timestamp($2::float8 / 1000)
               ORDER BY sampled_at DESC LIMIT ${MOST_READ}) AS read`,
-    [fromMs, untilMs],
+      [fromMs, untilMs],
+    ),
   );
   const { total = 0, q } = rows[0] ?? {};
   return { total, roundTripMedianMs: q?.[0] ?? null, roundTripP99Ms: q?.[1] ?? null };
@@ -72,10 +75,9 @@ export interface DrawnSamples extends RoundTrips {
 /** @throws whatever `pg` throws */
 export async function drawnSamples(pool: Pool, query: SampleQuery): Promise<DrawnSamples> {
   const { fromMs, untilMs, exchange, environment, scope, machine, limit } = query;
-  const { rows } = await pool.query<
-    DrawnSample & { total: number; firstMs: number; median: number; p99: number }
-  >(
-    `WITH read AS MATERIALIZED (
+  const { rows } = await analyse(pool, client =>
+    client.query<DrawnSample & { total: number; firstMs: number; median: number; p99: number }>(
+      `WITH read AS MATERIALIZED (
        SELECT exchange, environment, scope, sampled_at, sync_id, offset_ms, uncertainty_ms, round_trip_ms, host, source, sync_trigger
          FROM drift_sample
         WHERE sampled_at >= to_timestamp($1::float8 / 1000) AND sampled_at < to_timestamp($2::float8 / 1000)
@@ -91,7 +93,8 @@ export async function drawnSamples(pool: Pool, query: SampleQuery): Promise<Draw
             total::float8 AS total, ${epochMs('first_at')} AS "firstMs", q[1] AS median, q[2] AS p99
        FROM numbered, trips WHERE n % greatest(1, ceil(total / $7::float8)::bigint) = 0
       ORDER BY sampled_at, sync_id`,
-    [fromMs, untilMs, exchange ?? null, environment ?? null, scope ?? null, machine ?? null, limit],
+      [fromMs, untilMs, exchange ?? null, environment ?? null, scope ?? null, machine ?? null, limit],
+    ),
   );
   const total = rows[0]?.total ?? 0;
   const coveredFromMs = total < MOST_READ ? fromMs : (rows[0]?.firstMs ?? fromMs);

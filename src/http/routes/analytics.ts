@@ -7,7 +7,17 @@ import { toDatabaseError } from '../../postgres/pool.js';
 import { type DriftBucket, driftSeries, HOUR_MS } from '../../read-model/drift-series.js';
 import { usageSeries } from '../../read-model/usage-series.js';
 import { allow } from '../access/access.js';
-import { chronyOf, DRIFT_FORMATS, FORMATS, sendCsv, sendNdjson, sendPlain, stable32Of } from '../formats.js';
+import {
+  chronyOf,
+  DRIFT_FORMATS,
+  FORMATS,
+  sendCsv,
+  sendJson,
+  sendNdjson,
+  sendPlain,
+  stable32Of,
+} from '../formats.js';
+import { longAnswer } from '../long-answer.js';
 import { HttpProblem } from '../problem.js';
 import { environment, exchange, scope } from '../schemas/connector.js';
 import { machine } from '../schemas/range.js';
@@ -142,16 +152,20 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
     },
     async (request, reply) => {
       const { from, until, by, format, bucketMs, ...filter } = request.query;
-      const { rows, ...times } = await app.analyses.take(questionOf(request), async () => {
+      const { buckets, text } = await app.analyses.take(questionOf(request), async () => {
         const times = timesOf(from, until, nowMs(), bucketMs);
         const query = { ...filter, ...times, bucketMs, byHost: by === 'host', limit: MAX_BUCKETS };
-        return { ...times, rows: await driftSeries(analytics, query).catch(inOurTerms) };
+        const rows = await driftSeries(analytics, query).catch(inOurTerms);
+        const buckets = rows.map(row => ({ ...row, distanceToRefusalMs: toleranceMs - row.uncertaintyMs }));
+        return {
+          buckets,
+          text: format === 'json' && (await longAnswer({ ...times, bucketMs }, 'buckets', buckets)),
+        };
       });
-      const buckets = rows.map(row => ({ ...row, distanceToRefusalMs: toleranceMs - row.uncertaintyMs }));
-      if (format === 'json') return { ...times, bucketMs, buckets };
+      if (text !== false) return sendJson(reply, text);
       if (format === 'csv') return sendCsv(reply, buckets, Object.keys(driftBucket.shape), 'drift');
       if (format === 'ndjson') return sendNdjson(reply, buckets, 'drift');
-      const points = pointsOf(rows, bucketMs);
+      const points = pointsOf(buckets, bucketMs);
       if (format === 'chrony') return sendPlain(reply, chronyOf(points), 'tracking.log');
       const clocks = new Set(points.map(({ name }) => name));
       if (clocks.size > 1) {
@@ -198,12 +212,16 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
     },
     async (request, reply) => {
       const { from, until, format, bucketMs, ...filter } = request.query;
-      const { buckets, ...times } = await app.analyses.take(questionOf(request), async () => {
+      const { buckets, text } = await app.analyses.take(questionOf(request), async () => {
         const times = timesOf(from, until, nowMs(), bucketMs);
         const query = { ...filter, ...times, bucketMs, limit: MAX_BUCKETS };
-        return { ...times, buckets: await usageSeries(analytics, query).catch(inOurTerms) };
+        const buckets = await usageSeries(analytics, query).catch(inOurTerms);
+        return {
+          buckets,
+          text: format === 'json' && (await longAnswer({ ...times, bucketMs }, 'buckets', buckets)),
+        };
       });
-      if (format === 'json') return { ...times, bucketMs, buckets };
+      if (text !== false) return sendJson(reply, text);
       if (format === 'csv') return sendCsv(reply, buckets, Object.keys(usageBucket.shape), 'usage');
       return sendNdjson(reply, buckets, 'usage');
     },

@@ -63,13 +63,12 @@ export const overviewRoutes: FastifyPluginAsyncZod = async app => {
     const lastDay = { fromMs: nowMs - DAY_MS, untilMs: nowMs, bucketMs: HOUR_MS, limit: MOST_BUCKETS };
     const lastHour = { fromMs: nowMs - HOUR_MS, untilMs: nowMs + 1, limit: MOST_EVENTS };
     try {
-      const [figures, usage, trips, events, projections] = await Promise.all([
-        stats(nowMs),
-        usageSeries(analytics, lastDay),
-        lastTrips(nowMs),
-        notableEvents(analytics, lastHour),
-        roles.has('operator') ? projectionsOf(upkeep) : null,
-      ]);
+      // One after the other: five processes of the database at work at once leave lookups none.
+      const figures = await stats(nowMs);
+      const usage = await usageSeries(analytics, lastDay);
+      const trips = await lastTrips(nowMs);
+      const events = await notableEvents(analytics, lastHour);
+      const projections = roles.has('operator') ? await projectionsOf(upkeep) : null;
       return {
         nowMs,
         stats: figures,

@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { drawnSamples } from '../../read-model/sample-queries.js';
 import { allow } from '../access/access.js';
+import { sendJson } from '../formats.js';
+import { longAnswer } from '../long-answer.js';
 import { machine, placeQuery, rangeOf, rangeQuery } from '../schemas/range.js';
 import { offsetMs, timeMs, uncertaintyMs } from '../schemas/times.js';
 import { questionOf, shareAnswers } from '../shared-answers.js';
@@ -55,15 +57,16 @@ export const sampleRoutes: FastifyPluginAsyncZod = async app => {
         },
       },
     },
-    async request => {
+    async (request, reply) => {
       const { query } = request;
       const { exchange, environment, scope, machine, limit } = query;
       try {
-        const found = await app.analyses.take(questionOf(request), () => {
-          const range = rangeOf(query, clock.now());
-          return drawnSamples(analytics, { ...range, exchange, environment, scope, machine, limit });
+        const text = await app.analyses.take(questionOf(request), async () => {
+          const asked = { ...rangeOf(query, clock.now()), exchange, environment, scope, machine, limit };
+          const { samples, ...found } = await drawnSamples(analytics, asked);
+          return longAnswer(found, 'samples', samples);
         });
-        return { ...found, samples: [...found.samples] };
+        return sendJson(reply, text);
       } catch (error) {
         throw toDatabaseError(error);
       }
