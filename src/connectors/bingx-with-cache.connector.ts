@@ -2,11 +2,15 @@ import { rehearseAtStart } from '../base/rehearsals.js';
 import type { CcxtClass } from '../exchanges/attached-ccxt.js';
 import {
   type AttachedBingxClient,
+  type AttachedBingxStream,
   attachedBingxClient,
+  attachedBingxStream,
   BINGX_PROFILE,
   type BingxAdapter,
   type BingxClientClass,
+  type BingxStreamClass,
   createBingxAdapter,
+  isBingxStream,
   rehearseBingx,
 } from '../exchanges/bingx/index.js';
 import { attachCcxt, isCcxt } from './attach-ccxt.js';
@@ -57,6 +61,26 @@ export class BingxConnectorWithCache extends ConnectorWithCache<BingxAdapter> {
    */
   attach<C extends BingxClientClass>(Client: C): AttachedBingxClient<C>;
   /**
+   * A subclass of `BingxAccountSocketStream` that fetches its listen key as an attached client sends its requests: by this
+   * connector's host, clock and connections, healed where that is refused for its timestamp. Nothing else of a stream is
+   * signed. It listens at the address that goes with the connector's host, or at the `url` you give it.
+   *
+   * A listen key lasts an hour, and the SDK never extends it: call `keepAlive()` every half hour. Where no key can be
+   * had the SDK prints the account it was given to stderr, with the secret in it; of this one it prints why instead.
+   *
+   * @example
+   * ```ts
+   * import { ApiAccount, BingxAccountSocketStream } from 'bingx-api';
+   *
+   * const stream = new (connector.attach(BingxAccountSocketStream))(new ApiAccount(key, secret));
+   * stream.accountOrderUpdatePushEvent$.subscribe(({ o }) => console.log(o.s, o.X));
+   * setInterval(() => stream.keepAlive().catch(console.error), 30 * 60_000);
+   * ```
+   * @param Stream `BingxAccountSocketStream`, or a subclass that takes account and configuration first
+   * @throws InvalidInputError as above
+   */
+  attach<C extends BingxStreamClass>(Stream: C): AttachedBingxStream<C>;
+  /**
    * The same of ccxt's class `bingx`, of `ccxt` or `ccxt.pro`. A refusal is known by the exchange's own code, whatever
    * class of error ccxt makes of it. `enableRateLimit` and the other options are ccxt's; `milliseconds()` is the
    * exchange's time, by which ccxt.pro signs.
@@ -71,12 +95,25 @@ export class BingxConnectorWithCache extends ConnectorWithCache<BingxAdapter> {
    * @throws InvalidInputError as above; of another host than the connector's, before anything is sent
    */
   attach<C extends CcxtClass>(Client: C): C;
-  attach(Client: BingxClientClass | CcxtClass): BingxClientClass | CcxtClass {
+  attach(
+    Client: BingxClientClass | BingxStreamClass | CcxtClass,
+  ): BingxClientClass | BingxStreamClass | CcxtClass {
+    if (isBingxStream(Client)) {
+      return attachOnce(this, Client, {
+        what: 'BingxAccountSocketStream of bingx-api',
+        needs: ['disconnect'],
+        extend: () => {
+          const executor = this.adapter.executorBy(this.clientClock(), { rejectsRefusals: true });
+          return attachedBingxStream(Client, executor, this.adapter.baseUrl);
+        },
+      });
+    }
     if (isCcxt(Client)) return attachCcxt(this, Client, this.clientClock(), BINGX_PROFILE);
-    return attachOnce(this, Client, {
-      what: "BingxApiClient of bingx-api, or ccxt's bingx",
+    return attachOnce(this, Client as BingxClientClass, {
+      what: "BingxApiClient or BingxAccountSocketStream of bingx-api, or ccxt's bingx",
       needs: ['getAccountService', 'getTradeService'],
-      extend: () => attachedBingxClient(Client, this.adapter.executorBy(this.clientClock())),
+      extend: () =>
+        attachedBingxClient(Client as BingxClientClass, this.adapter.executorBy(this.clientClock())),
     });
   }
 }

@@ -27,7 +27,7 @@ import {
 
 export interface BingxAdapter extends ExchangeAdapter {
   /** For an attached client: over this adapter's host and connections. */
-  executorBy(clock: ClientClock): RequestExecutorInterface;
+  executorBy(clock: ClientClock, options?: { readonly rejectsRefusals?: boolean }): RequestExecutorInterface;
 }
 
 /** @throws InvalidInputError for malformed options, before anything is sent */
@@ -116,7 +116,7 @@ export function createBingxAdapter(
       return rate;
     },
 
-    executorBy: clock => new AttachedExecutor({ settings, transport, redact }, clock),
+    executorBy: (clock, options) => new AttachedExecutor({ settings, transport, redact, ...options }, clock),
     timestampRefused: sentAtMs => intake.timestampRefused(sentAtMs),
     badSamples: () => intake.counts(),
 

@@ -21,6 +21,8 @@ export interface AttachedParts {
   readonly settings: AdapterSettings;
   readonly transport: HttpTransport;
   readonly redact: Redactor;
+  /** Also those that come with HTTP 200, which the SDK's own resolves to. */
+  readonly rejectsRefusals?: boolean;
 }
 
 interface Attempt {
@@ -94,15 +96,18 @@ export class AttachedExecutor implements RequestExecutorInterface {
       signed: signature && { ...signature, recvWindowMs },
     });
     const isOk = status >= 200 && status < 300;
-    if (!envelope && isOk) {
+    // A listen key is extended by an answer without a word: whoever changes something need not be told anything.
+    const isWordless = isOk && method !== 'GET' && reply.body.trim() === '';
+    if (!envelope && isOk && !isWordless) {
       return failing(badResponse(context, status, 'something that is not a BingX envelope'));
     }
     if (envelope && refusal?.retryAfterMs !== undefined) envelope.retryAfterMs = refusal.retryAfterMs;
     const isUnexecuted = method === 'GET' || BINGX_PROFILE.unexecuted.includes(refusal?.exchangeCode ?? '');
     const isToBeHealed = refusal?.reason === 'timestamp' && refusal.request !== undefined && isUnexecuted;
+    const isRejected = this.#parts.rejectsRefusals === true && envelope?.code !== undefined;
     return {
       settle: () => {
-        if (refusal && !isOk) throw refusal;
+        if (refusal && (!isOk || isRejected)) throw refusal;
         return body;
       },
       refusal: isToBeHealed ? refusal : undefined,

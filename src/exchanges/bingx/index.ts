@@ -5,5 +5,11 @@ export {
   type BingxClient,
   type BingxClientClass,
 } from './attached-client.js';
+export {
+  type AttachedBingxStream,
+  attachedBingxStream,
+  type BingxStreamClass,
+  isBingxStream,
+} from './attached-stream.js';
 export { BINGX_PROFILE } from './profile.js';
 export { rehearseBingx } from './rehearsal.js';

@@ -7,6 +7,7 @@
  * must be sent in sorted order, with the signature behind it.
  */
 
+import { BINGX_SOCKETS } from './bingx-socket.js';
 import {
   balanceV2,
   balanceV3,
@@ -25,11 +26,13 @@ import {
   type Dialect,
   type Endpoint,
   header,
+  httpAnswer,
   type ReceivedRequest,
   takenOf,
   type World,
   wholeNumber,
 } from './dialect.js';
+import type { ListenKeys } from './listen-keys.js';
 import { isSignatureOf } from './signature.js';
 
 const MAX_RECV_WINDOW_MS = 5000;
@@ -71,7 +74,20 @@ export const bingxDialect: Dialect = {
     },
     'GET /openApi/swap/v2/trade/order': { route: 'verify', answer: signed(queryOrder) },
     'DELETE /openApi/swap/v2/trade/order': { route: 'order', method: 'DELETE', answer: signed(cancelOrder) },
+    'POST /openApi/user/auth/userDataStream': { route: 'verify', method: 'POST', answer: makeListenKey },
+    'PUT /openApi/user/auth/userDataStream': {
+      route: 'verify',
+      method: 'PUT',
+      answer: onListenKey((keys, key, nowMs) => keys.extend(key, nowMs)),
+    },
+    'DELETE /openApi/user/auth/userDataStream': {
+      route: 'verify',
+      method: 'DELETE',
+      answer: onListenKey((keys, key, nowMs) => keys.drop(key, nowMs)),
+    },
   },
+
+  sockets: BINGX_SOCKETS,
 
   refuse,
 
@@ -96,6 +112,30 @@ export const bingxDialect: Dialect = {
     return 'serverTime' in data ? { ...body, data: { ...data, serverTime: value } } : body;
   },
 };
+
+/** Without an envelope, and by the API key alone: a signature that comes along all the same, as SDKs send it, must be right. */
+function makeListenKey(request: ReceivedRequest, world: World): Answer {
+  const apiKey = header(request, 'x-bx-apikey') ?? '';
+  const refusal = isSigned(request) ? authenticate(request, world) : undefined;
+  if (refusal) return refusal;
+  if (!world.accounts.has(apiKey)) return refuse(100413, undefined, world);
+  return { status: 200, code: 0, body: { listenKey: world.listenKeys.make(apiKey, world.serverTimeMs) } };
+}
+
+/** Answered by the HTTP status alone: 200 done, 204 no key was named, 404 there is no such key. */
+function onListenKey(act: (keys: ListenKeys, key: string, nowMs: number) => boolean): Endpoint['answer'] {
+  return (request, world) => {
+    const refusal = isSigned(request) ? authenticate(request, world) : undefined;
+    if (refusal) return refusal;
+    const key = new URLSearchParams(request.rawQuery).get('listenKey');
+    if (!key) return httpAnswer(204, '');
+    return act(world.listenKeys, key, world.serverTimeMs)
+      ? { status: 200, code: 0, body: '' }
+      : httpAnswer(404, '');
+  };
+}
+
+const isSigned = ({ rawQuery }: ReceivedRequest): boolean => /(^|&)(timestamp|signature)=/.test(rawQuery);
 
 const accept = (data: unknown): Answer => ({ status: 200, code: 0, body: { code: 0, msg: '', data } });
 

@@ -4,6 +4,7 @@ import type { Exchange } from '../../events/connector.js';
 import type { Accounts } from './accounts.js';
 import type { Book, Order } from './book.js';
 import type { ExchangeKnobs, Route } from './knobs.js';
+import type { ListenKeys } from './listen-keys.js';
 import type { Allowance } from './rate-limiter.js';
 
 export interface ReceivedRequest {
@@ -25,6 +26,7 @@ export interface World {
   /** What its answer says the clock shows; see told-time.ts. */
   readonly toldTimeMs: number;
   readonly book: Book;
+  readonly listenKeys: ListenKeys;
 }
 
 export interface Answer {
@@ -48,12 +50,18 @@ export interface ExecutedOrder {
 export interface Endpoint {
   readonly route: Exclude<Route, 'other'>;
   /** Default `GET`. */
-  readonly method?: 'POST' | 'DELETE';
+  readonly method?: 'POST' | 'PUT' | 'DELETE';
   answer(request: ReceivedRequest, world: World): Answer;
 }
 
 /** One connection, of one path. */
 export interface SocketSession {
+  /** Once, when the connection is open. */
+  begin?(): void;
+  /** Every {@link HEARTBEAT_MS} from then on. */
+  beat?(): void;
+  /** The exchange's clock was set. */
+  clockMoved?(): void;
   receive(text: string): void;
   /** An order was placed or cancelled, by whoever holds this key, over whatever way. */
   ordered(apiKey: string, order: Order): void;
@@ -62,7 +70,12 @@ export interface SocketSession {
 export interface SocketTools {
   /** Names the connection. */
   readonly id: string;
+  /** Of the address it was opened by. */
+  readonly query: URLSearchParams;
+  /** As JSON, in a text message. */
   send(message: object): void;
+  /** In a binary message. */
+  sendBytes(bytes: Buffer): void;
   /** What the exchange is when it is asked. */
   world(): World;
   /** @param what.outcome the exchange's code, 0 for yes */
@@ -74,7 +87,11 @@ export interface SocketTools {
   }): void;
 }
 
-export type SocketEndpoints = Readonly<Record<string, (tools: SocketTools) => SocketSession>>;
+/** By real time: heartbeats are the connection's, and no clock of the exchange's is looked at for them. */
+export const HEARTBEAT_MS = 5_000;
+
+/** `undefined`: who knocks is put out. */
+export type SocketEndpoints = Readonly<Record<string, (tools: SocketTools) => SocketSession | undefined>>;
 
 export interface Dialect {
   readonly exchange: Exchange;

@@ -27,6 +27,7 @@ import {
 import { type Fault, takeFault } from './faults.js';
 import { applyPatch, type ExchangeKnobs, type KnobPatch } from './knobs.js';
 import { drawLatency } from './latency.js';
+import { ListenKeys } from './listen-keys.js';
 import { type LoopbackServer, startLoopbackServer } from './loopback-server.js';
 import type { Random } from './random.js';
 import { createRateLimiter } from './rate-limiter.js';
@@ -76,6 +77,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
   let limiter = createRateLimiter();
   let lastToldMs: number | undefined;
   const executed: ExecutedOrder[] = [];
+  const listenKeys = new ListenKeys(options.seed);
   const book = new Book(options.seed, (apiKey, order) => sockets.ordered(apiKey, order));
 
   const after = (ms: number, action: () => void) => {
@@ -146,7 +148,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
     lastToldMs = timeMs;
     const { accounts } = options;
     const { seed } = options;
-    const world: World = { accounts, knobs, seed, serverTimeMs: nowMs, toldTimeMs: timeMs, book };
+    const world: World = { accounts, knobs, seed, serverTimeMs: nowMs, toldTimeMs: timeMs, book, listenKeys };
     const answer = judge(received, endpoint, fault, world);
     return {
       ...answer,
@@ -214,7 +216,7 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
       world: () => {
         const nowMs = serverTimeMs();
         const { accounts, seed } = options;
-        return { accounts, knobs, seed, serverTimeMs: nowMs, toldTimeMs: nowMs, book };
+        return { accounts, knobs, seed, serverTimeMs: nowMs, toldTimeMs: nowMs, book, listenKeys };
       },
       log({ route, timestampMs, outcome, executed: order }) {
         if (order) executed.push(order);
@@ -249,10 +251,12 @@ export async function startSimulatedExchange(options: SimulatedExchangeOptions):
       if (patch.rateLimit !== undefined) limiter = createRateLimiter();
       knobs = next;
       if (next.outage !== 'none') sockets.close();
+      if (patch.skewMs !== undefined) sockets.clockMoved();
       await server.setListening(next.outage !== 'refuse');
     },
     step(ms) {
       clock = stepped(clock, ms);
+      sockets.clockMoved();
     },
     fault(fault) {
       faults = [...faults, fault];
