@@ -222,7 +222,17 @@ describe('forgetting hits', () => {
     expect(constraints).toEqual([
       { contype: 'c', count: 2 },
       { contype: 'p', count: 1 },
-      { contype: 'u', count: 2 },
+      { contype: 'u', count: 1 },
+    ]);
+    const { rows: indexes } = await harness.pool.query(
+      `SELECT parent.relname FROM pg_index x
+         LEFT JOIN pg_inherits i ON i.inhrelid = x.indexrelid LEFT JOIN pg_class parent ON parent.oid = i.inhparent
+        WHERE x.indrelid = 'connector_event_hits'::regclass AND x.indisunique ORDER BY 1`,
+    );
+    expect(indexes.map(({ relname }) => relname)).toEqual([
+      'connector_event_id_key',
+      'connector_event_pkey',
+      'connector_event_stream_version_forgettable_key',
     ]);
   });
 });

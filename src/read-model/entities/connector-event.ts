@@ -1,10 +1,11 @@
 /** The log: append-only, for reading and analytics; see src/event-store/event-store.ts. `bigint` columns read as strings. */
-import { Check, Column, Entity, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 
 @Entity({ name: 'connector_event' })
 @Check('connector_event_check', `forgettable = starts_with(stream, 'connector_state_hits-')`)
 @Unique('connector_event_stream_version_forgettable_key', ['stream', 'version', 'forgettable'])
-@Unique('connector_event_stream_event_id_forgettable_key', ['stream', 'eventId', 'forgettable'])
+// With a hash of the stream's name, which TypeORM has no words for.
+@Index('connector_event_id_key', { synchronize: false })
 export class ConnectorEvent {
   @PrimaryColumn({ name: 'position', type: 'bigint', primaryKeyConstraintName: 'connector_event_pkey' })
   position!: string;

@@ -23,6 +23,8 @@ import { ReplicaLink1764000000050 } from './1764000000050-replica-link.js';
 import { UsageForecast1764000000055 } from './1764000000055-usage-forecast.js';
 import { UsageModel1764000000056 } from './1764000000056-usage-model.js';
 import { DeadLetterOfWhom1764000000062 } from './1764000000062-dead-letter-of-whom.js';
+import { IdIndex1764000000071 } from './1764000000071-id-index.js';
+import { ForgetHitsFaster1764000000072 } from './1764000000072-forget-hits-faster.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -46,4 +48,6 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   UsageForecast1764000000055,
   UsageModel1764000000056,
   DeadLetterOfWhom1764000000062,
+  IdIndex1764000000071,
+  ForgetHitsFaster1764000000072,
 ];
