@@ -52,6 +52,8 @@ export interface FoldBeside {
   /** How far each has come. */
   positions(): Positions;
   marks(): Marks;
+  /** What was forgotten when the fold began ({@link forgottenVersion}). */
+  readonly forgotten: number;
   /** @throws ForgottenMeanwhile */
   requireSameForgotten(): Promise<void>;
 }
@@ -144,6 +146,7 @@ export async function foldBeside(
     eventsOf,
     positions: () => pages.positions,
     marks: () => pages.marks,
+    forgotten: forgotten.version,
     async requireSameForgotten() {
       if ((await forgottenVersion(store)) !== forgotten.version) throw new ForgottenMeanwhile();
     },

@@ -36,7 +36,7 @@ import {
 } from './write-page.js';
 
 /** With pages of a thousand some tenths of a second's work, for which others wait for the lock. */
-const MOST_PAGES = 40;
+const MOST_PAGES = 20;
 /** Of all tables. When there are more all are let go once they are written, and loaded anew when they are touched again. */
 const MOST_ROWS = 60_000;
 

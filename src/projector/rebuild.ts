@@ -42,7 +42,7 @@ import {
   limitsOf,
 } from './fold-beside.js';
 import { isBefore } from './forgotten/behind.js';
-import { readForgottenSpan } from './forgotten/forgotten.js';
+import { forgottenVersion, readForgottenSpan } from './forgotten/forgotten.js';
 import { isLockTaken, SWITCH_LOCK_TIMEOUT_MS, tablesInUse, waitToRebuild } from './lock-wait.js';
 import { encodeMark } from './log-mark.js';
 import { OutdatedTables } from './outdated-tables.js';
@@ -162,8 +162,11 @@ export async function verify(context: ProjectorContext, options: VerifyOptions =
     withOwnTransaction(context, options.signal, 'REPEATABLE READ', async session => {
       // The first look: rows and checkpoints as they are now, however long the fold takes.
       const checkpoints = await readCheckpoints(session, projections);
+      const forgotten = await forgottenVersion(context.store);
       await requireSameLog(context, checkpoints);
       const fold = await foldBeside(context, session, projections, { ...options, isCareful });
+      // Sums that were recorded in between may hold hits that these checkpoints have not come to.
+      if (fold.forgotten !== forgotten) throw new ForgottenMeanwhile();
       await fold.upTo(positionsOf(checkpoints));
       await fold.requireSameForgotten();
       const tables = await compareAll(session, projections, options.signal);

@@ -102,8 +102,14 @@ export function copyColumns(
   from: TableRow,
   to: Record<string, ColumnValue>,
 ): void {
-  for (let i = 0; i < columns.length; i++) {
-    if (changed !== EVERY_COLUMN && (changed & (1 << i)) === 0) continue;
+  if (changed === EVERY_COLUMN) {
+    for (const { field } of columns) to[field] = from[field] as ColumnValue;
+    return;
+  }
+  // Bit by bit from the highest: of thirty columns an event changes a few.
+  for (let left = changed; left !== 0; ) {
+    const i = LAST_BIT + 1 - Math.clz32(left);
+    left &= ~(1 << i);
     const { field } = columns[i] as Column;
     to[field] = from[field] as ColumnValue;
   }

@@ -200,6 +200,27 @@ describe('forgetting hits', () => {
     expect((await harness.store.readStream(FORGOTTEN_STREAM)).length).toBeGreaterThan(0);
   }, 60_000);
 
+  it('is no alarm of a verification whose snapshot is older than what was forgotten meanwhile', async () => {
+    await harness.append(synced(), hit(), synced());
+    await harness.projector().catchUp();
+    let isMeanwhile = true;
+    const meanwhile: Harness['store'] = {
+      ...harness.store,
+      async readStream(stream, options) {
+        // The fold asks what is forgotten, when the checkpoints have been looked at.
+        if (stream === FORGOTTEN_STREAM && options?.direction === undefined && isMeanwhile) {
+          isMeanwhile = false;
+          await harness.append(hit(), hit(), synced());
+          await harness.projector().forgetHits({ before: everything(), by: 'test' });
+        }
+        return harness.store.readStream(stream, options);
+      },
+    };
+
+    expect(await harness.projector({ store: meanwhile }).verify()).toMatchObject({ equal: true });
+    expect(isMeanwhile).toBe(false);
+  });
+
   it('leaves the partition as it was: immutable, unique, and to be written to', async () => {
     await harness.append(synced(), hit(), synced());
     for (let n = 0; n < 3; n++) {
