@@ -33,6 +33,7 @@ import { projector } from './benchmarks/projector.js';
 import { projectorLink } from './benchmarks/projector-link.js';
 import { redis } from './benchmarks/redis.js';
 import { roundTrips } from './benchmarks/round-trips.js';
+import { thaw } from './benchmarks/thaw.js';
 import { visibility } from './benchmarks/visibility.js';
 import { warmInit } from './benchmarks/warm-init.js';
 import { describeMachine, machineLine, othersShare } from './machine.js';
@@ -53,6 +54,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   projectorLink,
   redis,
   attached,
+  thaw,
   edge,
   esdbAppend,
   esdbCatchUp,
