@@ -1,4 +1,5 @@
 /** bybit-api's own REST client, attached to a connector's clock. */
+import { Agent } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import { RestClientV5 } from 'bybit-api';
 import fc from 'fast-check';
@@ -6,7 +7,15 @@ import type { BybitConnectorWithCache } from '../../src/connectors/bybit-with-ca
 import type { ConnectorOptions } from '../../src/connectors/options.js';
 import type { Fault } from '../../src/exchanges/simulator/index.js';
 import { steerableMachine } from '../support/clocks.js';
-import { ACCOUNT, eventsOf, eventually, givenWorld, type Process, type World } from '../support/world.js';
+import {
+  ACCOUNT,
+  closing,
+  eventsOf,
+  eventually,
+  givenWorld,
+  type Process,
+  type World,
+} from '../support/world.js';
 
 const KEYS = { key: ACCOUNT.apiKey, secret: ACCOUNT.apiSecret } as const;
 const ORDER = {
@@ -80,6 +89,23 @@ describe('an attached RestClientV5', () => {
       expect(eventsOf(facts, 'ConnectorStateInvalidated')).toHaveLength(1);
     },
   );
+
+  it('sends nothing over a connection that was kept through a suspend', async () => {
+    const world = await givenWorld();
+    const clock = steerableMachine();
+    const { connector } = await givenConnector(world, { clock });
+    const httpAgent = new Agent({ keepAlive: true });
+    closing({ close: () => httpAgent.destroy() });
+    const client = new (connector.attach(RestClientV5))(KEYS, { httpAgent });
+    await Promise.all([balance(client), balance(client), balance(client)]);
+    const kept = () => Object.values(httpAgent.freeSockets).flatMap(sockets => sockets ?? []);
+    await eventually(() => expect(kept().length).toBeGreaterThan(0));
+    const before = kept();
+
+    clock.freeze(8_000);
+    expect(await balance(client)).toMatchObject({ retCode: 0 });
+    expect(before.every(({ destroyed }) => destroyed)).toBe(true);
+  });
 
   it('has many requests under way refused by one step, and heals once', async () => {
     const world = await givenWorld();

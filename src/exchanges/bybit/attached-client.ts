@@ -14,11 +14,14 @@
  *
  * The parsed body is looked at where axios has parsed it (`transformResponse`), so that it is parsed once.
  */
+import { type Agent, globalAgent as httpAgent } from 'node:http';
+import { globalAgent as httpsAgent } from 'node:https';
 import { createRequire } from 'node:module';
 import { InvalidInputError } from '../../base/errors.js';
 import type { Environment } from '../../events/connector.js';
 import type { ClientClock, ClientSignature } from '../client-clock.js';
 import type { ExchangeError } from '../exchange-adapter.js';
+import { ForeignConnections } from '../foreign-connections.js';
 import { asObject } from '../json.js';
 import { RecentSignatures } from '../recent-signatures.js';
 import { retryAfterMs } from '../retry-after.js';
@@ -41,6 +44,8 @@ interface AxiosConfig {
   readonly method?: string;
   readonly url?: string;
   readonly headers?: unknown;
+  readonly httpAgent?: Agent;
+  readonly httpsAgent?: Agent;
   transformResponse?: unknown;
 }
 interface AxiosResponse {
@@ -181,11 +186,13 @@ class Calls {
   readonly #clock: ClientClock;
   readonly #send: unknown;
   readonly #signatures = new RecentSignatures();
+  readonly #connections: ForeignConnections;
 
   /** @param send axios's adapter for them, as the user gave it; undefined: axios's own */
   constructor(clock: ClientClock, send: unknown) {
     this.#clock = clock;
     this.#send = send;
+    this.#connections = new ForeignConnections(clock);
   }
 
   async offset(): Promise<number> {
@@ -221,6 +228,9 @@ class Calls {
     const clock = this.#clock;
     const sentAtMs = clock.now();
     const sentAtWallMs = clock.wall();
+    const agentOf = (url: URL) =>
+      url.protocol === 'https:' ? (config.httpsAgent ?? httpsAgent) : (config.httpAgent ?? httpAgent);
+    if (config.url?.includes('://')) this.#connections.use(sentAtMs, sentAtWallMs, config.url, agentOf);
     const steps = [config.transformResponse ?? []].flat() as Transform[];
     const answered = (
       data: unknown,
