@@ -31,6 +31,7 @@ import { Connection } from './connection.js';
 import { type NodePreference, parseConnectionString } from './connection-string.js';
 import { type Append, storeGroup } from './group.js';
 import { ATTEMPTS_A_CALL } from './interruption.js';
+import { pageAhead } from './page-ahead.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
 import {
   countAfter,
@@ -41,6 +42,7 @@ import {
   readLast,
   readStream,
 } from './read.js';
+import type { Recorded } from './read-message.js';
 import { toRawEvent } from './recorded-event.js';
 import { type Rehearsal, rehearse } from './rehearsal.js';
 import { dropForgotten, type Span } from './retention.js';
@@ -119,6 +121,7 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
     readTimeoutMs,
     leader: reader === leader ? undefined : leader,
   };
+  const readPages = pageAhead<Recorded>(options => readForwards(reading, options));
   const storing: TailContext = {
     ...calling,
     connection: leader,
@@ -165,7 +168,7 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
     ),
 
     readAll: whileOpen(async (readOptions: ReadAllOptions) =>
-      (await readForwards(reading, readOptions)).map(event => decodeEvent(toRawEvent(event))),
+      (await readPages(readOptions)).map(event => decodeEvent(toRawEvent(event))),
     ),
 
     readFrom: whileOpen((readOptions: ReadAllOptions) => readFrom(reading, readOptions)),
@@ -193,9 +196,7 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
 
     compare: comparePositions,
 
-    readRaw: whileOpen(async (readOptions: ReadAllOptions) =>
-      (await readForwards(reading, readOptions)).map(toRawEvent),
-    ),
+    readRaw: whileOpen(async (readOptions: ReadAllOptions) => (await readPages(readOptions)).map(toRawEvent)),
 
     lastRaw: whileOpen(async () => {
       const last = await readLast(reading);
