@@ -13,7 +13,7 @@ import fastify, {
   type FastifyRequest,
   type FastifyServerOptions,
 } from 'fastify';
-import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { serializerCompiler } from 'fastify-type-provider-zod';
 import helmet from 'helmet';
 import { type DashboardOptions, dashboard } from '../dashboard/plugin.js';
 import {
@@ -31,6 +31,7 @@ import { exposeMetrics } from './observe/metrics.js';
 import type { HttpParts } from './parts.js';
 import { answerProblems, HttpProblem, sendProblem, toHttpProblem } from './problem.js';
 import { routes } from './routes/index.js';
+import { beStrict } from './strict-requests.js';
 import { createTurns, type Turns } from './turns.js';
 
 declare module 'fastify' {
@@ -92,7 +93,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const settings = {
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    // A HEAD would count a hit, and nobody asks for one.
+    // A HEAD would count a hit. Monitors ask for one of the health routes, which say so.
     exposeHeadRoutes: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -111,15 +112,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   };
   const app = fastify(settings as FastifyServerOptions);
   app.server.maxConnections = MAX_CONNECTIONS;
-  app.setValidatorCompiler(validatorCompiler);
+  const routeTable: RouteEntry[] = [];
+  beStrict(app, routeTable);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(answerProblems(parts.log));
-  app.setNotFoundHandler({}, () => {
-    throw new HttpProblem(404, 'NOT_FOUND', 'there is no such route: see /docs');
-  });
   app.decorate('parts', parts);
   app.decorate('analyses', createTurns());
-  const routeTable: RouteEntry[] = [];
   app.decorate('routeTable', routeTable);
   app.decorateRequest('principal');
   app.decorateRequest('receivedAtMs', 0);

@@ -24,6 +24,7 @@ describe('doctor', () => {
       'default_transaction_read_only = on',
       'extra_float_digits = 0',
       "statement_timeout = '1s'",
+      "transaction_timeout = '2s'",
     ]) {
       await world.sql(`ALTER DATABASE ${nameOf(world)} SET ${setting}`);
     }
@@ -34,6 +35,7 @@ describe('doctor', () => {
     for (const name of ['isolation', 'read-only', 'float digits', 'timeouts']) {
       expect(of(name)).toMatchObject({ status: 'warn', remedy: expect.stringContaining('ALTER ROLE') });
     }
+    expect(of('timeouts')).toMatchObject({ message: expect.stringContaining('transaction_timeout 2000 ms') });
     expect(of('rehearsal')).toMatchObject({ status: 'ok' });
     expect(await world.sql('SELECT FROM connector_event')).toEqual([]);
   });

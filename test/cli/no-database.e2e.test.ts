@@ -55,6 +55,8 @@ test('an error is JSON, with its code, where JSON was asked for', async () => {
 
 test('help is exit 0, and exit 2 on a command that there is not', async () => {
   expect(await cli(['help', 'stats'], { cwd: directory })).toMatchObject({ code: 0, stderr: '' });
+  // A default is shown as it is given.
+  expect((await cli(['keys', '--help'], { cwd: directory })).stdout).toMatch(/default:\s+24h/);
   const nothing = await cli(['help', 'stast'], { cwd: directory });
   expect(nothing).toMatchObject({ code: 2, stdout: '' });
   expect(nothing.stderr).toMatch(/unknown command 'stast'.*Did you mean stats\?/s);

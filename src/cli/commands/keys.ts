@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { Argument } from 'commander';
+import { Argument, Option } from 'commander';
 import { InvalidInputError } from '../../base/errors.js';
 import { createLogger } from '../../base/logging.js';
 import {
@@ -39,9 +39,11 @@ export function addKeys(program: Command): void {
     .option('--role <role...>', 'what it may: reader, writer, analyst, operator')
     .option('--user <id>', 'the only user it may know of')
     .option('--expires-in <span>', 'when it ends: 24h, 90d; default: never', parseSince)
-    .option('--grace <span>', 'how long a rotated key stays good', parseSince, {
-      agoMs: 86_400_000,
-    } satisfies Since)
+    .addOption(
+      new Option('--grace <span>', 'how long a rotated key stays good')
+        .argParser(parseSince)
+        .default({ agoMs: 86_400_000 } satisfies Since, '24h'),
+    )
     .addHelpText(
       'after',
       `

@@ -48,6 +48,7 @@ interface Defaults {
   readonly statementMs: number;
   readonly lockMs: number;
   readonly idleMs: number;
+  readonly transactionMs: number | null;
   readonly path: string;
   readonly schema: string | null;
 }
@@ -61,6 +62,7 @@ const DEFAULTS = `SELECT current_setting('default_transaction_isolation') AS iso
   (SELECT setting::float8 FROM pg_settings WHERE name = 'statement_timeout') AS "statementMs",
   (SELECT setting::float8 FROM pg_settings WHERE name = 'lock_timeout') AS "lockMs",
   (SELECT setting::float8 FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout') AS "idleMs",
+  (SELECT setting::float8 FROM pg_settings WHERE name = 'transaction_timeout') AS "transactionMs",
   current_setting('search_path') AS path,
   (SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = to_regclass('connector_state_cache')) AS schema`;
@@ -107,11 +109,13 @@ function writable({ recovery, readOnly }: Defaults): Check {
       );
 }
 
-function timeouts({ statementMs, lockMs, idleMs }: Defaults): Check {
+function timeouts({ statementMs, lockMs, idleMs, transactionMs }: Defaults): Check {
   const all = {
     statement_timeout: statementMs,
     lock_timeout: lockMs,
     idle_in_transaction_session_timeout: idleMs,
+    // From PostgreSQL 17 on.
+    transaction_timeout: transactionMs ?? 0,
   };
   const set = Object.entries(all).filter(([, ms]) => ms > 0);
   const said = set.map(([name, ms]) => `${name} ${ms} ms`).join(', ') || 'none set';

@@ -22,6 +22,7 @@ export const healthRoutes: FastifyPluginAsyncZod = async app => {
   app.get(
     '/health/live',
     {
+      exposeHeadRoute: true,
       config: allow('public', 'shared'),
       schema: {
         tags: ['operations'],
@@ -35,6 +36,7 @@ export const healthRoutes: FastifyPluginAsyncZod = async app => {
   app.get(
     '/health/ready',
     {
+      exposeHeadRoute: true,
       config: allow('public', 'shared'),
       schema: {
         tags: ['operations'],

@@ -1,0 +1,89 @@
+/** What a request gets wrong is said, and not passed over: parameters, methods, types of bodies, cursors. */
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { givenServer, type TestServer } from './support.js';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await givenServer({ keep: true });
+});
+
+const STATE = '/v1/connectors/BYBIT/TESTNET/alice/main/state';
+
+describe('a parameter that a route does not have', () => {
+  it.each([
+    ['/v1/connectors?userid=alice', 'userid'],
+    ['/v1/analytics/usage?since=2026-01-01', 'since'],
+    ['/v1/users/alice/credentials/main/history?from=2999-01-01', 'from'],
+    ['/v1/events/feed?type=ConnectorSynced', 'type'],
+    [`${STATE}?credentialId=other`, 'credentialId'],
+  ])('is refused by its name: %s', async (url, name) => {
+    const { status, body } = await server.ask({ method: 'GET', url }, 'operator');
+    expect({ status, code: body.code }).toEqual({ status: 400, code: 'INVALID_INPUT' });
+    expect(body.detail).toContain(`"${name}"`);
+  });
+
+  it('is refused wherever parameters are described', async () => {
+    const { body } = await server.ask('/v1/openapi.json');
+    const described = Object.entries(
+      body.paths as Record<string, { get?: { parameters?: { in: string }[] } }>,
+    )
+      .filter(([, { get }]) => get?.parameters?.some(parameter => parameter.in === 'query'))
+      .map(([path]) => path);
+    expect(described.length).toBeGreaterThan(8);
+    for (const path of described) {
+      const url = `${path
+        .replace('{exchange}', 'BYBIT')
+        .replace('{environment}', 'TESTNET')
+        .replaceAll(/\{\w+\}/g, 'a')}?bogus=1`;
+      const { status, body: answer } = await server.ask({ method: 'GET', url }, 'operator');
+      expect([path, status, JSON.stringify(answer.errors)]).toEqual([
+        path,
+        400,
+        expect.stringContaining('bogus'),
+      ]);
+    }
+  });
+});
+
+describe('a method that a path does not take', () => {
+  it.each([
+    ['PUT', STATE, 'GET'],
+    ['HEAD', STATE, 'GET'],
+    ['OPTIONS', STATE, 'GET'],
+    ['GET', '/v1/states', 'POST'],
+    ['DELETE', '/health/live', 'GET, HEAD'],
+  ])('is 405, with those that it takes: %s %s', async (method, url, allow) => {
+    const { status, headers, body } = await server.ask({ method: method as 'GET', url }, 'operator');
+    expect({ status, allow: headers.allow }).toEqual({ status: 405, allow });
+    if (method !== 'HEAD') expect(body.code).toBe('METHOD_NOT_ALLOWED');
+  });
+
+  it('is 404 where there is no such path', async () => {
+    expect((await server.ask({ method: 'PUT', url: '/v1/nothing' }, 'operator')).status).toBe(404);
+  });
+});
+
+it('HEAD asks whether it is well, as monitors do', async () => {
+  for (const url of ['/health/live', '/health/ready']) {
+    const { status, body } = await server.ask({ method: 'HEAD', url });
+    expect({ status, body }).toEqual({ status: 200, body: '' });
+  }
+});
+
+it('a body that does not claim to be JSON is 415, text too', async () => {
+  const headers = { 'content-type': 'text/plain' };
+  const asked = { method: 'POST', url: '/v1/states', headers, payload: '{"connectors":[]}' } as const;
+  const { status, body } = await server.ask(asked, 'operator');
+  expect({ status, code: body.code }).toEqual({ status: 415, code: 'UNSUPPORTED_MEDIA_TYPE' });
+});
+
+it.each(['x', 'AAAA', 'zzzz', '////', 'YQ==', 'YV8', Buffer.from('a\n_b').toString('base64url')])(
+  'a cursor that no page gave is refused: %s',
+  async cursor => {
+    const { status, body } = await server.ask(
+      `/v1/connectors?cursor=${encodeURIComponent(cursor)}`,
+      'operator',
+    );
+    expect({ status, code: body.code }).toEqual({ status: 400, code: 'INVALID_INPUT' });
+  },
+);
