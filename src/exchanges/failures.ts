@@ -42,7 +42,7 @@ export function unreachable(
     proxy: `${exchange} could not be reached for ${endpoint}: the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names failed with ${code}; correct the variable, or except the exchange's host in NO_PROXY`,
     'not-sent': `${endpoint} was not sent to ${exchange}: the SDK could not make the request (${context.redact(problem)})`,
     oversized: `${exchange} answered ${endpoint} with more than any answer of that endpoint can be: check baseUrl`,
-    undecodable: `${exchange} answered ${endpoint} with a body that is not compressed as its Content-Encoding says, or was cut off (${code}): try again, and see what stands between here and the exchange if it goes on`,
+    undecodable: `${exchange} answered ${endpoint} with something that is not HTTP, or not compressed as its Content-Encoding says (${code}): check baseUrl, and what stands between here and the exchange`,
   }[failure];
   const isAnswered = failure === 'oversized' || failure === 'undecodable';
   return new ExchangeError(isAnswered ? 'EXCHANGE_BAD_RESPONSE' : 'EXCHANGE_UNREACHABLE', message, {

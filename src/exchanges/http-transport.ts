@@ -260,6 +260,10 @@ function sendOver(
       const isDead = wasOpen && !isAnswered;
       settle(isDead ? { ...networkFailure(error), isDeadConnection: true } : networkFailure(error));
     });
+    // A connection that ends without an answer and without an error: a server that wants to speak another protocol (101).
+    sent.once('close', () => {
+      if (!isAnswered) settle({ failure: 'network', code: 'ECONNRESET' });
+    });
     sent.once('response', response => {
       isAnswered = true;
       clearTimeout(silence);
@@ -267,7 +271,7 @@ function sendOver(
         if ('error' in body) return settle(networkFailure(body.error));
         if ('isOversized' in body) return settle({ failure: 'oversized', code: 'BODY_TOO_LARGE' });
         if ('undecodable' in body) {
-          return settle({ failure: 'undecodable', code: networkFailure(body.undecodable).code });
+          return settle({ ...networkFailure(body.undecodable), failure: 'undecodable' });
         }
         const receivedAtMs = now();
         answeredAfter(performance.now() - wentOutAtMs);
@@ -293,5 +297,7 @@ function sendOver(
 function networkFailure(error: unknown): HttpFailure {
   const code = (error as { code?: unknown }).code;
   const isCode = typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,59}$/.test(code);
-  return { failure: 'network', code: isCode ? code : 'NETWORK_ERROR' };
+  // Of Node's parser: something came, and it is not HTTP.
+  const failure = isCode && code.startsWith('HPE_') ? 'undecodable' : 'network';
+  return { failure, code: isCode ? code : 'NETWORK_ERROR' };
 }

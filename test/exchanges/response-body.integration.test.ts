@@ -1,6 +1,6 @@
 /** Answers as edges in front of exchanges hand them on. */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createRawServer } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { createHttpTransport } from '../../src/exchanges/http-transport.js';
@@ -53,5 +53,32 @@ describe('the text of an answer', () => {
   it('is limited by what comes out, not by what was sent', async () => {
     const body = gzipSync(Buffer.alloc(9 * 1024 * 1024));
     expect(await answeredWith(body, { 'content-encoding': 'gzip' })).toMatchObject({ failure: 'oversized' });
+  });
+});
+
+describe('what is no answer', () => {
+  const answeredBy = async (bytes: string) => {
+    const server = createRawServer(socket => {
+      socket.on('error', () => undefined);
+      socket.on('data', () => socket.write(bytes));
+    });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    closing({ close: () => new Promise(resolve => server.close(resolve)) });
+    const transport = createHttpTransport({ timeoutMs: 100_000, now: () => performance.now() });
+    closing(transport);
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    return transport.send({ method: 'GET', url, headers: {} });
+  };
+
+  it('is told apart from a network that fails: another protocol', async () => {
+    expect(await answeredBy('SSH-2.0-OpenSSH_9\r\n')).toMatchObject({
+      failure: 'undecodable',
+      code: 'HPE_INVALID_CONSTANT',
+    });
+  });
+
+  it('ends at once, and not with the time-out: the wish to change the protocol', async () => {
+    const bytes = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n';
+    expect(await answeredBy(bytes)).toMatchObject({ failure: 'network' });
   });
 });
