@@ -68,6 +68,19 @@ describe('without the optional packages', () => {
     });
   });
 
+  it.each([
+    [['copy', '--from', 'database', '--to', 'database'], 'INVALID_INPUT'],
+    [['demo'], 'EMBEDDED_DATABASE_FAILED'],
+    [['stats'], undefined],
+  ])('no command asks for what prints logs to people: %j', async (args, code) => {
+    const given = args.map(arg => (arg === 'database' ? database.url : arg));
+    const { stderr } = await runNode([light.cli, ...given, '--json'], {
+      cwd: light.directory,
+      env: { ...UNSET, DATABASE_URL: database.url },
+    });
+    expect(stderr === '' ? undefined : JSON.parse(stderr.slice(stderr.indexOf('{'))).error.code).toBe(code);
+  });
+
   it('the embedded server is not to be had', async () => {
     const { stdout } = await run(failing(CREATE));
     expect(JSON.parse(stdout)).toMatchObject({

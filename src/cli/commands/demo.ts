@@ -42,21 +42,15 @@ export function addDemo(program: Command): void {
 
 async function runDemo(session: Session): Promise<DemoReport> {
   const { out, signal, onEnd } = session;
-  const [
-    { startExchangeSimulator },
-    { DemoDatabase, SCENARIOS },
-    { runWorker },
-    { readSettings },
-    { createLogger },
-  ] = await Promise.all([
-    import('../../exchanges/simulator/index.js'),
-    import('../demo/scenarios.js'),
-    import('../demo/run-worker.js'),
-    import('../../composition/settings.js'),
-    import('../../base/logging.js'),
-  ]);
-  const settings = readSettings();
-  const { dataDir } = settings;
+  const [{ startExchangeSimulator }, { DemoDatabase, SCENARIOS }, { runWorker }, { createLogger }] =
+    await Promise.all([
+      import('../../exchanges/simulator/index.js'),
+      import('../demo/scenarios.js'),
+      import('../demo/run-worker.js'),
+      import('../../base/logging.js'),
+    ]);
+  const settings = session.settings();
+  const { dataDir, logFormat } = settings;
   const logLevel = process.env.LOG_LEVEL ? settings.logLevel : 'silent';
   await makeFirstContact({ ...settings, databaseUrl: undefined, eventStoreUrl: undefined });
   const demoDir = join(dataDir, 'demo');
@@ -68,7 +62,7 @@ async function runDemo(session: Session): Promise<DemoReport> {
     bingx: { skewMs: SKEW_MS.bingx },
   });
   onEnd(() => simulator.close());
-  const database = new DemoDatabase(join(demoDir, 'postgres'), await createLogger(logLevel, 'pretty'));
+  const database = new DemoDatabase(join(demoDir, 'postgres'), await createLogger(logLevel, logFormat));
   onEnd(() => database.stop());
   await database.start();
   await database.empty();
@@ -87,6 +81,7 @@ async function runDemo(session: Session): Promise<DemoReport> {
         bybitUrl: simulator.bybitUrl,
         bingxUrl: simulator.bingxUrl,
         logLevel,
+        logFormat,
       },
       signal,
     );

@@ -1,5 +1,5 @@
 /** What the demo asks of a worker process, and what it answers. */
-import type { LogLevel } from '../../base/logging.js';
+import type { LogFormat, LogLevel } from '../../base/logging.js';
 
 export interface WorkerTask {
   readonly cached: boolean;
@@ -8,6 +8,7 @@ export interface WorkerTask {
   readonly bybitUrl: string;
   readonly bingxUrl: string;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
 }
 
 export interface WorkerResult {

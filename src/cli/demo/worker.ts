@@ -31,7 +31,7 @@ async function restoreWithCache(task: WorkerTask): Promise<Omit<WorkerResult, 'l
     projection: 'inline',
     cacheMode: 'on',
     logLevel: task.logLevel,
-    logFormat: 'pretty',
+    logFormat: task.logFormat,
     flushIntervalMs: 60_000,
   });
   const { cache } = state;
