@@ -28,6 +28,9 @@ export class InterruptedError extends Error {
   }
 }
 
+/** Who reads what is printed (`… | head`) has left, with what he wanted. */
+export class ReaderLeftError extends Error {}
+
 /** What `--json` calls the error by: its own code, a stable one of this package's where it has one. */
 export function codeOf(error: unknown): string {
   if (error instanceof CommanderError) return 'INVALID_USAGE';
@@ -37,6 +40,7 @@ export function codeOf(error: unknown): string {
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof ReaderLeftError) return EXIT.ok;
   if (error instanceof InterruptedError) return EXIT.interrupted;
   if (error instanceof NotFoundError) return EXIT.notFound;
   if (error instanceof WrongSettingError) return EXIT.usage;

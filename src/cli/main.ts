@@ -31,7 +31,7 @@ import { addSimulate } from './commands/simulate.js';
 import { addStats } from './commands/stats.js';
 import { addTail } from './commands/tail.js';
 import { addWarm } from './commands/warm.js';
-import { codeOf, exitCodeOf, InterruptedError } from './exit-codes.js';
+import { codeOf, exitCodeOf, InterruptedError, ReaderLeftError } from './exit-codes.js';
 import { createOutput } from './output.js';
 import { explain } from './session.js';
 import { visibleJson, visibleLines } from './visible.js';
@@ -129,8 +129,9 @@ try {
 } catch (error) {
   const isUsage = error instanceof CommanderError;
   const isHelp = isUsage && (error.exitCode === 0 || error.code === 'commander.help');
-  // An interruption was the user's wish.
-  if (!(isHelp || error instanceof InterruptedError)) {
+  // These were the user's wish.
+  const isWished = isHelp || error instanceof InterruptedError || error instanceof ReaderLeftError;
+  if (!isWished) {
     const message = isUsage ? error.message.replace(/^error: /, '') : explain(error);
     // For people Commander has printed its own.
     if (isJson) process.stderr.write(`${visibleJson({ error: { code: codeOf(error), message } })}\n`);

@@ -5,6 +5,7 @@
  * messages wrap, a table's last column wraps within itself, and a table that cannot fit is printed a field a line.
  */
 import { once } from 'node:events';
+import { ReaderLeftError } from './exit-codes.js';
 import { visible, visibleJson, visibleLines } from './visible.js';
 import { columnsOf, wrap } from './wrap.js';
 
@@ -12,7 +13,10 @@ export interface Output {
   readonly json: boolean;
   /** The command's result. `text` is only made when it is wanted. */
   data(value: unknown, text: () => string): void;
-  /** A part of a result that comes in parts; resolves when there is room for the next. */
+  /**
+   * A part of a result that comes in parts; resolves when there is room for the next.
+   * @throws ReaderLeftError
+   */
   part(text: string): Promise<void>;
   message(text: string): void;
   /** One line that replaces itself on a terminal; elsewhere only beginnings and ends are printed. */
@@ -29,8 +33,11 @@ export function createOutput(json: boolean): Output {
       );
     },
     async part(text) {
+      if (process.stdout.destroyed) throw new ReaderLeftError();
       if (process.stdout.write(`${visibleLines(text)}\n`)) return;
-      await once(process.stdout, 'drain');
+      await once(process.stdout, 'drain').catch(error => {
+        throw (error as NodeJS.ErrnoException).code === 'EPIPE' ? new ReaderLeftError() : error;
+      });
     },
     message(text) {
       process.stderr.write(`${wrap(visibleLines(text), process.stderr.columns)}\n`);

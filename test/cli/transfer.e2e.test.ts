@@ -9,6 +9,7 @@ import type { NewEvent } from '../../src/events/event.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { many, sampleConnector } from '../contract/sample-events.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/world.js';
 import { cli, json, spawnCli } from './support.js';
 
 const connector = sampleConnector();
@@ -162,5 +163,41 @@ describe('tail', () => {
       code: 2,
       stderr: expect.stringContaining('"beginning", "end"'),
     });
+  });
+});
+
+describe('a command', () => {
+  it.each([
+    [['tail', '--from', 'beginning', '--json']],
+    [['history', connector.ref.userId, connector.ref.credentialId]],
+    [['history', connector.ref.userId, connector.ref.credentialId, '--json']],
+  ])('ends in silence when its reader has what he wanted: %j', async args => {
+    const { process: child, ended } = spawnCli(args, { env: { DATABASE_URL: database.url } });
+    child.stdout.once('data', () => child.stdout.destroy());
+    const { code, stderr } = await ended;
+    expect({ code, stderr: stderr.replace(/^\(what follows.*\n/, '') }).toEqual({ code: 0, stderr: '' });
+  });
+
+  it('that waits for its input is ended by one Ctrl-C', async () => {
+    const target = await createTestDatabase();
+    const {
+      process: child,
+      ended,
+      waitForLine,
+    } = spawnCli(['import', '-'], {
+      env: { DATABASE_URL: target.url },
+    });
+    const observer = createPool({ connectionString: database.url, max: 1, log: silentLogger });
+    const asksForTheLast = `SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE datname = $1 AND state = 'idle' AND query LIKE '%FROM connector_event%'`;
+    await eventually(async () => {
+      const { rows } = await observer.query(asksForTheLast, [new URL(target.url).pathname.slice(1)]);
+      expect(rows).toEqual([{ n: 1 }]);
+    });
+    await observer.end();
+    child.kill('SIGINT');
+    await waitForLine(/SIGINT: stopping/);
+    expect(await ended).toMatchObject({ code: 130, stdout: '' });
+    await target.drop();
   });
 });

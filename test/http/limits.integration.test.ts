@@ -101,7 +101,7 @@ describe('a bad client', () => {
       body: { code: 'UNSUPPORTED_MEDIA_TYPE' },
     });
     expect(await ask('/v1/connectors/BYBIT/TESTNET/%E0%A4%A/main/state')).toMatchObject({ status: 400 });
-    expect(await ask({ method: 'DELETE', url: PATH })).toMatchObject({ status: 404 });
+    expect(await ask({ method: 'DELETE', url: PATH })).toMatchObject({ status: 405 });
     const port = await listening(server);
     const raw = await socketTo(port);
     raw.write('NONSENSE\r\n\r\n');

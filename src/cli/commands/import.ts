@@ -40,7 +40,7 @@ async function importEvents(session: Session, path: string, { store: url }: Opti
   const store = await openTransferEnd(session, url, { mayCreate: true });
   const result = await importLog({
     to: store,
-    events: eventsIn(path),
+    events: eventsIn(path, signal),
     signal,
     onProgress: (imported, skipped) => out.progress(`imported ${imported} events, ${skipped} were there`),
   });
@@ -54,7 +54,7 @@ async function importEvents(session: Session, path: string, { store: url }: Opti
 }
 
 /** Line by line; the file is never in memory as a whole. */
-async function* eventsIn(path: string): AsyncGenerator<RawEvent, void, void> {
+async function* eventsIn(path: string, signal: AbortSignal): AsyncGenerator<RawEvent, void, void> {
   const input: Readable = path === '-' ? process.stdin : createReadStream(path);
   let failure: unknown;
   input.once('error', error => {
@@ -62,12 +62,20 @@ async function* eventsIn(path: string): AsyncGenerator<RawEvent, void, void> {
     lines.close();
   });
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  // The next line may never come.
+  const leave = () => {
+    lines.close();
+    input.destroy();
+  };
+  signal.addEventListener('abort', leave, { once: true });
+  signal.throwIfAborted();
   let number = 0;
   for await (const line of lines) {
     number += 1;
     if (number === 1) decodeHeader(line);
     else if (line !== '') yield decodeRaw(line, number);
   }
+  signal.throwIfAborted();
   if (failure !== undefined) {
     const { code } = failure as NodeJS.ErrnoException;
     throw new InvalidInputError(`${path} cannot be read (${code}): check its name and rights`);
