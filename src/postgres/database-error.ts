@@ -136,6 +136,7 @@ const REMEDIES: Readonly<Record<DatabaseReason, string>> = {
 const REMEDY_OF_STATE: Readonly<Record<string, string>> = {
   '28P01': 'check the user and the password in the URL',
   '28000': 'check the user in the URL, and pg_hba.conf on the server',
+  '53300': 'lower POOL_SIZE, or raise max_connections or the CONNECTION LIMIT of the role or database',
   '3D000': 'create the database, or correct its name in the URL',
 };
 

@@ -38,6 +38,13 @@ test.each([[['migrate']], [['serve']], [['project']], [['import', '-']]])(
   },
 );
 
+test('an empty name of a role, as of a variable that is not set, is no role', async () => {
+  const result = await cli(['migrate', '--functions-role', ''], { cwd: directory });
+  expect(result).toMatchObject({ code: 2, stdout: '' });
+  expect(result.stderr).toMatch(/--functions-role.*It is empty/);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
 test('an error is JSON, with its code, where JSON was asked for', async () => {
   const nothing = await cli(['stats', '--json'], { cwd: directory });
   expect(nothing.stdout).toBe('');

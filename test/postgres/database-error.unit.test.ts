@@ -24,6 +24,7 @@ describe('what an error of the database means', () => {
   it.each([
     [{ code: '28P01' }, /28P01.*check the user and the password in the URL$/],
     [{ code: '3D000' }, /create the database, or correct its name in the URL$/],
+    [{ code: '53300' }, /lower POOL_SIZE, or raise max_connections/],
     [{ code: 'ENOENT', syscall: 'open' }, /correct sslrootcert, sslcert or sslkey in the URL$/],
   ])('%j says what to correct', (fields, words) => {
     expect(toDatabaseError(Object.assign(new Error('x'), fields)).message).toMatch(words);

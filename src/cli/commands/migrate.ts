@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { isPostgresUrl } from '../../postgres/database-url.js';
 import { runSession } from '../session.js';
 import { parseWait } from '../wait.js';
@@ -10,12 +10,22 @@ interface Options {
   readonly wait: number;
 }
 
+/** A variable that is unset in a script would grant nothing, and say that all is well. */
+function roleOf(value: string): string {
+  if (value.trim() !== '') return value;
+  throw new InvalidArgumentError('It is empty: give the name of a role that exists.');
+}
+
 export function addMigrate(program: Command): void {
   program
     .command('migrate')
     .description('create or upgrade the tables, and grant roles what they need')
-    .option('--functions-role <name>', 'grant this existing role what a function needs: append and read')
-    .option('--worker-role <name>', 'grant this existing role what the projector needs as well')
+    .option(
+      '--functions-role <name>',
+      'grant this existing role what a function needs: append and read',
+      roleOf,
+    )
+    .option('--worker-role <name>', 'grant this existing role what the projector needs as well', roleOf)
     .option('--wait <seconds>', "how long to wait for other sessions' locks", parseWait, 60)
     .addHelpText(
       'after',
