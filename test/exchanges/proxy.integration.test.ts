@@ -3,7 +3,7 @@ import http, { Agent } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createBybitAdapter } from '../../src/exchanges/bybit/index.js';
-import { closing } from '../support/world.js';
+import { closing, eventually } from '../support/world.js';
 import { BOTH, CANARY, errorOf, FROZEN_MS, givenAdapter, givenSimulator } from './support.js';
 
 const NAMES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'];
@@ -29,6 +29,7 @@ async function givenProxy(answer = 'HTTP/1.1 407 Proxy Authentication Required')
         reply.pipe(response);
       },
     );
+    onward.on('error', () => response.destroy());
     onward.end();
   });
   proxy.on('connect', (request, socket) => {
@@ -42,7 +43,12 @@ async function givenProxy(answer = 'HTTP/1.1 407 Proxy Authentication Required')
       return new Promise(resolve => proxy.close(resolve));
     },
   });
-  return { seen, host: `127.0.0.1:${(proxy.address() as AddressInfo).port}` };
+  /** From here on nobody answers there; what is under way is cut. */
+  const die = () => {
+    proxy.close();
+    proxy.closeAllConnections();
+  };
+  return { seen, die, host: `127.0.0.1:${(proxy.address() as AddressInfo).port}` };
 }
 
 describe.each(BOTH)('requests to %s', exchange => {
@@ -58,6 +64,23 @@ describe.each(BOTH)('requests to %s', exchange => {
     expect(proxy.seen).toHaveLength(2);
     expect(proxy.seen[0]).toContain('Basic dXNlcjpwYXNz');
     expect(simulator.counters(exchange).accepted).toBe(2);
+  });
+
+  it('fail at once when their proxy dies, under way or before', async () => {
+    const simulator = await givenSimulator({
+      knobs: { latencyMs: { time: 0, verify: 600_000, funding: 0 } },
+    });
+    const proxy = await givenProxy();
+    process.env.HTTP_PROXY = `http://${proxy.host}`;
+    const adapter = givenAdapter(exchange, simulator, { timeoutMs: 60_000 });
+    const underWay = errorOf(adapter.verifyAccount());
+    await eventually(() => expect(proxy.seen).toHaveLength(1));
+    proxy.die();
+    expect(await underWay).toMatchObject({ code: 'EXCHANGE_UNREACHABLE', exchangeCode: 'ECONNRESET' });
+    expect(await errorOf(adapter.verifyAccount())).toMatchObject({
+      code: 'EXCHANGE_UNREACHABLE',
+      exchangeCode: 'ECONNREFUSED',
+    });
   });
 
   it('go past it to a host that NO_PROXY names', async () => {

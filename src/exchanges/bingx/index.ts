@@ -8,8 +8,10 @@ export {
 export {
   type AttachedBingxStream,
   attachedBingxStream,
+  type BingxStream,
   type BingxStreamClass,
   isBingxStream,
+  type KeptAlive,
 } from './attached-stream.js';
 export { BINGX_PROFILE } from './profile.js';
 export { rehearseBingx } from './rehearsal.js';
