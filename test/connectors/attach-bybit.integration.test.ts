@@ -107,6 +107,26 @@ describe('an attached RestClientV5', () => {
     expect(before.every(({ destroyed }) => destroyed)).toBe(true);
   });
 
+  it('goes on beside a second one of its connector, whose connections are destroyed under way', async () => {
+    const world = await givenWorld();
+    const { connector } = await givenConnector(world);
+    const Client = connector.attach(RestClientV5);
+    const httpAgent = new Agent({ keepAlive: true });
+    const [one, other] = [new Client(KEYS), new Client(KEYS, { httpAgent })];
+    world.simulator.step(9_000, 'BYBIT');
+    for (const { retCode } of await Promise.all([balance(one), balance(other)])) expect(retCode).toBe(0);
+
+    await world.simulator.set({ latencyMs: { verify: 600_000 } }, 'BYBIT');
+    const inUse = () => Object.values(httpAgent.sockets).flatMap(sockets => sockets ?? []);
+    await eventually(() => expect(inUse()).toHaveLength(0));
+    const underWay = balance(other).catch(error => error);
+    await eventually(() => expect(inUse()).toHaveLength(1));
+    httpAgent.destroy();
+    expect(await underWay).toMatchObject({ code: 'ECONNRESET' });
+    await world.simulator.set({ latencyMs: { verify: 0 } }, 'BYBIT');
+    expect(await balance(one)).toMatchObject({ retCode: 0 });
+  });
+
   it('has many requests under way refused by one step, and heals once', async () => {
     const world = await givenWorld();
     const { connector, process } = await givenConnector(world);
