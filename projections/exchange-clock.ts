@@ -174,7 +174,7 @@ const inOrder = (memory: ClockMemory | undefined): { readonly [K in keyof ClockM
   refused: memory?.refused,
 });
 
-/** Spelt out: a row is made for every measurement, and put together of several objects it took ten times as long. */
+/** Spelt out: a row is made for every measurement, and putting it together of several objects was a tenth of the projector's time (decision 63). */
 function rowOf(
   clock: SharedClock,
   { data, recordedAt, position }: ClockEvent,

@@ -16,6 +16,10 @@ import {
   oracle,
   type Policy,
   type Probability,
+  seasonal,
+  seasonalOf,
+  trend,
+  trendOf,
 } from './policies.js';
 import { UsageHistory } from './usage-history.js';
 
@@ -54,9 +58,9 @@ export interface PolicyResult {
 export interface Backtest {
   readonly connectors: number;
   readonly results: readonly PolicyResult[];
-  /** Of the probabilities by which `hazard` (and `learned`) go. */
+  /** Of the probabilities by which `hazard`, `trend`, `seasonal` (and `learned`) go. */
   readonly calibration: readonly Calibration[];
-  /** Who won by the margin, `none` when nobody did. */
+  /** Who won: `none` where nobody is better than that by the margin. */
   readonly winner: string;
 }
 
@@ -77,7 +81,15 @@ const MOST_REFRESHES = 100_000;
 
 export function backtest(all: readonly Uses[], options: BacktestOptions): Backtest {
   const { learned, coldCostMs = COLD_COST_MS } = options;
-  const policies = [none, fixed, histogram, hazard, ...(learned ? [likely('learned', learned, 0.5)] : [])];
+  const policies = [
+    none,
+    fixed,
+    histogram,
+    hazard,
+    trend,
+    seasonal,
+    ...(learned ? [likely('learned', learned, 0.5)] : []),
+  ];
   const counted = policies.map(policy => ({ policy, ...replayAll(all, () => policy, options) }));
   const best = { policy: { name: 'oracle' }, ...replayAll(all, uses => oracle(nextIn(uses)), options) };
   const without = counted[0]?.cold ?? 0;
@@ -94,6 +106,8 @@ export function backtest(all: readonly Uses[], options: BacktestOptions): Backte
   }));
   const calibration = [
     { name: 'hazard', probability: hazardOf },
+    { name: 'trend', probability: trendOf },
+    { name: 'seasonal', probability: seasonalOf },
     ...(learned ? [{ name: 'learned', probability: learned }] : []),
   ].map(({ name, probability }) => calibrate(name, all, probability, options));
   return { connectors: all.length, results, calibration, winner: winnerOf(results) };
@@ -214,14 +228,17 @@ export function* questions(all: readonly Uses[], ttlMs: number): Generator<Quest
   }
 }
 
-/** By what a policy saves, less what its refreshes cost. */
+/**
+ * By what a policy saves, less what its refreshes cost: the best of those that need no training, where it is better than none by
+ * the margin; the trained model, where it is better than that by the margin again.
+ */
 function winnerOf(results: readonly PolicyResult[]): string {
   const gain = ({ avoided, refreshes }: PolicyResult) => avoided - refreshes * REFRESH_COST_SHARE;
-  const [without] = results;
-  let winner = without as PolicyResult;
-  for (const result of results) {
-    if (result.policy === 'oracle') continue;
-    if (gain(result) > gain(winner) + WINNING_MARGIN * Math.max(1, without?.cold ?? 0)) winner = result;
-  }
+  const [without, ...others] = results.filter(({ policy }) => policy !== 'oracle') as [PolicyResult];
+  const untrained = others.filter(({ policy }) => policy !== 'learned').sort((a, b) => gain(b) - gain(a));
+  const learned = others.filter(({ policy }) => policy === 'learned');
+  let winner = without;
+  for (const each of [...untrained.slice(0, 1), ...learned])
+    if (gain(each) > gain(winner) + WINNING_MARGIN * Math.max(1, without.cold)) winner = each;
   return winner.policy;
 }

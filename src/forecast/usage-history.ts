@@ -15,6 +15,9 @@ import {
 /** The last bin has no end; what is in it is taken to lie within so much. */
 const OPEN_WIDTH_MS = 14 * 24 * HOUR_MS;
 
+/** So many changes of the idle time are remembered: what it does now, and not what it did a month ago. */
+const CHANGES = 32;
+
 export interface IdleBin {
   /** Idle times from `fromMs` on and below `untilMs`; the last bin has no end. */
   readonly fromMs: number;
@@ -27,11 +30,15 @@ export class UsageHistory {
   #habit: Habit | undefined;
   #counts: Map<number, number> | undefined;
   #weeksUsed: number[] | undefined;
+  #weekUses: number[] | undefined;
   #idle: IdleTimes | undefined;
   #lastHour = Number.NEGATIVE_INFINITY;
   firstMs: number | undefined;
   lastMs: number | undefined;
   uses = 0;
+  /** The last idle time, and by how much each of the last ones was longer than the one before it, milliseconds. A row tells neither. */
+  lastIdleMs: number | undefined;
+  readonly changesMs: number[] = [];
 
   static of(habit: Habit): UsageHistory {
     const history = new UsageHistory();
@@ -45,15 +52,20 @@ export class UsageHistory {
   /** @param atMs epoch milliseconds, not before the last */
   add(atMs: number): void {
     if (this.lastMs !== undefined) {
-      const { fromMs } = binOf(Math.max(0, atMs - this.lastMs));
+      const idleMs = Math.max(0, atMs - this.lastMs);
+      if (this.lastIdleMs !== undefined) this.changesMs.push(idleMs - this.lastIdleMs);
+      if (this.changesMs.length > CHANGES) this.changesMs.shift();
+      this.lastIdleMs = idleMs;
+      const { fromMs } = binOf(idleMs);
       const counts = this.#idleCounts();
       counts.set(fromMs, (counts.get(fromMs) ?? 0) + 1);
       this.#idle = undefined;
     }
-    // However often in an hour: what is asked is whether it was used in it.
     const hour = Math.floor(atMs / HOUR_MS);
+    const slot = hourOfWeek(atMs);
+    const weekUses = this.#usesByHour();
+    weekUses[slot] = (weekUses[slot] ?? 0) + 1;
     if (hour !== this.#lastHour) {
-      const slot = hourOfWeek(atMs);
       const weeks = this.#weeks();
       weeks[slot] = (weeks[slot] ?? 0) + 1;
     }
@@ -101,9 +113,30 @@ export class UsageHistory {
 
   /** In what share of the weeks seen this hour of the week was used, 0–1; each is taken to have been seen half a time more. */
   shareOfWeeks(atMs: number): number {
-    if (this.firstMs === undefined) return 0;
-    const weeks = (atMs - this.firstMs) / (HOURS_A_WEEK * HOUR_MS);
-    return Math.min(1, (this.#weeks()[hourOfWeek(atMs)] ?? 0) / (Math.ceil(Math.max(weeks, 1)) + 0.5));
+    return Math.min(1, (this.#weeks()[hourOfWeek(atMs)] ?? 0) / (this.#weeksSeen(atMs) + 0.5));
+  }
+
+  /** How many uses there were in this hour of the week, in the mean of the weeks seen; 0 before it came a second time. */
+  usesAnHour(atMs: number): number {
+    if (!this.knowsHour(atMs)) return 0;
+    return (this.#usesByHour()[hourOfWeek(atMs)] ?? 0) / this.#weeksSeen(atMs);
+  }
+
+  /** Whether this hour of the week came before, since the first use. */
+  knowsHour(atMs: number): boolean {
+    return this.#weeksBefore(atMs) > 0;
+  }
+
+  #weeksBefore(atMs: number): number {
+    const firstHour = Math.floor((this.firstMs ?? atMs) / HOUR_MS);
+    return Math.max(0, Math.floor((Math.floor(atMs / HOUR_MS) - firstHour) / HOURS_A_WEEK));
+  }
+
+  /** Of this hour of the week: this one too if it has been used already. */
+  #weeksSeen(atMs: number): number {
+    const isUsed =
+      this.lastMs !== undefined && Math.floor(atMs / HOUR_MS) === Math.floor(this.lastMs / HOUR_MS);
+    return this.#weeksBefore(atMs) + (isUsed ? 1 : 0);
   }
 
   #idleCounts(): Map<number, number> {
@@ -114,12 +147,20 @@ export class UsageHistory {
   }
 
   #weeks(): number[] {
-    if (this.#weeksUsed) return this.#weeksUsed;
-    const weeks = new Array<number>(HOURS_A_WEEK).fill(0);
-    for (const [hour, used] of this.#habit?.weekHours ?? []) if (hour < HOURS_A_WEEK) weeks[hour] = used;
-    this.#weeksUsed = weeks;
-    return weeks;
+    this.#weeksUsed ??= byHour(this.#habit?.weekHours);
+    return this.#weeksUsed;
   }
+
+  #usesByHour(): number[] {
+    this.#weekUses ??= byHour(this.#habit?.weekUses);
+    return this.#weekUses;
+  }
+}
+
+function byHour(counted: ReadonlyMap<number, number> = new Map()): number[] {
+  const hours = new Array<number>(HOURS_A_WEEK).fill(0);
+  for (const [hour, count] of counted) if (hour < HOURS_A_WEEK) hours[hour] = count;
+  return hours;
 }
 
 function idleTimesOf(counted: ReadonlyMap<number, number>): IdleTimes {

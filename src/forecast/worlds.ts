@@ -37,6 +37,24 @@ export function makeUses(world: WorldName, { connectors, days, seed }: WorldSize
   });
 }
 
+const always = (_atMs: number) => true;
+
+/** Of the worlds whose uses (or bursts of them) come at random: one in so many milliseconds, in the hours that it has uses in. */
+export const RATES = {
+  bursty: { meanGapMs: 5 * HOUR_MS, isOpen: always },
+  office: {
+    meanGapMs: 15 * MINUTE_MS,
+    isOpen: (atMs: number) => {
+      const day = Math.floor((atMs - START_MS) / DAY_MS) % 7;
+      const hour = Math.floor((atMs % DAY_MS) / HOUR_MS);
+      return day < 5 && hour >= 8 && hour < 18;
+    },
+  },
+  random: { meanGapMs: 6 * HOUR_MS, isOpen: always },
+} as const satisfies Partial<
+  Record<WorldName, { readonly meanGapMs: number; readonly isOpen: (atMs: number) => boolean }>
+>;
+
 const exponential = (random: Random, meanMs: number) => -Math.log(1 - random()) * meanMs;
 
 function every(gapMs: (index: number) => number, untilMs: number): number[] {
@@ -48,19 +66,19 @@ function every(gapMs: (index: number) => number, untilMs: number): number[] {
   return times;
 }
 
+function atRandom(world: keyof typeof RATES, random: Random, untilMs: number): number[] {
+  const { meanGapMs, isOpen } = RATES[world];
+  return every(() => exponential(random, meanGapMs), untilMs).filter(isOpen);
+}
+
 const HABITS: Readonly<Record<WorldName, (random: Random, untilMs: number) => number[]>> = {
   periodic: (random, untilMs) =>
     every(() => 8 * HOUR_MS, untilMs).map(atMs => atMs + (random() - 0.5) * 2 * MINUTE_MS),
   bursty: (random, untilMs) =>
-    every(() => exponential(random, 5 * HOUR_MS), untilMs).flatMap(atMs =>
+    atRandom('bursty', random, untilMs).flatMap(atMs =>
       Array.from({ length: 1 + Math.floor(random() * 6) }, () => atMs + random() * 10 * MINUTE_MS),
     ),
-  office: (random, untilMs) =>
-    every(() => exponential(random, 15 * MINUTE_MS), untilMs).filter(atMs => {
-      const day = Math.floor((atMs - START_MS) / DAY_MS) % 7;
-      const hour = Math.floor((atMs % DAY_MS) / HOUR_MS);
-      return day < 5 && hour >= 8 && hour < 18;
-    }),
+  office: (random, untilMs) => atRandom('office', random, untilMs),
   drifting: (random, untilMs) => {
     const spanMs = untilMs - START_MS;
     const times: number[] = [];
@@ -80,5 +98,5 @@ const HABITS: Readonly<Record<WorldName, (random: Random, untilMs: number) => nu
     }
     return times;
   },
-  random: (random, untilMs) => every(() => exponential(random, 6 * HOUR_MS), untilMs),
+  random: (random, untilMs) => atRandom('random', random, untilMs),
 };

@@ -11,6 +11,8 @@ describe('connector-state forecast', () => {
     expect(json(await cli(['forecast', '--world', 'periodic', '--seed', '1', '--json']))).toEqual(first);
     const { stdout } = await cli(['forecast', '--world', 'random']);
     expect(stdout).toContain('do not refresh ahead here');
+    expect(stdout).toMatch(/nobody avoids 90 % below 2\d\.\d\d × the oracle's syncs/);
+    expect(first.ceiling).toBeNull();
   });
 
   it('replays the uses of the log', async () => {

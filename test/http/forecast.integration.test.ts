@@ -122,6 +122,11 @@ describe('the forecast', () => {
       const byHistogram = await told();
       expect(byHistogram).toMatchObject({ policy: 'hazard', modelVersion: lost });
       expect(byHistogram.clocks[0].probability).toBeLessThan(0.999);
+      await keep('seasonal');
+      const bySeason = await told();
+      expect(bySeason.policy).toBe('seasonal');
+      // No week has been seen yet, so its hours say nothing: still the histogram's.
+      expect(bySeason.clocks[0].probability).toBeCloseTo(byHistogram.clocks[0].probability, 3);
       const won = await keep('learned');
       const byModel = await told();
       expect(byModel).toMatchObject({ policy: 'learned', modelVersion: won });

@@ -3,6 +3,7 @@ import { Argument, type Command } from 'commander';
 import type { Pool } from 'pg';
 import { silentLogger } from '../../base/logging.js';
 import type { Backtest, PolicyResult } from '../../forecast/backtest.js';
+import type { Ceiling } from '../../forecast/ceiling.js';
 import { type KeptModel, keepModel, keptModel } from '../../forecast/model-store.js';
 import type { WorldName } from '../../forecast/worlds.js';
 import { createPool } from '../../postgres/pool.js';
@@ -56,7 +57,7 @@ export function addForecast(program: Command): void {
     .option('--user <id>', 'show: the connectors of this user (default: the clocks of the exchanges)')
     .addHelpText(
       'after',
-      '\nEach policy of a back-test sees only what was before; the first half of the time only teaches. A cold\ninit is taken to cost 1.5 s, a refresh a tenth of it. The winner must be better by 5 %, else it is none.\n\nExamples:\n  connector-state forecast --since 60d\n  connector-state forecast backtest --world periodic --json\n  connector-state forecast train --since 90d\n  connector-state forecast show --within 15m',
+      '\nEach policy of a back-test sees only what was before; the first half of the time only teaches. A cold\ninit is taken to cost 1.5 s, a refresh a tenth of it. The best is the winner where it is better than none by\n5 % of the cold inits; the trained model, where it is better than that by 5 % again.\n\nExamples:\n  connector-state forecast --since 60d\n  connector-state forecast backtest --world periodic --json\n  connector-state forecast train --since 90d\n  connector-state forecast show --within 15m',
     )
     .action((action: Action, options: Options) =>
       runSession(options.json === true, session =>
@@ -67,13 +68,14 @@ export function addForecast(program: Command): void {
 
 async function run(session: Session, action: Exclude<Action, 'show'>, options: Options): Promise<void> {
   const { backtest } = await import('../../forecast/backtest.js');
+  const { ceilingOf } = await import('../../forecast/ceiling.js');
   const { probabilityOf, trainUsageModel } = await import('../../forecast/learned.js');
   if (action === 'train' && (options.world !== undefined || options.model !== undefined)) {
     throw new WrongSettingError('forecast train learns from the log: it takes neither --world nor --model');
   }
   const pool = await poolFor(session, action, options);
   const kept = pool && options.model !== undefined ? await modelOf(pool, options.model) : undefined;
-  const { uses, ttlMs } = await usesOf(session, options);
+  const { uses, ttlMs, connectorsEach } = await usesOf(session, options);
   const times = uses.flatMap(each => [each[0], each.at(-1)]).filter(atMs => atMs !== undefined);
   if (times.length === 0) {
     throw new NotFoundError(
@@ -89,13 +91,30 @@ async function run(session: Session, action: Exclude<Action, 'show'>, options: O
   const result = backtest(uses, { ttlMs, usesRefresh: false, countFromMs, learned });
   const version =
     kept?.version ?? (action === 'train' && pool && model ? await keepModel(pool, model, result) : null);
-  session.out.data({ ttlMs, fromMs, countFromMs, untilMs, version, model: model ?? null, ...result }, () =>
-    [
-      inWords(result, ttlMs, untilMs - countFromMs),
-      ...(action === 'train' ? [version === null ? TOO_LITTLE : `Kept as version ${version}.`] : []),
-    ].join('\n'),
+  const counted = { connectorsEach, ttlMs, fromMs: countFromMs, untilMs };
+  const ceiling = options.world && ceilingOf(options.world as WorldName, result, counted);
+  session.out.data(
+    {
+      ttlMs,
+      fromMs,
+      countFromMs,
+      untilMs,
+      version,
+      model: model ?? null,
+      ...result,
+      ceiling: ceiling ?? null,
+    },
+    () =>
+      [
+        inWords(result, ttlMs, untilMs - countFromMs),
+        ...(ceiling ? [ceilingInWords(ceiling)] : []),
+        ...(action === 'train' ? [version === null ? TOO_LITTLE : `Kept as version ${version}.`] : []),
+      ].join('\n'),
   );
 }
+
+const ceilingInWords = ({ shareOfOracle, leastSyncsOfOracle }: Ceiling) =>
+  `Knowing how often uses come here, but not when, nobody avoids ${shareOfOracle * 100} % below ${leastSyncsOfOracle.toFixed(2)} × the oracle's syncs.`;
 
 const TOO_LITTLE =
   'Too little to learn from (200 moments at which a state had ended, used and unused): no model is kept, the baseline stands.';
@@ -138,6 +157,7 @@ async function usesOf({ open, signal }: Session, { world, seed = '1', since, ttl
     return {
       uses: shared ? [uses.flat().sort((a, b) => a - b)] : uses,
       ttlMs: given ?? DEFAULT_TTL_MS,
+      connectorsEach: shared ? WORLD_SIZE.connectors : 1,
     };
   }
   if (shared) throw new WrongSettingError('--shared goes with --world');
@@ -145,7 +165,7 @@ async function usesOf({ open, signal }: Session, { world, seed = '1', since, ttl
   const { usesFromLog } = await import('../../forecast/uses-from-log.js');
   const sinceMs = since === undefined ? 0 : 'atMs' in since ? since.atMs : Date.now() - since.agoMs;
   const { uses } = await usesFromLog(await state.store(), { sinceMs, signal });
-  return { uses, ttlMs: given ?? state.settings.ttlMs };
+  return { uses, ttlMs: given ?? state.settings.ttlMs, connectorsEach: 1 };
 }
 
 function inWords(

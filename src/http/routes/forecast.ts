@@ -53,7 +53,7 @@ const told = {
     .number()
     .nullable()
     .describe(
-      'Of the trained model whose back-test says so; null: none is kept. Probabilities are its own where `policy` is `learned`, else the histogram’s.',
+      'Of the trained model whose back-test says so; null: none is kept. Probabilities are its own where `policy` is `learned`, by the hours of the week where it is `seasonal`, else the histogram’s.',
     ),
 };
 const places = {
