@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { pg } from '../../src/postgres/driver.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { authFailed } from '../support/facts.js';
+import { authFailed, cleaned } from '../support/facts.js';
 import { itWhen } from '../support/it-when.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import {
@@ -325,6 +325,22 @@ describe('taking away and doing', () => {
     await text(page, 'all are believed').waitFor(PATIENCE);
     await go(page, '/');
     await text(page, 'fn-tokyo is believed again, by test:operator').waitFor(PATIENCE);
+    await context.close();
+  });
+
+  itInBrowser('lists what could not be folded, and no more once it was dismissed', async () => {
+    const store = await service.state.store();
+    await store.append([cleaned({ cutoff: Date.now() + 365 * 86_400_000 })]);
+    await service.project();
+    const { page, context } = await signedIn('operator', '/operations');
+    const letters = page.locator('section').filter({ hasText: 'Dead letters' }).locator('li');
+    const letter = letters.filter({ hasText: 'cutoff' });
+    await letter.first().waitFor(PATIENCE);
+    await letter.first().getByRole('button', { name: 'Dismiss…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Dismiss', exact: true }).click();
+    await text(page, 'Dismissed.').waitFor();
+    await text(page, 'None: every event was folded.').waitFor(PATIENCE);
+    expect(await letters.count()).toBe(0);
     await context.close();
   });
 
