@@ -113,7 +113,7 @@ const closedError = () =>
  */
 export class ConnectorStateCacheService extends StateOperations {
   readonly #deps: CacheDependencies;
-  readonly #connectors = new KnownConnectors();
+  readonly #connectors: KnownConnectors;
   readonly #clocks = new LocalClocks();
   readonly #voids: VoidStates;
   readonly #memory: MemoryTier;
@@ -132,6 +132,7 @@ export class ConnectorStateCacheService extends StateOperations {
     const { batcher, shared, replicas, comparePositions, lookupDeadlineMs, clock, log } = deps;
     const { memoryEntries, memoryTtlMs } = deps;
     this.#deps = deps;
+    this.#connectors = new KnownConnectors(memoryEntries);
     this.#hostNowMs = () => clock.now();
     this.#voids = new VoidStates(this.#clocks, clock.id);
     this.#memory = new MemoryTier({ maxEntries: memoryEntries, ttlMs: memoryTtlMs }, clock, this.#voids);
@@ -299,7 +300,7 @@ export class ConnectorStateCacheService extends StateOperations {
    */
   async getMany(refs: readonly ConnectorRef[], options: LookupOptions = {}): Promise<Lookup[]> {
     if (!Array.isArray(refs)) throw new InvalidInputError('getMany() takes an array of connectors');
-    const connectors = refs.map(ref => this.#connectors.know(ref));
+    const connectors = refs.map(ref => this.#connectors.knowOneOfMany(ref));
     this.open();
     const { telemetry } = this;
     if (options.atLeast !== undefined || telemetry.isTraced) {

@@ -5,7 +5,11 @@
  * times what the lookup in memory does, most of it for hashing a string that is new each time (a string that
  * is kept keeps its hash). So what came of an object is remembered with it, and used as long as the object
  * still says the same.
+ *
+ * Who asks for many at once, as the service does, asks with objects that are new each time. To remember each of them costs the
+ * garbage collector more than the lookup, so those are found by what they say: by one text in place of two checks and two keys.
  */
+import { LRUCache } from 'lru-cache';
 import { type ConnectorRef, cacheKeyOf, parseConnectorRef, scopeOf } from '../events/connector.js';
 
 export interface KnownConnector extends ConnectorRef {
@@ -21,16 +25,50 @@ export const connectorKeyOf = (ref: ConnectorRef): string =>
 
 export class KnownConnectors {
   readonly #byRef = new WeakMap<ConnectorRef, KnownConnector>();
+  readonly #byText: LRUCache<string, KnownConnector> | undefined;
+
+  /** @param mostByText how many of {@link knowOneOfMany} are remembered; 0: none */
+  constructor(mostByText = 0) {
+    if (mostByText > 0) this.#byText = new LRUCache({ max: mostByText });
+  }
 
   /** @throws InvalidInputError for a malformed connector */
   know(ref: ConnectorRef): KnownConnector {
     const known = this.#byRef.get(ref);
     if (known && isSame(known, ref)) return known;
-    const checked = parseConnectorRef(ref);
-    const made = { ...checked, cacheKey: cacheKeyOf(checked), key: connectorKeyOf(checked) };
+    const made = madeOf(ref);
     this.#byRef.set(ref, made);
     return made;
   }
+
+  /**
+   * The same for an object that may never be seen again.
+   * @throws InvalidInputError for a malformed connector
+   */
+  knowOneOfMany(ref: ConnectorRef): KnownConnector {
+    const text = this.#byText && textOf(ref);
+    if (text === undefined) return madeOf(ref);
+    const known = this.#byText?.get(text);
+    // Texts of two malformed ones may be the same.
+    if (known && isSame(known, ref)) return known;
+    const made = madeOf(ref);
+    this.#byText?.set(text, made);
+    return made;
+  }
+}
+
+function madeOf(ref: ConnectorRef): KnownConnector {
+  const checked = parseConnectorRef(ref);
+  return { ...checked, cacheKey: cacheKeyOf(checked), key: connectorKeyOf(checked) };
+}
+
+/** `undefined`: it is malformed. */
+function textOf(ref: ConnectorRef): string | undefined {
+  if (typeof ref?.userId !== 'string' || typeof ref.credentialId !== 'string') return undefined;
+  if (typeof ref.exchange !== 'string' || typeof ref.environment !== 'string') return undefined;
+  const scope = scopeOf(ref);
+  if (typeof scope !== 'string') return undefined;
+  return `${ref.userId}\n${ref.credentialId}\n${ref.exchange}\n${ref.environment}\n${scope}`;
 }
 
 const isSame = (a: ConnectorRef, b: ConnectorRef): boolean =>

@@ -8,6 +8,7 @@
 import { type Hit, type Lookup, linkOf, type UsableState } from '../../cache/lookup.js';
 import { type Answering, referenceOf, toLookupAnswer, toStateAnswer } from './state.js';
 
+/** Of hits in memory, whole. */
 const texts = new WeakMap<UsableState, string>();
 
 /** @returns JSON: a `manyAnswer` */
@@ -28,12 +29,12 @@ export function manyAnswerText(lookups: readonly Lookup[], { nonce, ...answering
   return `${start}"states":[${states.join(',')}]}`;
 }
 
-const hitText = ({ tier, state }: Hit): string =>
-  `{"hit":true,"tier":"${tier}","state":${texts.get(state) ?? textOf(state)}}`;
-
-function textOf(state: UsableState): string {
-  const text = JSON.stringify(toStateAnswer(state));
-  texts.set(state, text);
+function hitText({ tier, state }: Hit): string {
+  // From anywhere else a state is an object of its own each time.
+  const known = tier === 'memory' ? texts.get(state) : undefined;
+  if (known !== undefined) return known;
+  const text = `{"hit":true,"tier":"${tier}","state":${JSON.stringify(toStateAnswer(state))}}`;
+  if (tier === 'memory') texts.set(state, text);
   return text;
 }
 
