@@ -172,6 +172,9 @@ export const createHttpTransport: CreateTransport = options => {
   };
 };
 
+/** Calls of the system that come before a connection. */
+const CONNECTING: ReadonlySet<string> = new Set(['connect', 'getaddrinfo']);
+
 const CLOSED: HttpFailure = { failure: 'network', code: 'CLOSED' };
 
 /** How long an open connection may be silent. */
@@ -258,7 +261,11 @@ function sendOver(
     });
     sent.on('error', error => {
       const isDead = wasOpen && !isAnswered;
-      settle(isDead ? { ...networkFailure(error), isDeadConnection: true } : networkFailure(error));
+      if (isDead) return settle({ ...networkFailure(error), isDeadConnection: true });
+      const { syscall = '' } = error as NodeJS.ErrnoException;
+      const failure = networkFailure(error);
+      // Who could not be connected to, or found, is the proxy.
+      settle(route.isProxied && CONNECTING.has(syscall) ? { ...failure, failure: 'proxy' } : failure);
     });
     // A connection that ends without an answer and without an error: a server that wants to speak another protocol (101).
     sent.once('close', () => {
@@ -267,6 +274,10 @@ function sendOver(
     sent.once('response', response => {
       isAnswered = true;
       clearTimeout(silence);
+      // Of plain http the proxy answers in the exchange's place.
+      if (route.isProxied && response.statusCode === 407) {
+        return settle({ failure: 'proxy', code: 'HTTP 407' });
+      }
       collectBody(response, body => {
         if ('error' in body) return settle(networkFailure(body.error));
         if ('isOversized' in body) return settle({ failure: 'oversized', code: 'BODY_TOO_LARGE' });

@@ -23,9 +23,9 @@ export class UnusableProxyError extends Error {
   }
 }
 
-/** Cheap, and true for few: whether {@link proxyAgent} may find one. */
+/** Cheap, and true for few: whether {@link proxyFor} may find one. A blank variable is how compose files say "not set". */
 export const mayUseProxy = (env: NodeJS.ProcessEnv = process.env): boolean =>
-  VARIABLES.some(name => env[name] || env[name.toUpperCase()]);
+  VARIABLES.some(name => env[name]?.trim() || env[name.toUpperCase()]?.trim());
 
 /**
  * @param url of the request

@@ -16,6 +16,8 @@ const AGENT_OPTIONS = { keepAlive: true, maxFreeSockets: 4 };
 export interface Route {
   readonly request: typeof http.request;
   readonly agent: Agent;
+  /** It leads through a proxy that the environment names. */
+  readonly isProxied: boolean;
   /** Emitted by a new socket when bytes written to it would go out. */
   readonly readyEvent: 'connect' | 'secureConnect';
   /** Opens a connection for a request that is about to follow, where that can be done. */
@@ -65,7 +67,9 @@ export function createRoutes({ connect, agent: own, ...clocks }: RouteOptions): 
     const known = routes.get(key);
     if (known) return known;
     const made = through
-      ? through.createAgent().then(agent => remember(routeOver(protocol, agent, clocks)))
+      ? through
+          .createAgent()
+          .then(agent => remember({ ...routeOver(protocol, agent, clocks), isProxied: true }))
       : remember(own ? { ...routeOver(protocol, own, clocks), close: () => undefined } : direct(protocol));
     routes.set(key, made);
     return made;
@@ -89,6 +93,7 @@ function routeOver(protocol: string, agent: Agent, clocks: Clocks): Route {
     request: isTls ? https.request : http.request,
     readyEvent: isTls ? 'secureConnect' : 'connect',
     agent,
+    isProxied: false,
     openEarly: () => undefined,
     isReady: () => false,
     idleMs: age.idleMs,

@@ -93,6 +93,28 @@ describe.each(BOTH)('requests to %s', exchange => {
   });
 });
 
+describe('a plain http request', () => {
+  it('is told that it is the proxy that wants a login', async () => {
+    const simulator = await givenSimulator();
+    const proxy = http.createServer((_, response) => response.writeHead(407).end());
+    await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve));
+    closing({ close: () => new Promise(resolve => proxy.close(resolve)) });
+    process.env.HTTP_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const adapter = givenAdapter('BYBIT', simulator);
+    const error = await errorOf(adapter.verifyAccount());
+    expect(error).toMatchObject({ code: 'EXCHANGE_UNREACHABLE', exchangeCode: 'HTTP 407' });
+    expect(error.message).toMatch(/proxy.*NO_PROXY/);
+    adapter.close();
+  });
+
+  it('goes past a variable that is blank', async () => {
+    const simulator = await givenSimulator();
+    process.env.HTTP_PROXY = ' ';
+    await givenAdapter('BYBIT', simulator).verifyAccount();
+    expect(simulator.counters('BYBIT').accepted).toBe(1);
+  });
+});
+
 describe('an https request', () => {
   const adapterOver = (agent?: Agent) => {
     const adapter = createBybitAdapter({
@@ -115,6 +137,17 @@ describe('an https request', () => {
     expect(error.code).toBe('EXCHANGE_UNREACHABLE');
     expect(error.message).toMatch(/proxy.*HTTP 407.*NO_PROXY/);
     expect(error.message).not.toContain('hidden-password');
+  });
+
+  it('names the proxy, and not the exchange, where it is the proxy that nobody answers at', async () => {
+    const gone = http.createServer();
+    await new Promise<void>(resolve => gone.listen(0, '127.0.0.1', resolve));
+    const { port } = gone.address() as AddressInfo;
+    await new Promise(resolve => gone.close(resolve));
+    process.env.HTTPS_PROXY = `http://127.0.0.1:${port}`;
+    const error = await errorOf(adapterOver().verifyAccount());
+    expect(error).toMatchObject({ code: 'EXCHANGE_UNREACHABLE', exchangeCode: 'ECONNREFUSED' });
+    expect(error.message).toMatch(/the proxy that HTTPS_PROXY.*names failed with ECONNREFUSED/);
   });
 
   it.each(['socks5://127.0.0.1:1', 'http://'])('names a proxy URL that cannot be used (%s)', async url => {
