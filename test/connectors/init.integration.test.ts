@@ -1,10 +1,15 @@
 /** The init algorithm, for both exchanges, through the real SDKs against the strict simulator. */
 import { describe, expect, it } from '@jest/globals';
+import { BybitConnectorWithCache } from '../../src/connectors/bybit-with-cache.connector.js';
 import type { Fault } from '../../src/exchanges/simulator/index.js';
+import { createFakeClock, createInMemoryState } from '../../src/testing/index.js';
 import {
+  ACCOUNT,
   BOTH,
+  closing,
   eventsOf,
   eventually,
+  givenSimulator,
   givenWorld,
   measurements,
   type Process,
@@ -476,6 +481,29 @@ describe('what Bybit stamps on every answer', () => {
     expect((await process.cache.history('user123', 'cred456')).map(event => event.type)).toEqual([
       'ConnectorSynced',
     ]);
+  });
+
+  it('is kept when it only confirms, where none was for ten minutes', async () => {
+    const clock = createFakeClock();
+    const simulator = await givenSimulator({ now: clock.trueNow });
+    const state = closing(createInMemoryState({ clock }));
+    const connector = new BybitConnectorWithCache({
+      cache: state.cache,
+      userId: 'u',
+      credentialId: 'c',
+      environment: 'TESTNET',
+      credentials: ACCOUNT,
+      baseUrl: simulator.bybitUrl,
+    });
+    closing(connector);
+    const passive = async () =>
+      (await state.facts('ConnectorSynced')).filter(({ data }) => data.trigger === 'passive').length;
+    await connector.initialize();
+    await connector.fundingRate('BTCUSDT');
+    const before = await passive();
+    await clock.advance(11 * 60_000);
+    await connector.fundingRate('BTCUSDT');
+    await eventually(async () => expect(await passive()).toBe(before + 1));
   });
 
   it('writes nothing when it says nothing new', async () => {
