@@ -187,6 +187,8 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
       schema: {
         tags: ['analytics'],
         summary: 'Hits, misses, syncs and failures over time',
+        description:
+          'By exchange and environment. Scope and host are not counted apart: hits that were forgotten leave sums that know no host.',
         querystring: z.object({
           ...range,
           bucketMs: z.coerce
