@@ -24,3 +24,11 @@ export async function withDeadline<T, F>(
   promise.catch(() => undefined);
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
+
+/** `promise`, or the signal's reason when it is aborted first; the promise goes on and its late outcome is not looked at. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    promise.then(resolve, reject);
+  });
+}

@@ -1,5 +1,6 @@
 /** The shared tier that settings mean; `undefined` where there is none. What it needs is loaded only then. */
 import type { Pool } from 'pg';
+import { untilAborted } from '../base/deadline.js';
 import type { Logger } from '../base/logging.js';
 import { guard, toAnswers } from '../cache/guarded-lookup.js';
 import type { HostClock } from '../clock/host-clock.js';
@@ -9,6 +10,8 @@ import type { Settings } from './settings.js';
 
 /** Rows for the shared tier are read when nobody waits for them. */
 const DATABASE_DEADLINE_MS = 5_000;
+/** A new master is used within a second. Trying costs one lookup the deadline of Redis, a quarter of its own. */
+const LONGEST_RESET_MS = 500;
 /** One script call after another costs a round trip each; these travel together anyway. */
 const CALLS_AT_ONCE = 64;
 const GROUPS_AT_ONCE = 1_000;
@@ -21,7 +24,8 @@ export async function createSharedTier(
   settings: Settings,
   { pool, clock, log }: { readonly pool: Pool; readonly clock: HostClock; readonly log: Logger },
 ): Promise<SharedTier | undefined> {
-  const { redisUrl, redisPrefix, redisDeadlineMs, redisTtlMs, breakerResetMs, namedStatements } = settings;
+  const { redisUrl, redisPrefix, redisDeadlineMs, redisTtlMs, lookupDeadlineMs, namedStatements } = settings;
+  const { breakerResetMs } = settings;
   if (redisUrl === undefined) return undefined;
   const { SharedTier, createConnections, createKeys, parseRedisUrl } = await import(
     '../shared-tier/index.js'
@@ -39,10 +43,14 @@ export async function createSharedTier(
     now,
     wall,
     lifeMs: redisTtlMs,
+    lookupDeadlineMs,
     guard(query) {
-      const { batcher, close } = guard(query, {
+      // The client knows no deadline: a question given up must count as one that failed, and leave room for others.
+      const inTime = (groups: Parameters<typeof query>[0], signal: AbortSignal) =>
+        untilAborted(query(groups), signal);
+      const { batcher, close } = guard(inTime, {
         deadlineMs: redisDeadlineMs,
-        breakerResetMs,
+        breakerResetMs: Math.min(breakerResetMs, LONGEST_RESET_MS),
         maxInFlight: CALLS_AT_ONCE,
         maxBatch: GROUPS_AT_ONCE,
         from: 'Redis',

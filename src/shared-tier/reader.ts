@@ -78,10 +78,12 @@ export interface ReaderParts {
   readonly wall: () => number;
   /** The database's clock as this process knows it from asking it. */
   readonly known: () => ReferenceLink | undefined;
+  /**
+   * So long whoever missed may take to ask PostgreSQL and fill in; who comes later finds the ticket gone. Whoever gave up
+   * on Redis meanwhile, while its question was still under way, holds a ticket in vain: nobody fills in for so long.
+   */
+  readonly ticketLifeMs: number;
 }
-
-/** A slow database is waited for at most this long; who comes later finds the ticket gone and fills in nothing. */
-const TICKET_LIFE_MS = 10_000;
 
 /** So many keys a script takes: Lua hands on no more than some thousands at once. */
 const MAX_ENTRIES = 1_000;
@@ -154,10 +156,10 @@ export async function readCell(
   entries: readonly string[],
   withTicket = true,
 ): Promise<CellReply | undefined> {
-  const { connections, keys, now, wall } = parts;
+  const { connections, keys, now, wall, ticketLifeMs } = parts;
   const ticket = withTicket ? randomBytes(9).toString('base64url') : '';
   const [sentAtMs, wallBeforeMs] = [now(), wall()];
-  const reply = await connections.run(READ, [keys.link(cell), ...entries], [ticket, String(TICKET_LIFE_MS)]);
+  const reply = await connections.run(READ, [keys.link(cell), ...entries], [ticket, String(ticketLifeMs)]);
   const [receivedAtMs, wallMs] = [now(), wall()];
   if (!isContinuous(receivedAtMs - sentAtMs, wallMs - wallBeforeMs)) return undefined;
   if (!Array.isArray(reply)) throw new Error('the script that reads answered something else');

@@ -46,6 +46,8 @@ export interface SharedTierOptions {
   readonly wall: () => number;
   /** Values are asked for again in PostgreSQL after this. */
   readonly lifeMs: number;
+  /** So long PostgreSQL may take to answer a lookup that missed here. */
+  readonly lookupDeadlineMs: number;
   /** Batched, with a deadline, behind a breaker. */
   readonly guard: (query: (groups: readonly Group[]) => Promise<readonly (readonly Found[])[]>) => Lookups;
   /** The primary's rows, with their order. */
@@ -78,6 +80,8 @@ export interface SharedTierStats {
   readonly isListening: boolean;
 }
 
+/** So long it takes at most to write what PostgreSQL has answered. */
+const FILLED_IN_MS = 250;
 /** A flush waits so long for what it projected to be there. */
 const PUBLISH_PATIENCE_MS = 250;
 /** Nobody waits for it but who rebuilds. */
@@ -109,9 +113,10 @@ export class SharedTier {
   #pauseMs = FIRST_PAUSE_MS;
 
   constructor(options: SharedTierOptions) {
-    const { connections, keys, now, wall, lifeMs } = options;
+    const { connections, keys, now, wall, lifeMs, lookupDeadlineMs } = options;
     this.#options = options;
-    const parts: ReaderParts = { connections, keys, now, wall, known: () => this.#known() };
+    const ticketLifeMs = FILLED_IN_MS + lookupDeadlineMs;
+    const parts: ReaderParts = { connections, keys, now, wall, ticketLifeMs, known: () => this.#known() };
     this.#parts = { ...parts, lifeMs };
     this.#lookups = options.guard(async groups => {
       if (groups.length === 1) return [await find(parts, groups[0] as Group)];

@@ -126,6 +126,7 @@ class Host {
       wall: now,
       known: () => undefined,
       lifeMs: 900_000,
+      ticketLifeMs: 10_000,
     };
   }
   /** What PostgreSQL says now. */

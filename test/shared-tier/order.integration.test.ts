@@ -145,6 +145,7 @@ describe('the scripts', () => {
       wall: now,
       known: () => undefined,
       lifeMs: 60_000,
+      ticketLifeMs: 10_000,
     };
     const said = (askedAtMs: number) => ({
       state: rowOf(3),

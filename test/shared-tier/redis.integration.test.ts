@@ -32,6 +32,8 @@ const tierOf = async (process: Process, ref: ConnectorRef) => {
   const found = await process.cache.peek(ref);
   return found.hit ? found.tier : found.reason;
 };
+const scriptCalls = async (client: { info(section: string): Promise<string> }) =>
+  Number(/cmdstat_evalsha:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0);
 const missesOf = async (process: Process) => (await process.cache.getStats()).redis?.misses;
 
 describe('the shared tier', () => {
@@ -305,13 +307,40 @@ describe('a Redis that fails', () => {
       breakerResetMs: 600_000,
     });
     expect(await tierOf(two, ref)).toMatch(/redis|postgres/);
+    const client = await redis.client();
+    const before = await scriptCalls(client);
     redis.freeze();
-    for (let n = 0; n < 10; n++) expect(await tierOf(two, ref)).toBe('postgres');
+    for (let n = 0; n < 100; n++) expect(await tierOf(two, ref)).toBe('postgres');
     redis.goOn();
+    // Each question that was sent is answered now. Most were not: the breaker knew.
+    expect((await scriptCalls(client)) - before).toBeLessThan(50);
     expect(two.log.lines.filter(line => /without Redis/.test(JSON.stringify(line))).length).toBeGreaterThan(
       0,
     );
   });
+
+  itWithRedis(
+    'whose answer comes too late keeps others from filling in for no longer than a lookup takes',
+    async () => {
+      const { world, redis } = await givenRedisWorld();
+      const { ref } = await givenState(world, redis);
+      const client = await redis.client();
+      const two = await world.process({
+        ...over(redis),
+        lookupDeadlineMs: 1_000,
+        redisDeadlineMs: 30,
+        memoryEntries: 0,
+        breakerResetMs: 50,
+      });
+      await client.flushAll();
+      redis.freeze();
+      expect(await tierOf(two, ref)).toBe('postgres');
+      redis.goOn();
+      await client.ping();
+      expect(await client.pTTL(`${STATE_KEY}:t`)).toBeLessThanOrEqual(1_250);
+      await eventually(async () => expect(await tierOf(two, ref)).toBe('redis'));
+    },
+  );
 
   itWithRedis('that has no room', async () => {
     const { world, redis } = await givenRedisWorld();
