@@ -44,6 +44,8 @@ async function overLink<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
     async start(options) {
       const state = await createConnectorState({
         databaseUrl: proxy.url,
+        // As in production.
+        autoMigrate: false,
         // What a deadline does is not the question here.
         lookupDeadlineMs: 10_000,
         flushIntervalMs: 600_000,

@@ -89,8 +89,9 @@ export interface ConnectorState extends Forecasts {
    */
   readonly databaseUrl: string;
   /**
-   * Resolves when what the start left under way is done: the tables are there, or it was said why not. Nothing here needs
-   * it; who reads the tables by other means does.
+   * Resolves when what the start left under way is done: the tables are there, or it was said why not. With
+   * `AUTO_MIGRATE=true`, the default, the start has waited for that. Nothing here needs it; who reads the tables by other
+   * means does.
    * @example
    * const state = await createConnectorState();
    * await state.ready();
@@ -369,7 +370,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     if (options.metrics) await expose(options.metrics);
     if (!isOff) {
       await Promise.all([
-        opening.begin(database.isEmbedded),
+        opening.begin(database.isEmbedded ? 'success' : settings.autoMigrate ? 'tables' : 'connection'),
         runRehearsals(),
         shared && withDeadline(shared.open(), START_DEADLINE_MS, () => undefined),
       ]);

@@ -6,10 +6,11 @@
  *      │              └ lookups go along, in the same wait (read-model/first-connection.ts)
  *      └ no answer within {@link START_DEADLINE_MS}, or a refusal: said once; a refusal is tried again by whoever needs the tables
  *
- * `createConnectorState` waits for the connection alone: over a link of 5 ms to the database each further wait is 5 ms of
- * a cold start. So it is the first lookup that is told when the tables are not there. It then waits until they are, however long
- * making them takes, as nothing else can be done without them. A process's own embedded server is waited for to the end, for there
- * the wait costs nothing, and what cannot work is to be thrown.
+ * Who may make the tables has them when `createConnectorState` resolves: a new user reads them next, by whatever means. Who
+ * may not (AUTO_MIGRATE=false, as in production) waits for the connection alone: over a link of 5 ms to the database each
+ * further wait is 5 ms of a cold start. It is the first lookup then that is told when the tables are not there. Lookups
+ * made while they are being made wait until they are there, as nothing else can be done without them. A process's own
+ * embedded server is waited for to the end, for there the wait costs nothing, and what cannot work is to be thrown.
  */
 import type { Pool } from 'pg';
 import { withDeadline } from '../base/deadline.js';
@@ -54,15 +55,16 @@ export class Opening {
   }
 
   /**
-   * @param mustWork nothing is left to wait for afterwards
-   * @throws ConnectorStateError only with `mustWork`
+   * @param waitsFor `connection`: what the tables are is still being asked; `tables`: that they are there, or cannot be now;
+   *   `success`: as `tables`, and what goes wrong is thrown
+   * @throws ConnectorStateError only with `success`
    */
-  async begin(mustWork: boolean): Promise<void> {
+  async begin(waitsFor: 'connection' | 'tables' | 'success'): Promise<void> {
     const made = this.#migrated.get();
     this.#over = made.then(nothing, nothing).finally(() => {
       this.#isOver = true;
     });
-    if (mustWork) {
+    if (waitsFor === 'success') {
       return made.catch(error => {
         throw toDatabaseError(error);
       });
@@ -78,7 +80,7 @@ export class Opening {
           'starting without the database: connectors initialise, more slowly, and facts wait',
         ),
       );
-    await Promise.race([this.#connected, told]);
+    await (waitsFor === 'tables' ? told : Promise.race([this.#connected, told]));
   }
 
   /** Resolves when all has been answered and done that was begun. Never rejects, and is at once when nothing was. */

@@ -167,7 +167,7 @@ const CONNECTIONS = { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInt
 
 /**
  * No page but those of the service itself may show or script it, and nothing is guessed from content. Not by @fastify/helmet,
- * which puts all of them together anew for every request: an eighth of what a lookup leaves for the garbage collector.
+ * which puts all of them together anew for every request: a twelfth of what a lookup leaves for the garbage collector.
  */
 const setHeaders = helmet({
   contentSecurityPolicy: {

@@ -1,7 +1,6 @@
 /** The read model's cold queries: statistics, the current sync of a connector, what a clean-up would remove. */
 import type { Pool } from 'pg';
 import type { Environment, Exchange } from '../events/connector.js';
-import { analyse } from './analysis.js';
 import { epochMs } from './lookup.js';
 
 export interface StateCounts {
@@ -31,20 +30,18 @@ export interface UsageCounts {
 }
 
 export async function countStates(pool: Pool): Promise<StateCounts> {
-  const { rows } = await analyse(pool, client =>
-    client.query<{
-      exchange: Exchange;
-      total: string;
-      valid: string;
-      expired: string;
-      invalid: string;
-    }>(`
+  const { rows } = await pool.query<{
+    exchange: Exchange;
+    total: string;
+    valid: string;
+    expired: string;
+    invalid: string;
+  }>(`
     SELECT exchange, count(*) AS total,
            count(*) FILTER (WHERE is_valid AND expires_at > clock_timestamp()) AS valid,
            count(*) FILTER (WHERE expires_at <= clock_timestamp()) AS expired,
            count(*) FILTER (WHERE NOT is_valid) AS invalid
-      FROM connector_state_cache GROUP BY exchange ORDER BY exchange`),
-  );
+      FROM connector_state_cache GROUP BY exchange ORDER BY exchange`);
   const sum = (of: (row: (typeof rows)[number]) => string) => rows.reduce((n, row) => n + Number(of(row)), 0);
   return {
     total: sum(row => row.total),

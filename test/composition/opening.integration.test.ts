@@ -4,12 +4,16 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import { type ConnectorStateOptions, createConnectorState } from '../../src/composition/connector-state.js';
+import { pg } from '../../src/postgres/driver.js';
 import { migrate } from '../../src/read-model/migrate.js';
 import { REF, sync } from '../round-trips/operations.js';
 import { startCountingProxy } from '../support/counting-proxy.js';
 import { createTestDatabase } from '../support/database.js';
 import { keptLog } from '../support/log.js';
 import { closing, eventually, givenWorld } from '../support/world.js';
+
+/** A start that does not wait for the tables. */
+const PRODUCTION = { autoMigrate: false } as const;
 
 async function givenProcessWithoutTables(options: ConnectorStateOptions = {}) {
   const database = await createTestDatabase({ migrated: false });
@@ -44,6 +48,17 @@ describe('a cold process on a database without tables', () => {
     expect(await migrate(url)).toEqual({ applied: [] });
   });
 
+  it('has them when it is there, for whoever reads them next', async () => {
+    const { url } = await givenProcessWithoutTables();
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+
+    const { rows } = await client.query('SELECT count(*)::int AS events FROM connector_event');
+
+    await client.end();
+    expect(rows).toEqual([{ events: 0 }]);
+  });
+
   it('says so where it may not make them; lookups are misses until somebody has', async () => {
     const { url, log, state } = await givenProcessWithoutTables({ autoMigrate: false });
 
@@ -63,7 +78,7 @@ describe('a cold process', () => {
     const world = await givenWorldWithState();
     await world.sql('BEGIN; LOCK TABLE connector_state_cache');
 
-    const process = await world.coldProcess({ lookupDeadlineMs: 1_000, poolSize: 1 });
+    const process = await world.coldProcess({ ...PRODUCTION, lookupDeadlineMs: 1_000, poolSize: 1 });
     expect(await process.cache.get(REF)).toMatchObject({ hit: false, reason: 'timeout' });
 
     await eventually(async () => {
@@ -78,7 +93,7 @@ describe('a cold process', () => {
 
   it('asks with many lookups at once over its one connection', async () => {
     const world = await givenWorldWithState();
-    const process = await world.coldProcess({ poolSize: 1 });
+    const process = await world.coldProcess({ ...PRODUCTION, poolSize: 1 });
 
     const [first] = await Promise.all([
       process.cache.get(REF),
@@ -113,6 +128,7 @@ describe('a cold process', () => {
         const proxy = await startCountingProxy(world.databaseUrl);
         proxy.fail(message === undefined ? undefined : { ...fault, message });
         const { cache, close } = await world.coldProcess({
+          ...PRODUCTION,
           databaseUrl: proxy.url,
           ...(isStalled && { lookupDeadlineMs: 400 }),
         });

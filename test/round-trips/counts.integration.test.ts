@@ -19,7 +19,7 @@ import { OPERATIONS, type Operation, REF, syncFailure } from './operations.js';
 async function count(world: World, operation: Operation, options: ConnectorStateOptions, tls = false) {
   const proxy = closing(await startCountingProxy(world.databaseUrl, { tls }));
   const start = (more: ConnectorStateOptions = {}) =>
-    world.coldProcess({ databaseUrl: proxy.url, ...options, ...more });
+    world.coldProcess({ databaseUrl: proxy.url, autoMigrate: false, ...options, ...more });
   return OPERATIONS[operation]({ proxy, start });
 }
 
@@ -66,6 +66,15 @@ describe('round trips to the database', () => {
     await recordAndWait();
 
     expect(await proxy.count(recordAndWait)).toBe(3);
+  });
+
+  it('are one more for a cold process that may make the tables, and has them when it is there', async () => {
+    const world = await givenWorld();
+    const documentedCount = documented.inline?.['create + first get'] ?? Number.NaN;
+
+    const counted = await count(world, 'create + first get', { projection: 'inline', autoMigrate: true });
+
+    expect(counted).toBe(documentedCount + 1);
   });
 
   it('are one for a warm init', async () => {
