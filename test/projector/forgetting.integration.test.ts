@@ -198,7 +198,7 @@ describe('forgetting hits', () => {
     expect(rows).toEqual([{ hits: 240, counted: 240 - 4 }]);
     expect(await projector().verify()).toMatchObject({ equal: true });
     expect((await harness.store.readStream(FORGOTTEN_STREAM)).length).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   it('is no alarm of a verification whose snapshot is older than what was forgotten meanwhile', async () => {
     await harness.append(synced(), hit(), synced());
