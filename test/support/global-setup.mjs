@@ -9,8 +9,8 @@ import { join } from 'node:path';
 
 /** Linux's memory file system. A database is some 300 files: made there in 10 ms, on many disks in 200 ms. */
 const IN_MEMORY = { path: '/dev/shm', type: 0x01021994 };
-/** A whole run has needed 1.5 GB at most. A container often has 64 MB there. */
-const ROOM_BYTES = 4e9;
+/** A whole run has needed a third of it. A container often has 64 MB there. */
+const ROOM_BYTES = 1e9;
 
 export default async function setUp() {
   const built = new URL('../../dist/src/postgres/embedded/index.js', import.meta.url);
