@@ -4,6 +4,9 @@ import { hit } from '../support/facts.js';
 import { givenWorld } from '../support/world.js';
 import { cli, json } from './support.js';
 
+/** The column at which the bars begin: behind the head's last name and the gap. */
+const plotStart = (plot: string) => (/^.*moments/m.exec(plot)?.[0].length ?? 0) + 2;
+
 describe('connector-state forecast', () => {
   it('says of made-up uses who wins, the same for the same seed', async () => {
     const first = json(await cli(['forecast', '--world', 'periodic', '--json']));
@@ -13,6 +16,21 @@ describe('connector-state forecast', () => {
     expect(stdout).toContain('do not refresh ahead here');
     expect(stdout).toMatch(/nobody avoids 90 % below 2\d\.\d\d × the oracle's syncs/);
     expect(first.ceiling).toBeNull();
+  });
+
+  it('draws what was said against what came', async () => {
+    const { stdout } = await cli(['forecast', '--world', 'office', '--ttl', '75m']);
+    const plot = stdout.slice(stdout.indexOf('Reliability of seasonal'));
+    const rows = [...plot.matchAll(/^ *(\d+) % +(\d+) % +(\d+) +(\S.*)$/gm)];
+    expect(rows.length).toBeGreaterThan(3);
+    for (const [line, said, came, moments, drawn] of rows) {
+      expect(line.length).toBeLessThanOrEqual(50);
+      expect(Math.abs(line.indexOf('|') - plotStart(plot) - Number(said) / 5)).toBeLessThanOrEqual(1);
+      expect(Number(moments)).toBeGreaterThan(0);
+      // A twentieth a cell: those before the mark, the mark's own, and those behind it.
+      const full = [...(drawn as string)].filter(cell => cell === '█').length;
+      expect(Math.abs(full * 5 - Number(came))).toBeLessThanOrEqual(8);
+    }
   });
 
   it('replays the uses of the log', async () => {

@@ -12,6 +12,7 @@ import { table } from '../output.js';
 import { span } from '../quantities.js';
 import { runSession, type Session } from '../session.js';
 import { parseSince, type Since } from '../since.js';
+import { reliabilityPlot } from './forecast-reliability.js';
 import { type ShowOptions, showForecast } from './forecast-show.js';
 
 interface Options extends ShowOptions {
@@ -181,6 +182,7 @@ function inWords(
     `${result.syncsOfOracle.toFixed(2)} ×`,
     span(result.savedMs),
   ];
+  const drawn = calibration.find(({ policy }) => policy === winner) ?? bestOf(calibration);
   return [
     `${connectors} connectors, ${results[0]?.uses ?? 0} uses in ${span(countedMs)}, a state good for ${span(ttlMs)}.`,
     table(['policy', 'cold inits', 'avoided', 'refreshes', "oracle's syncs", 'saved'], results.map(row), [
@@ -195,8 +197,12 @@ function inWords(
       ({ policy, brier, baseline }) =>
         `${policy}: Brier score ${brier.toFixed(3)}; always saying the mean would be ${baseline.toFixed(3)}.`,
     ),
+    ...(drawn ? [reliabilityPlot(drawn)] : []),
     winner === 'none'
       ? 'No policy wins by the margin: do not refresh ahead here.'
       : `By what it saves, less what it costs: ${winner}.`,
   ].join('\n');
 }
+
+const bestOf = (calibration: Backtest['calibration']) =>
+  [...calibration].sort((a, b) => a.brier - b.brier)[0];
