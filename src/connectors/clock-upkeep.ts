@@ -108,10 +108,7 @@ export class ClockUpkeep {
 
   /** Somebody goes by the clock and cannot wait. */
   used(keeper: Keeper): void {
-    const nowMs = this.#cache.clock.now();
-    this.#usedAtMs = nowMs;
-    if (this.#measuring || nowMs < this.#notBeforeMs) return;
-    if (!this.#isGood(keeper) || this.#isLinkOld()) this.#inBackground(keeper);
+    this.#use(keeper, this.#cache.clock.now());
   }
 
   /**
@@ -120,18 +117,14 @@ export class ClockUpkeep {
    */
   usedIfSure(keeper: Keeper): boolean {
     const nowMs = this.#cache.clock.now();
-    const isGap = Math.abs(nowMs - this.#usedAtMs) > GAP_MS;
-    if (isGap || !this.#isSure(keeper)) return false;
-    this.#usedAtMs = nowMs;
-    const mayMeasure = !this.#measuring && nowMs >= this.#notBeforeMs;
-    if (mayMeasure && (this.#isDue() || this.#isLinkOld())) this.#inBackground(keeper);
+    if (this.#isGap(nowMs) || !this.#isSure(keeper)) return false;
+    this.#use(keeper, nowMs, true);
     return true;
   }
 
   /** Somebody is about to go by the clock and can wait. Never rejects: what it came to, the bound says. */
   async sure(keeper: Keeper): Promise<void> {
-    const isGap = Math.abs(this.#cache.clock.now() - this.#usedAtMs) > GAP_MS;
-    let isNeeded = isGap || !this.#isSure(keeper);
+    let isNeeded = this.#isGap(this.#cache.clock.now()) || !this.#isSure(keeper);
     // A machine may be suspended once more while it measures.
     for (let round = 0; isNeeded && this.#mayMeasure(keeper) && round < 2; round++) {
       await this.#measureOnce(keeper).catch(() => undefined);
@@ -146,6 +139,19 @@ export class ClockUpkeep {
     // Whatever is being measured began before the refusal was told, unless another refusal made it begin.
     while (this.#measuring) await this.#measuring.catch(() => undefined);
     if (this.#askedAtMs < toldAtMs) await this.#measureOnce(keeper, sharingOver(this.#cache).begun);
+  }
+
+  /** @param isSure what {@link #isSure} has just said, where it was asked */
+  #use(keeper: Keeper, nowMs: number, isSure?: boolean): void {
+    this.#usedAtMs = nowMs;
+    if (this.#measuring || nowMs < this.#notBeforeMs) return;
+    const isGood = (isSure ?? this.#isSure(keeper)) && !this.#isDue();
+    if (!isGood || this.#isLinkOld()) this.#inBackground(keeper);
+  }
+
+  /** Nobody has gone by the clock for so long that the host may have been suspended. */
+  #isGap(nowMs: number): boolean {
+    return Math.abs(nowMs - this.#usedAtMs) > GAP_MS;
   }
 
   #mayMeasure(keeper: Keeper): boolean {

@@ -241,6 +241,7 @@ export abstract class ConnectorWithCache<Adapter extends ExchangeAdapter = Excha
 
   /** As {@link timestampSafe}; `undefined` where something has to be measured first. */
   #timestampIfSure(): number | undefined {
+    // Throws where there is none yet, before the clock of a process that knows it counts as used.
     void this.#offset.state;
     return this.#time.upkeep.usedIfSure(this.#learner) ? this.#offset.sign() : undefined;
   }

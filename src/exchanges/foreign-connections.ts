@@ -7,14 +7,8 @@
  * costs them a connection.
  */
 import type { Agent } from 'node:http';
-import { ContinuityGuard } from '../clock/host-clock.js';
+import { ContinuityGuard, type HostClock } from '../clock/host-clock.js';
 import { MAX_IDLE_MS } from './connection-age.js';
-
-interface Clocks {
-  /** Epoch milliseconds, monotonic. */
-  now(): number;
-  wall(): number;
-}
 
 /** Of one client. */
 export class ForeignConnections {
@@ -22,7 +16,7 @@ export class ForeignConnections {
   #usedAtMs: number;
   #usedAtWallMs: number;
 
-  constructor(clocks: Clocks) {
+  constructor(clocks: Pick<HostClock, 'now' | 'wall'>) {
     this.#guard = new ContinuityGuard(clocks);
     this.#usedAtMs = clocks.now();
     this.#usedAtWallMs = clocks.wall();

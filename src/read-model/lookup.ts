@@ -14,6 +14,7 @@
  * were empty would otherwise join by scanning them, and a named statement keeps its plan.
  */
 import type { ClientBase, Pool, PoolClient } from 'pg';
+import { untilAborted } from '../base/deadline.js';
 import { isContinuous } from '../clock/continuous.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { StoredLink } from '../clock/stored-link.js';
@@ -258,10 +259,6 @@ export async function lookupOver(
   options: Omit<LookupOptions, 'namedStatements'>,
 ): Promise<LookupReply> {
   const { signal } = options;
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  aborted.catch(() => undefined);
   // Who does not ask for more does not pay for it.
   const isAt = options.onReplica || keys.some(key => key.at);
   const withOrder = keys.some(key => key.withOrder);
@@ -283,7 +280,7 @@ export async function lookupOver(
       rowMode: 'array' as const,
     };
     const [sentAtMs, wallBeforeMs] = [options.now(), options.wall()];
-    const result = await Promise.race([client.query<unknown[]>(query), aborted]).catch(error => {
+    const result = await untilAborted(client.query<unknown[]>(query), signal).catch(error => {
       if (name !== undefined && names.lost(error)) return undefined;
       throw error;
     });
