@@ -16,15 +16,8 @@
  * (exchange-clock.ts, connector-state-cache.ts).
  */
 import { MAX_TTL_MS } from '../src/clock/ttl.js';
-import type { Fact, FactOf, KnownEvent } from '../src/events/event.js';
-import {
-  CLEANUP_STREAM,
-  edgeStreamOf,
-  FORGOTTEN_STREAM,
-  hitsStreamOf,
-  stateStreamOf,
-  WITNESS_STREAM,
-} from '../src/events/streams.js';
+import type { FactOf, KnownEvent } from '../src/events/event.js';
+import { streamOf } from '../src/events/streams.js';
 
 /** As lookups allow it to a row. */
 export const FUTURE_SLACK_MS = 60_000;
@@ -55,25 +48,6 @@ export function whyUnbelievable(event: KnownEvent): string | undefined {
       return tooLate('cutoff', event.data.cutoff, event.recordedAt);
     default:
       return undefined;
-  }
-}
-
-/** Where a fact belongs. */
-export function streamOf(event: Fact): string {
-  switch (event.type) {
-    case 'ExpiredStatesCleaned':
-      return CLEANUP_STREAM;
-    case 'WitnessDistrusted':
-      return WITNESS_STREAM;
-    case 'HitsForgotten':
-      return FORGOTTEN_STREAM;
-    case 'ExchangeEdgeMeasured':
-      return edgeStreamOf(event.data);
-    case 'ConnectorStateHit':
-    case 'ConnectorShadowed':
-      return hitsStreamOf(event.data);
-    default:
-      return stateStreamOf(event.data);
   }
 }
 

@@ -11,14 +11,7 @@
 import type { Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { Fact } from '../events/event.js';
-import {
-  CLEANUP_STREAM,
-  edgeStreamOf,
-  FORGOTTEN_STREAM,
-  hitsStreamOf,
-  stateStreamOf,
-  WITNESS_STREAM,
-} from '../events/streams.js';
+import { hitsStreamOf, streamOf } from '../events/streams.js';
 import { Fifo } from './fifo.js';
 import { HitCounts } from './hit-counts.js';
 
@@ -138,23 +131,5 @@ export class PendingFacts {
     // A batch under way may be stored already, so only what no flush has taken can be dropped.
     if (dropped) this.droppedHits += dropped.data.count;
     else if (this.#facts.shift()) this.droppedFacts++;
-  }
-}
-
-function streamOf(fact: Fact): string {
-  switch (fact.type) {
-    case 'ExpiredStatesCleaned':
-      return CLEANUP_STREAM;
-    case 'WitnessDistrusted':
-      return WITNESS_STREAM;
-    case 'HitsForgotten':
-      return FORGOTTEN_STREAM;
-    case 'ExchangeEdgeMeasured':
-      return edgeStreamOf(fact.data);
-    case 'ConnectorStateHit':
-    case 'ConnectorShadowed':
-      return hitsStreamOf(fact.data);
-    default:
-      return stateStreamOf(fact.data);
   }
 }

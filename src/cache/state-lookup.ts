@@ -5,7 +5,7 @@
  * Nothing here throws, and nothing outlasts the lookup's deadline (promise 3): a database that is slow, dead or
  * left alone by the circuit breaker is a miss with a reason, said once in the log when it begins and once when
  * it is over. A miss brings along the exchange's shared clock and the link to the database's clock, because the
- * caller's next step needs them. Where nobody answered, it is the shared clock as this process heard it within the
+ * caller's next step needs them. Where nobody answered, it is the shared clock as this process last read it within the
  * hour, over the link of then: still true, only less certain.
  *
  * Lookups of one connector share one question, unless one asks anew on purpose ({@link StateLookup.ask}). What
@@ -76,7 +76,7 @@ export class StateLookup {
   #lastLink: ReferenceLink | undefined;
   #isDatabaseFailing = false;
   /** Counts what others said has become void: an answer that was on its way meanwhile is used once, and not kept. */
-  #heard = 0;
+  #letGoCount = 0;
 
   constructor(parts: StateLookupParts) {
     this.#parts = parts;
@@ -102,13 +102,13 @@ export class StateLookup {
     );
     if (shared) {
       const asked = connectors.flatMap((_, i) => (lookups[i] ? [] : [i]));
-      const heard = this.#heard;
+      const letGoBefore = this.#letGoCount;
       const keys = asked.map(i => connectors[i] as KnownConnector);
       const looked = keys.length > 0 ? await shared.lookup(keys) : [];
       const merged: Merged = new Map();
       for (const [n, i] of asked.entries()) {
         const found = looked[n] as SharedLookup;
-        lookups[i] = this.#ofShared(shared, keys[n] as KnownConnector, found, heard, merged);
+        lookups[i] = this.#ofShared(shared, keys[n] as KnownConnector, found, letGoBefore, merged);
       }
     }
     const isAnswered = (lookup: Lookup | Promise<Lookup> | undefined) =>
@@ -136,9 +136,9 @@ export class StateLookup {
   async #askAll(connector: KnownConnector): Promise<Lookup> {
     const { shared } = this.#parts;
     if (!shared) return (await this.#askReplica(connector)) ?? this.#askDatabase(connector);
-    const heard = this.#heard;
+    const letGoBefore = this.#letGoCount;
     const [looked] = await shared.lookup([connector]);
-    return this.#ofShared(shared, connector, looked as SharedLookup, heard);
+    return this.#ofShared(shared, connector, looked as SharedLookup, letGoBefore);
   }
 
   /** A thousand promises cost as much as all that is done for them, so a hit has none of its own. */
@@ -146,7 +146,7 @@ export class StateLookup {
     shared: SharedTier,
     connector: KnownConnector,
     looked: SharedLookup,
-    heard: number,
+    letGoBefore: number,
     merged?: Merged,
   ): Hit | Promise<Lookup> {
     const { found } = looked;
@@ -158,7 +158,7 @@ export class StateLookup {
       return this.#askDatabase(connector, found);
     }
     shared.hit();
-    if (shared.isListening && heard === this.#heard) {
+    if (shared.isListening && letGoBefore === this.#letGoCount) {
       this.#memory.set(connector.key, lookup.state, { isOwn: false, usableForMs: answer.usableForMs });
     }
     return lookup;
@@ -173,7 +173,7 @@ export class StateLookup {
   async #askReplica(connector: KnownConnector, at?: At): Promise<Hit | undefined> {
     const { replicas, clock, comparePositions, storedUpTo } = this.#parts;
     if (!replicas) return undefined;
-    const heard = this.#heard;
+    const letGoBefore = this.#letGoCount;
     const own = storedUpTo?.();
     const compare = own === undefined ? undefined : await comparePositions();
     const said = await replicas.lookup(
@@ -191,7 +191,7 @@ export class StateLookup {
       return undefined;
     }
     replicas.hit();
-    if (heard === this.#heard) this.#memory.set(connector.key, lookup.state, { isOwn: false });
+    if (letGoBefore === this.#letGoCount) this.#memory.set(connector.key, lookup.state, { isOwn: false });
     return lookup;
   }
 
@@ -199,18 +199,18 @@ export class StateLookup {
   async #askDatabase(connector: KnownConnector, found?: Found): Promise<Lookup> {
     const { batcher, shared } = this.#parts;
     const key = { ...keyOf(connector), ...(found && { withOrder: true as const }) };
-    const heard = this.#heard;
+    const letGoBefore = this.#letGoCount;
     try {
       const answer = await batcher.lookup(key);
       if (found) shared?.fill(key, found, answer);
-      return this.#use(connector, answer, heard === this.#heard);
+      return this.#use(connector, answer, letGoBefore === this.#letGoCount);
     } catch (error) {
       return this.#missWithoutDatabase(connector, error);
     }
   }
 
   #letGo(gone: Gone): void {
-    this.#heard++;
+    this.#letGoCount++;
     if (gone === 'everything') this.#memory.clearHeardOf();
     else if ('clock' in gone) this.#memory.clearOf(gone.clock);
     else this.#memory.replaced(gone.connector, gone);

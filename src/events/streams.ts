@@ -5,6 +5,7 @@
  * their own, and so has what was forgotten. All share one prefix, by which a subscription to a store that others use too is filtered.
  */
 import { type ConnectorRef, type CredentialRef, cacheKeyOf, scopeOf } from './connector.js';
+import type { Fact } from './event.js';
 
 export const STREAM_PREFIX = 'connector_state';
 export const CLEANUP_STREAM = 'connector_state_cleanup-all';
@@ -31,3 +32,22 @@ export const edgeStreamOf = (of: Pick<ConnectorRef, 'exchange' | 'environment' |
 
 /** Whether the stream's events may be dropped when they are old. */
 export const isForgettable = (stream: string): boolean => stream.startsWith(HITS_PREFIX);
+
+/** Where a fact belongs. */
+export function streamOf(event: Fact): string {
+  switch (event.type) {
+    case 'ExpiredStatesCleaned':
+      return CLEANUP_STREAM;
+    case 'WitnessDistrusted':
+      return WITNESS_STREAM;
+    case 'HitsForgotten':
+      return FORGOTTEN_STREAM;
+    case 'ExchangeEdgeMeasured':
+      return edgeStreamOf(event.data);
+    case 'ConnectorStateHit':
+    case 'ConnectorShadowed':
+      return hitsStreamOf(event.data);
+    default:
+      return stateStreamOf(event.data);
+  }
+}

@@ -6,12 +6,13 @@
  * where somebody hears it, and not found later among the dead letters.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { streamOf, whyUnbelievable } from '../../projections/belief.js';
+import { whyUnbelievable } from '../../projections/belief.js';
 import { linkOf } from '../cache/lookup.js';
 import { referenceTimeMs } from '../clock/reference.js';
 import type { AppendResult } from '../event-store/event-store.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { KnownEvent, NewEvent, Position } from '../events/event.js';
+import { streamOf } from '../events/streams.js';
 import type { Principal } from './access/access.js';
 import { HttpProblem } from './problem.js';
 import type { GivenEvent } from './schemas/events.js';
