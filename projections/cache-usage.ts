@@ -3,10 +3,12 @@
  *
  * hit rate = hits / (hits + misses). A miss is a sync that had to be made because a lookup found nothing
  * usable; a sync after a refusal, a warm-up or a passive sample is none. Each row counts what happened in one
- * hour (by the store's clock) for one combination of exchange, environment, tier, trigger and failure class,
- * where '' means that this kind of event has no such thing.
+ * hour (by the store's clock) for one combination of exchange, environment, scope, machine (that recorded it, see
+ * src/clock/machine.ts), tier, trigger and failure class, where '' means that this kind of event has no such thing.
  */
+import { machineOf } from '../src/clock/machine.js';
 import type { SyncTrigger } from '../src/events/catalogue.js';
+import { scopeOf } from '../src/events/connector.js';
 import type { KnownEvent } from '../src/events/event.js';
 import type { Projection } from './projection.js';
 
@@ -15,6 +17,8 @@ export type CacheUsageRow = {
   readonly hour: number;
   readonly exchange: string;
   readonly environment: string;
+  readonly scope: string;
+  readonly machine: string;
   readonly tier: string;
   readonly syncTrigger: string;
   readonly failureClass: string;
@@ -66,11 +70,13 @@ const isCounted = (event: KnownEvent): event is Counted =>
       event.type !== 'HitsForgotten';
 
 function keyOf(event: Counted) {
-  const { recordedAt, data } = event;
+  const { recordedAt, host, data } = event;
   return {
     hour: Math.floor(recordedAt / HOUR_MS) * HOUR_MS,
     exchange: data.exchange,
     environment: data.environment,
+    scope: scopeOf(data),
+    machine: machineOf(host),
     tier: 'tier' in data ? data.tier : '',
     syncTrigger: 'trigger' in data ? data.trigger : '',
     failureClass: failureClassOf(event),
@@ -104,7 +110,8 @@ const ZERO = {
 export const cacheUsage: Projection<CacheUsageRow> = {
   name: 'cache_usage',
   // 3: what cannot have come about is not folded (belief.ts). 4: late and unreachable are no failures to authenticate.
-  version: 4,
+  // 5: by scope and machine.
+  version: 5,
   table: {
     name: 'cache_usage',
     columns: {
@@ -123,8 +130,10 @@ export const cacheUsage: Projection<CacheUsageRow> = {
       staleHits: 'bigint',
       lateRequests: 'bigint',
       unreachable: 'bigint',
+      scope: 'text',
+      machine: 'text',
     },
-    key: ['hour', 'exchange', 'environment', 'tier', 'syncTrigger', 'failureClass'],
+    key: ['hour', 'exchange', 'environment', 'scope', 'machine', 'tier', 'syncTrigger', 'failureClass'],
   },
   handles: [
     'ConnectorSynced',

@@ -26,7 +26,8 @@ export function refuseUnknownOptions(options: unknown, known: readonly string[],
   );
 }
 
-function nearestOf(word: string, known: readonly string[]): string | undefined {
+/** The known word that was probably meant; `undefined`: none is near. */
+export function nearestOf(word: string, known: readonly string[]): string | undefined {
   const distances = known.map(name => ({
     name,
     distance: distanceOf(word.toLowerCase(), name.toLowerCase()),

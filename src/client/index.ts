@@ -92,6 +92,14 @@ export interface RangeQuery {
   readonly environment?: Environment | undefined;
 }
 
+export interface PlacedRangeQuery extends RangeQuery {
+  readonly scope?: string | undefined;
+  /** A machine's name. */
+  readonly host?: string | undefined;
+  /** `host`: a line for each machine. Default: all machines together. */
+  readonly by?: 'exchange' | 'host' | undefined;
+}
+
 /** Half of the stamp's resolution on either side. */
 const STAMP_MS = 0.5;
 
@@ -255,11 +263,11 @@ export function createClient(options: ClientOptions) {
 
     stats: () => transport.ask<Record<string, unknown>>('/v1/stats'),
 
-    drift: (query: RangeQuery & { scope?: string; host?: string; by?: 'exchange' | 'host' } = {}) =>
+    drift: (query: PlacedRangeQuery = {}) =>
       transport.ask<Series<DriftBucket>>('/v1/analytics/drift', { query: query as Query }),
 
-    usage: (query: RangeQuery = {}) =>
-      transport.ask<Series<UsageBucket>>('/v1/analytics/usage', { query: { ...query } }),
+    usage: (query: PlacedRangeQuery = {}) =>
+      transport.ask<Series<UsageBucket>>('/v1/analytics/usage', { query: query as Query }),
 
     projections: () => transport.ask<ProjectionsAnswer>('/v1/projections'),
 

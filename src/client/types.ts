@@ -172,6 +172,8 @@ export interface UsageBucket {
   startMs: number;
   exchange: string;
   environment: string;
+  scope: string;
+  host: string | null;
   hits: number;
   staleHits: number;
   misses: number;

@@ -296,7 +296,7 @@ const keptEvent = z.string().regex(/^[1-9]\d{0,15}@connector_state[\s\S]{1,2000}
  * Hits that were recorded before `before` (epoch ms, the store's clock) and lie before the event `until` are forgotten: the
  * log may lose them at any time, and whoever folds it from the start goes by `entries` instead. `next` is the event
  * from which on hits have not been looked at. Told in `parts` that lie one behind the other; it holds when all are there.
- * How an entry is made, and read: src/projector/forgotten/.
+ * How an entry is made, and read: src/projector/forgotten/. Since version 2 a sum says whose hits it holds.
  */
 const hitsForgotten = z.strictObject({
   forgetting: z.uuid(),
@@ -315,6 +315,8 @@ const hitsForgotten = z.strictObject({
       occurredAt: z.int(),
       recordedAt: z.int(),
       data: z.unknown(),
+      /** Of a sum: a host on the machine that all its hits are of. */
+      host: z.string().optional(),
       /** Of what could not be summed up and is kept as it was; a sum has none of these. */
       whole: z
         .strictObject({
@@ -362,5 +364,5 @@ export const SCHEMA_VERSIONS: Readonly<Record<EventType, number>> = {
   ConnectorShadowed: 2,
   WitnessDistrusted: 1,
   ExpiredStatesCleaned: 1,
-  HitsForgotten: 1,
+  HitsForgotten: 2,
 };

@@ -27,6 +27,7 @@ export const UPCASTERS: Partial<Record<EventType, Readonly<Record<number, Upcast
   ConnectorAuthFailed: { 1: unchanged },
   ConnectorStateInvalidated: { 1: unchanged },
   ConnectorShadowed: { 1: unchanged },
+  HitsForgotten: { 1: unchanged },
 };
 
 export class InvalidEventError extends ConnectorStateError {

@@ -4,6 +4,8 @@
  */
 import { InvalidInputError } from '../base/errors.js';
 import { shown } from '../base/shown.js';
+import { nearestOf, refuseUnknownOptions } from '../base/unknown-options.js';
+import { SCHEMA_VERSIONS } from '../events/catalogue.js';
 import { parseEnvironment, parseExchange, parseId } from '../events/connector.js';
 import type { StoredEvent } from '../events/event.js';
 
@@ -12,20 +14,22 @@ export interface FeedFilter {
   readonly environment?: string | undefined;
   readonly userId?: string | undefined;
   readonly credentialId?: string | undefined;
-  /** Any of these; at least one. A type that this version does not know is no error: a newer one may write it. */
+  /** Any of these; at least one. A name that is none of the catalogue's would follow nothing in silence: it is refused. */
   readonly types?: readonly string[] | undefined;
 }
 
 export type WantsEvent = (event: StoredEvent) => boolean;
 
 const MAX_TYPES = 50;
-const TYPE = /^[A-Za-z][A-Za-z0-9]{0,63}$/;
+const FIELDS: readonly (keyof FeedFilter)[] = ['exchange', 'environment', 'userId', 'credentialId', 'types'];
+const TYPES = Object.keys(SCHEMA_VERSIONS);
 
 /**
  * @returns `undefined` where everything is wanted
- * @throws InvalidInputError for an exchange or environment that there is not, a malformed id or type
+ * @throws InvalidInputError for an exchange, environment or type that there is not, a malformed id, an unknown field
  */
 export function createFilter(filter: FeedFilter = {}): WantsEvent | undefined {
+  refuseUnknownOptions(filter, FIELDS, 'a filter of the feed');
   const { exchange, environment, userId, credentialId, types } = filter;
   const wanted: [field: string, value: string][] = [];
   if (exchange !== undefined) wanted.push(['exchange', parseExchange(exchange)]);
@@ -45,7 +49,10 @@ function checkTypes(types: readonly string[]): readonly string[] {
   if (!Array.isArray(types) || types.length === 0 || types.length > MAX_TYPES) {
     throw new InvalidInputError(`types must be a list of 1 to ${MAX_TYPES} event types`);
   }
-  const bad = types.find(type => typeof type !== 'string' || !TYPE.test(type));
-  if (bad === undefined) return types;
-  throw new InvalidInputError(`an event type must be a name like ConnectorSynced, got ${shown(bad)}`);
+  const unknown = types.find(type => !TYPES.includes(type));
+  if (unknown === undefined) return types;
+  const nearest = typeof unknown === 'string' ? nearestOf(unknown, TYPES) : undefined;
+  throw new InvalidInputError(
+    `there is no event type ${shown(unknown)}${nearest ? `; did you mean ${nearest}?` : `: there are ${TYPES.join(', ')}`}`,
+  );
 }

@@ -5,7 +5,7 @@
 import type { ClientBase, Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
-export const LATEST_MIGRATION = 'ForgetHitsFaster1764000000072';
+export const LATEST_MIGRATION = 'UsageByHost1764000000073';
 
 const MISSING_TABLE = '42P01';
 

@@ -9,6 +9,11 @@ export interface UsageQuery {
   readonly bucketMs: number;
   readonly exchange?: Exchange | undefined;
   readonly environment?: Environment | undefined;
+  readonly scope?: string | undefined;
+  /** A machine's name. */
+  readonly host?: string | undefined;
+  /** A line a machine; otherwise all together. */
+  readonly byHost: boolean;
   readonly limit: number;
 }
 
@@ -16,6 +21,9 @@ export interface UsageBucket {
   readonly startMs: number;
   readonly exchange: string;
   readonly environment: string;
+  readonly scope: string;
+  /** The machine that recorded it; null where all are counted together. */
+  readonly host: string | null;
   readonly hits: number;
   readonly staleHits: number;
   /** Lookups that led to a sync. */
@@ -40,16 +48,11 @@ export interface UsageBucket {
 
 /** @throws whatever `pg` throws */
 export async function usageSeries(pool: Pool, query: UsageQuery): Promise<UsageBucket[]> {
-  const { fromMs, untilMs, bucketMs, exchange = null, environment = null, limit } = query;
+  const { fromMs, untilMs, bucketMs, byHost, limit } = query;
+  const { exchange = null, environment = null, scope = null, host = null } = query;
   const from = Math.floor(fromMs / bucketMs) * bucketMs;
-  const { rows } = await pool.query<UsageBucket>(SQL, [
-    from,
-    untilMs,
-    bucketMs,
-    exchange,
-    environment,
-    limit,
-  ]);
+  const values = [from, untilMs, bucketMs, exchange, environment, scope, host, byHost, limit];
+  const { rows } = await pool.query<UsageBucket>(SQL, values);
   return rows;
 }
 
@@ -58,7 +61,8 @@ const sum = (column: string, filter?: string) =>
 const refused = (filter: string) => sum('auth_failures', filter);
 
 const SQL = `
-  SELECT floor(extract(epoch FROM hour) * 1000 / $3::float8) * $3::float8 AS "startMs", exchange, environment,
+  SELECT floor(extract(epoch FROM hour) * 1000 / $3::float8) * $3::float8 AS "startMs", exchange, environment, scope,
+         CASE WHEN $8::boolean THEN machine END AS host,
          ${sum('hits')} AS hits, ${sum('stale_hits')} AS "staleHits", ${sum('misses')} AS misses,
          (sum(hits) / nullif(sum(hits) + sum(misses), 0))::float8 AS "hitRate",
          ${sum('hits', `tier = 'memory'`)} AS "hitsMemory", ${sum('hits', `tier = 'redis'`)} AS "hitsRedis",
@@ -71,4 +75,5 @@ const SQL = `
     FROM cache_usage
    WHERE hour >= to_timestamp($1::float8 / 1000) AND hour <= to_timestamp($2::float8 / 1000)
      AND ($4::text IS NULL OR exchange = $4) AND ($5::text IS NULL OR environment = $5)
-   GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 LIMIT $6`;
+     AND ($6::text IS NULL OR scope = $6) AND ($7::text IS NULL OR machine = $7)
+   GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5 LIMIT $9`;

@@ -121,11 +121,20 @@ describe('following', () => {
       { filter: { exchange: 'BINANCE!' } },
       { filter: { userId: '' } },
       { filter: { types: [] } },
+      { filter: { types: ['ConnectorSynced', 'ConnectorSync'] } },
+      { filter: { type: 'ConnectorSynced' } as object },
       { afterReset: 'middle' as 'end' },
     ];
     for (const options of bad) {
       expect(() => feed.follow(options)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
     }
+  });
+
+  it('names the type that was probably meant, or all that there are', () => {
+    const feed = harness.openFeed();
+    const follow = (type: string) => () => feed.follow({ filter: { types: [type] } });
+    expect(follow('connectorAuthFaild')).toThrow(/did you mean ConnectorAuthFailed\?/);
+    expect(follow('Trades')).toThrow(/there are ConnectorSynced, .*HitsForgotten/);
   });
 
   it('cuts everybody off with the place to go on from when it closes', async () => {

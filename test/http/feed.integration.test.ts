@@ -131,6 +131,9 @@ describe('GET /v1/events/feed', () => {
     expect(bad).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
     expect(bad.body.detail).toMatch(/a place in the feed must be/);
     expect((await ask('/v1/events/feed?exchange=mt-gox', 'analyst')).status).toBe(400);
+    const unknown = await ask('/v1/events/feed?types=ConnectorSynced,ConnectorHit', 'analyst');
+    expect(unknown).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
+    expect(unknown.body.detail).toContain('"ConnectorHit"');
   });
 
   it('says reset where the log is another one than the id is of', async () => {

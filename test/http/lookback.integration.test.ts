@@ -132,6 +132,17 @@ describe('analytics', () => {
     const usage = await server.ask(`/v1/analytics/usage?from=2h&bucketMs=${24 * HOUR_MS}`, 'analyst');
     const syncs = (usage.body.buckets as { syncs: number }[]).reduce((n, { syncs }) => n + syncs, 0);
     expect(syncs).toBe(USERS.length * 2);
+    expect(usage.body.buckets[0]).toMatchObject({ scope: 'default', host: null });
+    const byHost = await server.ask('/v1/analytics/usage?from=2h&by=host&scope=default', 'analyst');
+    expect(new Set((byHost.body.buckets as { host: string }[]).map(({ host }) => host))).toEqual(
+      new Set(['test:writer']),
+    );
+    const csv = await server.ask('/v1/analytics/usage?from=2h&host=test:writer&format=csv', 'analyst');
+    expect(csv.body.split('\r\n')[0]).toMatch(/^startMs,exchange,environment,scope,host,hits/);
+    for (const nobody of ['host=nobody', 'scope=https%3A%2F%2Fproxy.example']) {
+      const none = await server.ask(`/v1/analytics/usage?from=2h&${nobody}`, 'analyst');
+      expect(none.body.buckets).toEqual([]);
+    }
     const stats = await server.ask('/v1/stats', 'analyst');
     expect(stats.body).toMatchObject({ total: USERS.length * 2, byExchange: { BYBIT: 6, BINGX: 6 } });
     expect(stats.body.clocks[0].distanceToRefusalMs).toBeGreaterThan(0);

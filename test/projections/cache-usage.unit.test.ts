@@ -99,3 +99,19 @@ it('counts what came late or met nobody apart: the exchange refused neither', ()
 it('keeps exchanges and environments apart', () => {
   expect(rowsAfter([hit(), hit({ exchange: 'BINGX' }), hit({ environment: 'TESTNET' })])).toHaveLength(3);
 });
+
+it('keeps scopes and machines apart, and takes the processes of a machine together', () => {
+  const by = (host: string, event: NewEvent) => ({ ...event, host });
+  const rows = rowsAfter([
+    by('node-1/7', hit({ scope: 'https://proxy.example' })),
+    by('node-1/7', hit({ count: 2 })),
+    by('node-1/8', hit({ count: 3 })),
+    by('node-2/7', authFailed({ failureClass: 'timestamp' })),
+  ]);
+
+  expect(rows).toMatchObject([
+    { scope: 'https://proxy.example', machine: 'node-1', hits: 1 },
+    { scope: 'default', machine: 'node-1', hits: 5 },
+    { scope: 'default', machine: 'node-2', hits: 0, authFailures: 1 },
+  ]);
+});

@@ -58,6 +58,31 @@ describe('forgetting hits', () => {
     expect(await projector.verify()).toMatchObject({ equal: true });
   });
 
+  it('keeps whose hits they were, and of which scope', async () => {
+    const by = (host: string, count: number, scope = 'default') => ({ ...hit({ count, scope }), host });
+    await harness.append(synced(), by('node-1/1', 1), by('node-2/1', 2), by('node-1/2', 4));
+    await harness.append(by('node-1/1', 8, 'https://proxy.example'), synced());
+    const projector = harness.projector();
+    await projector.catchUp();
+    const counted = async () =>
+      (
+        await harness.pool.query(
+          'SELECT scope, machine, hits::int FROM cache_usage WHERE hits > 0 ORDER BY scope, machine',
+        )
+      ).rows;
+    const before = await counted();
+
+    expect(await projector.forgetHits({ before: everything(), by: 'test' })).toMatchObject({ sums: 3 });
+
+    expect(Object.values((await projector.rebuild()).differing)).toEqual(projections.map(() => 0));
+    expect(await counted()).toEqual(before);
+    expect(before).toEqual([
+      { scope: 'default', machine: 'node-1', hits: 5 },
+      { scope: 'default', machine: 'node-2', hits: 2 },
+      { scope: 'https://proxy.example', machine: 'node-1', hits: 8 },
+    ]);
+  });
+
   it('goes on from a checkpoint whose tail held nothing but hits that were forgotten', async () => {
     await harness.append(synced());
     for (let n = 0; n < 3; n++) await harness.append(...Array.from({ length: 60 }, () => hit()));

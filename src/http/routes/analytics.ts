@@ -59,6 +59,8 @@ export const usageBucket = z.object({
   startMs: timeMs,
   exchange: z.string(),
   environment: z.string(),
+  scope: z.string(),
+  host: z.string().nullable(),
   hits: z.number(),
   staleHits: z.number(),
   misses: z.number().describe('Lookups that led to a sync.'),
@@ -154,8 +156,8 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
       const { from, until, by, format, bucketMs, ...filter } = request.query;
       const { buckets, text } = await app.analyses.take(questionOf(request), async () => {
         const times = timesOf(from, until, nowMs(), bucketMs);
-        const query = { ...filter, ...times, bucketMs, byHost: by === 'host', limit: MAX_BUCKETS };
-        const rows = await driftSeries(analytics, query).catch(inOurTerms);
+        const query = { ...filter, ...times, bucketMs, byHost: by === 'host', limit: MAX_BUCKETS + 1 };
+        const rows = notTooMany(await driftSeries(analytics, query).catch(inOurTerms));
         const buckets = rows.map(row => ({ ...row, distanceToRefusalMs: toleranceMs - row.uncertaintyMs }));
         return {
           buckets,
@@ -188,7 +190,7 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
         tags: ['analytics'],
         summary: 'Hits, misses, syncs and failures over time',
         description:
-          'By exchange and environment. Scope and host are not counted apart: hits that were forgotten leave sums that know no host.',
+          'By exchange, environment and scope; with `by=host` also by the machine that recorded it. Sandboxes of functions whose hostname is a link-local address are one machine, `169.254.*`; `forgotten` has the hits that a release before this one forgot.',
         querystring: z.object({
           ...range,
           bucketMs: z.coerce
@@ -200,6 +202,9 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
             .default(HOUR_MS),
           exchange: exchange.optional(),
           environment: environment.optional(),
+          scope: scope.optional(),
+          host: machine.optional(),
+          by: z.enum(['exchange', 'host']).default('exchange'),
           format: z.enum(FORMATS).default('json'),
         }),
         response: {
@@ -213,11 +218,11 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
       },
     },
     async (request, reply) => {
-      const { from, until, format, bucketMs, ...filter } = request.query;
+      const { from, until, by, format, bucketMs, ...filter } = request.query;
       const { buckets, text } = await app.analyses.take(questionOf(request), async () => {
         const times = timesOf(from, until, nowMs(), bucketMs);
-        const query = { ...filter, ...times, bucketMs, limit: MAX_BUCKETS };
-        const buckets = await usageSeries(analytics, query).catch(inOurTerms);
+        const query = { ...filter, ...times, bucketMs, byHost: by === 'host', limit: MAX_BUCKETS + 1 };
+        const buckets = notTooMany(await usageSeries(analytics, query).catch(inOurTerms));
         return {
           buckets,
           text: format === 'json' && (await longAnswer({ ...times, bucketMs }, 'buckets', buckets)),
@@ -244,6 +249,16 @@ function timesOf(from: Span, until: Span | undefined, nowMs: number, bucketMs: n
         : undefined;
   if (problem) throw new HttpProblem(400, 'INVALID_INPUT', problem);
   return { fromMs, untilMs };
+}
+
+/** Several clocks, scopes and machines have each their own; what is left out in silence would be taken for nothing. */
+function notTooMany<T>(rows: T[]): T[] {
+  if (rows.length <= MAX_BUCKETS) return rows;
+  throw new HttpProblem(
+    400,
+    'INVALID_INPUT',
+    `the answer has more than ${MAX_BUCKETS} buckets: take a shorter range, a larger bucketMs, or name exchange, environment, scope or host`,
+  );
 }
 
 const pointsOf = (rows: readonly DriftBucket[], bucketMs: number) =>

@@ -60,7 +60,13 @@ export const overviewRoutes: FastifyPluginAsyncZod = async app => {
 
   async function overviewOf({ roles, userId }: Principal) {
     const nowMs = clock.now();
-    const lastDay = { fromMs: nowMs - DAY_MS, untilMs: nowMs, bucketMs: HOUR_MS, limit: MOST_BUCKETS };
+    const lastDay = {
+      fromMs: nowMs - DAY_MS,
+      untilMs: nowMs,
+      bucketMs: HOUR_MS,
+      byHost: false,
+      limit: MOST_BUCKETS,
+    };
     const lastHour = { fromMs: nowMs - HOUR_MS, untilMs: nowMs + 1, limit: MOST_EVENTS };
     try {
       // One after the other: five processes of the database at work at once leave lookups none.

@@ -19,7 +19,7 @@ export const placeQuery = {
 export const machine = z
   .string()
   .regex(/^[^\p{Cc}\p{Surrogate}]{1,200}$/u)
-  .describe('Only what this machine measured.');
+  .describe('Only what this machine recorded.');
 
 interface Asked {
   readonly from: z.infer<typeof span>;

@@ -4,8 +4,8 @@
  *
  * A row of a connector depends on where its hits lie among the events that are kept for good: a sync may take the row
  * over, a clean-up removes it, and its `updated_at` is that of the last of all. So hits are summed up only while
- * nothing that is kept came between them that their row could depend on, only of one tier, scope and hour, and the sum
- * stands where the last of them stood: behind the same kept event, and behind the sums whose last hit came before. The
+ * nothing that is kept came between them that their row could depend on, only of one tier, scope, machine and hour, and the
+ * sum stands where the last of them stood: behind the same kept event, and behind the sums whose last hit came before. The
  * hours come in the order in which they came, each with the same hits, for what a fold counts from hour to hour.
  *
  *   sync₁ hit hit hit sync₂ hit          is told as         sync₁ (3 hits) sync₂ (1 hit)
@@ -20,6 +20,7 @@
  * Pure; forget.ts records what comes of it, replay.ts gives it to a fold.
  */
 import { whyUnbelievable } from '../../../projections/belief.js';
+import { machineOf } from '../../clock/machine.js';
 import type { EventData } from '../../events/catalogue.js';
 import { decodeEvent, type RawEvent } from '../../events/decode.js';
 import type { FactOf, Position, StoredEvent } from '../../events/event.js';
@@ -32,6 +33,8 @@ export type KeptEvent = string;
 type HitEvent = Extract<StoredEvent, { decoded: 'known' }> & FactOf<'ConnectorStateHit'>;
 
 const HOUR_MS = 3_600_000;
+/** Of sums that were made before they had a host (version 1 of `HitsForgotten`). */
+const HOST_NOT_KEPT = 'forgotten';
 const STATE_PREFIX = 'connector_state-';
 
 export const keptEventOf = ({ version, stream }: Pick<StoredEvent, 'version' | 'stream'>): KeptEvent =>
@@ -102,7 +105,7 @@ export class HitsDigest {
     const sum = together && !whyUnbelievable(together) ? together : event;
     if (before && sum === together) this.#entries.delete(before);
     sums.set(key, sum);
-    this.#entries.set(sum, this.#entryOf(sum));
+    this.#entries.set(sum, { ...this.#entryOf(sum), host: sum.host });
   }
 
   #entryOf({ id, schemaVersion, occurredAt, recordedAt, data }: StoredEvent): ForgottenEntry {
@@ -113,9 +116,9 @@ export class HitsDigest {
 
 const hourOf = (recordedAt: number): number => Math.floor(recordedAt / HOUR_MS);
 
-function sumKeyOf({ data }: HitEvent): string {
+function sumKeyOf({ host, data }: HitEvent): string {
   const { exchange, environment, scope = '', tier, stale = false } = data;
-  return JSON.stringify([exchange, environment, scope, tier, stale]);
+  return JSON.stringify([exchange, environment, scope, tier, stale, machineOf(host)]);
 }
 
 const add = (before: HitEvent, event: HitEvent): HitEvent => ({
@@ -146,7 +149,7 @@ function envelopeOf(event: StoredEvent): NonNullable<ForgottenEntry['whole']> {
  * @param position of the kept event that it stands behind
  */
 export function eventOf(entry: ForgottenEntry, position: Position): StoredEvent {
-  const { id, schemaVersion, occurredAt, recordedAt, data, whole } = entry;
+  const { id, schemaVersion, occurredAt, recordedAt, data, host = HOST_NOT_KEPT, whole } = entry;
   const raw: RawEvent = {
     id,
     schemaVersion,
@@ -157,7 +160,7 @@ export function eventOf(entry: ForgottenEntry, position: Position): StoredEvent 
       type: 'ConnectorStateHit',
       stream: hitsStreamOf(data as EventData['ConnectorStateHit']),
       version: 1,
-      host: 'forgotten',
+      host,
     }),
     position,
   };

@@ -12,6 +12,17 @@ export class CacheUsage {
   @PrimaryColumn({ name: 'environment', type: 'text', primaryKeyConstraintName: 'cache_usage_pkey' })
   environment!: string;
 
+  @PrimaryColumn({
+    name: 'scope',
+    type: 'text',
+    default: 'default',
+    primaryKeyConstraintName: 'cache_usage_pkey',
+  })
+  scope!: string;
+
+  @PrimaryColumn({ name: 'machine', type: 'text', default: '', primaryKeyConstraintName: 'cache_usage_pkey' })
+  machine!: string;
+
   @PrimaryColumn({ name: 'tier', type: 'text', primaryKeyConstraintName: 'cache_usage_pkey' })
   tier!: string;
 

@@ -25,6 +25,7 @@ import { UsageModel1764000000056 } from './1764000000056-usage-model.js';
 import { DeadLetterOfWhom1764000000062 } from './1764000000062-dead-letter-of-whom.js';
 import { IdIndex1764000000071 } from './1764000000071-id-index.js';
 import { ForgetHitsFaster1764000000072 } from './1764000000072-forget-hits-faster.js';
+import { UsageByHost1764000000073 } from './1764000000073-usage-by-host.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -50,4 +51,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   DeadLetterOfWhom1764000000062,
   IdIndex1764000000071,
   ForgetHitsFaster1764000000072,
+  UsageByHost1764000000073,
 ];

@@ -153,9 +153,7 @@ function ClockOf({ line, data, onRange }: ClockProps) {
   const plots = useMemo(() => {
     const its = data.samples.samples.filter(isThis);
     const refused = data.refusals.refusals.filter(isThis);
-    const counted = data.usage.filter(
-      bucket => bucket.exchange === line.exchange && bucket.environment === line.environment,
-    );
+    const counted = data.usage.filter(isThis);
     const stability = stabilityOfLine(line, data.drift);
     return {
       offset: offsetPlot(line, data.drift, its),

@@ -1,7 +1,10 @@
 /** Usage counted up: of everything, or of each span of time. */
 import type { UsageBucket } from '../api/types.js';
 
-export type UsageSum = Omit<UsageBucket, 'startMs' | 'exchange' | 'environment' | 'hitRate'>;
+export type UsageSum = Omit<
+  UsageBucket,
+  'startMs' | 'exchange' | 'environment' | 'scope' | 'host' | 'hitRate'
+>;
 
 const NOTHING: UsageSum = {
   hits: 0,
