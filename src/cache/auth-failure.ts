@@ -3,6 +3,7 @@ import { InvalidInputError } from '../base/errors.js';
 import { shown } from '../base/shown.js';
 import type { AuthFailureClass } from '../events/catalogue.js';
 import type { UsableState } from './lookup.js';
+import { requireOneOf, requireState, requireTime } from './recordable.js';
 
 export interface AuthFailure {
   /** The exchange's own code. */
@@ -25,20 +26,15 @@ const CLASSES: Readonly<Record<AuthFailureClass, true>> = {
 
 /** What the schema would refuse at the next flush, where nobody is left to be told. @throws InvalidInputError */
 export function checkAuthFailure(failure: AuthFailure): void {
-  const { exchangeCode, failureClass, serverTimeMs } = (failure ?? {}) as {
-    readonly [K in keyof AuthFailure]?: unknown;
-  };
+  const { exchangeCode, failureClass, state, serverTimeMs } = failure ?? {};
   if (typeof exchangeCode !== 'string') {
     throw new InvalidInputError(
       `exchangeCode must be the exchange's own code as a string, got ${shown(exchangeCode)}`,
     );
   }
-  if (typeof failureClass !== 'string' || !Object.hasOwn(CLASSES, failureClass)) {
-    throw new InvalidInputError(
-      `failureClass must be one of ${Object.keys(CLASSES).join(', ')}, got ${shown(failureClass)}`,
-    );
-  }
-  if (serverTimeMs !== undefined && !Number.isFinite(serverTimeMs)) {
-    throw new InvalidInputError(`serverTimeMs must be epoch milliseconds, got ${shown(serverTimeMs)}`);
+  requireOneOf('failureClass', failureClass, CLASSES);
+  if (state !== undefined) requireState('state', state);
+  if (serverTimeMs !== undefined) {
+    requireTime('serverTimeMs', serverTimeMs, 'give it in milliseconds, or leave it out');
   }
 }

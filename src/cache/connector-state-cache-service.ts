@@ -49,6 +49,7 @@ import { MeasuringTurns, type Turn } from './measuring-turns.js';
 import { MemoryTier } from './memory-tier.js';
 import type { CacheMode, FirstContact } from './modes.js';
 import type { RecordedFact } from './pending-facts.js';
+import { requireTime, requireTrace, requireTrigger, requireUuid } from './recordable.js';
 import type { FlushResult } from './recorder.js';
 import { StateLookup, type StateLookupParts } from './state-lookup.js';
 import { StateOperations } from './state-operations.js';
@@ -327,6 +328,8 @@ export class ConnectorStateCacheService extends StateOperations {
    * @throws InvalidInputError for a malformed connector or measurement
    */
   set(ref: ConnectorRef, measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace = {}): UsableState {
+    requireTrigger(trigger);
+    requireTrace(trace);
     const { connector, state } = this.#measured(ref, measured);
     this.#keep(connector, state, measured, trigger, trace);
     return state;
@@ -338,6 +341,8 @@ export class ConnectorStateCacheService extends StateOperations {
    * @throws InvalidInputError for a malformed connector or measurement
    */
   contradict(ref: ConnectorRef, measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace = {}): void {
+    requireTrigger(trigger);
+    requireTrace(trace);
     const { connector, state } = this.#measured(ref, measured);
     this.#memory.delete(connector.key);
     this.#deps.recorder.record(syncedFact(connector, state, measured, trigger), trace);
@@ -348,7 +353,9 @@ export class ConnectorStateCacheService extends StateOperations {
     const connector = this.#connectors.know(ref);
     checkMeasured(measured);
     const { exchange, environment, scope } = connector;
-    const { estimate, link, ttl, syncId } = measured;
+    const { estimate, link, ttl } = measured;
+    // As the database gives it back: by it the state is known again when it is condemned.
+    const syncId = measured.syncId.toLowerCase();
     const name = { exchange, environment, scope, referenceClock: link.clockId };
     const host = this.#deps.clock.id;
     const isNew = link.clockId !== host && this.#clocks.known(name) === undefined;
@@ -411,13 +418,24 @@ export class ConnectorStateCacheService extends StateOperations {
 
   /**
    * The exchange refused a signed request. Condemns nothing by itself; see {@link condemn}.
-   * @throws InvalidInputError for a malformed connector
+   * @throws InvalidInputError for a malformed connector or failure
    */
   recordAuthFailure(ref: ConnectorRef, failure: AuthFailure, trace: Trace = {}): RecordedFact {
     if (this.#isReleased) throw closedError();
     const connector = this.#connectors.know(ref);
     checkAuthFailure(failure);
-    return this.#deps.recorder.record(authFailedFact(connector, failure, this.#hostNowMs()), trace);
+    requireTrace(trace);
+    return this.recordRefusal(connector, failure, trace);
+  }
+
+  /**
+   * The same of a request that was signed here.
+   * @throws InvalidInputError for a malformed connector
+   * @internal
+   */
+  recordRefusal(ref: ConnectorRef, failure: AuthFailure, trace: Trace = {}): RecordedFact {
+    const fact = authFailedFact(this.#connectors.know(ref), failure, this.#hostNowMs());
+    return this.#deps.recorder.record(fact, trace);
   }
 
   /**
@@ -503,8 +521,10 @@ export class ConnectorStateCacheService extends StateOperations {
     this.#memory.delete(connector.key);
     if (fact.type === 'ConnectorSynced') return;
     const { condemnedSyncId, condemnedMeasuredAt: atMs, referenceClock, reason } = fact.data;
+    requireUuid('condemnedSyncId', condemnedSyncId);
+    requireTime('condemnedMeasuredAt', atMs);
     const { exchange, environment, scope } = connector;
-    const place = { exchange, environment, scope, referenceClock, syncId: condemnedSyncId };
+    const place = { exchange, environment, scope, referenceClock, syncId: condemnedSyncId.toLowerCase() };
     const estimate = { offsetMs: 0, uncertaintyMs: 0, atMs };
     const condemned = { ...place, basis: 'measured' as const, estimate, expiresAtMs: atMs };
     this.#voids.condemn(condemned, reason === 'timestamp-refused');

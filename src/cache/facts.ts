@@ -2,8 +2,9 @@
  * The facts the cache records, built from what the process holds: pure functions, nothing is recorded here.
  *
  * A fact says everything in whole reference milliseconds and names the clock it is relative to, so that it means
- * the same on every host. What an exchange or an operator wrote into a text is cut to what schema and database take:
- * a fact that fails its schema would be dropped, and a long error code is no reason to lose a refusal.
+ * the same on every host. What an exchange or an operator wrote into a text is cut to what schema and database take, and
+ * a figure beyond the schema's limits becomes the limit: a fact that fails its schema would be dropped, and neither a long
+ * error code nor a clock that is years off is a reason to lose a refusal. A time that cannot be one is left out.
  */
 import type { AnsweredRequest, Lateness } from '../clock/answers.js';
 import type { OffsetEstimate } from '../clock/offset.js';
@@ -15,9 +16,8 @@ import type { ClockPlace } from '../read-model/clock-queries.js';
 import type { AuthFailure } from './auth-failure.js';
 import type { UsableState } from './lookup.js';
 import type { MeasuredOffset } from './measurement.js';
-
-/** Of catalogue.ts, which is not imported: it would load the schema library at every cold start. */
-const MAX_TEXT_CHARS = 200;
+import { isTime, LIMITS } from './offset-state.js';
+import { MAX_TEXT_CHARS } from './recordable.js';
 
 export interface LateRequest extends Lateness {
   /** The exchange's own code. */
@@ -63,7 +63,7 @@ export const syncedFact = (
     trigger,
     offsetMs: state.estimate.offsetMs,
     uncertaintyMs: state.estimate.uncertaintyMs,
-    roundTripMs: how.roundTripMs,
+    roundTripMs: durationOf(how.roundTripMs),
     samples: how.samples,
     referenceClock: state.referenceClock,
     measuredAt: Math.round(state.estimate.atMs),
@@ -102,10 +102,10 @@ export const authFailedFact = (
     ...(state && {
       syncId: state.syncId,
       offsetMs: state.estimate.offsetMs,
-      offsetAgeMs: referenceTimeMs(state.link, hostNowMs) - state.estimate.atMs,
+      offsetAgeMs: offsetOf(referenceTimeMs(state.link, hostNowMs) - state.estimate.atMs),
       referenceClock: state.referenceClock,
     }),
-    ...(serverTimeMs !== undefined && { serverTimeMs: Math.round(serverTimeMs) }),
+    ...serverTimeOf(serverTimeMs),
   },
 });
 
@@ -117,17 +117,17 @@ export const requestLateFact = (
   data: {
     ...fieldsOf(connector),
     exchangeCode: cut(exchangeCode),
-    timestampMs: request.timestampMs,
-    recvWindowMs: request.recvWindowMs,
-    lateAtLeastMs: Math.max(0, atLeastMs),
-    lateAtMostMs: Math.max(0, atMostMs),
-    uncertaintyMs,
+    timestampMs: timeOf(request.timestampMs),
+    recvWindowMs: durationOf(request.recvWindowMs),
+    lateAtLeastMs: durationOf(atLeastMs),
+    lateAtMostMs: durationOf(atMostMs),
+    uncertaintyMs: durationOf(uncertaintyMs),
     ...(state && {
       syncId: state.syncId,
       offsetMs: state.estimate.offsetMs,
       referenceClock: state.referenceClock,
     }),
-    ...(serverTimeMs !== undefined && { serverTimeMs: Math.round(serverTimeMs) }),
+    ...serverTimeOf(serverTimeMs),
   },
 });
 
@@ -141,8 +141,8 @@ export const edgeFact = (
     exchange: connector.exchange,
     environment: connector.environment,
     scope: scopeOf(connector),
-    aheadMs: ahead.offsetMs,
-    uncertaintyMs: ahead.uncertaintyMs,
+    aheadMs: hostOffsetOf(ahead.offsetMs),
+    uncertaintyMs: durationOf(ahead.uncertaintyMs),
   },
 });
 
@@ -156,12 +156,13 @@ export const unreachableFact = (
 
 export const syncFailedFact = (
   connector: ConnectorRef,
-  { exchangeCode, ...rest }: SyncFailure,
+  { exchangeCode, durationMs, ...rest }: SyncFailure,
 ): FactOf<'ConnectorSyncFailed'> => ({
   type: 'ConnectorSyncFailed',
   data: {
     ...fieldsOf(connector),
     ...rest,
+    durationMs: durationOf(durationMs),
     ...(exchangeCode !== undefined && { exchangeCode: cut(exchangeCode) }),
   },
 });
@@ -227,6 +228,19 @@ export const fieldsOf = (ref: ConnectorRef): ConnectorRef & { readonly scope: st
   environment: ref.environment,
   scope: scopeOf(ref),
 });
+
+const within = (from: number, value: number, to: number) => Math.min(Math.max(value, from), to);
+
+/** As an event keeps them, epoch milliseconds. */
+export const timeOf = (ms: number): number =>
+  Math.round(within(LIMITS.earliestTimeMs, ms, LIMITS.latestTimeMs));
+export const durationOf = (ms: number): number => within(0, ms, LIMITS.maxOffsetMs);
+export const offsetOf = (ms: number): number => within(-LIMITS.maxOffsetMs, ms, LIMITS.maxOffsetMs);
+/** Against a host's own clock, which may be years off. */
+export const hostOffsetOf = (ms: number): number => within(-LIMITS.latestTimeMs, ms, LIMITS.latestTimeMs);
+
+/** A time that is none says nothing. */
+const serverTimeOf = (ms: number | undefined) => (isTime(ms) ? { serverTimeMs: Math.round(ms) } : {});
 
 /** U+0000, and half of a character of two code units. */
 const UNSTORABLE = /\0|\p{Surrogate}/gu;

@@ -11,7 +11,16 @@ import {
 } from '../clock/offset.js';
 import { linkToSelf, type ReferenceLink, toReference } from '../clock/reference.js';
 import { MAX_TTL_MS, type TtlDecision } from '../clock/ttl.js';
-import { isEstimate, isUuid, LIMITS } from './offset-state.js';
+import { isEstimate, LIMITS } from './offset-state.js';
+import {
+  requireEstimate,
+  requireFigures,
+  requireLink,
+  requireMeasuring,
+  requireOneOf,
+  requireText,
+  requireUuid,
+} from './recordable.js';
 
 export interface MeasuredOffset {
   readonly syncId: string;
@@ -74,20 +83,31 @@ export function measureIfBelievable(
   return measured.roundTripMs >= 0 && isEstimate(measured.estimate) ? measured : undefined;
 }
 
+/** Complete by its type. */
+const SOURCES: Readonly<Record<SampleSource, true>> = {
+  'time-endpoint': true,
+  response: true,
+  refusal: true,
+  'date-header': true,
+};
+
 /** @throws InvalidInputError when no row and no event could hold it, or no lookup would believe it */
 export function checkMeasured(measured: MeasuredOffset): void {
-  const { syncId, estimate, ttl } = measured;
-  if (!estimate || !ttl || !measured.link) {
+  const { syncId, estimate, sample, source, link, roundTripMs, samples, ttl } = measured ?? {};
+  if (!estimate || !ttl || !link) {
     throw new InvalidInputError('a measured offset needs syncId, estimate, link and ttl');
   }
-  if (!isUuid(syncId) || !isEstimate(estimate)) {
-    throw new InvalidInputError(
-      `a measured offset needs a UUID, an offset and an uncertainty of at most ${LIMITS.maxOffsetMs} ms and a time in epoch milliseconds, got ${shown(syncId)}, ${shown(estimate.offsetMs)} ± ${shown(estimate.uncertaintyMs)} at ${shown(estimate.atMs)}`,
-    );
-  }
+  requireUuid('syncId', syncId);
+  requireEstimate('estimate', estimate);
+  requireLink('link', link);
+  if (sample !== undefined) requireEstimate('sample', sample);
+  if (source !== undefined) requireOneOf('source', source, SOURCES);
+  requireMeasuring(roundTripMs, samples);
   if (!Number.isInteger(ttl.ttlMs) || ttl.ttlMs < 1 || ttl.ttlMs > MAX_TTL_MS) {
     throw new InvalidInputError(
       `a TTL must be a whole number of milliseconds from 1 to ${MAX_TTL_MS}, got ${shown(ttl.ttlMs)}`,
     );
   }
+  requireText('ttl.policy', ttl.policy);
+  requireFigures('ttl.inputs', ttl.inputs);
 }

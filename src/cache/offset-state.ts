@@ -69,11 +69,13 @@ export const LIMITS = {
 /** A measurement may not lie in the reference clock's future by more than this: two servers' clocks differ. */
 const FUTURE_SLACK_MS = 60_000;
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** What the schema of an event takes for one: of RFC 9562, or all zeros or ones. */
+const UUID =
+  /^([0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|0{8}(-0{4}){3}-0{12}|f{8}(-f{4}){3}-f{12})$/i;
 
 const isEnvironment = (v: unknown): v is Environment => ENVIRONMENTS.includes(v as Environment);
 const isScope = (v: unknown): v is string => typeof v === 'string' && SCOPE_PATTERN.test(v);
-const isTime = (v: unknown): v is number =>
+export const isTime = (v: unknown): v is number =>
   typeof v === 'number' && v >= LIMITS.earliestTimeMs && v <= LIMITS.latestTimeMs;
 const isOffset = (v: unknown): v is number => typeof v === 'number' && Math.abs(v) <= LIMITS.maxOffsetMs;
 const isUncertainty = (v: unknown): v is number => typeof v === 'number' && v >= 0 && v <= LIMITS.maxOffsetMs;

@@ -27,6 +27,7 @@ import type { Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import type { Fact, NewEvent, Position } from '../events/event.js';
 import { encodeToken, placeAt } from '../events/place-token.js';
+import { timeOf } from './facts.js';
 import { connectorKeyOf } from './known-connector.js';
 import { OwedProjection, type Project } from './owed-projection.js';
 import { type PendingFact, PendingFacts, type RecordedFact, type RecordOptions } from './pending-facts.js';
@@ -177,8 +178,9 @@ export class Recorder {
     return this.#counters.rejected + this.#pending.droppedFacts;
   }
 
+  /** A machine that began without a battery thinks that it is 1970: what it says is kept, under a time that events may have. */
   #now(): number {
-    return Math.round(this.#options.wall());
+    return timeOf(this.#options.wall());
   }
 
   async #flushAll(): Promise<Drained> {

@@ -189,6 +189,9 @@ function checkHost(given: HostInDoubt): void {
       `login must have 1 to 200 characters without a control character, got ${shown(login)}: leave it out for any login`,
     );
   }
+  if (undo !== undefined && typeof undo !== 'boolean') {
+    throw new InvalidInputError(`undo must be true, false or left out, got ${shown(undo)}`);
+  }
   if (sinceMs === undefined) return;
   if (typeof sinceMs !== 'number' || !(sinceMs >= Date.UTC(2000) && sinceMs < Date.UTC(2100)) || undo) {
     throw new InvalidInputError(

@@ -4,6 +4,7 @@
  * log behind the same address, something else lies there, or nothing.
  */
 import { InvalidInputError } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import type { EventStore } from '../event-store/event-store.js';
 import type { Position } from '../events/event.js';
 import { decodeToken, tailOf } from '../events/place-token.js';
@@ -23,8 +24,11 @@ export interface LogThere {
   readonly head?: Position | undefined;
 }
 
-/** @throws InvalidInputError for what begins like a token and is none */
+/** @throws InvalidInputError for what is no text, or begins like a token and is none */
 export function wantedPlace(wanted: string): WantedPlace {
+  if (typeof wanted !== 'string') {
+    throw new InvalidInputError(`atLeast must be a token or a position as text, got ${shown(wanted)}`);
+  }
   if (!/^[0-9]+\./.test(wanted)) return { position: wanted as Position, tail: undefined, isHit: false };
   const { at, isHit } = decodeToken(wanted);
   if (!at)

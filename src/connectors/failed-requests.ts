@@ -27,7 +27,7 @@ export function recordFailedRequest(
   const { exchangeCode, authClass: failureClass, syncClass } = error;
   if (isRefusal(error)) {
     const serverTimeMs = error.sample?.serverTimeMs;
-    return cache.recordAuthFailure(ref, { exchangeCode, failureClass, state, serverTimeMs }, trace);
+    return cache.recordRefusal(ref, { exchangeCode, failureClass, state, serverTimeMs }, trace);
   }
   // A page that says no without a code of the exchange's.
   const unreachableClass = syncClass === 'refused' ? 'bad-response' : syncClass;

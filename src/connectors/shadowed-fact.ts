@@ -5,7 +5,7 @@
  * is made, so the error is the one the exchange would have seen, the link to the database's clock included.
  */
 
-import { fieldsOf } from '../cache/facts.js';
+import { durationOf, fieldsOf, hostOffsetOf, offsetOf, timeOf } from '../cache/facts.js';
 import { appliedOffset, type UsableState } from '../cache/lookup.js';
 import { type ClockSample, estimateFromSample } from '../clock/offset.js';
 import { referenceTimeMs } from '../clock/reference.js';
@@ -53,8 +53,8 @@ export function shadowedFact(
       ...(isHit && { tier: plan.tier }),
       ...(missReason && { missReason }),
       ...(isHit && plan.isStale && { stale: true as const }),
-      lookupMs,
-      toleranceMs,
+      lookupMs: durationOf(lookupMs),
+      toleranceMs: durationOf(toleranceMs),
       ...(used && { used }),
       ...(measured && { measured }),
       ...(used && measured && { comparison: compare(used, measured, range) }),
@@ -63,17 +63,24 @@ export function shadowedFact(
 }
 
 function usedAt(state: UsableState, localMs: number): NonNullable<Shadowed['used']> {
-  const { offsetMs, uncertaintyMs } = appliedOffset(state, localMs);
+  const applied = appliedOffset(state, localMs);
+  const { uncertaintyMs } = applied;
+  const offsetMs = hostOffsetOf(applied.offsetMs);
   // Of a clock that nothing is known about there is no measurement to name, and no bound to be held to.
   if (uncertaintyMs >= MAX_OFFSET_MS) return { offsetMs };
-  const ageMs = referenceTimeMs(state.link, localMs) - state.estimate.atMs;
+  const ageMs = offsetOf(referenceTimeMs(state.link, localMs) - state.estimate.atMs);
   return { offsetMs, uncertaintyMs, syncId: state.syncId, ageMs };
 }
 
 function measuredBy(sample: ClockSample): NonNullable<Shadowed['measured']> {
   const { offsetMs, uncertaintyMs } = estimateFromSample(sample);
   const { sentAtMs, receivedAtMs } = sample;
-  return { at: Math.round(receivedAtMs), offsetMs, uncertaintyMs, roundTripMs: receivedAtMs - sentAtMs };
+  return {
+    at: timeOf(receivedAtMs),
+    offsetMs: hostOffsetOf(offsetMs),
+    uncertaintyMs: durationOf(uncertaintyMs),
+    roundTripMs: durationOf(receivedAtMs - sentAtMs),
+  };
 }
 
 function compare(
@@ -81,7 +88,7 @@ function compare(
   { offsetMs, uncertaintyMs, roundTripMs }: NonNullable<Shadowed['measured']>,
   range: AcceptedRange,
 ): NonNullable<Shadowed['comparison']> {
-  const errorMs = used.offsetMs - offsetMs;
+  const errorMs = hostOffsetOf(used.offsetMs - offsetMs);
   // Where its timestamp would have been placed.
   const window = requestWindow(range, used.uncertaintyMs);
   return { errorMs, refusal: wouldBeRefused({ errorMs, uncertaintyMs, roundTripMs }, window) };

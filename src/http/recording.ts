@@ -8,6 +8,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { whyUnbelievable } from '../../projections/belief.js';
 import { linkOf } from '../cache/lookup.js';
+import { MAX_SAMPLES } from '../cache/recordable.js';
 import { referenceTimeMs } from '../clock/reference.js';
 import type { AppendResult } from '../event-store/event-store.js';
 import type { ConnectorRef } from '../events/connector.js';
@@ -40,7 +41,7 @@ export async function record(
   const events = given.map(event => toNewEvent(event, request.principal, nowMs));
   const recordedAt = await databaseTimeMs(app, given, nowMs);
   for (const [index, event] of events.entries()) {
-    const why = whyUnbelievable(asStored(event, recordedAt));
+    const why = whyUnbelievable(asStored(event, recordedAt)) ?? whyUnstorable(event);
     if (why !== undefined) {
       const errors = [{ pointer: `/body/events/${index}`, detail: why }];
       throw new HttpProblem(422, 'INVALID_EVENT', `event ${event.id} could never be applied: ${why}`, {
@@ -56,6 +57,12 @@ export async function record(
     }
   }
   return result;
+}
+
+/** What an event may say, and no row can show. */
+function whyUnstorable({ type, data }: NewEvent): string | undefined {
+  if (type !== 'ConnectorSynced' || data.samples <= MAX_SAMPLES) return undefined;
+  return `samples: a row holds ${MAX_SAMPLES} at most, got ${data.samples}`;
 }
 
 function toNewEvent(given: GivenEvent, principal: Principal, nowMs: number): NewEvent {

@@ -29,6 +29,13 @@ const ODD: Readonly<Record<string, unknown>> = {
   function: () => 1,
   'not a number': Number.NaN,
   infinity: Number.POSITIVE_INFINITY,
+  negative: -1,
+  seconds: 1_760_000_000,
+  'too large': 1e18,
+  'more than 32 bits': 2 ** 31,
+  'far too large': 1e308,
+  'a fraction': 1.5,
+  long: 'x'.repeat(300),
   'no date': new Date(Number.NaN),
   'no prototype': Object.create(null),
   array: [1],
@@ -41,6 +48,46 @@ const ODD: Readonly<Record<string, unknown>> = {
   },
 };
 const odd = Object.entries(ODD);
+
+const ESTIMATE = {
+  offsetMs: 3,
+  uncertaintyMs: 1,
+  atMs: 1_795_000_000_000,
+  rate: { ratePpm: 1, boundPpm: 1 },
+};
+const LINK = { clockId: 'pg:1:1', offsetMs: 0, uncertaintyMs: 0, atMs: 1_795_000_000_000 };
+const SYNC_ID = '0b8d4a3c-6f0e-4a51-8a53-3d9f7a0a1f6e';
+const MEASURED = {
+  syncId: SYNC_ID,
+  estimate: ESTIMATE,
+  sample: ESTIMATE,
+  source: 'response' as const,
+  link: LINK,
+  roundTripMs: 2,
+  samples: 1,
+  ttl: { ttlMs: 60_000, policy: 'fixed', inputs: { ttlMs: 60_000 } },
+};
+const STATE = { syncId: SYNC_ID, referenceClock: 'pg:1:1', estimate: ESTIMATE, link: LINK };
+const FAILURE = {
+  exchangeCode: '10002',
+  failureClass: 'timestamp' as const,
+  serverTimeMs: 1_795_000_000_000,
+  state: any(STATE),
+};
+const TRACE = { correlationId: 'x', causedBy: { id: SYNC_ID } };
+
+/** Every field, at whatever depth, by its path. */
+const fieldsOf = (of: object, above = ''): string[] =>
+  Object.entries(of).flatMap(([name, value]) => [
+    `${above}${name}`,
+    ...(typeof value === 'object' ? fieldsOf(value, `${above}${name}.`) : []),
+  ]);
+
+function withField(of: object, path: string, value: unknown): object {
+  const [name = '', ...deeper] = path.split('.');
+  const inner = (of as Record<string, object>)[name] as object;
+  return { ...of, [name]: deeper.length > 0 ? withField(inner, deeper.join('.'), value) : value };
+}
 
 /** Whatever is thrown has a code, and a message that can be printed. */
 async function isTold(what: string, run: () => unknown): Promise<void> {
@@ -155,6 +202,33 @@ describe('values of another type', () => {
         exchangeCode: () =>
           cache.recordAuthFailure(ref, any({ exchangeCode: value, failureClass: 'unknown' })),
         failureClass: () => cache.recordAuthFailure(ref, any({ exchangeCode: '1', failureClass: value })),
+        atLeast: () => cache.get(ref, any({ atLeast: value })),
+        undo: () => cache.distrust(any({ host: 'h', undo: value })),
+        trigger: () => cache.set(ref, MEASURED, any(value)),
+        ...Object.fromEntries(
+          fieldsOf(FAILURE).map(field => [
+            field,
+            () => cache.recordAuthFailure(ref, any(withField(FAILURE, field, value))),
+          ]),
+        ),
+        ...Object.fromEntries(
+          fieldsOf(MEASURED).flatMap(field => [
+            [`set ${field}`, () => cache.set(ref, any(withField(MEASURED, field, value)), 'absent')],
+            [
+              `contradict ${field}`,
+              () => cache.contradict(ref, any(withField(MEASURED, field, value)), 'absent'),
+            ],
+          ]),
+        ),
+        ...Object.fromEntries(
+          fieldsOf({ trace: TRACE }).flatMap(field => {
+            const { trace } = any(withField({ trace: TRACE }, field, value)) as { trace: never };
+            return [
+              [`set ${field}`, () => cache.set(ref, MEASURED, 'absent', trace)],
+              [`auth ${field}`, () => cache.recordAuthFailure(ref, FAILURE, trace)],
+            ];
+          }),
+        ),
         flush: () => flush(any(value)),
         attach: () => made.attach(any(value)),
         fundingRate: () => made.fundingRate(any(value)),
@@ -164,6 +238,19 @@ describe('values of another type', () => {
     // Nothing odd was recorded that the store then refused.
     expect(await flush()).toMatchObject({ ok: true, lost: 0 });
     made.close();
+  });
+
+  it('are named with the limit and what to do, where a time is in another unit or beyond any', async () => {
+    const { cache } = await (await givenWorld()).process();
+    const ref = { userId: 'u', credentialId: 'c', exchange: 'BYBIT', environment: 'MAINNET' } as const;
+    const failed = (more: object) =>
+      codeAndMessage(() => cache.recordAuthFailure(ref, { ...FAILURE, ...more }));
+    expect(await failed({ serverTimeMs: 1e18 })).toBe(
+      'INVALID_INPUT: serverTimeMs must be a number from 946684800000 to 4102444800000 (epoch milliseconds, 2000 to 2100), got 1000000000000000000: give it in milliseconds, or leave it out',
+    );
+    expect(await failed({ state: { ...STATE, syncId: 'x' } })).toMatch(
+      /^INVALID_INPUT: state\.syncId must be a UUID, got "x"/,
+    );
   });
 
   it('in calls of the cache are named', async () => {

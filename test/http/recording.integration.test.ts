@@ -41,6 +41,15 @@ async function sync(ref: Ref, id: string = randomUUID(), more: object = {}) {
 }
 
 describe('a sync', () => {
+  it('that no row could show is refused, and is no dead letter', async () => {
+    const { status, body } = await sync(newRef(), randomUUID(), { samples: 2 ** 31 });
+    expect({ status, code: body.code }).toEqual({ status: 422, code: 'INVALID_EVENT' });
+    expect(body.detail).toMatch(/samples: a row holds 2147483647 at most, got 2147483648$/);
+    expect((await sync(newRef(), randomUUID(), { samples: 2 ** 31 - 1 })).status).toBe(201);
+    await project();
+    expect(await (await server.state.projector()).deadLetters()).toEqual([]);
+  });
+
   it('is what the next lookup answers, for who waits for its position', async () => {
     const ref = newRef();
     const id = randomUUID();
