@@ -29,15 +29,22 @@ export interface PrivilegeRoles {
   readonly workerRole?: string;
 }
 
-const EVENT_TABLES = ['connector_event', 'connector_event_kept', 'connector_event_hits', 'connector_stream'];
-const OUTBOX = 'connector_outbox';
+export const EVENT_TABLES = [
+  'connector_event',
+  'connector_event_kept',
+  'connector_event_hits',
+  'connector_stream',
+];
+export const OUTBOX = 'connector_outbox';
 /** Measured by whoever uses a read replica. */
-const REPLICA_LINK = 'connector_replica_link';
+export const REPLICA_LINK = 'connector_replica_link';
 /** Of the HTTP API: hashes, which no function has any business with. */
-const API_KEYS = 'connector_api_key';
+export const API_KEYS = 'connector_api_key';
+/** Trained forecasts. */
+export const USAGE_MODELS = 'usage_model';
 /** Without the partitions, which are read through their parent; with the table that tells the schema's version. */
-const READABLE = ['connector_event', 'connector_stream', OUTBOX, 'usage_model', 'connector_state_migration'];
-const READ_TABLES = [
+const READABLE = ['connector_event', 'connector_stream', OUTBOX, USAGE_MODELS, 'connector_state_migration'];
+export const READ_TABLES = [
   'connector_state_cache',
   'exchange_clock',
   'drift_sample',

@@ -20,6 +20,7 @@ import { BEGIN, UNBOUNDED } from '../postgres/transactions.js';
 import { describeDatabase, explainDatabaseError, withConnection } from './connection.js';
 import { advisoryLockHolders, describeHolders, tableLockHolders } from './lock-holders.js';
 import { migrations } from './migrations/index.js';
+import { missingTables, remake } from './remake.js';
 import { checkVersion } from './server-version.js';
 
 /** Any number that nothing else uses as an advisory lock in the same database. */
@@ -55,16 +56,23 @@ export interface MigrateOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface Migrated {
+  /** The names of the migrations applied, in order. */
+  readonly applied: string[];
+  /** Tables that had been made and were missing: they are there again, empty; see remake.ts. */
+  readonly remade: string[];
+}
+
 /**
- * Applies what is pending.
+ * Applies what is pending, and makes anew what is missing of what was made.
  *
- * @returns the names of the migrations applied, in order; empty when there was nothing to do
+ * @returns both empty when there was nothing to do
  * @throws ConnectorStateError `DATABASE_UNAVAILABLE` when it cannot be reached, or somebody else's lock is in the way
  *   for longer than `waitMs`; `DATABASE_REFUSED` when the role may not create tables, or the server is too old;
  *   `DATABASE_NOT_MIGRATED` when the database is of a newer version than this code, or a migration failed (it left
  *   nothing behind); the signal's reason
  */
-export function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
+export function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<Migrated> {
   const { log = () => undefined, signal } = options;
   return withConnection(
     databaseUrl,
@@ -72,13 +80,15 @@ export function migrate(databaseUrl: string, options: MigrateOptions = {}): Prom
     async client => {
       await assertVersion(client, databaseUrl, log);
       // Who has nothing to do waits for nobody.
-      if (pendingAfter(await knownApplied(client, databaseUrl)).length === 0) return { applied: [] };
+      const isPending = pendingAfter(await knownApplied(client, databaseUrl)).length > 0;
+      const isWhole = isPending || (await missingTables(client, databaseUrl)).length === 0;
+      if (!isPending && isWhole) return { applied: [], remade: [] };
       await assertSchema(client, databaseUrl);
       const applied: string[] = [];
       const waiting = createWait(client, databaseUrl, options);
       for (;;) {
         const outcome = await attempt(client, databaseUrl);
-        if (outcome.status === 'done') return { applied };
+        if (outcome.status === 'done') return { applied, remade: outcome.remade };
         if (outcome.status === 'applied') {
           applied.push(outcome.name);
           log(`applied migration ${outcome.name}`);
@@ -93,20 +103,26 @@ export function migrate(databaseUrl: string, options: MigrateOptions = {}): Prom
 }
 
 /**
- * What `migrate` would apply.
+ * What `migrate` would apply, or of what it applied would make anew.
  *
  * @throws as {@link migrate}
  */
 export function pendingMigrations(databaseUrl: string): Promise<string[]> {
   return withConnection(databaseUrl, 'connector-state migrate', async client => {
-    return pendingAfter(await knownApplied(client, databaseUrl)).map(({ name }) => name);
+    const pending = pendingAfter(await knownApplied(client, databaseUrl));
+    if (pending.length > 0) return pending.map(({ name }) => name);
+    return missingTables(client, databaseUrl);
   });
 }
 
-type Outcome = { status: 'done' | 'locked' | 'table-locked' } | { status: 'applied'; name: string };
+type Outcome =
+  | { status: 'locked' | 'table-locked' }
+  | { status: 'done'; remade: string[] }
+  | { status: 'applied'; name: string };
 
-/** The next migration, in one transaction. */
+/** The next migration, in one transaction; behind the last what is missing of what they made. */
 async function attempt(client: Client, databaseUrl: string): Promise<Outcome> {
+  let isFirst = false;
   await client.query(BEGIN);
   try {
     const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS held', [
@@ -117,12 +133,15 @@ async function attempt(client: Client, databaseUrl: string): Promise<Outcome> {
       return { status: 'locked' };
     }
     const [next] = pendingAfter(await knownApplied(client, databaseUrl));
-    if (!next) {
-      await client.query('ROLLBACK');
-      return { status: 'done' };
-    }
+    isFirst = next === KNOWN_MIGRATIONS[0];
     await client.query(UNBOUNDED);
     await client.query(`SELECT set_config('lock_timeout', $1, true)`, [`${TABLE_WAIT_MS}ms`]);
+    if (!next) {
+      const remade = await missingTables(client, databaseUrl);
+      if (remade.length > 0) await remake(client, remade, () => applyAll(client));
+      await client.query('COMMIT');
+      return { status: 'done', remade };
+    }
     await client.query(CREATE_MIGRATIONS_TABLE);
     await next.migration.up(runnerOver(client));
     await client.query(`INSERT INTO ${MIGRATIONS_TABLE} ("timestamp", name) VALUES ($1, $2)`, [
@@ -135,11 +154,16 @@ async function attempt(client: Client, databaseUrl: string): Promise<Outcome> {
     // Should the connection be broken, the rollback has happened.
     await client.query('ROLLBACK').catch(() => undefined);
     if ((error as { code?: unknown }).code === LOCK_NOT_AVAILABLE) return { status: 'table-locked' };
-    throw explainFailure(error, databaseUrl);
+    throw explainFailure(error, databaseUrl, isFirst);
   }
 }
 
+async function applyAll(client: Client): Promise<void> {
+  for (const { migration } of KNOWN_MIGRATIONS) await migration.up(runnerOver(client));
+}
+
 const LOCK_NOT_AVAILABLE = '55P03';
+const DUPLICATE_TABLE = '42P07';
 const TIMESTAMP_DIGITS = 13;
 
 const pendingAfter = (applied: readonly string[]) =>
@@ -186,9 +210,17 @@ function createWait(client: Client, databaseUrl: string, options: MigrateOptions
   };
 }
 
-function explainFailure(error: unknown, databaseUrl: string): unknown {
+/** @param isFirst nothing has been applied, as far as the list says */
+function explainFailure(error: unknown, databaseUrl: string, isFirst: boolean): unknown {
   const explained = explainDatabaseError(error, databaseUrl);
   if (explained instanceof ConnectorStateError) return explained;
+  if (isFirst && (error as { code?: unknown }).code === DUPLICATE_TABLE) {
+    return new ConnectorStateError(
+      'DATABASE_NOT_MIGRATED',
+      `migrating ${describeDatabase(databaseUrl)} failed: ${describeDatabaseError(error).message}, and ${MIGRATIONS_TABLE} does not say that a migration made it. Restore that table from a backup, or give connector-state a schema of its own (ALTER ROLE … SET search_path).`,
+      { cause: error },
+    );
+  }
   return new ConnectorStateError(
     'DATABASE_NOT_MIGRATED',
     `migrating ${describeDatabase(databaseUrl)} failed: ${describeDatabaseError(error).message}. What was applied ` +

@@ -37,7 +37,7 @@ async function expectUpgraded(url: string, { namedStatements = true } = {}): Pro
   const projector = createProjector({ store, pool, namedStatements });
 
   await migrate(url);
-  expect(await migrate(url)).toEqual({ applied: [] });
+  expect(await migrate(url)).toEqual({ applied: [], remade: [] });
   const before = await store.readAll({ limit: 10_000 });
   expect(before.length).toBeGreaterThan(20);
 

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { isPostgresUrl } from '../../postgres/database-url.js';
+import type { Migrated } from '../../read-model/migrate.js';
 import { runSession } from '../session.js';
 import { parseWait } from '../wait.js';
 
@@ -37,6 +38,7 @@ export function addMigrate(program: Command): void {
         // An EventStoreDB has no tables.
         const urls = [...new Set([url, settings.eventStoreUrl ?? url])].filter(isPostgresUrl);
         const applied: string[] = [];
+        const remade: string[] = [];
         const { migrate } = await import('../../read-model/migrate.js');
         for (const each of urls) {
           const result = await migrate(each, {
@@ -45,6 +47,7 @@ export function addMigrate(program: Command): void {
             signal,
           });
           applied.push(...result.applied);
+          remade.push(...result.remade);
         }
         const { functionsRole, workerRole } = options;
         if (functionsRole !== undefined || workerRole !== undefined) {
@@ -56,11 +59,18 @@ export function addMigrate(program: Command): void {
             });
           }
         }
-        out.data({ applied, functionsRole: functionsRole ?? null, workerRole: workerRole ?? null }, () =>
-          applied.length > 0
-            ? `Applied: ${applied.join(', ')}`
-            : 'Nothing to apply: the tables are up to date.',
-        );
+        const roles = { functionsRole: functionsRole ?? null, workerRole: workerRole ?? null };
+        out.data({ applied, remade, ...roles }, () => textOf({ applied, remade }));
       }),
     );
+}
+
+function textOf({ applied, remade }: Migrated): string {
+  const lines = applied.length > 0 ? [`Applied: ${applied.join(', ')}`] : [];
+  if (remade.length > 0) {
+    lines.push(
+      `Made anew, for they were missing: ${remade.join(', ')}. The projector folds the log into them from the start. No role has rights to them yet: give --functions-role and --worker-role again.`,
+    );
+  }
+  return lines.join('\n') || 'Nothing to apply: the tables are up to date.';
 }
