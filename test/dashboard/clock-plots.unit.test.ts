@@ -4,6 +4,7 @@ import type { UsageBucket } from '../../src/client/types.js';
 import type { Drift, DriftLine } from '../../src/dashboard/app/api/types.js';
 import { distancePlot } from '../../src/dashboard/app/charts/clock-plots.js';
 import { expectedPlot, pastPlot } from '../../src/dashboard/app/charts/expected-plot.js';
+import { axisTimeText, timesApart } from '../../src/dashboard/app/charts/ticks.js';
 
 const HOUR_MS = 3_600_000;
 const line = {
@@ -27,6 +28,23 @@ describe('distance to refusal', () => {
       { x: 2 * HOUR_MS, label: '2 wrong from here on', colour: 'wrong' },
     ]);
     expect(plot.summary).toMatch(/; 4 late, 2 wrong/);
+  });
+});
+
+describe('times on an axis', () => {
+  it('are round in UTC, no closer than is asked, on the day on which Berlin changes its clocks too', () => {
+    const words = (low: number, high: number, leastMs: number) =>
+      timesApart(low, high, leastMs).map(ms => axisTimeText(ms, leastMs));
+    expect(words(Date.UTC(2026, 2, 28, 23), Date.UTC(2026, 2, 29, 10), 2 * HOUR_MS)).toEqual([
+      '03-29',
+      '03:00',
+      '06:00',
+      '09:00',
+    ]);
+    expect(timesApart(Date.UTC(2026, 2, 29, 10), Date.UTC(2026, 2, 31, 10), 24 * HOUR_MS)).toEqual([
+      Date.UTC(2026, 2, 30),
+      Date.UTC(2026, 2, 31),
+    ]);
   });
 });
 

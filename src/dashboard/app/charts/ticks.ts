@@ -1,4 +1,4 @@
-/** Where an axis has its numbers, for the exported picture; uPlot finds its own on the screen. */
+/** Where an axis has its numbers: all of the exported picture's, and the times on the screen. */
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -33,10 +33,12 @@ export function linearTicks(low: number, high: number, most: number): number[] {
   return multiples(low, high, step);
 }
 
-export function timeTicks(low: number, high: number, most: number): number[] {
-  const raw = (high - low) / most;
-  return multiples(low, high, TIME_STEPS.find(step => step >= raw) ?? 365 * DAY);
-}
+export const timeTicks = (low: number, high: number, most: number): number[] =>
+  timesApart(low, high, (high - low) / most);
+
+/** Round times in UTC, at least so many milliseconds apart. */
+export const timesApart = (low: number, high: number, leastMs: number): number[] =>
+  multiples(low, high, TIME_STEPS.find(step => step >= leastMs) ?? 365 * DAY);
 
 export function logTicks(low: number, high: number): number[] {
   const ticks: number[] = [];

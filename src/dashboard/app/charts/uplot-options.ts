@@ -1,7 +1,7 @@
 /** A plot's description as uPlot wants it. */
 import uPlot from 'uplot';
 import { type PlotSpec, type Series, xExtent, yExtent } from './spec.js';
-import { axisTimeText, numberText } from './ticks.js';
+import { axisTimeText, numberText, timesApart } from './ticks.js';
 import type { Palette } from './to-svg.js';
 
 interface Hands {
@@ -28,7 +28,6 @@ export function uplotOptions(
   const isTime = spec.xKind === 'time';
   return {
     ms: 1,
-    tzDate: ms => uPlot.tzDate(new Date(ms), 'Etc/UTC'),
     legend: { show: false },
     cursor: {
       y: false,
@@ -98,7 +97,11 @@ function xWords({ xKind, xTicks }: PlotSpec): Partial<uPlot.Axis> {
       filter: (_u, splits) => splits,
     };
   if (xKind !== 'time') return { values: numbers };
-  return { values: (_u, splits, _axis, _space, stepMs) => splits.map(ms => axisTimeText(ms, stepMs)) };
+  // uPlot's own go by its tzDate, which is an hour off on the day on which the reader's zone changes its clocks.
+  return {
+    splits: (_u, _axis, low, high, stepMs) => timesApart(low, high, stepMs),
+    values: (_u, splits, _axis, _space, stepMs) => splits.map(ms => axisTimeText(ms, stepMs)),
+  };
 }
 
 const numbers = (_u: uPlot, values: (number | null)[]) => values.map(v => (v === null ? '' : numberText(v)));
