@@ -1,8 +1,12 @@
-/** Whatever a database, a role or another client of a pooler has set: facts are stored, and live equals rebuilt. */
-import { describe, expect, it } from '@jest/globals';
+/**
+ * Whatever a database, a role, another client of a pooler or another library of the process has set: facts are stored, and
+ * live equals rebuilt.
+ */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '../../src/base/logging.js';
 import { createOutboxTable } from '../../src/event-store/outbox/index.js';
 import { serialiseEvent } from '../../src/event-store/serialise.js';
+import { pg } from '../../src/postgres/driver.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { id, synced } from '../support/facts.js';
 import { closing, givenWorld, type World } from '../support/world.js';
@@ -71,4 +75,38 @@ it('the outbox is never asked under a snapshot older than its lock', async () =>
     world.sql(`BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT connector_outbox_add('[]', false, 1000)`),
   ).rejects.toMatchObject({ code: '25000' });
   await world.sql('ROLLBACK');
+});
+
+describe('a process in which another library has changed how pg reads', () => {
+  const INT8 = 20;
+  const JSON_TYPES = [114, 3802] as const;
+  const before = new Map([INT8, ...JSON_TYPES].map(oid => [oid, pg.types.getTypeParser(oid)]));
+  const parseBy = (oid: number, parse: (text: string) => unknown) =>
+    pg.types.setTypeParser(oid as never, parse);
+  const digitsAsBigInt = (text: string): unknown =>
+    JSON.parse(text, (_, value) => (/^\d{16,}$/.test(value) ? BigInt(value) : value));
+
+  beforeAll(() => {
+    parseBy(INT8, BigInt);
+    for (const oid of JSON_TYPES) parseBy(oid, digitsAsBigInt);
+  });
+  afterAll(() => {
+    for (const [oid, parse] of before) parseBy(oid, parse);
+  });
+
+  it('keeps an id of nothing but digits as it is', async () => {
+    const userId = '0001811209385128345600';
+    const world = await givenWorld();
+    const process = await world.process();
+    const connector = world.connector(process, 'BYBIT', { userId });
+    await connector.initialize();
+    expect(await process.flush()).toMatchObject({ ok: true, pending: 0 });
+
+    const [first] = await process.cache.history(connector.ref);
+    expect(first?.data).toMatchObject({ userId });
+    const projector = await process.projector();
+    expect(await projector.deadLetters()).toEqual([]);
+    expect(await projector.verify()).toMatchObject({ equal: true });
+    expect(await (await world.process()).cache.get(connector.ref)).toMatchObject({ hit: true });
+  });
 });
