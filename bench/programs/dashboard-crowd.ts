@@ -22,6 +22,8 @@ export interface CrowdAnswer {
 
 /** As the page's own; src/dashboard/app/state/live.ts. */
 const PAUSE_MS = 1_000;
+/** Facts, and hits that are counted; not what the feed says of itself. src/http/feed/frames.ts. */
+const NEWS = /^id: .*\n(event: hits\n)?data:/m;
 const EPOCH_MS = /\b\d{13}\b/g;
 
 process.once('message', (task: CrowdTask) => {
@@ -40,7 +42,7 @@ process.once('message', (task: CrowdTask) => {
     let timer: NodeJS.Timeout | undefined;
     const request = get(`${task.url}${task.feed}`, { agent: false }, response => {
       response.on('data', (chunk: Buffer) => {
-        if (timer || !chunk.includes('data:')) return;
+        if (timer || !NEWS.test(chunk.toString())) return;
         timer = setTimeout(() => {
           timer = undefined;
           reloads++;

@@ -123,6 +123,34 @@ describe('GET /v1/events/feed', () => {
     expect(response.status).toBe(404);
   });
 
+  it('counts hits for who need not be told of each, a tenant his own, and goes on behind them', async () => {
+    const server = await givenServer();
+    const url = await listening(server);
+    const events = [hit({ ...alice, count: 3 }), synced(alice), hit({ ...bob, count: 5 }), hit(alice)];
+    await (await server.state.store()).append(events);
+    const toldTo = async (as: string, query: Record<string, string> = {}, lastEventId = '') => {
+      const place = lastEventId === '' ? { from: 'beginning' } : {};
+      const { frames: read } = await follow(
+        url,
+        { hits: 'counted', ...place, ...query },
+        { as, lastEventId },
+      );
+      return (await upTo(read, 'caught-up')).slice(0, -1);
+    };
+    const all = await toldTo('analyst');
+    expect(all.map(({ event, data }) => [event, data.type ?? data.count])).toEqual([
+      [undefined, 'ConnectorSynced'],
+      ['hits', 9],
+    ]);
+    expect((await toldTo('analyst@alice')).at(-1)).toMatchObject({ event: 'hits', data: { count: 4 } });
+    expect(await toldTo('analyst', { types: 'ConnectorSynced' })).toMatchObject([
+      { data: { type: 'ConnectorSynced' } },
+    ]);
+    // From the fact on, the hits behind it; from the count on, nothing.
+    expect(await toldTo('analyst', {}, all[0]?.id)).toMatchObject([{ event: 'hits', data: { count: 6 } }]);
+    expect(await toldTo('analyst', {}, all[1]?.id)).toEqual([]);
+  });
+
   it('gives a stranger 401, a wrong role 403, and a bad request its sentence', async () => {
     const { ask } = await givenServer();
     expect((await ask('/v1/events/feed', 'nobody')).status).toBe(401);

@@ -7,7 +7,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { FilteredBatch } from '../../feed/event-feed.js';
-import { type Audience, frameOf, heartbeat, OPENING } from './frames.js';
+import { type Audience, frameOf, type Hits, heartbeat, OPENING } from './frames.js';
 import { Outlet } from './outlet.js';
 import type { FeedTimers } from './timers.js';
 
@@ -16,6 +16,7 @@ export const HEARTBEAT_MS = 15_000;
 export interface FeedConnection {
   readonly response: ServerResponse;
   readonly audience: Audience;
+  readonly hits?: Hits | undefined;
   /** Aborted when the connection ends, however it does. */
   readonly gone: AbortController;
   readonly timers: FeedTimers;
@@ -25,7 +26,7 @@ export interface FeedConnection {
 export async function sendFeed(
   batches: AsyncIterator<FilteredBatch>,
   first: IteratorResult<FilteredBatch>,
-  { response, audience, gone, timers }: FeedConnection,
+  { response, audience, hits, gone, timers }: FeedConnection,
 ): Promise<void> {
   let token: string | undefined;
   const outlet = new Outlet({ response, gone: gone.signal, timers });
@@ -37,7 +38,7 @@ export async function sendFeed(
     await outlet.put(OPENING);
     for (let next = first; !next.done && !gone.signal.aborted; next = await batches.next()) {
       const batch = next.value;
-      await outlet.put(frameOf(batch, audience), batch.type === 'events' && batch.more);
+      await outlet.put(frameOf(batch, audience, hits), batch.type === 'events' && batch.more);
       token = batch.token;
     }
     await outlet.put(undefined);

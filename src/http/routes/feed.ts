@@ -34,6 +34,12 @@ const query = z.object({
     .enum(['beginning', 'end'])
     .optional()
     .describe('Where to go on after a reset. Default: beginning.'),
+  hits: z
+    .enum(['told', 'counted'])
+    .optional()
+    .describe(
+      '`counted`: hits are not told one by one, but by the event `hits` with their `count`. Default: told.',
+    ),
   gatherMs: z.coerce
     .number()
     .int()
@@ -76,7 +82,7 @@ export const feedRoutes: FastifyPluginAsyncZod = async app => {
     },
     async (request, reply) => {
       const { principal } = request;
-      const { from, afterReset, types, gatherMs, ...wanted } = request.query;
+      const { from, afterReset, types, gatherMs, hits, ...wanted } = request.query;
       if (wanted.userId !== undefined && !isVisible(principal, wanted.userId)) throw notFound();
       const opened = await feed.get();
       if (opened.followers >= MAX_FOLLOWERS) {
@@ -112,6 +118,7 @@ export const feedRoutes: FastifyPluginAsyncZod = async app => {
       await sendFeed(batches, first, {
         response,
         audience,
+        hits,
         gone,
         timers: systemTimers,
       }).catch(error => {

@@ -18,12 +18,17 @@ export const feedState = signal<FeedState>('off');
 export const resets = signal(0);
 
 const PATH = 'v1/events/feed';
-/** What was before is on the page already, or will be asked for. News may be so old: a hundred pages read them. */
-const FROM_NOW_ON = { afterReset: 'end', gatherMs: 3_000 };
+/**
+ * What was before is on the page already, or will be asked for. News may be so old: a hundred pages read them. Of hits, most
+ * of a busy log, it is enough to know that there were some.
+ */
+const FROM_NOW_ON = { afterReset: 'end', gatherMs: 3_000, hits: 'counted' };
 const RETRY_MS = { first: 1_000, longest: 30_000 };
 const SILENCE_MS = 45_000;
 
-type Listener = (event: FeedEvent) => void;
+/** `data` is missing of hits, which are only counted: they may be anybody's. */
+export type News = Pick<FeedEvent, 'type' | 'data'>;
+type Listener = (news: News) => void;
 const listeners = new Set<Listener>();
 
 /** @returns ends the listening */
@@ -142,6 +147,10 @@ function take({ id, event, data }: EventSourceMessage, hooks: Hooks): void {
     hooks.reset();
     return;
   }
+  if (event === 'hits') {
+    tell({ type: 'ConnectorStateHit', data: undefined });
+    return;
+  }
   // `caught-up`, `cut-off`: the stream's own.
   if (event !== undefined && event !== 'message') return;
   let parsed: FeedEvent;
@@ -151,5 +160,9 @@ function take({ id, event, data }: EventSourceMessage, hooks: Hooks): void {
     // No event of ours.
     return;
   }
-  for (const listener of listeners) listener(parsed);
+  tell(parsed);
+}
+
+function tell(news: News): void {
+  for (const listener of listeners) listener(news);
 }

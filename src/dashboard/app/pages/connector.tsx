@@ -45,7 +45,9 @@ interface OfProps {
 }
 
 function Of({ user, credential, filters, change, isOperator }: OfProps) {
-  const tick = useLiveTick(({ data }) => data?.['userId'] === user && data['credentialId'] === credential);
+  const tick = useLiveTick(
+    ({ data }) => data === undefined || (data['userId'] === user && data['credentialId'] === credential),
+  );
   const [kinds, setKinds] = useState<'all' | 'no-hits'>('all');
   const why = useResource('why', signal => explanation(user, credential, signal), tick);
   const facts = useResource(

@@ -4,8 +4,7 @@
  * news at all the feed says, which tells each page at moments of its own (api/feed.ts).
  */
 import { useEffect, useState } from 'preact/hooks';
-import { onFeedEvent, resets } from '../api/feed.js';
-import type { FeedEvent } from '../api/types.js';
+import { type News, onFeedEvent, resets } from '../api/feed.js';
 
 /** The feed hears of an event before it is projected, and who asks at once would be told what was before. */
 const PROJECTED_AFTER_MS = 1_000;
@@ -13,14 +12,14 @@ const PROJECTED_AFTER_MS = 1_000;
 const SETTLED_AFTER_MS = 12_000;
 
 /** @param matters default: every event */
-export function useLiveTick(matters: (event: FeedEvent) => boolean = () => true): number {
+export function useLiveTick(matters: (news: News) => boolean = () => true): number {
   const [tick, setTick] = useState(0);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let last: ReturnType<typeof setTimeout> | undefined;
     const count = () => setTick(n => n + 1);
-    const end = onFeedEvent(event => {
-      if (timer !== undefined || !matters(event)) return;
+    const end = onFeedEvent(news => {
+      if (timer !== undefined || !matters(news)) return;
       timer = setTimeout(() => {
         timer = undefined;
         count();
