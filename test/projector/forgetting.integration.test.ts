@@ -6,6 +6,8 @@ import { isConnectorStateError } from '../../src/base/errors.js';
 import type { TransferableEventStore } from '../../src/event-store/event-store.js';
 import { createEventStoreDbStore } from '../../src/event-store/eventstoredb/index.js';
 import { copyLog } from '../../src/event-store/transfer/copy.js';
+import { SCHEMA_VERSIONS } from '../../src/events/catalogue.js';
+import type { Position } from '../../src/events/event.js';
 import { FORGOTTEN_STREAM } from '../../src/events/streams.js';
 import { startTestServer } from '../support/esdb-server/index.js';
 import { cleaned, hit, shadowed, synced } from '../support/facts.js';
@@ -81,6 +83,35 @@ describe('forgetting hits', () => {
       { scope: 'default', machine: 'node-2', hits: 2 },
       { scope: 'https://proxy.example', machine: 'node-1', hits: 8 },
     ]);
+  });
+
+  it('records as many sums at a time as memory is to hold, and leaves the same rows', async () => {
+    const before = everything();
+    const days = Array.from({ length: 6 }, (_, n) => [synced(), hit({ count: n + 1 })]).flat();
+    await (harness.store as TransferableEventStore).importRaw(
+      [...days, synced()].map((event, n) => ({
+        ...event,
+        data: { ...event.data },
+        schemaVersion: SCHEMA_VERSIONS[event.type],
+        recordedAt: before + (n - 13) * HOUR_MS,
+        version: Math.floor(n / 2) + 1,
+        position: `pg/${n + 1}` as unknown as Position,
+      })),
+    );
+    const projector = harness.projector();
+    await projector.catchUp();
+    const { live } = await liveAndExpected(harness);
+
+    const planned = await projector.forgetHits({ before, by: 'test', dryRun: true, sumsAtOnce: 2 });
+    const result = await projector.forgetHits({ before, by: 'test', sumsAtOnce: 2 });
+
+    expect(planned).toEqual({ forgotten: 6, sums: 6, before, dropped: 0 });
+    expect(result).toEqual({ forgotten: 6, sums: 6, before, dropped: 6 });
+    const parts = (await harness.store.readStream(FORGOTTEN_STREAM, {})).map(({ data }) => data);
+    expect(parts.map(part => (part as { entries: unknown[] }).entries.length)).toEqual([2, 2, 2]);
+    expect(await projector.verify()).toMatchObject({ equal: true });
+    await projector.rebuild();
+    expect((await liveAndExpected(harness)).live).toEqual(live);
   });
 
   it('goes on from a checkpoint whose tail held nothing but hits that were forgotten', async () => {

@@ -35,9 +35,10 @@ const forgettings = fc.array(
   fc.record({
     /** Which event's time, as a share of those there are. */
     share: fc.constantFrom(0.5, 0.7, 0.9, 1),
-    call: fc.integer({ min: 1, max: 8 }),
+    call: fc.integer({ min: 1, max: 24 }),
     when: fc.constantFrom('before' as const, 'after' as const),
     completes: fc.boolean(),
+    sumsAtOnce: fc.constantFrom(1, 3, 50_000),
   }),
   { minLength: 1, maxLength: 4 },
 );
@@ -85,7 +86,7 @@ describe('forgetting hits', () => {
             const hits = await hitsLeft();
             await harness
               .projector({ store, pageSize })
-              .forgetHits({ before, by: 'test' })
+              .forgetHits({ before, by: 'test', sumsAtOnce: step.sumsAtOnce })
               .then(
                 () => (seen.completed += 1),
                 error => {
@@ -95,7 +96,7 @@ describe('forgetting hits', () => {
               );
             await expectExact(projector, live);
             if (!step.completes) continue;
-            await projector.forgetHits({ before, by: 'test' });
+            await projector.forgetHits({ before, by: 'test', sumsAtOnce: step.sumsAtOnce });
             seen.dropped += hits - (await hitsLeft());
             await expectExact(projector, live);
             expect((await projector.lag()).events).toBe(0);

@@ -85,6 +85,10 @@ export class HitsDigest {
     this.#entries.set(event, { ...this.#entryOf(event), whole: envelopeOf(event) });
   }
 
+  get sums(): number {
+    return this.#entries.size;
+  }
+
   entries(): readonly ForgottenEntry[] {
     return [...this.#entries.values()];
   }
