@@ -9,13 +9,8 @@ import { type Checkpoints, type Marks, type Positions, readCheckpoints } from '.
 import type { ProjectorContext } from './context.js';
 import { sameLogChecker } from './continuity.js';
 import { isBefore } from './forgotten/behind.js';
-import {
-  createReplay,
-  type Forgotten,
-  forgottenVersion,
-  readForgotten,
-  readForgottenSpan,
-} from './forgotten/forgotten.js';
+import { forgottenVersion, readForgottenSpan } from './forgotten/forgotten.js';
+import { openReplay } from './forgotten/replay.js';
 import { lowest } from './lowest.js';
 import { type Apply, applyNarrowing } from './narrow.js';
 import { createPageReader } from './page-reader.js';
@@ -80,8 +75,7 @@ export async function foldBeside(
   { fillsNew, signal, onProgress, strict = false, isCareful = false }: FoldOptions,
 ): Promise<FoldBeside> {
   const { store } = context;
-  const forgotten: Forgotten = await readForgotten(store);
-  const replay = createReplay(store, forgotten);
+  const replay = await openReplay(store);
   const readPage = createPageReader(context);
   const shadow = await createShadow(session, projections);
   const together = (standing: TogetherOptions) =>
@@ -125,7 +119,7 @@ export async function foldBeside(
       const page = await readPage(lowest(store.compare, behind));
       // Hits may have been forgotten since; then the log ends before the checkpoint does.
       if (!page) break;
-      const batch = replay(page);
+      const batch = await replay.pageOf(page);
       if (isCareful) await applyNarrowing(carefully(limits), batch, pages.positions);
       else {
         await pages.add(session, batch, { limits });
@@ -146,9 +140,9 @@ export async function foldBeside(
     eventsOf,
     positions: () => pages.positions,
     marks: () => pages.marks,
-    forgotten: forgotten.version,
+    forgotten: replay.version,
     async requireSameForgotten() {
-      if ((await forgottenVersion(store)) !== forgotten.version) throw new ForgottenMeanwhile();
+      if ((await forgottenVersion(store)) !== replay.version) throw new ForgottenMeanwhile();
     },
   };
 }

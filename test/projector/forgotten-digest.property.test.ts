@@ -5,7 +5,7 @@ import { projections } from '../../projections/index.js';
 import type { EventStore } from '../../src/event-store/event-store.js';
 import type { KnownEvent, Position, StoredEvent } from '../../src/events/event.js';
 import { HitsDigest, isKept } from '../../src/projector/forgotten/digest.js';
-import { createReplay } from '../../src/projector/forgotten/forgotten.js';
+import { withSums } from '../../src/projector/forgotten/replay.js';
 import { hit, MINUTE_MS, synced } from '../support/facts.js';
 import { plainFold } from '../support/plain-fold.js';
 
@@ -57,12 +57,9 @@ it('folds sums to the very rows that the hits made', () => {
       const entries = digest.entries();
       const hits = log.filter(event => !isKept(event)).length;
       summed += hits - entries.length;
-      const replay = createReplay({ compare } as EventStore, { version: 1, span, entries });
-      const page = replay({
-        events: log,
-        after: undefined,
-        position: end,
-      } as Parameters<typeof replay>[0]);
+      const page = withSums({ compare }, span, { events: log, after: undefined, position: end }, place =>
+        entries.filter(({ after }) => after === place),
+      );
       for (const projection of projections) {
         const rows = (events: readonly unknown[]) =>
           plainFold(projection, events as KnownEvent[])

@@ -15,18 +15,11 @@ import type { EventStore } from '../../event-store/event-store.js';
 import type { EventData } from '../../events/catalogue.js';
 import type { Position, StoredEvent } from '../../events/event.js';
 import { FORGOTTEN_STREAM } from '../../events/streams.js';
-import type { Batch } from '../write-page.js';
-import {
-  eventOf,
-  type ForgottenEntry,
-  isKept,
-  type KeptEvent,
-  keptEventOf,
-  parseKeptEvent,
-} from './digest.js';
+import { isKept, type KeptEvent, parseKeptEvent } from './digest.js';
 
 type Part = EventData['HitsForgotten'];
 type PartEvent = StoredEvent & { readonly decoded: 'known'; readonly data: Part };
+type PartOf = { readonly data: Pick<Part, 'forgetting' | 'part' | 'parts'> };
 
 /** The span that is forgotten: hits recorded before `before` that lie before the kept event `until`. */
 export interface ForgottenSpan {
@@ -40,34 +33,19 @@ export interface ForgottenSpan {
   readonly next: KeptEvent | undefined;
 }
 
-export interface Forgotten {
-  /** Of the stream that tells; 0 while nothing does. Another number means that something was added. */
-  readonly version: number;
-  /** `undefined`: nothing is forgotten. */
-  readonly span: ForgottenSpan | undefined;
-  readonly entries: readonly ForgottenEntry[];
-}
+/** Few: each may be a quarter of a megabyte, and more once it is read. */
+const PARTS_A_READ = 4;
 
-const NOTHING: Forgotten = { version: 0, span: undefined, entries: [] };
-const PARTS_A_READ = 20;
-
-/** @throws ConnectorStateError `PROJECTION_FAILED` when a fact of it cannot be read, or speaks of an event that is not there */
-export async function readForgotten(store: EventStore): Promise<Forgotten> {
-  const parts: PartEvent[] = [];
-  for (let fromVersion = 1; ; fromVersion += PARTS_A_READ) {
-    const page = await store.readStream(FORGOTTEN_STREAM, { fromVersion, limit: PARTS_A_READ });
-    for (const event of page) parts.push(toPart(event));
-    if (page.length < PARTS_A_READ) break;
+/** All that there are, in order. @throws ConnectorStateError `PROJECTION_FAILED` when one cannot be read */
+export async function* readParts(
+  store: EventStore,
+  { fromVersion: first = 1, limit = PARTS_A_READ } = {},
+): AsyncGenerator<PartEvent, void, void> {
+  for (let fromVersion = first; ; fromVersion += limit) {
+    const page = await store.readStream(FORGOTTEN_STREAM, { fromVersion, limit });
+    for (const event of page) yield toPart(event);
+    if (page.length < limit) return;
   }
-  const last = parts.at(-1);
-  if (!last) return NOTHING;
-  const whole = wholeOnes(parts);
-  const latest = whole.at(-1)?.at(-1);
-  return {
-    version: last.version,
-    span: latest && (await spanOf(store, latest)),
-    entries: whole.flatMap(group => group.flatMap(({ data }) => data.entries)),
-  };
 }
 
 /**
@@ -104,9 +82,9 @@ function toPart(event: StoredEvent): PartEvent {
 }
 
 /** The forgettings all of whose parts are there, one behind the other. */
-function wholeOnes(parts: readonly PartEvent[]): readonly (readonly PartEvent[])[] {
-  const whole: PartEvent[][] = [];
-  let group: PartEvent[] = [];
+export function wholeOnes<P extends PartOf>(parts: readonly P[]): readonly (readonly P[])[] {
+  const whole: P[][] = [];
+  let group: P[] = [];
   for (const event of parts) {
     const { forgetting, part, parts: count } = event.data;
     const goesOn = group.length === part - 1 && group[0]?.data.forgetting === forgetting;
@@ -148,31 +126,3 @@ export const isCovered = (
   !isKept(event) &&
   event.recordedAt < span.before &&
   compare(event.position, span.until) < 0;
-
-/**
- * Gives a page of the log as it is folded: without what is covered, with the sums. They bear the position of the event
- * that they stand behind, so that they are applied with it or not at all.
- */
-export function createReplay({ compare }: EventStore, { span, entries }: Forgotten): (page: Batch) => Batch {
-  if (!span) return page => page;
-  const byPlace = new Map<KeptEvent | undefined, ForgottenEntry[]>();
-  for (const entry of entries) {
-    const there = byPlace.get(entry.after);
-    if (there) there.push(entry);
-    else byPlace.set(entry.after, [entry]);
-  }
-  return page => {
-    const first = page.events[0];
-    const events: StoredEvent[] = [];
-    const replay = (place: KeptEvent | undefined, position: Position) => {
-      for (const entry of byPlace.get(place) ?? []) events.push(eventOf(entry, position));
-    };
-    if (first && page.after === undefined) replay(undefined, first.position);
-    for (const event of page.events) {
-      if (isCovered(compare, span, event)) continue;
-      events.push(event);
-      if (isKept(event)) replay(keptEventOf(event), event.position);
-    }
-    return { ...page, events, read: page.events };
-  };
-}
