@@ -27,6 +27,7 @@ import {
 import { LOCAL } from './access/authentication.js';
 import { describeApi } from './api-description.js';
 import { countUnderWay, DEFAULT_LIMITS, type Limits, limit } from './limits.js';
+import { answerMalformed, refuseUnfit } from './malformed-requests.js';
 import { exposeMetrics } from './observe/metrics.js';
 import type { HttpParts } from './parts.js';
 import { answerProblems, HttpProblem, sendProblem, toHttpProblem } from './problem.js';
@@ -105,6 +106,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     onConstructorPoisoning: 'error' as const,
     return503OnClosing: true,
     forceCloseConnections: 'idle' as const,
+    clientErrorHandler: answerMalformed(parts.log),
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       sendProblem(reply, toHttpProblem(error), request.id);
     },
@@ -114,6 +116,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.server.maxConnections = MAX_CONNECTIONS;
   const routeTable: RouteEntry[] = [];
   beStrict(app, routeTable);
+  refuseUnfit(app);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(answerProblems(parts.log));
   app.decorate('parts', parts);
@@ -163,7 +166,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   return app;
 }
 
-const CONNECTIONS = { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_CONNECTIONS_MS };
+const CONNECTIONS = {
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+  // Node would refuse it in words of its own; see malformed-requests.ts.
+  requireHostHeader: false,
+};
 
 /**
  * No page but those of the service itself may show or script it, and nothing is guessed from content. Not by @fastify/helmet,

@@ -140,7 +140,9 @@ const REMEDY_OF_STATE: Readonly<Record<string, string>> = {
   '3D000': 'create the database, or correct its name in the URL',
 };
 
-export const remedyOf = (reason: DatabaseReason): string => REMEDIES[reason];
+/** @param code the SQLSTATE, which may say it better */
+export const remedyOf = (reason: DatabaseReason, code = ''): string =>
+  REMEDY_OF_STATE[code] ?? REMEDIES[reason];
 
 const SUBJECTS: Partial<Record<DatabaseReason, string>> = {
   'not-migrated': "the database lacks connector-state's tables",
@@ -159,9 +161,7 @@ export function toDatabaseError(error: unknown): ConnectorStateError {
   const reason = reasonOf(error);
   const subject = SUBJECTS[reason] ?? 'the database cannot be used';
   const isFile = (error as Partial<NodeJS.ErrnoException>)?.syscall === 'open';
-  const remedy = isFile
-    ? 'correct sslrootcert, sslcert or sslkey in the URL'
-    : (REMEDY_OF_STATE[code ?? ''] ?? remedyOf(reason));
+  const remedy = isFile ? 'correct sslrootcert, sslcert or sslkey in the URL' : remedyOf(reason, code);
   const cause = code === undefined || message.startsWith(`${code}: `) ? message : `${code}: ${message}`;
   return new DatabaseError(reason, `${subject} (${cause}): ${remedy}`);
 }

@@ -16,6 +16,22 @@ async function examine(url: string) {
 
 const nameOf = (world: World) => new URL(world.databaseUrl).pathname.slice(1);
 
+/** A login that may connect, and nothing else. */
+async function givenRole(world: World, options = ''): Promise<{ role: string; url: string }> {
+  const role = `role_${randomBytes(4).toString('hex')}`;
+  await world.sql(`CREATE ROLE ${role} LOGIN PASSWORD 'x' ${options}`);
+  closing({
+    close: async () => {
+      await world.sql(`DROP OWNED BY ${role}`);
+      await world.sql(`DROP ROLE ${role}`);
+    },
+  });
+  const url = new URL(world.databaseUrl);
+  url.username = role;
+  url.password = 'x';
+  return { role, url: url.href };
+}
+
 describe('doctor', () => {
   it('names the defaults that we override, and what they cost', async () => {
     const world = await givenWorld();
@@ -42,20 +58,10 @@ describe('doctor', () => {
 
   it('rehearses as the role it is given, and says what that may not', async () => {
     const world = await givenWorld();
-    const role = `reader_${randomBytes(4).toString('hex')}`;
-    await world.sql(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
-    closing({
-      close: async () => {
-        await world.sql(`DROP OWNED BY ${role}`);
-        await world.sql(`DROP ROLE ${role}`);
-      },
-    });
+    const { role, url } = await givenRole(world);
     await world.sql(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`);
-    const url = new URL(world.databaseUrl);
-    url.username = role;
-    url.password = 'x';
 
-    const { code, of } = await examine(url.href);
+    const { code, of } = await examine(url);
 
     expect(code).toBe(1);
     expect(of('rehearsal')).toMatchObject({
@@ -66,4 +72,36 @@ describe('doctor', () => {
     expect(of('role')).toMatchObject({ status: 'fail' });
     expect(of('dead letters')).toMatchObject({ status: 'ok' });
   });
+
+  it('says of tables that it may not see whom to ask for what, and no other release', async () => {
+    const world = await givenWorld();
+    const refused = await examine((await givenRole(world)).url);
+    expect(refused).toMatchObject({ code: 1 });
+    expect(refused.of('tables')).toMatchObject({
+      status: 'fail',
+      message: expect.stringContaining('permission denied for table connector_state_migration'),
+      remedy: expect.stringContaining('migrate --functions-role'),
+    });
+
+    const full = await examine((await givenRole(world, 'CONNECTION LIMIT 1')).url);
+    expect(full.of('tables')).toMatchObject({
+      status: 'fail',
+      message: expect.stringContaining('too many connections'),
+      remedy: expect.stringContaining('CONNECTION LIMIT'),
+    });
+  });
+});
+
+it('`keys` of a role that may not make any says who may', async () => {
+  const world = await givenWorld();
+  const { role, url } = await givenRole(world);
+  await world.sql(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`);
+  const env = { DATABASE_URL: url };
+
+  const made = await cli(['keys', 'create', '--name', 'x', '--role', 'reader'], { env });
+
+  expect(made.code).not.toBe(0);
+  expect(made.stderr).toContain('by the owner of the tables');
+  expect(made.stderr).toContain('permission denied for table connector_api_key');
+  expect(made.stderr).not.toContain('--functions-role');
 });

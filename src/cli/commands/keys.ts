@@ -10,6 +10,7 @@ import {
   revokeKey,
   rotateKey,
 } from '../../http/access/key-table.js';
+import { DatabaseError, reasonOf } from '../../postgres/database-error.js';
 import { createPool, toDatabaseError } from '../../postgres/pool.js';
 import { NotFoundError } from '../exit-codes.js';
 import { table } from '../output.js';
@@ -28,6 +29,9 @@ interface Options {
 
 type Action = 'create' | 'list' | 'rotate' | 'revoke';
 const ACTIONS: readonly Action[] = ['create', 'list', 'rotate', 'revoke'];
+
+const OWNERS_ONLY =
+  'keys are made, rotated and revoked by the owner of the tables, and listed by a worker’s role too: set DATABASE_URL to the owner’s, as for `connector-state migrate`';
 
 export function addKeys(program: Command): void {
   program
@@ -91,6 +95,9 @@ async function run(
     );
   } catch (error) {
     if (error instanceof NotFoundError || error instanceof InvalidInputError) throw error;
+    // No option of `migrate` gives this right to a role: whoever may make keys may make an operator's.
+    if (reasonOf(error) === 'missing-right')
+      throw new DatabaseError('missing-right', `${OWNERS_ONLY} (${(error as Error).message})`);
     throw toDatabaseError(error);
   }
 }

@@ -1,14 +1,17 @@
 /** What the database says of itself: reachable, its tables, what the login may do, whose clock it is. */
 import type { Pool } from 'pg';
+import { isConnectorStateError } from '../../base/errors.js';
 import { systemClock } from '../../clock/host-clock.js';
 import { linkFromSample } from '../../clock/reference.js';
 import type { ProjectionMode } from '../../composition/settings.js';
+import { describeDatabaseError, reasonOf, remedyOf } from '../../postgres/database-error.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { sharedClocks } from '../../read-model/clock-queries.js';
 import { describeDatabase, describeFaultOfUrl } from '../../read-model/connection.js';
 import { APPEND_FUNCTIONS } from '../../read-model/grants.js';
 import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
+import { migrations } from '../../read-model/migrations/index.js';
 import { versionProblem } from '../../read-model/server-version.js';
 import { describeContest, describeDistrust, nameOfClock } from '../shared-clock-text.js';
 import { type Check, fail, ok, warn } from './check.js';
@@ -50,9 +53,37 @@ export async function checkTables(name: string, url: string): Promise<Check> {
     const pending = await pendingMigrations(url);
     return pending.length === 0
       ? ok(name, 'up to date')
-      : fail(name, `missing: ${pending.join(', ')}`, 'run `connector-state migrate`');
+      : fail(
+          name,
+          `missing: ${pending.join(', ')}`,
+          pending.length < migrations.length
+            ? 'run `connector-state migrate`'
+            : 'run `connector-state migrate`; if that was done, the search_path of this role must name the tables’ schema, and the role have USAGE of it',
+        );
   } catch (error) {
-    return fail(name, (error as Error).message, 'use the release that migrated it last, or a newer one');
+    return fail(name, (error as Error).message, remedyOfTables(error));
+  }
+}
+
+const TOO_MANY_CONNECTIONS = '53300';
+
+/** The message says what is the matter; this, what to do about it. */
+function remedyOfTables(error: unknown): string {
+  if (isConnectorStateError(error, 'DATABASE_NOT_MIGRATED')) {
+    return 'use the release that migrated it last, or a newer one';
+  }
+  const cause = (error as Error).cause ?? error;
+  switch (reasonOf(error)) {
+    case 'missing-right':
+      return 'as the owner of the tables: `connector-state migrate --functions-role <this role>`, or `--worker-role`';
+    case 'busy':
+      return describeDatabaseError(cause).code === TOO_MANY_CONNECTIONS
+        ? remedyOf('busy', TOO_MANY_CONNECTIONS)
+        : 'see who holds what in pg_stat_activity, and try again';
+    case 'unreachable':
+      return 'it answered a moment ago: try again, and look into the server’s log';
+    default:
+      return remedyOf(reasonOf(error));
   }
 }
 
