@@ -190,6 +190,7 @@ module.exports = {
       [
         ASSEMBLY,
         CONNECTORS,
+        SERVICES,
         FORECAST,
         CACHE,
         PROJECTOR,

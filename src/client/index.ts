@@ -29,6 +29,7 @@ import type {
   Series,
   State,
   UsageBucket,
+  WarmUpAnswer,
 } from './types.js';
 
 export { ApiError } from './api-error.js';
@@ -252,6 +253,10 @@ export function createClient(options: ClientOptions) {
 
     stateAt: (ref: CredentialRef, time: string | number) =>
       transport.ask<Record<string, unknown>>(`${credentialPath(ref)}/state-at`, { query: { time } }),
+
+    /** The clocks of these connectors measured by the service, where they are not good for `aheadMs` (default: an hour). */
+    warmUp: (connectors: readonly ConnectorRef[], { aheadMs }: { aheadMs?: number } = {}) =>
+      transport.ask<WarmUpAnswer>('/v1/warm-ups', { method: 'POST', body: { connectors, aheadMs } }),
 
     explanation: (ref: CredentialRef) =>
       transport.ask<Record<string, unknown>>(`${credentialPath(ref)}/explanation`),

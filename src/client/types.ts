@@ -151,6 +151,21 @@ export interface ListedConnector {
   streamVersion: number;
 }
 
+export interface WarmedClock {
+  exchange: string;
+  environment: string;
+  scope: string;
+  outcome: 'warm' | 'measured' | 'failed' | 'skipped';
+  problem?: string | undefined;
+  retryAfterMs?: number | undefined;
+}
+
+export interface WarmUpAnswer {
+  clocks: WarmedClock[];
+  /** Everything that was measured is stored. */
+  isStored: boolean;
+}
+
 export interface DriftBucket {
   startMs: number;
   exchange: string;

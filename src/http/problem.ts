@@ -126,7 +126,7 @@ export function toHttpProblem(error: unknown): HttpProblem {
   const { statusCode, message, validation, validationContext } = error as Partial<FastifyError>;
   if (validation) {
     const errors = validation.map(({ instancePath, message: detail = 'is not valid' }) => ({
-      pointer: `/${validationContext ?? 'request'}${instancePath}`,
+      pointer: `/${validationContext ?? 'request'}${instancePath === '/' ? '' : instancePath}`,
       detail,
     }));
     const [first] = errors;

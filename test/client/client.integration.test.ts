@@ -131,6 +131,8 @@ describe('lists, analytics and operations', () => {
     expect((await operator.connectors({ user: 'client_' })).connectors.length).toBeGreaterThan(0);
     expect((await operator.drift({ from: '2h' })).buckets.length).toBeGreaterThan(0);
     expect((await operator.usage({ from: '2h' })).bucketMs).toBe(3_600_000);
+    const ref = { exchange: 'BYBIT', environment: 'TESTNET', userId: 'warm', credentialId: 'main' } as const;
+    expect(await operator.warmUp([ref], { aheadMs: 1 })).toMatchObject({ isStored: true });
     expect(await operator.stats()).toMatchObject({ total: expect.any(Number) });
     expect((await operator.projections()).projections.length).toBeGreaterThan(3);
     expect(await operator.deadLetters()).toMatchObject({ total: 0 });

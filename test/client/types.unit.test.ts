@@ -9,6 +9,7 @@ import type { driftBucket, usageBucket } from '../../src/http/routes/analytics.j
 import type { clockAnswer } from '../../src/http/routes/clock.js';
 import type { listed } from '../../src/http/routes/connectors.js';
 import type { job } from '../../src/http/routes/operations.js';
+import type { warmUpAnswer } from '../../src/http/routes/warm-up.js';
 import type { appendAnswer, storedEvent } from '../../src/http/schemas/events.js';
 import type { lookupAnswer, manyAnswer, stateSchema } from '../../src/http/schemas/state.js';
 
@@ -29,6 +30,7 @@ describe('the types of the client', () => {
       same<Same<client.ListedConnector, z.infer<typeof listed>>>(),
       same<Same<client.DriftBucket, z.infer<typeof driftBucket>>>(),
       same<Same<client.UsageBucket, z.infer<typeof usageBucket>>>(),
+      same<Same<client.WarmUpAnswer, z.infer<typeof warmUpAnswer>>>(),
       same<Same<client.Job, z.infer<typeof job>>>(),
     ]).not.toContain(false);
   });

@@ -16,6 +16,7 @@ const REF = { exchange: 'BYBIT', environment: 'TESTNET', userId: 'alice', creden
 /** Valid bodies, about alice, of routes that name users in the body. */
 const BODIES: Readonly<Record<string, () => object>> = {
   'POST /v1/states': () => ({ connectors: [REF] }),
+  'POST /v1/warm-ups': () => ({ connectors: [REF] }),
   'POST /v1/events': () => ({ events: [syncedEvent(REF, randomUUID())] }),
 };
 

@@ -1,6 +1,7 @@
 /** A server over a real database, asked without a socket (`ask`) or over one (`listen`); closed after the test. */
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import type { ConnectorStateOptions } from '../../src/composition/connector-state.js';
+import { DEFAULT_SCOPE, EXCHANGES } from '../../src/events/connector.js';
 import type { Principal, Role } from '../../src/http/access/access.js';
 import type { Authenticator } from '../../src/http/access/authentication.js';
 import { createHttpServer } from '../../src/http/http-server.js';
@@ -49,6 +50,8 @@ export interface ServerOptions {
   readonly authenticator?: Authenticator;
   readonly limits?: Partial<Limits>;
   readonly process?: ConnectorStateOptions;
+  /** How a warm-up waits between its requests. Default: not at all. */
+  readonly pause?: (ms: number) => Promise<void>;
 }
 
 export async function givenServer({
@@ -57,6 +60,7 @@ export async function givenServer({
   authenticator = roleTokens,
   limits,
   process: processOptions,
+  pause = async () => undefined,
 }: ServerOptions = {}): Promise<TestServer> {
   const inside = world ?? (await givenWorld());
   const log = keptLog();
@@ -72,6 +76,7 @@ export async function givenServer({
       upkeep,
       analytics: analytics.pool,
       authenticator,
+      warmUp: { hosts: hostsOf(inside), pause },
       log,
       version: '0.0.0-test',
       // The machine that runs the tests is busy, and must not be refused for it.
@@ -99,5 +104,13 @@ export async function givenServer({
     },
   };
 }
+
+/** Nobody in a test asks a real exchange: each one's own host is the simulator, which some of them meet nobody at. */
+const hostsOf = ({ simulator }: World) =>
+  EXCHANGES.map(exchange => ({
+    exchange,
+    scope: DEFAULT_SCOPE,
+    baseUrl: exchange === 'BINGX' ? simulator.bingxUrl : simulator.bybitUrl,
+  }));
 
 const poolClosing = (pool: ReturnType<typeof createPool>) => ({ pool, close: () => pool.end() });

@@ -15,10 +15,12 @@ import { overviewRoutes } from './overview.js';
 import { recordingRoutes } from './recording.js';
 import { sampleRoutes } from './samples.js';
 import { stateRoutes } from './state.js';
+import { warmUpRoutes } from './warm-up.js';
 
 export const routes: readonly FastifyPluginAsync[] = [
   stateRoutes,
   clockRoutes,
+  warmUpRoutes,
   recordingRoutes,
   historyRoutes,
   connectorRoutes,
