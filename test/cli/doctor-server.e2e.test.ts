@@ -92,6 +92,23 @@ describe('doctor', () => {
   });
 });
 
+it('asks the exchanges that are named whether they can be reached from here', async () => {
+  const world = await givenWorld({ knobs: { skewMs: 21_000 } });
+  const asked = [`BYBIT=${world.simulator.bybitUrl}`, 'BINGX=http://127.0.0.1:9', 'MTGOX'];
+  const result = await cli(['doctor', '--json', '--exchange', ...asked], {
+    env: { DATABASE_URL: world.databaseUrl },
+  });
+  const { checks } = json(result) as unknown as Found;
+  const of = (name: string) => checks.find(check => check.name === `exchange ${name}`);
+  expect(result.code).toBe(1);
+  expect(of('BYBIT')).toMatchObject({
+    status: 'ok',
+    message: expect.stringMatching(/^127\.0\.0\.1:\d+ answers in \d+ ms; its clock is 2\d{4} ± /),
+  });
+  expect(of('BINGX')).toMatchObject({ status: 'fail', remedy: expect.stringContaining('firewall') });
+  expect(of('MTGOX')).toMatchObject({ status: 'fail', remedy: expect.stringContaining('--exchange') });
+});
+
 it('`keys` of a role that may not make any says who may', async () => {
   const world = await givenWorld();
   const { role, url } = await givenRole(world);

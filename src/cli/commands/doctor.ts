@@ -1,7 +1,8 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { withDeadline } from '../../base/deadline.js';
 import { createLogger } from '../../base/logging.js';
 import type { Settings } from '../../composition/settings.js';
+import { ENVIRONMENTS, type Environment } from '../../events/connector.js';
 import { createPool } from '../../postgres/pool.js';
 import type { Check } from '../doctor/check.js';
 import { ok } from '../doctor/check.js';
@@ -14,6 +15,8 @@ interface Options {
   readonly storeRights?: boolean;
   readonly user: string;
   readonly deployed?: string;
+  readonly exchange?: readonly string[];
+  readonly environment: Environment;
 }
 
 /** How long a server may take to close its connections before they are cut. */
@@ -26,20 +29,28 @@ export function addDoctor(program: Command): void {
     .option('--store-rights', 'print what a user of EventStoreDB must be granted, and how; contacts nothing')
     .option('--user <name>', 'whom --store-rights grants it to', 'connector-state')
     .option('--deployed <dir>', 'load what a build will deploy (.next/standalone) and name what is missing')
+    .option(
+      '--exchange <name...>',
+      'ask these exchanges for their time, as an init would; <name>=https://<host> for another host',
+    )
+    .addOption(new Option('--environment <name>', 'of --exchange').choices(ENVIRONMENTS).default('MAINNET'))
     .addHelpText(
       'after',
       `
 Changes nothing. Exit 0: nothing failed (warnings may be), 1: something is not right, 2: the settings are not,
 3: the database or the event store does not answer.
 
-Example:
+Examples:
+  connector-state doctor --exchange BYBIT BINGX
   connector-state doctor --json | jq '.checks[] | select(.status != "ok")'`,
     )
     .action((options: Options) =>
       runSession(options.json === true, async session => {
         if (options.storeRights) return printStoreRights(session, options.user);
         const checks =
-          options.deployed === undefined ? await examine(session) : await examineFiles(options.deployed);
+          options.deployed === undefined
+            ? await examine(session, options)
+            : await examineFiles(options.deployed);
         const healthy = checks.every(({ status }) => status !== 'fail');
         const said = checks.map(({ cause: _, ...check }) => check);
         session.out.data({ healthy, checks: said }, () => show(checks));
@@ -81,7 +92,9 @@ function exitCodeOf(checks: readonly Check[]): number {
   return causes.includes('unreachable') ? EXIT.unavailable : EXIT.failed;
 }
 
-async function examine(session: Session): Promise<Check[]> {
+async function examine(session: Session, options: Options): Promise<Check[]> {
+  const { checkExchanges, parseAsked } = await import('../doctor/exchange-checks.js');
+  const asked = (options.exchange ?? []).map(parseAsked);
   const { url, settings } = await session.openDatabase({ isContacted: false });
   const { checkEventStoreUrl, openEventStore, openPostgresEventStore } = await import(
     '../../composition/event-stores.js'
@@ -94,7 +107,11 @@ async function examine(session: Session): Promise<Check[]> {
   const database = await import('../doctor/database-checks.js');
   const events = await import('../doctor/event-checks.js');
 
-  const checks: Check[] = [ok('settings', describe(settings))];
+  // Whatever becomes of the database.
+  const checks: Check[] = [
+    ok('settings', describe(settings)),
+    ...(await checkExchanges(asked, options.environment)),
+  ];
   const remote = eventsUrl === url ? undefined : await openEventStore(eventsUrl, { ...settings, log });
   if (remote) {
     session.onEnd(() => remote.close());
