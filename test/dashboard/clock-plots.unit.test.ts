@@ -46,6 +46,22 @@ describe('times on an axis', () => {
       Date.UTC(2026, 2, 31),
     ]);
   });
+
+  it('are first days of months where they are far apart', () => {
+    const DAY_MS = 24 * HOUR_MS;
+    const days = (low: number, high: number, leastMs: number) =>
+      timesApart(low, high, leastMs).map(ms => new Date(ms).toISOString().slice(0, 10));
+    expect(days(Date.UTC(2025, 9, 2), Date.UTC(2026, 3, 20), 40 * DAY_MS)).toEqual([
+      '2025-11-01',
+      '2026-01-01',
+      '2026-03-01',
+    ]);
+    expect(days(Date.UTC(2024, 11, 31), Date.UTC(2027, 0, 1), 700 * DAY_MS)).toEqual([
+      '2025-01-01',
+      '2026-01-01',
+      '2027-01-01',
+    ]);
+  });
 });
 
 describe('uses to expect', () => {

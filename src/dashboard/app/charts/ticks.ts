@@ -19,11 +19,9 @@ const TIME_STEPS = [
   2 * DAY,
   7 * DAY,
   14 * DAY,
-  30 * DAY,
-  91 * DAY,
-  182 * DAY,
-  365 * DAY,
 ];
+const MONTH_STEPS = [1, 2, 3, 6, 12];
+const MOST_TICKS = 50;
 
 /** At most `most` values within, at round distances. */
 export function linearTicks(low: number, high: number, most: number): number[] {
@@ -36,9 +34,21 @@ export function linearTicks(low: number, high: number, most: number): number[] {
 export const timeTicks = (low: number, high: number, most: number): number[] =>
   timesApart(low, high, (high - low) / most);
 
-/** Round times in UTC, at least so many milliseconds apart. */
-export const timesApart = (low: number, high: number, leastMs: number): number[] =>
-  multiples(low, high, TIME_STEPS.find(step => step >= leastMs) ?? 365 * DAY);
+/** Round times in UTC, at least so many milliseconds apart (months are taken for 30 days): first days of months, if far. */
+export function timesApart(low: number, high: number, leastMs: number): number[] {
+  const step = TIME_STEPS.find(each => each >= leastMs);
+  if (step !== undefined) return multiples(low, high, step);
+  const months = MONTH_STEPS.find(each => each * 30 * DAY >= leastMs) ?? 12;
+  const date = new Date(low);
+  const begun = date.getUTCFullYear() * 12 + date.getUTCMonth();
+  const times: number[] = [];
+  for (let month = Math.floor(begun / months) * months; times.length < MOST_TICKS; month += months) {
+    const at = Date.UTC(Math.floor(month / 12), month % 12, 1);
+    if (at > high) break;
+    if (at >= low) times.push(at);
+  }
+  return times;
+}
 
 export function logTicks(low: number, high: number): number[] {
   const ticks: number[] = [];
@@ -49,7 +59,7 @@ export function logTicks(low: number, high: number): number[] {
 function multiples(low: number, high: number, step: number): number[] {
   const first = Math.ceil(low / step - 1e-9);
   const n = Math.floor(high / step + 1e-9) - first + 1;
-  return Array.from({ length: Math.max(0, Math.min(n, 50)) }, (_, i) => (first + i) * step);
+  return Array.from({ length: Math.max(0, Math.min(n, MOST_TICKS)) }, (_, i) => (first + i) * step);
 }
 
 /** As an axis has it: the hour, and the date where a day begins. */
