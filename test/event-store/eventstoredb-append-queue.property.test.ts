@@ -2,7 +2,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { AppendQueue, formGroups, type Queued } from '../../src/event-store/append-queue.js';
+import {
+  AppendQueue,
+  formGroups,
+  type Queued,
+  type QueueOptions,
+} from '../../src/event-store/append-queue.js';
 
 interface Append extends Queued {
   readonly number: number;
@@ -99,7 +104,7 @@ describe('what can start', () => {
 });
 
 describe('the queue', () => {
-  function givenQueue() {
+  function givenQueue(options?: QueueOptions) {
     const groups: number[][] = [];
     const ends: (() => void)[] = [];
     const releases: (() => boolean)[] = [];
@@ -107,7 +112,7 @@ describe('the queue', () => {
       groups.push(group.map(({ number }) => number));
       releases.push(release);
       return new Promise(resolve => ends.push(resolve));
-    });
+    }, options);
     return { queue, groups, ends, releases };
   }
 
@@ -162,6 +167,38 @@ describe('the queue', () => {
     expect(releases[1]?.()).toBe(false);
     await nextTurn();
     expect(groups.at(-1)).toEqual([4]);
+  });
+
+  it('begins with half where it is to, and goes on with all that waits before those are answered', async () => {
+    const { queue, groups, ends, releases } = givenQueue({ largeGroupEvents: 150, halves: true });
+    const hundred = { items: new Array(100) };
+    for (const number of [0, 1, 2, 3]) queue.add(appendOf(number, ['log'], hundred));
+    await nextTurn();
+    expect(groups).toEqual([[0, 1]]);
+
+    // Those who are answered append again while the other half is on its way.
+    expect(releases[0]?.()).toBe(true);
+    ends[0]?.();
+    for (const number of [4, 5]) queue.add(appendOf(number, ['log'], hundred));
+    await nextTurn();
+    expect(groups).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
+    expect(releases[1]?.()).toBe(true);
+    expect(groups.at(-1)).toEqual([4, 5]);
+  });
+
+  it('halves nothing small, and no single append', async () => {
+    const { queue, groups, ends } = givenQueue({ largeGroupEvents: 150, halves: true });
+    for (const number of [0, 1, 2]) queue.add(appendOf(number, ['log']));
+    await nextTurn();
+    ends[0]?.();
+    await nextTurn();
+    queue.add(appendOf(3, ['log'], { items: new Array(5_000) }));
+    await nextTurn();
+    await nextTurn();
+    expect(groups).toEqual([[0, 1, 2], [3]]);
   });
 
   it('never starts what nobody waits for any more', async () => {
