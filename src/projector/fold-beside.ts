@@ -75,7 +75,7 @@ export async function foldBeside(
   { fillsNew, signal, onProgress, strict = false, isCareful = false }: FoldOptions,
 ): Promise<FoldBeside> {
   const { store } = context;
-  const replay = await openReplay(store);
+  const replay = await openReplay(store, () => session.query('SELECT'));
   const readPage = createPageReader(context);
   const shadow = await createShadow(session, projections);
   const together = (standing: TogetherOptions) =>

@@ -38,13 +38,16 @@ interface LoadedPart extends Part {
   readonly entries: ReadonlyMap<KeptEvent | undefined, readonly ForgottenEntry[]>;
 }
 
-/** @throws ConnectorStateError `PROJECTION_FAILED` when a fact of it cannot be read, or speaks of an event that is not there */
-export async function openReplay(store: EventStore): Promise<Replay> {
+/**
+ * @param stillHere called after each part that is read: millions of sums take longer than a server leaves a transaction idle
+ * @throws ConnectorStateError `PROJECTION_FAILED` when a fact of it cannot be read, or speaks of an event that is not there
+ */
+export async function openReplay(store: EventStore, stillHere: () => Promise<unknown>): Promise<Replay> {
   // What is recorded in between makes it another version, at the latest when the fold is done.
   const version = await forgottenVersion(store);
   const span = await readForgottenSpan(store);
   if (!span) return { version, pageOf: async page => page };
-  const partsOf = createPartReader(store, await partsUpTo(store, version));
+  const partsOf = createPartReader(store, await partsUpTo(store, version, stillHere));
   return {
     version,
     async pageOf(page) {
@@ -78,10 +81,15 @@ export function withSums(
 }
 
 /** Of the forgettings that hold, in the order in which they begin. */
-async function partsUpTo(store: EventStore, version: number): Promise<readonly Part[]> {
+async function partsUpTo(
+  store: EventStore,
+  version: number,
+  stillHere: () => Promise<unknown>,
+): Promise<readonly Part[]> {
   const told = [];
   for await (const { version: its, data } of readParts(store)) {
     if (its > version) break;
+    await stillHere();
     const { forgetting, part, parts, entries } = data;
     const [from, to] = [entries[0]?.after, entries.at(-1)?.after];
     told.push({ version: its, data: { forgetting, part, parts }, from, to, isEmpty: entries.length === 0 });
