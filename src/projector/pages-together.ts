@@ -37,6 +37,8 @@ import {
 
 /** With pages of a thousand some tenths of a second's work, for which others wait for the lock. */
 const MOST_PAGES = 20;
+/** A page of the log may stand for many more events, where hits were forgotten and their sums are folded. */
+const MOST_EVENTS = 20_000;
 /** Of all tables. When there are more all are let go once they are written, and loaded anew when they are touched again. */
 const MOST_ROWS = 60_000;
 
@@ -107,7 +109,7 @@ export class PagesTogether {
   }
 
   get isFull(): boolean {
-    return this.#pages >= MOST_PAGES || this.isLarge;
+    return this.#pages >= MOST_PAGES || this.#events >= MOST_EVENTS || this.isLarge;
   }
 
   /** To be let go when it is written. */
