@@ -4,6 +4,8 @@
 #   docker run --env DATABASE_URL --env EVENT_STORE_URL connector-state doctor
 #   docker run --env DATABASE_URL --publish 127.0.0.1:7077:7077 connector-state serve --host 0.0.0.0
 #
+# It has not been built yet: where it was written no engine runs. docs/testing.md says what was checked without one.
+#
 # Without the embedded PostgreSQL: DATABASE_URL must be set. Of the optional packages it has EventStoreDB's client, what
 # the service and its metrics need, and the logs for people.
 

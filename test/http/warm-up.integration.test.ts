@@ -12,9 +12,12 @@ const refOf = (exchange: string, userId = 'alice') => ({
 const warm = ({ ask }: TestServer, payload: object, as = 'writer') =>
   ask({ method: 'POST', url: '/v1/warm-ups', payload }, as);
 
+/** A busy machine answers later than a lookup waits; what it did not find would be measured anew. */
+const givenPatientServer = () => givenServer({ process: { lookupDeadlineMs: 10_000 } });
+
 describe('POST /v1/warm-ups', () => {
   it('measures each clock once for all its connectors, and leaves alone what is warm', async () => {
-    const server = await givenServer();
+    const server = await givenPatientServer();
     const connectors = [refOf('BYBIT'), refOf('BYBIT', 'bob'), refOf('BINGX')];
 
     const first = await warm(server, { connectors });
@@ -42,7 +45,7 @@ describe('POST /v1/warm-ups', () => {
   });
 
   it('asks no host but the exchanges’ own, whatever scope is named', async () => {
-    const server = await givenServer();
+    const server = await givenPatientServer();
     const scope = 'http://169.254.169.254';
     const { status, body } = await warm(server, { connectors: [{ ...refOf('BYBIT'), scope }] });
     expect({ status, code: body.code }).toEqual({ status: 400, code: 'INVALID_INPUT' });
@@ -51,7 +54,7 @@ describe('POST /v1/warm-ups', () => {
   });
 
   it('says which clock came to nothing and why, and what no exchange is', async () => {
-    const server = await givenServer();
+    const server = await givenPatientServer();
     await server.world.simulator.set({ rateLimit: { requests: 0, perMs: 86_400_000 } }, 'BINGX');
     const { status, body } = await warm(server, { connectors: [refOf('BINGX'), refOf('BYBIT')] });
     expect(status).toBe(200);
@@ -65,7 +68,7 @@ describe('POST /v1/warm-ups', () => {
   });
 
   it('is for a bound token about its own user only', async () => {
-    const server = await givenServer();
+    const server = await givenPatientServer();
     const connectors = [refOf('BYBIT'), refOf('BYBIT', 'bob')];
     expect((await warm(server, { connectors }, 'writer@alice')).status).toBe(404);
     expect((await warm(server, { connectors: [refOf('BYBIT')] }, 'writer@alice')).status).toBe(200);
