@@ -9,6 +9,7 @@
  * const timestamp = Date.now() + (found.offset?.offsetMs ?? 0);
  */
 import { v7 } from 'uuid';
+import { checkHas, connectorPath, credentialPath, segmentOf } from './given.js';
 import { type Bounded, linkOf, offsetOf } from './own-clock.js';
 import { type ClientOptions, type Query, Transport } from './transport.js';
 import type {
@@ -107,7 +108,8 @@ const STAMP_MS = 0.5;
 export type Client = ReturnType<typeof createClient>;
 
 /**
- * Every method throws {@link ApiError}, or the reason of a signal that fired.
+ * Every method throws {@link ApiError}, or the reason of a signal that fired. Its code is `INVALID_INPUT`, and its status 0,
+ * for what cannot be asked at all: nothing was sent. So it is of options that are none.
  * @example
  * const client = createClient({ baseUrl: 'https://state.example.com', token });
  * const { offset } = await client.state({ exchange: 'BYBIT', environment: 'MAINNET', userId: 'alice', credentialId: 'main' });
@@ -115,11 +117,7 @@ export type Client = ReturnType<typeof createClient>;
 export function createClient(options: ClientOptions) {
   const transport = new Transport(options);
   const { now } = transport;
-  const connectorPath = (ref: ConnectorRef) =>
-    `/v1/connectors/${[ref.exchange, ref.environment, ref.userId, ref.credentialId].map(encodeURIComponent).join('/')}`;
-  const credentialPath = (ref: CredentialRef) =>
-    `/v1/users/${encodeURIComponent(ref.userId)}/credentials/${encodeURIComponent(ref.credentialId)}`;
-  const record = (ref: ConnectorRef, what: string, fact: object, envelope: Envelope = {}) =>
+  const record = async (ref: ConnectorRef, what: string, fact: object, envelope: Envelope = {}) =>
     transport.ask<AppendAnswer>(`${connectorPath(ref)}/${what}`, {
       method: 'POST',
       body: { scope: ref.scope, ...fact, ...envelope, id: envelope.id ?? v7() },
@@ -154,7 +152,7 @@ export function createClient(options: ClientOptions) {
       { scope, signal }: { readonly scope?: string; readonly signal?: AbortSignal } = {},
     ): Promise<Bounded & { readonly status: ClockAnswer['now']['status'] }> {
       const nonce = v7();
-      const path = `/v1/clock/${encodeURIComponent(exchange)}/${environment}`;
+      const path = `/v1/clock/${segmentOf('exchange', exchange)}/${segmentOf('environment', environment)}`;
       const { body, sentAtMs, receivedAtMs } = await transport.timed<ClockAnswer>(path, {
         query: { nonce, scope },
         signal,
@@ -183,6 +181,8 @@ export function createClient(options: ClientOptions) {
       trigger: string,
       envelope: Envelope = {},
     ): Promise<AppendAnswer | undefined> {
+      checkHas('a sample', sample, ['sentAtMs', 'receivedAtMs', 'serverTimeMs']);
+      checkHas('what was found', found, []);
       const { link } = found;
       if (!link) return undefined;
       const { sentAtMs, receivedAtMs, serverTimeMs } = sample;
@@ -224,41 +224,38 @@ export function createClient(options: ClientOptions) {
     ) => record(ref, 'hits', hits, envelope),
 
     /** Condemns the measurement that a state rests on, and no newer one. */
-    invalidate: (
+    async invalidate(
       ref: ConnectorRef,
       state: State,
       reason: 'timestamp-refused' | 'manual',
       envelope?: Envelope,
-    ) =>
-      record(
-        ref,
-        'invalidations',
-        {
-          reason,
-          condemnedSyncId: state.syncId,
-          condemnedMeasuredAt: Math.round(state.measuredAtMs),
-          referenceClock: state.referenceClock,
-        },
-        envelope,
-      ),
+    ) {
+      checkHas('a state', state, ['syncId', 'measuredAtMs', 'referenceClock']);
+      const condemned = {
+        condemnedSyncId: state.syncId,
+        condemnedMeasuredAt: Math.round(state.measuredAtMs),
+        referenceClock: state.referenceClock,
+      };
+      return record(ref, 'invalidations', { reason, ...condemned }, envelope);
+    },
 
     /** A batch of facts, all or none; each with an id, so that it may be repeated. */
     append: (events: readonly object[]) =>
       transport.ask<AppendAnswer>('/v1/events', { method: 'POST', body: { events } }),
 
-    history: (
+    history: async (
       ref: CredentialRef,
       query: { limit?: number; order?: 'newest' | 'oldest'; since?: string | number; cursor?: string } = {},
     ) => transport.ask<{ events: EventAnswer[]; next?: string }>(`${credentialPath(ref)}/history`, { query }),
 
-    stateAt: (ref: CredentialRef, time: string | number) =>
+    stateAt: async (ref: CredentialRef, time: string | number) =>
       transport.ask<Record<string, unknown>>(`${credentialPath(ref)}/state-at`, { query: { time } }),
 
     /** The clocks of these connectors measured by the service, where they are not good for `aheadMs` (default: an hour). */
     warmUp: (connectors: readonly ConnectorRef[], { aheadMs }: { aheadMs?: number } = {}) =>
       transport.ask<WarmUpAnswer>('/v1/warm-ups', { method: 'POST', body: { connectors, aheadMs } }),
 
-    explanation: (ref: CredentialRef) =>
+    explanation: async (ref: CredentialRef) =>
       transport.ask<Record<string, unknown>>(`${credentialPath(ref)}/explanation`),
 
     connectors: (query: ListQuery = {}) =>
@@ -289,7 +286,7 @@ export function createClient(options: ClientOptions) {
 
     jobs: () => transport.ask<{ jobs: Job[] }>('/v1/jobs'),
 
-    job: (id: string) => transport.ask<Job>(`/v1/jobs/${encodeURIComponent(id)}`),
+    job: async (id: string) => transport.ask<Job>(`/v1/jobs/${segmentOf('id', id)}`),
 
     cleanup: () => transport.ask<{ removed: number }>('/v1/cleanup', { method: 'POST' }),
 
@@ -297,7 +294,7 @@ export function createClient(options: ClientOptions) {
       transport.ask<{ clocks: number }>('/v1/distrust', { method: 'POST', body: host }),
 
     /** An operator's: condemns whatever the state rests on now. */
-    invalidateCurrent: (ref: CredentialRef) =>
+    invalidateCurrent: async (ref: CredentialRef) =>
       transport.ask<{ syncId: string }>(`${credentialPath(ref)}/invalidate`, { method: 'POST' }),
   };
 }

@@ -6,6 +6,7 @@
  * second append of it no second event. Only jobs are not, and are not repeated.
  */
 import { ApiError } from './api-error.js';
+import { checkOptions, checkToken, toJson } from './given.js';
 import type { Problem } from './types.js';
 
 export interface ClientOptions {
@@ -52,8 +53,8 @@ export class Transport {
   readonly now: () => number;
 
   constructor(options: ClientOptions) {
+    this.#base = checkOptions(options);
     this.#options = options;
-    this.#base = options.baseUrl.replace(/\/+$/, '');
     this.now = options.now ?? (() => performance.timeOrigin + performance.now());
   }
 
@@ -65,13 +66,13 @@ export class Transport {
   /** @throws ApiError; the signal's reason */
   async timed<T>(path: string, call: Call = {}): Promise<Timed<T>> {
     const retries = call.repeatable === false ? 0 : (this.#options.retries ?? RETRIES);
+    const body = call.body === undefined ? undefined : toJson(call.body);
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#once<T>(path, call);
+        return await this.#once<T>(path, call, body);
       } catch (error) {
         call.signal?.throwIfAborted();
-        if (!(error instanceof ApiError) || attempt >= retries || ![0, 429, 503].includes(error.status))
-          throw error;
+        if (!(error instanceof ApiError) || attempt >= retries || !isPassing(error)) throw error;
         const pauseMs = error.retryAfterMs ?? FIRST_PAUSE_MS * 2 ** attempt;
         if (pauseMs > LONGEST_PAUSE_MS) throw error;
         await pause(pauseMs, call.signal);
@@ -79,7 +80,11 @@ export class Transport {
     }
   }
 
-  async #once<T>(path: string, { method = 'GET', query = {}, body, signal }: Call): Promise<Timed<T>> {
+  async #once<T>(
+    path: string,
+    { method = 'GET', query = {}, signal }: Call,
+    body: string | undefined,
+  ): Promise<Timed<T>> {
     const { timeoutMs = TIMEOUT_MS, fetch: send = fetch } = this.#options;
     const headers = await this.#headers(body !== undefined);
     const limit = AbortSignal.timeout(timeoutMs);
@@ -93,7 +98,7 @@ export class Transport {
         // not come out of one is new each time.)
         redirect: 'manual',
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(body !== undefined && { body }),
       });
       const receivedAtMs = this.now();
       const answer: unknown = await response.json().catch(() => undefined);
@@ -112,6 +117,8 @@ export class Transport {
   async #headers(hasBody: boolean): Promise<Record<string, string>> {
     const { token } = this.#options;
     const given = typeof token === 'function' ? await token() : token;
+    // What a platform says of a header that is none repeats it.
+    if (given !== undefined) checkToken(given);
     return {
       accept: 'application/json',
       ...(hasBody && { 'content-type': 'application/json' }),
@@ -119,6 +126,8 @@ export class Transport {
     };
   }
 }
+
+const isPassing = ({ code, status }: ApiError) => code !== 'INVALID_INPUT' && [0, 429, 503].includes(status);
 
 function refusalOf(response: Response, answer: unknown): ApiError {
   const problem = isProblem(answer) ? answer : undefined;

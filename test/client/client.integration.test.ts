@@ -153,3 +153,81 @@ async function listening(stub: Server): Promise<string> {
   });
   return `http://127.0.0.1:${(stub.address() as AddressInfo).port}`;
 }
+
+describe('what cannot be asked', () => {
+  const any = (value: unknown) => value as never;
+  const SECRET = 'canary\nsecret';
+  const codeOf = async (run: () => unknown): Promise<ApiError> => {
+    try {
+      await run();
+    } catch (error) {
+      return error as ApiError;
+    }
+    throw new Error('nothing was thrown');
+  };
+
+  it.each<[string, unknown, RegExp]>([
+    ['no options', undefined, /must be an object, got undefined/],
+    ['none of them', {}, /baseUrl must be the service's http or https URL/],
+    ['another scheme', { baseUrl: 'ftp://x' }, /baseUrl must be/],
+    ['no scheme', { baseUrl: '127.0.0.1:7077' }, /baseUrl must be/],
+    ['a password', { baseUrl: 'http://u:canary@x' }, /must not hold a user or password/],
+    ['a query', { baseUrl: 'http://x/?a=1' }, /must not have a query/],
+    [
+      'an option that nobody reads',
+      { baseUrl: 'http://x', tokn: 'canary' },
+      /has no option "tokn": it has .*token/,
+    ],
+    ['a token with a line break', { baseUrl: 'http://x', token: SECRET }, /token must be visible ASCII/],
+    [
+      'no time',
+      { baseUrl: 'http://x', timeoutMs: Number.NaN },
+      /timeoutMs must be a whole number from 1 .*got NaN/,
+    ],
+    [
+      'a fraction of a retry',
+      { baseUrl: 'http://x', retries: 0.5 },
+      /retries must be a whole number from 0 to 100/,
+    ],
+  ])('is told when the client is made: %s', async (_, options, message) => {
+    const error = await codeOf(() => createClient(any(options)));
+    expect(error).toMatchObject({ name: 'ApiError', code: 'INVALID_INPUT', status: 0 });
+    expect(error.message).toMatch(message);
+    expect(`${error.message}${String(error.cause)}`).not.toContain('canary');
+  });
+
+  it('is told without a request, and a user that there is not yet is no user named undefined', async () => {
+    const client = as('writer');
+    const silent = as('writer', { fetch: () => Promise.reject(new Error('sent')), retries: 0 });
+    const ref = newRef();
+    const found = await client.state(ref);
+    for (const userId of [undefined, null, 5, {}, '.', '..', '\ud800']) {
+      const odd = { ...ref, userId: any(userId) };
+      for (const run of [
+        () => silent.state(odd),
+        () => silent.recordAuthFailure(odd, { exchangeCode: '1', failureClass: 'unknown' }),
+        () => silent.history(odd),
+        () => silent.invalidateCurrent(odd),
+      ]) {
+        expect(await codeOf(run)).toMatchObject({
+          code: 'INVALID_INPUT',
+          message: expect.stringMatching(/userId/),
+        });
+      }
+    }
+    const circle: { self?: unknown } = {};
+    circle.self = circle;
+    for (const run of [
+      () => silent.append([circle]),
+      () => silent.append([{ id: 4n }]),
+      () => silent.recordSample(ref, any(undefined), found, 'absent'),
+      () => silent.invalidate(ref, any(undefined), 'manual'),
+      () => silent.exchangeTime('..', any('..')),
+      () => as(any(() => SECRET)).stats(),
+    ]) {
+      const error = await codeOf(run);
+      expect(error).toMatchObject({ code: 'INVALID_INPUT', status: 0 });
+      expect(`${error.message}${String(error.cause)}`).not.toContain('canary');
+    }
+  });
+});
