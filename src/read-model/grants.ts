@@ -20,6 +20,7 @@
 import type { Client } from 'pg';
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import { pg } from '../postgres/driver.js';
+import { BEGIN } from '../postgres/transactions.js';
 import { describeDatabase, withConnection } from './connection.js';
 
 export interface PrivilegeRoles {
@@ -75,7 +76,7 @@ const PARTITION_FUNCTION = 'connector_state_ensure_drift_partition(timestamptz)'
  */
 export function grantPrivileges(databaseUrl: string, roles: PrivilegeRoles): Promise<void> {
   return withConnection(databaseUrl, 'connector-state grant', async client => {
-    await client.query('BEGIN');
+    await client.query(BEGIN);
     try {
       if (roles.functionsRole !== undefined) await grant(client, roles.functionsRole, []);
       if (roles.workerRole !== undefined) await grant(client, roles.workerRole, WORKER_GRANTS);

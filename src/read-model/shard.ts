@@ -17,7 +17,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
-import { UNBOUNDED } from '../postgres/transactions.js';
+import { BEGIN, inTransaction, UNBOUNDED } from '../postgres/transactions.js';
 import { withConnection } from './connection.js';
 import { describeHolders, tableLockHolders } from './lock-holders.js';
 
@@ -89,7 +89,7 @@ async function shapeOf(client: Client): Promise<Shape> {
 async function reshape(client: Client, partitions: number, options: ShardOptions): Promise<Shape> {
   const { log = () => undefined, waitMs = 60_000, signal } = options;
   const endMs = performance.now() + waitMs;
-  await client.query('BEGIN');
+  await client.query(BEGIN);
   try {
     await client.query(UNBOUNDED);
     await client.query(`SET LOCAL lock_timeout = ${Math.max(1, Math.ceil(waitMs))}`);
@@ -108,7 +108,7 @@ async function reshape(client: Client, partitions: number, options: ShardOptions
     await lockTable(client, endMs, signal);
     await putInPlace(client, indexes);
     await client.query('COMMIT');
-    await client.query(`ANALYZE ${TABLE}`);
+    await inTransaction(client, () => client.query(`ANALYZE ${TABLE}`));
     return before;
   } catch (error) {
     // The connection is closed next; should it be broken already, the rollback has happened.

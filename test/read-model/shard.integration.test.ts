@@ -11,6 +11,7 @@ import { lookup } from '../../src/read-model/lookup.js';
 import { readShape, shard } from '../../src/read-model/shard.js';
 import { createHarness, type Harness, liveAndExpected } from '../projector/harness.js';
 import { cleaned, connector, hit, MINUTE_MS, synced, T0 } from '../support/facts.js';
+import { eventually } from '../support/world.js';
 
 let harness: Harness;
 beforeEach(async () => {
@@ -188,6 +189,33 @@ describe('the table of states in partitions', () => {
     await expect(shard(harness.url, 0)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     await expect(shard(harness.url, 1_025)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   });
+
+  it.each(['serializable', 'repeatable read'])(
+    'is made in a database of writers whose default is %s and read only, while one of them moves on',
+    async isolation => {
+      await harness.append(...history(0));
+      await harness.projector().catchUp();
+      const name = new URL(harness.url).pathname.slice(1);
+      await harness.pool.query(`ALTER DATABASE ${name} SET default_transaction_isolation = '${isolation}'`);
+      await harness.pool.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
+      await harness.asAnother(async writer => {
+        await writer.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
+        await writer.query('UPDATE projection_checkpoint SET updated_at = updated_at');
+        const sharded = shard(harness.url, 4);
+        // Not asked by the writer: a transaction sees one picture of what others do.
+        await eventually(async () => {
+          const { rows } = await harness.pool.query(
+            `SELECT FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`,
+          );
+          return rows.length > 0;
+        });
+        await writer.query('COMMIT');
+        expect(await sharded).toEqual({ partitions: 1 });
+      });
+      expect(await readShape(harness.url)).toEqual({ partitions: 4 });
+      await grantPrivileges(harness.url, {});
+    },
+  );
 
   it('is what Citus asks for in docs/operations/citus.sql, as far as can be seen without Citus', async () => {
     // In place of Citus, which notes what it is asked to distribute and by what.
