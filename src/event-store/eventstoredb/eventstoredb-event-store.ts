@@ -31,7 +31,7 @@ import { Connection } from './connection.js';
 import { type NodePreference, parseConnectionString } from './connection-string.js';
 import { type Append, storeGroup } from './group.js';
 import { ATTEMPTS_A_CALL } from './interruption.js';
-import { pageAhead } from './page-ahead.js';
+import { openAhead, pageAhead } from './page-ahead.js';
 import { comparePositions, parsePosition, STORE_NAME } from './position.js';
 import {
   countAfter,
@@ -121,7 +121,10 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
     readTimeoutMs,
     leader: reader === leader ? undefined : leader,
   };
-  const readPages = pageAhead<Recorded>(options => readForwards(reading, options));
+  const readPages = pageAhead<Recorded>(
+    options => readForwards(reading, options),
+    (after, limit) => openAhead(reading, after, limit),
+  );
   const storing: TailContext = {
     ...calling,
     connection: leader,
