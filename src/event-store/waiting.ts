@@ -16,9 +16,8 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Doubling from 100 ms to 5 s: soon back after a restart, and no burden to a server that is coming up. */
-export function createBackoff() {
+export function createBackoff(largestMs = 5_000) {
   const firstMs = 100;
-  const largestMs = 5_000;
   let ms = firstMs;
   return {
     nextMs() {

@@ -40,6 +40,19 @@ describe('a leader that froze', () => {
     expect(idsOf(events)).toEqual([event.id]);
   });
 
+  it('is left by all who wait for it, once one of them has given it up', async () => {
+    const { cluster, store, connector } = await givenFrozenLeader(600_000);
+    cluster.elect(1);
+
+    // By itself the second would wait for longer than a test may take.
+    const [first, second] = await Promise.all([
+      store.append([connector.fact()], { timeoutMs: 6_000 }),
+      store.append([sampleConnector().fact()]),
+    ]);
+
+    expect([first, second].map(({ events }) => events.length)).toEqual([1, 1]);
+  });
+
   it('is doubted also when it was the caller who gave up', async () => {
     const { cluster, store, connector } = await givenFrozenLeader(60_000);
     cluster.elect(1);

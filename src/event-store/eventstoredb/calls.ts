@@ -43,6 +43,11 @@ export async function withRetries<T>(
   });
 }
 
+/**
+ * Somebody waits, and a new leader refuses appends for a second before it takes them: doubling further, the first one
+ * came up to 0.6 s behind it.
+ */
+const LONGEST_PAUSE_MS = 200;
 /** Shorter than this, saying nothing is no reason for doubt. */
 const SUSPICIOUS_SILENCE_MS = 300;
 
@@ -54,7 +59,7 @@ export async function retryUntil<T>(
   attempt: (node: Node, interruption: Interruption) => Promise<T>,
 ): Promise<T> {
   const { connection, onRetry } = context;
-  const backoff = createBackoff();
+  const backoff = createBackoff(LONGEST_PAUSE_MS);
   let wasRedirected = false;
   for (;;) {
     let node: Node | undefined;
@@ -68,11 +73,12 @@ export async function retryUntil<T>(
       const failure = toFailure(error, action);
       if (interruption.isOver) {
         const wasLong = performance.now() - startedAtMs >= SUSPICIOUS_SILENCE_MS;
-        if (node && wasLong && !node.wasHeardSince(startedAtMs)) await connection.doubt(node, failure);
+        if (node && wasLong && !node.wasHeardSince(startedAtMs))
+          await connection.doubt(node, failure, startedAtMs);
         throw failure;
       }
       interruption.lastFailure = failure;
-      if (node && isTransient(failure)) await connection.doubt(node, failure);
+      if (node && isTransient(failure)) await connection.doubt(node, failure, startedAtMs);
       const isRedirected = failure instanceof EventStoreFailure && failure.leader !== undefined;
       if (!isTransient(failure) || !(connection.wasReached || isRedirected)) throw failure;
       onRetry(failure);
@@ -91,9 +97,14 @@ export async function collect(
   { attemptMs, signal }: { readonly attemptMs: number; readonly signal: AbortSignal },
   onEvent: (event: Recorded) => void,
 ): Promise<void> {
-  const over = node.begin();
   const call = node.stub.read(request, node.metadata);
-  const silence = watchForSilence(attemptMs, () => call.cancel());
+  let isGivenUp = false;
+  const giveUp = () => {
+    isGivenUp = true;
+    call.cancel();
+  };
+  const over = node.begin(giveUp);
+  const silence = watchForSilence(attemptMs, giveUp);
   const onAbort = () => call.cancel();
   signal.addEventListener('abort', onAbort);
   try {
@@ -118,7 +129,7 @@ export async function collect(
       call.on('error', reject);
     });
   } catch (error) {
-    if (silence.wasTooLong) {
+    if (isGivenUp) {
       throw new EventStoreFailure('the event store could not read (no answer in time): retry', true);
     }
     throw error;
@@ -143,15 +154,8 @@ export async function appendAlone(
 
 /** `heard` puts it off again, also when the silence has been too long before. */
 export function watchForSilence(limitMs: number, onSilence: () => void) {
-  let wasTooLong = false;
-  const timer = setTimeout(() => {
-    wasTooLong = true;
-    onSilence();
-  }, limitMs);
+  const timer = setTimeout(onSilence, limitMs);
   return {
-    get wasTooLong() {
-      return wasTooLong;
-    },
     heard: () => void timer.refresh(),
     stop: () => clearTimeout(timer),
   };

@@ -3,7 +3,9 @@
  * has the next call find one anew; a node that says who leads instead is believed.
  *
  * Doubt takes nothing from calls that are still answered: a doubted node gets no new ones, and its channel is closed when
- * the last of its calls is over. (Closed at once, it ended 300 reads because one of them had waited too long.)
+ * the last of its calls is over. (Closed at once, it ended 300 reads because one of them had waited too long.) Only where
+ * nobody has heard of it for a second all find another way together: each giving up by itself, who asked a frozen leader
+ * last came 1.1 s behind its successor.
  *
  * gRPC would reconnect a channel by itself, but with pauses of up to two minutes, to the same address whoever
  * leads now, and over a connection it shares with every other client of the process that talks to the same
@@ -25,6 +27,9 @@ import { StreamsStub } from './streams-stub.js';
 /** An event may be 16 MiB inside the server. */
 const MAX_MESSAGE_BYTES = 17 * 1024 * 1024;
 
+/** A node that has said nothing to anybody for so long is waited for by nobody. */
+const DEAD_AFTER_MS = 1_000;
+
 /** A node of the server, and the calls on their way to it. */
 export class Node {
   readonly endpoint: Endpoint;
@@ -32,7 +37,8 @@ export class Node {
   /** Sent with every call. */
   readonly metadata: Metadata;
   readonly appends: AppendCall;
-  #calls = 0;
+  /** What ends each call under way where it may be ended. */
+  readonly #calls = new Set<() => void>();
   #isRetired = false;
   readonly #onRetire = new Set<() => void>();
   readonly #reached: { was: boolean };
@@ -50,15 +56,17 @@ export class Node {
     });
   }
 
-  /** A call begins. @returns must be called when it is over */
-  begin(): () => void {
-    this.#calls += 1;
-    let isOver = false;
+  /**
+   * A call begins.
+   * @param giveUp called when the node turns out to be dead
+   * @returns must be called when it is over
+   */
+  begin(giveUp = () => {}): () => void {
+    // One of its own for each call.
+    const end = () => giveUp();
+    this.#calls.add(end);
     return () => {
-      if (isOver) return;
-      isOver = true;
-      this.#calls -= 1;
-      this.#closeWhenIdle();
+      if (this.#calls.delete(end)) this.#closeWhenIdle();
     };
   }
 
@@ -77,11 +85,13 @@ export class Node {
     return this.#heardAtMs >= ms;
   }
 
-  /** No new calls are made. */
-  retire(): void {
+  /** No new calls are made. @param isDead what is on its way is not answered either: it fails now */
+  retire(isDead: boolean): void {
     this.#isRetired = true;
     for (const leave of this.#onRetire) leave();
     this.#onRetire.clear();
+    if (isDead) for (const giveUp of this.#calls) giveUp();
+    if (isDead) this.appends.close();
     this.#closeWhenIdle();
   }
 
@@ -92,7 +102,7 @@ export class Node {
   }
 
   #closeWhenIdle(): void {
-    if (this.#isRetired && this.#calls === 0) this.close();
+    if (this.#isRetired && this.#calls.size === 0) this.close();
   }
 }
 
@@ -145,13 +155,16 @@ export class Connection {
     return finding;
   }
 
-  /** A call to this node failed for a reason that may be the node's or the way's to it. */
-  async doubt(node: Node, failure: unknown): Promise<void> {
+  /**
+   * A call to this node failed for a reason that may be the node's or the way's to it.
+   * @param sinceMs when the call was made, by the monotonic clock
+   */
+  async doubt(node: Node, failure: unknown, sinceMs = performance.now()): Promise<void> {
     if ((await this.#node?.catch(() => undefined)) !== node) return;
     this.#node = undefined;
     this.#leader = failure instanceof EventStoreFailure ? failure.leader : undefined;
     this.#doubted = node.endpoint;
-    node.retire();
+    node.retire(performance.now() - sinceMs >= DEAD_AFTER_MS && !node.wasHeardSince(sinceMs));
   }
 
   async close(): Promise<void> {

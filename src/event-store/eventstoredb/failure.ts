@@ -28,6 +28,9 @@ export class EventStoreFailure extends ConnectorStateError {
 export const isTooLarge = (error: unknown): boolean =>
   error instanceof EventStoreFailure && error.message.includes(TOO_LARGE.reason);
 
+export const isNoPosition = (error: unknown): boolean =>
+  error instanceof EventStoreFailure && error.message.includes(NO_POSITION.reason);
+
 export const isTransient = (error: unknown): boolean => error instanceof EventStoreFailure && error.transient;
 
 export interface Reason {
@@ -55,6 +58,12 @@ const TOO_LARGE: Reason = {
   remedy: 'raise its MaxAppendSize',
   transient: false,
   isOfStream: true,
+};
+/** Of another log, or of a later state of this one. Under the code of any unknown trouble, it was tried for 30 s. */
+const NO_POSITION: Reason = {
+  reason: 'the position is no record of its log',
+  remedy: 'rebuild the read tables',
+  transient: false,
 };
 const RETRY = 'retry with the same event ids, or look after the server';
 
@@ -119,6 +128,7 @@ function reasonOf(code: number | undefined, details: string): Reason {
     };
   }
   if (code === status.PERMISSION_DENIED) return ACCESS_DENIED;
+  if (/invalid ?position/i.test(details)) return NO_POSITION;
   if (code === status.DEADLINE_EXCEEDED)
     return { reason: 'no answer in time', remedy: RETRY, transient: true };
   if (code !== undefined && REFUSALS.has(code)) {

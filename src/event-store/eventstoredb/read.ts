@@ -4,14 +4,13 @@
  * With `nodePreference` another node than the leader serves the bulk, and may be behind. Where the log ends only the
  * leader knows: pages that are not full, streams, the head and what is counted come from it.
  */
-import { status } from '@grpc/grpc-js';
 import { decodeEvent, type RawEvent } from '../../events/decode.js';
 import type { Position } from '../../events/event.js';
 import type { EventAt, EventsFrom, ReadAllOptions, ReadStreamOptions } from '../event-store.js';
 import { LogChangedError } from '../log-changed-error.js';
 import { requireWhole } from '../whole-number.js';
 import { type CallContext, collect, withRetries } from './calls.js';
-import { EventStoreFailure } from './failure.js';
+import { isNoPosition } from './failure.js';
 import { interruptAfter } from './interruption.js';
 import { comparePositions, parsePosition } from './position.js';
 import { isTombstone, type Recorded } from './read-message.js';
@@ -172,28 +171,7 @@ async function readAllOf(context: ReadContext, action: string, request: OrderedR
   const bounds = { timeoutMs: context.readTimeoutMs };
   return withRetries(context, action, bounds, async (node, operation) => {
     const events: Recorded[] = [];
-    try {
-      await collect(node, request, operation, event => events.push(event));
-    } catch (error) {
-      if (isNoPosition(error))
-        throw new EventStoreFailure(
-          `the event store could not ${action} (${NO_POSITION}): rebuild the read tables`,
-          false,
-        );
-      throw error;
-    }
+    await collect(node, request, operation, event => events.push(event));
     return events;
   });
-}
-
-const NO_POSITION = 'the position is no record of its log';
-
-/**
- * The server's words for a position between two records, of another log or of a later state of this one: "InvalidPosition".
- * Under the code of any unknown trouble, which would be tried again and again.
- */
-function isNoPosition(error: unknown): boolean {
-  if (error instanceof EventStoreFailure) return error.message.includes(NO_POSITION);
-  const { code, details } = error as { code?: unknown; details?: unknown };
-  return code === status.UNKNOWN && /invalid ?position/i.test(String(details));
 }
