@@ -30,6 +30,19 @@ const foreign = (type: string, bytes: number): Proposal => ({
 });
 
 describe('a subscription', () => {
+  it('from a position that is no record of the log ends at once, and says what to do', async () => {
+    const server = await givenServer();
+    const store = givenStore(server);
+    await store.append([sampleConnector().fact()]);
+    const after = 'esdb/600/600' as Position;
+
+    await expect(followed(store, after, 1)).rejects.toMatchObject({
+      code: 'EVENT_STORE_FAILED',
+      message: expect.stringContaining('no record of its log): rebuild the read tables'),
+    });
+    expect(store.warnings).toEqual([]);
+  });
+
   const faults: readonly [string, (server: TestServer) => unknown][] = [
     ['the server restarts', server => server.restart()],
     [
@@ -143,11 +156,14 @@ describe('a subscription', () => {
     const store = givenStore(server);
     const connector = sampleConnector();
     const { position: last } = await store.append([connector.fact()]);
-    server.log.append(
-      'somebody-elses',
-      'any',
-      many(900, () => foreign('other', 1_000)),
-    );
+    // More than twice what the server looks at in one go: it says where such a go began.
+    for (let round = 0; round < 2; round++) {
+      server.log.append(
+        'somebody-elses',
+        'any',
+        many(900, () => foreign('other', 1_000)),
+      );
+    }
     let quiet: Page | undefined;
 
     await follow(store, { after: undefined }, page => {

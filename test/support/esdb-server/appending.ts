@@ -15,12 +15,13 @@ import {
   type CallFailure,
   commitTimeout,
   streamDeleted,
+  thrown,
   tooLarge,
   unavailable,
   wrongExpectedVersion,
 } from './failures.js';
 import { guard, type NodeState } from './guard.js';
-import { expectedOf, fillPosition, nameOf, type Proposed, toProposal } from './proposed.js';
+import { expectedOf, fillPosition, fillRevision, nameOf, type Proposed, toProposal } from './proposed.js';
 import { AppendResp, DeleteResp, Empty, SharedEmpty, TombstoneResp } from './protocol.js';
 
 const { Success, WrongExpectedVersion, Position } = AppendResp;
@@ -43,6 +44,7 @@ export const append =
     if (!state.isAllowed('write', stream, call.metadata)) return answer(accessDenied);
     const expected = expectedOf(options, options.hasRevision() ? Number(options.getRevision()) : undefined);
     const proposals = received.slice(1).map(message => toProposal(message.getProposedMessage() as Proposed));
+    if (proposals.some(({ type }) => type === '')) return answer(thrown);
     const log = await state.writable();
     if (!log) return answer(commitTimeout);
     const outcome = log.append(stream, expected, proposals);
@@ -67,7 +69,7 @@ function refused(expected: Expected, current: number): AppendResponse | Buffer {
 
 function successOf({ revision, position }: Extract<AppendOutcome, { result: 'success' }>) {
   const success = new Success();
-  success.setCurrentRevision(String(revision));
+  fillRevision(success, revision);
   if (position) success.setPosition(fillPosition(new Position(), position));
   else success.setNoPosition(new Empty() as never);
   return success;

@@ -21,8 +21,8 @@ import {
   unavailable,
 } from './failures.js';
 import { guard, type NodeState } from './guard.js';
-import { expectedOf, fillPosition, nameOf, toProposal } from './proposed.js';
-import { AllStreamPosition, BatchAppendResp, Empty } from './protocol.js';
+import { expectedOf, fillPosition, fillRevision, nameOf, toProposal } from './proposed.js';
+import { AllStreamPosition, BatchAppendResp, Empty, UUID } from './protocol.js';
 import { countedBytes } from './record.js';
 
 /** The real server's `WriteTimeout`; a client may ask for less. */
@@ -48,7 +48,10 @@ export const batchAppend = (log: EventLog, state: NodeState) => (call: Call) => 
     if (wrong) {
       send(call, request, response => response.setError(batchBadRequest('an event has no type')));
       setTimeout(() => {
-        if (open.delete(correlation)) send(call, request, response => response.setError(batchTimeout()));
+        if (!open.delete(correlation)) return;
+        send(call, request, response =>
+          response.setCorrelationId(structured(correlation)).setError(batchTimeout()),
+        );
       }, WRITE_TIMEOUT_MS).unref();
       return;
     }
@@ -111,11 +114,20 @@ async function settle(
       return;
     }
     const success = new BatchAppendResp.Success();
-    success.setCurrentRevision(String(outcome.revision));
+    fillRevision(success, outcome.revision);
     if (afterwards === 'withhold-position' || !outcome.position) success.setNoPosition(new Empty());
     else success.setPosition(fillPosition(new AllStreamPosition(), outcome.position));
     response.setSuccess(success);
   });
+}
+
+/** The way in which this one answer writes its id, whatever the client wrote. */
+function structured(id: string) {
+  const hex = BigInt(`0x0${id.replaceAll('-', '')}`);
+  const bits = new UUID.Structured();
+  bits.setMostSignificantBits(String(BigInt.asIntN(64, hex >> 64n)));
+  bits.setLeastSignificantBits(String(BigInt.asIntN(64, hex)));
+  return new UUID().setStructured(bits);
 }
 
 function send(call: Call, request: BatchAppendReq, fill: (response: BatchAppendResponse) => unknown): void {

@@ -23,7 +23,13 @@ import {
   systemProposal,
   TOMBSTONE_REVISION,
 } from './record.js';
-import { type EffectiveMetadata, isReadable, metadataOf, readableFrom } from './stream-metadata.js';
+import {
+  contentOf,
+  type EffectiveMetadata,
+  isReadable,
+  metadataOf,
+  readableFrom,
+} from './stream-metadata.js';
 
 export type { Expected } from './append-check.js';
 export type { LoggedEvent, LogPosition, Proposal } from './record.js';
@@ -90,6 +96,10 @@ export class EventLog {
     return this.events.at(-1)?.position ?? { commit: 0n, prepare: 0n };
   }
 
+  get endOfLog(): bigint {
+    return this.#endOfLog;
+  }
+
   /** Called after every append. @returns stops that */
   onAppend(listener: (appended: readonly LoggedEvent[]) => void): () => void {
     this.#listeners.add(listener);
@@ -109,7 +119,7 @@ export class EventLog {
   append(stream: string, expected: Expected, proposals: readonly Proposal[]): AppendOutcome {
     if (countedBytes(proposals) > this.maxAppendBytes)
       return { result: 'too-large', limit: this.maxAppendBytes };
-    if (this.#tombstones.has(stream)) return { result: 'stream-deleted' };
+    if (this.isTombstoned(stream)) return { result: 'stream-deleted' };
     const ids = proposals.map(({ id }) => id);
     const verdict = checkAppend(this.#appended, stream, expected, ids);
     if (verdict.is === 'deleted') return { result: 'stream-deleted' };
@@ -119,14 +129,23 @@ export class EventLog {
       return { result: 'success', revision, position: this.#isHidden(verdict.last) ? undefined : position };
     }
     const wasDeleted = this.metadataOf(stream).isDeleted;
+    const original =
+      isMetadata(stream) && this.metadataOf(stream.slice(2)).isDeleted ? stream.slice(2) : undefined;
     const before = this.revisionOf(stream);
     const written = proposals.map(proposal => this.#write(stream, proposal));
     // A record is written for an append of nothing as well, though it is no event.
     const position = written.at(-1)?.position ?? { commit: this.#endOfLog, prepare: this.#endOfLog };
     if (written.length === 0) this.#endOfLog += BigInt(COMMIT_BYTES);
     if (wasDeleted) this.#write(`$$${stream}`, systemProposal('$metadata', `{"$tb":${before + 1}}`));
+    const revision = this.revisionOf(stream);
+    // Metadata does not bring a deleted stream's past back: the server writes it again, with the end of that past.
+    const last = written.at(-1);
+    if (original && last) {
+      const merged = { ...contentOf(last), $tb: this.revisionOf(original) + 1 };
+      this.#write(stream, systemProposal('$metadata', JSON.stringify(merged)));
+    }
     this.#tell();
-    return { result: 'success', revision: this.revisionOf(stream), position };
+    return { result: 'success', revision, position };
   }
 
   /** A transaction of the old protocol: its records share one commit position. */
@@ -189,7 +208,9 @@ export class EventLog {
     for (const listener of this.#listeners) listener(news);
   }
 
-  isTombstoned = (stream: string): boolean => this.#tombstones.has(stream);
+  /** Its metadata goes with it. */
+  isTombstoned = (stream: string): boolean =>
+    this.#tombstones.has(isMetadata(stream) ? stream.slice(2) : stream);
 
   /** −1 when the stream has none. */
   revisionOf = (stream: string): number => (this.#streams.get(stream)?.length ?? 0) - 1;
@@ -226,7 +247,7 @@ export class EventLog {
   /** Whether a record lies there, or might: the log begins at 0, and beyond its end nothing is known. */
   isRecord({ commit, prepare }: LogPosition): boolean {
     if (prepare > commit) return false;
-    if (commit === 0n || commit >= this.#endOfLog) return true;
+    if (commit === 0n || commit > this.end.commit) return true;
     const isThere = (event: LoggedEvent | undefined) => event?.position.commit === commit;
     return (
       isThere(this.events[this.indexAt({ commit, prepare: 0n }, true)]) || [...this.#scavenged].some(isThere)

@@ -43,6 +43,13 @@ export const streamDeleted = (stream: string): CallFailure =>
     'stream-name': stream,
   });
 
+/** Of a subscription to it, while it was followed. */
+export function streamDeletedNow(stream: string): CallFailure {
+  const failure = streamDeleted(stream);
+  failure.metadata?.remove('content-length');
+  return failure;
+}
+
 export const tooLarge = (limit: number): CallFailure =>
   exception(
     'maximum-append-size-exceeded',
@@ -65,10 +72,20 @@ export function wrongExpectedVersion(stream: string, expected: Expected, current
 /** As the real server numbers what is no revision. */
 const EXPECTED_VERSIONS = { any: -2, 'no-stream': -1, 'stream-exists': -4 } as const;
 
+/** What the server did not foresee. */
+export const thrown = untyped('Exception was thrown by handler.');
+export const unreadStream = untyped('Unexpected ReadStreamResult: Error');
+
+/** @param why `InvalidPosition` for what is no record's; `Error` for backwards from beyond the end */
+export const unreadAll = (isFiltered: boolean, why: 'InvalidPosition' | 'Error'): CallFailure =>
+  untyped(`Unexpected ${isFiltered ? 'FilteredReadAllResult' : 'ReadAllResult'}: ${why}`);
+
+/** Both of a subscription that was confirmed already. */
 export const invalidPosition: CallFailure = {
-  code: status.UNKNOWN,
-  details: 'Unexpected ReadAllResult: InvalidPosition',
+  code: status.INVALID_ARGUMENT,
+  details: 'Trying to read from an invalid position.',
 };
+export const thrownLater: CallFailure = { code: thrown.code, details: thrown.details };
 export const consumerTooSlow: CallFailure = {
   code: status.ABORTED,
   details:
@@ -89,6 +106,12 @@ export const notLeader = (host: string, port: number): CallFailure =>
     'leader-endpoint-host': host,
     'leader-endpoint-port': String(port),
   });
+
+function untyped(details: string): CallFailure {
+  const metadata = new Metadata();
+  metadata.set('content-length', '0');
+  return { code: status.UNKNOWN, details, metadata };
+}
 
 function exception(
   name: string,

@@ -1,5 +1,6 @@
 /** The parts that messages of all ways to append have in common. */
 import type { Expected, LogPosition, Proposal } from './event-log.js';
+import { Empty } from './protocol.js';
 
 export interface Proposed {
   getId(): { getString(): string } | undefined;
@@ -28,6 +29,13 @@ export function expectedOf(
   if (options.hasNoStream()) return 'no-stream';
   return options.hasStreamExists() ? 'stream-exists' : 'any';
 }
+
+/** Of an append of nothing to a stream that is not there, no revision. */
+export const fillRevision = (
+  success: { setCurrentRevision(value: string): unknown; setNoStream(value: never): unknown },
+  revision: number,
+): unknown =>
+  revision < 0 ? success.setNoStream(new Empty() as never) : success.setCurrentRevision(String(revision));
 
 export function fillPosition<
   P extends { setCommitPosition(value: string): unknown; setPreparePosition(value: string): unknown },

@@ -6,21 +6,24 @@
 
 import type { ReadReq as Request, ReadResp as Response } from '@eventstore/db-client/generated/streams_pb.js';
 import type { ServerWritableStream } from '@grpc/grpc-js';
-import type { EventLog, LoggedEvent } from './event-log.js';
+import type { EventLog, LoggedEvent, LogPosition } from './event-log.js';
 import {
   accessDenied,
+  type CallFailure,
   failWith,
   identifierOf,
-  invalidPosition,
   streamDeleted,
+  thrown,
   unavailable,
+  unreadAll,
+  unreadStream,
 } from './failures.js';
 import type { ReadOptions } from './filter.js';
 import { filterOf } from './filter.js';
 import { guard, type NodeState } from './guard.js';
 import { ReadReq, ReadResp } from './protocol.js';
 import { followAll, followStream } from './subscribing.js';
-import { positionOf, Writer } from './writer.js';
+import { NOTHING, positionOf, Writer } from './writer.js';
 
 type ReadCall = ServerWritableStream<Request, Response>;
 
@@ -53,6 +56,8 @@ async function answer(
   const name = stream && Buffer.from(stream.getStreamIdentifier()?.getStreamName_asU8() ?? []).toString();
   if (!state.isAllowed('read', name ?? '$all', writer.call.metadata))
     return failWith(writer.call, accessDenied);
+  if (name !== undefined && options.hasSubscription() && log.isTombstoned(name))
+    return failWith(writer.call, streamDeleted(name));
   if (options.hasSubscription()) {
     const follow =
       name === undefined
@@ -63,6 +68,8 @@ async function answer(
   }
   if (name === undefined) return answerAll(log, options, writer);
   if (log.isTombstoned(name)) return failWith(writer.call, streamDeleted(name));
+  const isFromEnd = stream?.hasEnd() && options.getReadDirection() === ReadDirection.FORWARDS;
+  if (isFromEnd || Number(options.getCount()) === 0) return failWith(writer.call, unreadStream);
   const events = log.readable(name);
   if (!events) await writer.send(notFound(name));
   else await answerStream(log, name, events, options, writer);
@@ -113,10 +120,24 @@ function* emptyPages(
 }
 
 async function answerAll(log: EventLog, options: ReadOptions, writer: Writer): Promise<boolean> {
+  // The real one says nothing more.
+  if (Number(options.getCount()) === 0) return false;
   const position = options.getAll()?.getPosition();
-  if (position && !log.isRecord(positionOf(position))) return failWith(writer.call, invalidPosition);
+  const failure = position && refusePosition(log, positionOf(position), options);
+  if (failure) return failWith(writer.call, failure);
   for (const event of readAll(log, options)) await writer.event(event);
   return true;
+}
+
+/** Forwards from beyond the last record there is nothing; backwards there is something wrong, but from the very end. */
+function refusePosition(log: EventLog, position: LogPosition, options: ReadOptions): CallFailure | undefined {
+  const { commit, prepare } = position;
+  if (prepare > commit) return thrown;
+  const isForwards = options.getReadDirection() === ReadDirection.FORWARDS;
+  if (!isForwards && commit > log.end.commit && commit !== NOTHING.commit) {
+    return unreadAll(options.hasFilter(), commit > log.endOfLog ? 'Error' : 'InvalidPosition');
+  }
+  return log.isRecord(position) ? undefined : unreadAll(options.hasFilter(), 'InvalidPosition');
 }
 
 function* readAll(log: EventLog, options: ReadOptions): Generator<LoggedEvent> {

@@ -33,6 +33,8 @@ export function metadataOf(last: LoggedEvent | undefined): EffectiveMetadata {
   const cached = cache.get(last);
   if (cached) return cached;
   const json = parse(last.data);
+  const numbers = [json.$maxAge, json.$maxCount].filter(value => value !== undefined);
+  if (numbers.some(value => !(value > 0)) || !((json.$tb ?? 0) >= 0)) return PLAIN;
   const truncateBefore = json.$tb ?? 0;
   const metadata = {
     isDeleted: truncateBefore >= 2 ** 63,
@@ -44,6 +46,9 @@ export function metadataOf(last: LoggedEvent | undefined): EffectiveMetadata {
   cache.set(last, metadata);
   return metadata;
 }
+
+/** What a record of metadata says; nothing where that is no object. */
+export const contentOf = ({ data }: Pick<LoggedEvent, 'data'>): object => parse(data);
 
 function parse(data: Uint8Array): Written {
   try {

@@ -11,16 +11,25 @@
 import { once } from 'node:events';
 import { Cursor } from './cursor.js';
 import type { EventLog, LoggedEvent, LogPosition } from './event-log.js';
-import { consumerTooSlow, failWith, invalidPosition } from './failures.js';
+import {
+  type CallFailure,
+  consumerTooSlow,
+  failWith,
+  invalidPosition,
+  streamDeletedNow,
+  thrown,
+  thrownLater,
+} from './failures.js';
 import { filterOf, type ReadOptions } from './filter.js';
-import { comparePositions } from './record.js';
+import { comparePositions, TOMBSTONE_REVISION } from './record.js';
 import type { VersionTraits } from './versions.js';
-import { positionOf, type Writer } from './writer.js';
+import { NOTHING, positionOf, type Writer } from './writer.js';
 
 /** The server's, when the client names none. */
 const DEFAULT_SEARCH_WINDOW = 32;
 const LIVE_BUFFER = 32;
-const NOTHING: LogPosition = { commit: 2n ** 64n - 1n, prepare: 2n ** 64n - 1n };
+/** How many events it reads at once of those that match. */
+const PAGE = 32;
 
 export async function followAll(
   log: EventLog,
@@ -36,14 +45,22 @@ export async function followAll(
   const start = isFromEnd ? undefined : asked;
   const filter = options.getFilter();
   const matches = filterOf(options);
-  const interval = filter
-    ? (filter.getCheckpointintervalmultiplier() || 1) * (filter.getMax() || DEFAULT_SEARCH_WINDOW)
-    : Number.POSITIVE_INFINITY;
+  const every = filter ? filter.getCheckpointintervalmultiplier() : 1;
+  const window = filter?.hasMax() ? filter.getMax() : DEFAULT_SEARCH_WINDOW;
+  const interval = filter ? every * window : Number.POSITIVE_INFINITY;
   const isBeyondEnd = start !== undefined && comparePositions(start, log.end) > 0;
 
+  if (every === 0 || (start && start.prepare > start.commit)) {
+    failWith(writer.call, thrown);
+    return;
+  }
   await writer.confirmation();
+  if (window === 0) {
+    failWith(writer.call, thrownLater);
+    return;
+  }
   if (start && !log.isRecord(start)) {
-    failWith(writer.call, invalidPosition);
+    failWith(writer.call, traits.namesInvalidPosition ? invalidPosition : thrownLater);
     return;
   }
   const isAtEnd = isFromEnd || isBeyondEnd;
@@ -74,11 +91,42 @@ export async function followAll(
     await checkpoint(sent);
     await writer.caughtUp();
   };
+  /** Read page by page: what is said of one is its last match, else where it began, not where it ended. */
+  const catchUp = async () => {
+    let since = 0;
+    // The record at the start, or the first of the log, is looked at like the others and not sent.
+    let considered = start?.prepare === 0n && start.commit > 0n ? 0 : 1;
+    let begin: LogPosition = start ?? { commit: 0n, prepare: 0n };
+    let matched = 0;
+    let last: LogPosition | undefined;
+    while (!cursor.isAtEnd && !writer.isOver) {
+      const event = cursor.next();
+      considered += 1;
+      if (matches(event)) {
+        matched += 1;
+        last = event.position;
+        sent = last;
+        await writer.event(event);
+      }
+      if (considered < window && matched < PAGE) continue;
+      since += considered;
+      if (since >= interval) {
+        since %= interval;
+        sent = last ?? begin;
+        await checkpoint(sent);
+      }
+      const next = log.events[log.indexAt(event.position, false)];
+      begin = next ? { commit: next.position.commit, prepare: 0n } : event.position;
+      considered = 0;
+      matched = 0;
+      last = undefined;
+    }
+  };
   if (cursor.isAtEnd) {
     // There was nothing to look at, so nothing to say of it.
     await writer.caughtUp();
   } else {
-    while (!cursor.isAtEnd && !writer.isOver) await step();
+    await catchUp();
     await goLive();
   }
   await followLive(log, writer, traits, {
@@ -86,6 +134,7 @@ export async function followAll(
     step,
     cursor,
     goLive,
+    failure: () => undefined,
     tellFallen: () => checkpoint(sent),
   });
 }
@@ -108,12 +157,23 @@ export async function followStream(
   await writer.caughtUp();
   const cursor = new Cursor(log, log.events.length);
   const matches = (event: LoggedEvent) => event.stream === stream && event.revision >= next;
+  let isDeleted = false;
   const step = async () => {
     const event = cursor.next();
-    if (matches(event)) await writer.event(event);
+    if (!matches(event)) return;
+    isDeleted = event.revision === TOMBSTONE_REVISION;
+    await writer.event(event);
   };
   const goLive = () => writer.caughtUp();
-  await followLive(log, writer, traits, { matches, step, cursor, goLive, tellFallen: async () => undefined });
+  const failure = () => (isDeleted ? streamDeletedNow(stream) : undefined);
+  await followLive(log, writer, traits, {
+    matches,
+    step,
+    cursor,
+    goLive,
+    failure,
+    tellFallen: async () => undefined,
+  });
 }
 
 interface Live {
@@ -124,6 +184,8 @@ interface Live {
   /** Says how far the reader had come. */
   tellFallen(): Promise<void>;
   goLive(): Promise<void>;
+  /** Why nothing more will come. */
+  failure(): CallFailure | undefined;
 }
 
 /** Until the client has gone, or was too slow for a server that minds. */
@@ -131,12 +193,12 @@ async function followLive(
   log: EventLog,
   writer: Writer,
   traits: VersionTraits,
-  { matches, cursor, step, tellFallen, goLive }: Live,
+  { matches, cursor, step, tellFallen, goLive, failure }: Live,
 ): Promise<void> {
-  const over = new AbortController();
+  const listening = new AbortController();
   const gone = Promise.race([
-    once(writer.call, 'cancelled', { signal: over.signal }),
-    once(writer.call, 'close', { signal: over.signal }),
+    once(writer.call, 'cancelled', { signal: listening.signal }),
+    once(writer.call, 'close', { signal: listening.signal }),
   ]);
   let ring = () => {};
   let buffered = 0;
@@ -157,7 +219,12 @@ async function followLive(
       const rung = new Promise<void>(resolve => {
         ring = resolve;
       });
-      await send(() => hasFallen);
+      await send(() => hasFallen || failure() !== undefined);
+      const over = failure();
+      if (over) {
+        failWith(writer.call, over);
+        return;
+      }
       if (hasFallen && traits.fallenReader === 'is-aborted') {
         failWith(writer.call, consumerTooSlow);
         return;
@@ -172,7 +239,7 @@ async function followLive(
     }
   } finally {
     stop();
-    over.abort();
+    listening.abort();
     await gone.catch(() => undefined);
   }
 }

@@ -7,6 +7,8 @@ import { identifierOf } from './failures.js';
 import { ReadResp, UUID } from './protocol.js';
 import { TOMBSTONE_REVISION, TOMBSTONE_REVISION_TEXT } from './record.js';
 
+/** Before everything, −1 as the protocol writes it; backwards it means the end. */
+export const NOTHING: LogPosition = { commit: 2n ** 64n - 1n, prepare: 2n ** 64n - 1n };
 const TICKS_PER_MS = 10_000n;
 
 /** Every reader of an event is sent the same bytes. */

@@ -40,6 +40,9 @@ export interface Reading {
   readonly count?: number;
   /** Filters `$all` by the start of streams' names. */
   readonly prefix?: string;
+  /** How many events a filtered subscription looks at in one go, and after how many such goes it says so. */
+  readonly window?: number;
+  readonly every?: number;
 }
 
 export type Answer = Readonly<Record<string, unknown>>;
@@ -151,7 +154,7 @@ export class Talk {
 
   /** @param during gets the list that grows, and the call; @param summarise what of the answers is compared */
   async subscribe(
-    reading: Reading & { readonly window?: number },
+    reading: Reading,
     during: (answers: readonly Answer[], call: { pause(): unknown; resume(): unknown }) => Promise<unknown>,
     summarise: (answers: readonly Answer[]) => unknown = answers => answers,
   ): Promise<void> {
@@ -218,7 +221,7 @@ export class Talk {
   }
 
   #request(
-    { stream, from = 'start', back = false, count = 100, prefix, window = 32 }: Reading & { window?: number },
+    { stream, from = 'start', back = false, count = 100, prefix, window = 32, every = 1 }: Reading,
     isSubscription = false,
   ) {
     const { Options } = ReadReq;
@@ -244,7 +247,7 @@ export class Talk {
       const expression = new Options.FilterOptions.Expression();
       expression.setPrefixList([prefix.startsWith('talk-') ? `${prefix}-${this.#run}` : prefix]);
       const filter = new Options.FilterOptions().setStreamIdentifier(expression).setMax(window);
-      options.setFilter(filter.setCheckpointintervalmultiplier(1));
+      options.setFilter(filter.setCheckpointintervalmultiplier(every));
     }
     options.setUuidOption(new Options.UUIDOption().setString(new Empty()));
     options.setControlOption(new Options.ControlOption().setCompatibility(1));
