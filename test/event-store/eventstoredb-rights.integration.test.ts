@@ -5,10 +5,12 @@ import { silentLogger } from '../../src/base/logging.js';
 import { checkDeadLetters, checkEventStore } from '../../src/cli/doctor/event-checks.js';
 import { openEventStore } from '../../src/composition/event-stores.js';
 import { grantsFor, rightsNeeded } from '../../src/event-store/eventstoredb/index.js';
+import { copyLog } from '../../src/event-store/transfer/copy.js';
 import type { Position } from '../../src/events/event.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { createProjector } from '../../src/projector/index.js';
 import { many, sampleConnector } from '../contract/sample-events.js';
+import { createHarness } from '../projector/harness.js';
 import { createTestDatabase } from '../support/database.js';
 import { closing, givenServer, givenStore } from './eventstoredb-support.js';
 
@@ -195,22 +197,38 @@ describe('what somebody else wrote', () => {
     });
   });
 
-  it('is copied as it is when it is no JSON', async () => {
+  it('is copied as it is when it is no object in JSON, by way of PostgreSQL too', async () => {
     const [from, to] = [await givenServer(), await givenServer()];
-    const data = Buffer.from([0, 255, 1, 254]);
+    const harness = closing(await createHarness());
+    const texts = [
+      '',
+      'null',
+      '7',
+      '"text"',
+      '[1]',
+      '{"broken',
+      '{"a":"\\u0000"}',
+      '{"a":"\\ud800"}',
+      '{"a":1}',
+    ];
+    const contents = [Buffer.from([0, 255, 1, 254]), ...texts.map(text => Buffer.from(text))];
     const { stateStream } = sampleConnector();
-    from.log.append(stateStream, 'any', [
-      {
+    from.log.append(
+      stateStream,
+      'any',
+      contents.map(data => ({
         id: crypto.randomUUID(),
         type: 'Foreign',
         contentType: 'application/octet-stream',
         data,
-        metadata: Buffer.alloc(0),
-      },
-    ]);
+        metadata: Buffer.from('{"schemaVersion":9007199254740991}'),
+      })),
+    );
 
-    await givenStore(to).importRaw(await givenStore(from).readRaw({ limit: 9 }));
+    const there = await copyLog({ from: givenStore(from), to: harness.store as never });
+    const back = await copyLog({ from: harness.store as never, to: givenStore(to) });
 
-    expect(to.log.recorded.map(event => Buffer.from(event.data))).toEqual([data]);
+    expect([there, back]).toMatchObject([{ equal: true }, { equal: true }]);
+    expect(to.log.recorded.map(event => Buffer.from(event.data))).toEqual(contents);
   });
 });

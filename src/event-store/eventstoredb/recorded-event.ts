@@ -52,11 +52,11 @@ function toMetadata(
 
 /** When the first store that had it took it. */
 export const recordedAt = ({ metadata, createdMs }: Recorded): number =>
-  toTime(toRecord(parse(metadata)).recordedAt) ?? createdMs;
+  toTime(toRecord(parse(metadata.toString())).recordedAt) ?? createdMs;
 
 export function toRawEvent(recorded: Recorded): RawEvent {
   const { id, type, stream, version, position, createdMs } = recorded;
-  const metadata = toRecord(parse(recorded.metadata));
+  const metadata = toRecord(parse(recorded.metadata.toString()));
   // The same fields in the same order for every event, absent ones too: half the cost of copying it later.
   return {
     id,
@@ -78,25 +78,23 @@ function toRecord(metadata: unknown): { readonly [K in keyof Metadata]?: unknown
   return typeof metadata === 'object' && metadata !== null ? metadata : {};
 }
 
-function parse(json: Buffer): unknown {
+function parse(json: string): unknown {
   try {
-    return JSON.parse(json.toString());
+    return JSON.parse(json);
   } catch {
     return null;
   }
 }
 
 /**
- * Content that is no JSON, which only somebody else can have written, is kept as what it is: copied to another store it
- * must not become `null`.
+ * Content that is no object in JSON, or holds text that no database can, is somebody else's, and kept as what it is:
+ * copied to PostgreSQL, `null` and U+0000 stopped the copy, and copied back it must be the same bytes.
  */
 function toData(bytes: Buffer): unknown {
-  if (bytes.length === 0) return null;
-  try {
-    return JSON.parse(bytes.toString());
-  } catch {
-    return { [BINARY]: bytes.toString('base64') };
-  }
+  const text = bytes.toString();
+  const data = UNSTORABLE.test(text) ? undefined : parse(text);
+  const isObject = typeof data === 'object' && data !== null && !Array.isArray(data);
+  return isObject ? data : { [BINARY]: bytes.toString('base64') };
 }
 
 function toBytes(data: unknown): Buffer {
@@ -106,7 +104,11 @@ function toBytes(data: unknown): Buffer {
 }
 
 const BINARY = 'notJsonBase64';
+/** Behind an even number of backslashes it is no escape. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i;
 
 const whole = (value: unknown): number | undefined =>
-  Number.isSafeInteger(value) ? (value as number) : undefined;
+  Number.isSafeInteger(value) && Math.abs(value as number) <= LARGEST_VERSION ? (value as number) : undefined;
+/** That PostgreSQL has room for. */
+const LARGEST_VERSION = 2 ** 31 - 1;
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
