@@ -204,7 +204,7 @@ describe('whatever a server sends', () => {
       (record: InstanceType<typeof ReadResp.ReadEvent.RecordedEvent>) => record.setCommitPosition(LARGEST),
     ],
   ])('ends a call, typed, when it is an event at %s that no log has', async (_, spoil) => {
-    const store = givenStore(meddler, { callTimeoutMs: 600 });
+    const store = givenStore(meddler, { callTimeoutMs: 1_500 });
     const connector = sampleConnector();
     const { position } = await store.append([connector.fact()]);
     await store.append([connector.fact()]);

@@ -475,7 +475,7 @@ describe('importing', () => {
   it('leaves a beginning when it is broken off', async () => {
     const server = await givenServer();
     const events = rawEvents();
-    const store = await givenConnectedStore(server, { callTimeoutMs: 300 });
+    const store = await givenConnectedStore(server, { callTimeoutMs: 6_000 });
     server.inject({ rpc: 'batchAppend', kind: 'deny', skip: 17 });
 
     await expect(store.importRaw(events)).rejects.toMatchObject({ code: 'EVENT_STORE_FAILED' });

@@ -130,7 +130,7 @@ describe('many calls at once', () => {
 
   it('are all rejected in the time of one when the server says nothing', async () => {
     const server = await givenServer();
-    const store = givenStore(server, { callTimeoutMs: 300 });
+    const store = givenStore(server, { callTimeoutMs: 1_500 });
     await store.head();
     server.inject({ kind: 'stall' });
 

@@ -112,7 +112,7 @@ describe('a subscription', () => {
 
   it('subscribes again when the server falls silent while it catches up', async () => {
     const server = await givenServer();
-    const store = await givenConnectedStore(server, { callTimeoutMs: 600 });
+    const store = await givenConnectedStore(server, { callTimeoutMs: 6_000 });
     const connector = sampleConnector();
     const events = many(3, () => connector.fact());
     await store.append(events);
