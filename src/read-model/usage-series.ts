@@ -69,8 +69,8 @@ const SQL = `
          ${sum('hits', `tier = 'postgres'`)} AS "hitsPostgres", ${sum('hits', `tier = 'exchange-clock'`)} AS "hitsExchangeClock",
          ${sum('syncs')} AS syncs, ${sum('sync_failures')} AS "syncFailures",
          ${refused(`failure_class = 'timestamp'`)} AS "timestampRefusals",
-         ${refused(`failure_class NOT IN ('timestamp', 'late', 'unreachable')`)} AS "otherRefusals",
-         ${refused(`failure_class = 'late'`)} AS "lateRequests", ${refused(`failure_class = 'unreachable'`)} AS unreachable,
+         ${refused(`failure_class <> 'timestamp'`)} AS "otherRefusals",
+         ${sum('late_requests')} AS "lateRequests", ${sum('unreachable')} AS unreachable,
          ${sum('invalidations')} AS invalidations
     FROM cache_usage
    WHERE hour >= to_timestamp($1::float8 / 1000) AND hour <= to_timestamp($2::float8 / 1000)

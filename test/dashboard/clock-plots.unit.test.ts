@@ -1,10 +1,10 @@
 /** Plots from what the service answered, where that is counts. */
 import { describe, expect, it } from '@jest/globals';
 import type { UsageBucket } from '../../src/client/types.js';
-import type { Drift, DriftLine } from '../../src/dashboard/app/api/types.js';
-import { distancePlot } from '../../src/dashboard/app/charts/clock-plots.js';
+import type { Drift, DriftLine, Sample } from '../../src/dashboard/app/api/types.js';
+import { distancePlot, offsetPlot, ratePlot, wedgePlot } from '../../src/dashboard/app/charts/clock-plots.js';
 import { expectedPlot, pastPlot } from '../../src/dashboard/app/charts/expected-plot.js';
-import { axisTimeText, timesApart } from '../../src/dashboard/app/charts/ticks.js';
+import { axisFont, axisTimeText, timesApart } from '../../src/dashboard/app/charts/ticks.js';
 
 const HOUR_MS = 3_600_000;
 const line = {
@@ -64,6 +64,46 @@ describe('times on an axis', () => {
   });
 });
 
+describe('a step', () => {
+  const stepped = {
+    points: Array.from({ length: 24 }, (_, n) => ({
+      startMs: n * HOUR_MS,
+      atMs: n * HOUR_MS,
+      offsetMs: n < 12 ? 5 : 905,
+      uncertaintyMs: 20,
+    })),
+    steps: [{ afterMs: 11.1 * HOUR_MS, atMs: 11.5 * HOUR_MS, byMs: 900, hosts: 1 }],
+  } as unknown as DriftLine;
+  const day = { fromMs: 0, untilMs: 24 * HOUR_MS, cellMs: HOUR_MS } as Drift;
+  const between = { atMs: 11.7 * HOUR_MS, offsetMs: 903, roundTripMs: 10 } as Sample;
+
+  it('is passed by no line: the clock was nowhere between', () => {
+    const { xs, series } = offsetPlot(stepped, day, [between]);
+    for (const { label, kind, values } of series) {
+      if (kind === 'points') continue;
+      const around = values.filter((_, i) => {
+        const x = xs[i] as number;
+        return x > 11 * HOUR_MS && x < 12 * HOUR_MS;
+      });
+      expect([label, around]).toEqual([label, [null, null]]);
+    }
+    expect(wedgePlot(stepped, day, [between]).xs).toEqual([]);
+  });
+
+  it('leaves the rate unknown around it, with no line across', () => {
+    const { series } = ratePlot(stepped, day);
+    const values = series.find(({ label }) => label === 'rate')?.values ?? [];
+    expect(values.filter(value => value === null).length).toBe(1);
+    for (const value of values) expect(value ?? 0).toBeCloseTo(0);
+  });
+});
+
+describe('letters on an axis', () => {
+  it('are of whole pixels, the only ones that uPlot scales with the screen', () => {
+    for (const rem of [15, 15.94, 21.8]) expect(axisFont(rem)).toMatch(/^1\d+px /);
+  });
+});
+
 describe('uses to expect', () => {
   it('begin with the hour that it is, whatever day, and go once round the week', () => {
     const nowMs = Date.UTC(2026, 10, 27, 18, 40); // a Friday
@@ -92,8 +132,10 @@ describe('uses to expect', () => {
     ]);
     expect(summary).toContain('8 came; 4 were to be expected');
     expect(xs.at(-1)).toBe(Date.UTC(2026, 10, 27, 17, 30));
-    // Of the first week nothing could be expected.
-    const young = pastPlot('BYBIT MAINNET', [{ weekUses, sinceMs: nowMs - HOUR_MS }], came, nowMs);
-    expect(young.series.map(({ label }) => label)).toEqual(['came']);
+    // Before there has been a whole week to expect anything by.
+    for (const weeks of [0.1, 1.2, 1.9]) {
+      const young = pastPlot('BYBIT MAINNET', [{ weekUses, sinceMs: nowMs - weeks * WEEK_MS }], came, nowMs);
+      expect(young.series.map(({ label }) => label)).toEqual(['came']);
+    }
   });
 });

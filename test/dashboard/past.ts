@@ -10,7 +10,7 @@ import { seededRandom } from '../../src/exchanges/simulator/random.js';
 import { pg } from '../../src/postgres/driver.js';
 import { CLOCK_ID } from '../../src/read-model/lookup.js';
 import { type DriftWorld, eventOf, measure } from '../support/drift-world.js';
-import { authFailed, hit, id, invalidated, syncFailed } from '../support/facts.js';
+import { authFailed, hit, id, invalidated, syncFailed, unreachable } from '../support/facts.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -157,6 +157,7 @@ function badDays(nowMs: number, stepAtMs: number, referenceClock: string): NewEv
     late(20 * HOUR_MS, 6_400, 6),
     late(19.8 * HOUR_MS, 7_100, 0),
     syncFailed({ ...person(5), occurredAt: nowMs - 9 * HOUR_MS }),
+    unreachable({ ...person(9), occurredAt: nowMs - 30 * HOUR_MS }),
     authFailed({
       ...person(7),
       occurredAt: nowMs - 25 * MINUTE_MS,

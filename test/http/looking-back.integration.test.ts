@@ -120,6 +120,24 @@ describe('looking back', () => {
     }
   });
 
+  it('counts what was refused as wrong, came late, or met nobody, each apart', async () => {
+    const { body } = await ask(`/v1/analytics/usage?${week}&bucketMs=${DAY_MS}`, 'analyst');
+    const total = (what: string) =>
+      body.buckets.reduce((sum: number, bucket: Record<string, number>) => sum + (bucket[what] as number), 0);
+    expect(
+      ['timestampRefusals', 'otherRefusals', 'lateRequests', 'unreachable', 'syncFailures'].map(what => [
+        what,
+        total(what),
+      ]),
+    ).toEqual([
+      ['timestampRefusals', 1],
+      ['otherRefusals', 1],
+      ['lateRequests', 3],
+      ['unreachable', 1],
+      ['syncFailures', 1],
+    ]);
+  });
+
   it('refuses a range that is none', async () => {
     for (const query of [`from=${nowMs}&until=${nowMs - 1}`, 'from=yesterday', '', `from=${nowMs}&limit=0`]) {
       const { status, body } = await ask(`/v1/analytics/samples?${query}`, 'analyst');

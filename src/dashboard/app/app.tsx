@@ -122,7 +122,7 @@ function Frame() {
 }
 
 function BeforeSignIn({ of: { failure, reload } }: { readonly of: ReturnType<typeof useResource<Me>> }) {
-  if (failure?.kind === 'unauthenticated') return <SignIn failure={failure} />;
+  if (failure?.kind === 'unauthenticated') return <SignIn />;
   if (failure) return <Failure failure={failure} reload={reload} />;
   return <p class="loading">Loading…</p>;
 }

@@ -16,8 +16,16 @@ export function unionOf(...lists: readonly (readonly number[])[]): number[] {
   return [...new Set(lists.flat())].sort((a, b) => a - b);
 }
 
-/** @param longestGap between two points of the line; beyond it nothing is known between them */
-export function lineOn(xs: readonly number[], line: Line, longestGap: number): (number | null)[] {
+/**
+ * @param longestGap between two points of the line; beyond it nothing is known between them
+ * @param breaks times that the line does not go across, which are among `xs`
+ */
+export function lineOn(
+  xs: readonly number[],
+  line: Line,
+  longestGap: number,
+  breaks: readonly number[] = [],
+): (number | null)[] {
   let i = 0;
   return xs.map(x => {
     while (i + 1 < line.xs.length && (line.xs[i + 1] as number) <= x) i++;
@@ -26,6 +34,7 @@ export function lineOn(xs: readonly number[], line: Line, longestGap: number): (
     if (x0 === undefined || x < x0) return null;
     if (x === x0) return y0;
     if (x1 === undefined || x1 - x0 > longestGap || y0 === null || y1 === null) return null;
+    if (breaks.some(at => x0 < at && at < x1)) return null;
     return y0 + ((x - x0) / (x1 - x0)) * (y1 - y0);
   });
 }

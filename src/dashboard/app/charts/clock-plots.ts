@@ -22,15 +22,20 @@ const marksOf = (line: DriftLine): Mark[] =>
     colour: 'wrong',
   }));
 
+/** A clock that steps passes through nothing between. */
+const breaksOf = ({ steps }: DriftLine): number[] => steps.map(({ afterMs, atMs }) => (afterMs + atMs) / 2);
+
 /** The offset with its bound as a band, the samples that it rests on, the steps. */
 export function offsetPlot(line: DriftLine, drift: Drift, samples: readonly Sample[]): PlotSpec {
   const { points } = line;
   const longestGap = drift.cellMs * GAP_CELLS;
+  const breaks = breaksOf(line);
   const xs = unionOf(
     times(points),
     samples.map(({ atMs }) => atMs),
+    breaks,
   );
-  const on = (value: (point: DriftPoint) => number) => lineOn(xs, lineOf(points, value), longestGap);
+  const on = (value: (point: DriftPoint) => number) => lineOn(xs, lineOf(points, value), longestGap, breaks);
   const last = points.at(-1);
   return {
     title: 'Offset, with its bound',
@@ -131,7 +136,7 @@ const countMarks = ({ startMs, lateRequests, timestampRefusals }: UsageBucket): 
 export function ratePlot(line: DriftLine, drift: Drift): PlotSpec {
   const { points, steps } = line;
   const apart = Math.max(drift.cellMs * 4, (drift.untilMs - drift.fromMs) / 20);
-  const rates: { atMs: number; rate: number; bound: number }[] = [];
+  const rates: { atMs: number; rate: number | null; bound: number }[] = [];
   let i = 0;
   for (const point of points) {
     while (point.atMs - (points[i] as DriftPoint).atMs > apart) i++;
@@ -139,8 +144,13 @@ export function ratePlot(line: DriftLine, drift: Drift): PlotSpec {
     const spanMs = point.atMs - from.atMs;
     const hasStep = steps.some(step => step.atMs > from.atMs && step.afterMs < point.atMs);
     if (spanMs < apart * 0.9 || hasStep) continue;
+    const atMs = from.atMs + spanMs / 2;
+    const before = rates.at(-1)?.atMs ?? atMs;
+    // Where none is known, as around a step, no line leads across.
+    if (atMs - before > drift.cellMs * GAP_CELLS)
+      rates.push({ atMs: (before + atMs) / 2, rate: null, bound: 0 });
     rates.push({
-      atMs: from.atMs + spanMs / 2,
+      atMs,
       rate: ((point.offsetMs - from.offsetMs) / spanMs) * 1e6,
       bound: ((point.uncertaintyMs + from.uncertaintyMs) / spanMs) * 1e6,
     });
@@ -160,13 +170,13 @@ export function ratePlot(line: DriftLine, drift: Drift): PlotSpec {
         label: 'upper bound, ppm',
         kind: 'hidden',
         colour: 'bound',
-        values: rates.map(({ rate, bound }) => rate + bound),
+        values: rates.map(({ rate, bound }) => (rate === null ? null : rate + bound)),
       },
       {
         label: 'lower bound, ppm',
         kind: 'hidden',
         colour: 'bound',
-        values: rates.map(({ rate, bound }) => rate - bound),
+        values: rates.map(({ rate, bound }) => (rate === null ? null : rate - bound)),
       },
       { label: 'rate', kind: 'line', colour: 'rate', values: rates.map(({ rate }) => rate) },
     ],
@@ -234,6 +244,7 @@ export function wedgePlot(line: DriftLine, drift: Drift, samples: readonly Sampl
     samples.map(({ atMs }) => atMs),
     lineOf(line.points, ({ offsetMs }) => offsetMs),
     drift.cellMs * GAP_CELLS,
+    breaksOf(line),
   );
   const beside = samples
     .flatMap(({ offsetMs, roundTripMs }, i) => {

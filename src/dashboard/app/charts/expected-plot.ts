@@ -53,8 +53,10 @@ export function pastPlot(
   const weeksOf = ({ sinceMs }: PastUses) =>
     Math.max(1, Math.ceil((nowMs - sinceMs) / (HOURS_OF_WEEK * HOUR_MS)));
   const weeks = Math.max(...clocks.map(weeksOf));
+  const since = Math.min(...clocks.map(({ sinceMs }) => sinceMs));
   const expected =
-    weeks < 2
+    // Of a week that was seen in part only, the rest would be taken for none.
+    nowMs - since < 2 * HOURS_OF_WEEK * HOUR_MS
       ? undefined
       : hours.map((hour, i) => {
           const slot = (hour + MONDAY_HOUR) % HOURS_OF_WEEK;

@@ -76,3 +76,6 @@ export function numberText(value: number): string {
   const text = size >= 1e5 || size < 1e-3 ? value.toExponential(0) : String(Number(value.toPrecision(6)));
   return text.replace('-', '−');
 }
+
+/** uPlot scales whole pixels only: of 11.25px it would scale the 25, and on a phone's dense screen nothing could be read. */
+export const axisFont = (rem: number): string => `${Math.round(0.75 * rem)}px system-ui, sans-serif`;

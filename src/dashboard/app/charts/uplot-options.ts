@@ -1,7 +1,7 @@
 /** A plot's description as uPlot wants it. */
 import uPlot from 'uplot';
 import { type PlotSpec, type Series, xExtent, yExtent } from './spec.js';
-import { axisTimeText, numberText, timesApart } from './ticks.js';
+import { axisFont, axisTimeText, numberText, timesApart } from './ticks.js';
 import type { Palette } from './to-svg.js';
 
 interface Hands {
@@ -16,7 +16,7 @@ export function uplotOptions(
   rem: number,
   { onCursor, onZoom }: Hands,
 ): Omit<uPlot.Options, 'width' | 'height'> {
-  const font = `${0.75 * rem}px system-ui, sans-serif`;
+  const font = axisFont(rem);
   const axis = {
     stroke: palette.ink,
     font,

@@ -55,13 +55,15 @@ function Of({ user, credential, filters, change, isOperator }: OfProps) {
     signal => history(user, credential, { order: 'newest', limit: PAGE }, signal),
     tick,
   );
+  // Of what was never recorded there is no why, and nothing to condemn; and one failure is said once.
+  const isKnown = facts.data ? facts.data.events.length > 0 : facts.failure === undefined;
   return (
     <>
       <header class="page-head">
         <h2>
           <Id text={user} /> <Id text={credential} soft />
         </h2>
-        {isOperator && (
+        {isOperator && isKnown && (
           <Confirm
             action="Invalidate"
             onConfirm={async () => {
@@ -79,12 +81,14 @@ function Of({ user, credential, filters, change, isOperator }: OfProps) {
           </Confirm>
         )}
       </header>
-      <section>
-        <h2>Why it has the offset it has</h2>
-        <Loaded of={why}>
-          {found => <pre class="words">{visibleLines(inWords(user, credential, found))}</pre>}
-        </Loaded>
-      </section>
+      {isKnown && (
+        <section>
+          <h2>Why it has the offset it has</h2>
+          <Loaded of={why}>
+            {found => <pre class="words">{visibleLines(inWords(user, credential, found))}</pre>}
+          </Loaded>
+        </section>
+      )}
       <Loaded
         of={facts}
         isEmpty={({ events }) => events.length === 0}

@@ -12,7 +12,7 @@ import { type Filters, linkTo, useFilters } from '../state/address.js';
 import { useNow } from '../state/live.js';
 import { useResource } from '../state/resource.js';
 import { sessionNumber } from '../state/session.js';
-import { ago, count, plusMinus } from '../state/words.js';
+import { ago, count, plusMinus, span } from '../state/words.js';
 
 const PAGE = 200;
 const TYPING_PAUSE_MS = 250;
@@ -171,8 +171,8 @@ function Table({
             <span role="columnheader" class="num">
               Offset
             </span>
-            <span role="columnheader">Measured</span>
-            <span role="columnheader">Ends</span>
+            <span role="columnheader">Measured, why</span>
+            <span role="columnheader">Ends, of its TTL</span>
             <span role="columnheader" class="num">
               Hits
             </span>
@@ -203,13 +203,20 @@ function Table({
                 <span role="cell" class="num">
                   {plusMinus(row.offsetMs, row.uncertaintyMs)}
                 </span>
-                <span role="cell">{ago(row.measuredAtMs, now)}</span>
-                <span role="cell">{ago(row.expiresAtMs, now)}</span>
+                <span role="cell">
+                  {ago(row.measuredAtMs, now)} <span class="soft wide">{row.trigger}</span>
+                </span>
+                <span role="cell">
+                  {ago(row.expiresAtMs, now)}{' '}
+                  <span class="soft">of {span(row.expiresAtMs - row.measuredAtMs)}</span>
+                </span>
                 <span role="cell" class="num">
                   {count(row.hitCount)}
+                  <span class="narrow"> hits</span>
                 </span>
                 <span role="cell">
                   <Badge verdict={verdict}>{text}</Badge>
+                  {row.invalidReason !== null && <span class="soft"> {row.invalidReason}</span>}
                 </span>
               </div>
             );

@@ -191,7 +191,7 @@ const failedPlot = (spans: Spans, range: TimeRange): PlotSpec => ({
   series: stacked([
     { label: 'refused', colour: 'wrong', figures: spans.map(({ sum }) => refusedOf(sum)) },
     { label: 'late', colour: 'late', figures: spans.map(({ sum }) => sum.lateRequests) },
-    { label: 'sync failed', colour: 'miss', figures: spans.map(({ sum }) => sum.syncFailures) },
+    { label: 'sync failed', colour: 'rate', figures: spans.map(({ sum }) => sum.syncFailures) },
     { label: 'unreachable', colour: 'muted', figures: spans.map(({ sum }) => sum.unreachable) },
   ]),
 });

@@ -1,9 +1,8 @@
 /** Asks for a key. A form as password managers know it: they fill it in again after a reload, which forgets the key. */
 import { useRef } from 'preact/hooks';
-import type { RequestFailure } from '../api/request.js';
 import { isSignedIn, signIn } from '../state/session.js';
 
-export function SignIn({ failure }: { readonly failure: RequestFailure }) {
+export function SignIn() {
   const field = useRef<HTMLInputElement>(null);
   const wasRefused = isSignedIn();
   return (
@@ -16,7 +15,7 @@ export function SignIn({ failure }: { readonly failure: RequestFailure }) {
       }}
     >
       <h2>Sign in</h2>
-      {wasRefused && <p role="alert">{failure.message} The key is not known, has expired or was revoked.</p>}
+      {wasRefused && <p role="alert">The key is not known, has expired or was revoked.</p>}
       <label>
         API key or token
         <input

@@ -19,7 +19,7 @@ export function Loaded<T>({
   empty,
   isEmpty,
 }: LoadedProps<T>) {
-  if (failure?.kind === 'unauthenticated') return <SignIn failure={failure} />;
+  if (failure?.kind === 'unauthenticated') return <SignIn />;
   if (data === undefined) {
     return failure ? <Failure failure={failure} reload={reload} /> : <p class="loading">Loading…</p>;
   }
