@@ -8,14 +8,7 @@ import type { EventData } from '../src/events/catalogue.js';
 import type { ConnectorRef } from '../src/events/connector.js';
 import type { Fact, NewEvent } from '../src/events/event.js';
 import { newEventId } from '../src/events/ids.js';
-import {
-  CLEANUP_STREAM,
-  edgeStreamOf,
-  FORGOTTEN_STREAM,
-  hitsStreamOf,
-  stateStreamOf,
-  WITNESS_STREAM,
-} from '../src/events/streams.js';
+import { streamOf } from '../src/events/streams.js';
 import { seededRandom } from '../src/exchanges/simulator/random.js';
 import { connectorOf } from './states.js';
 
@@ -117,11 +110,3 @@ const invalidationOf = (ref: ConnectorRef, { syncId, measuredAt }: Sync): Fact =
     referenceClock: REFERENCE_CLOCK,
   },
 });
-
-function streamOf(fact: Fact): string {
-  if (fact.type === 'ExpiredStatesCleaned') return CLEANUP_STREAM;
-  if (fact.type === 'WitnessDistrusted') return WITNESS_STREAM;
-  if (fact.type === 'HitsForgotten') return FORGOTTEN_STREAM;
-  if (fact.type === 'ExchangeEdgeMeasured') return edgeStreamOf(fact.data);
-  return fact.type === 'ConnectorStateHit' ? hitsStreamOf(fact.data) : stateStreamOf(fact.data);
-}

@@ -4,10 +4,10 @@
  * nothing is waited for. A Worker's own clock stands still while it computes, so workerd's processor time is taken from
  * outside, from Linux; elsewhere the time that went by, which is more.
  */
-import { readdirSync, readFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 import type { Benchmark } from '../benchmark.js';
+import { processes } from '../processor-time.js';
 import type { Figure } from '../report.js';
 import { median } from '../statistics.js';
 
@@ -26,8 +26,6 @@ const WORKER = `
       return new Response('done');
     },
   };`;
-
-const TICKS_PER_SECOND = 100;
 
 export const edge: Benchmark = {
   name: 'edge',
@@ -85,25 +83,7 @@ export const edge: Benchmark = {
 
 /** Of workerd, which is this process's child; without /proc, what time it is. */
 function processorMs(): number {
-  try {
-    let ticks = 0;
-    for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) ticks += ticksOf(pid);
-    return (ticks * 1_000) / TICKS_PER_SECOND;
-  } catch {
-    return performance.now();
-  }
-}
-
-function ticksOf(pid: string): number {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    // It has ended meanwhile.
-    return 0;
-  }
-  const [, name, rest = ''] = /^\d+ \((.*)\) (.*)$/s.exec(stat) ?? [];
-  const fields = rest.split(' ');
-  if (name !== 'workerd' || Number(fields[1]) !== process.pid) return 0;
-  return Number(fields[11]) + Number(fields[12]);
+  for (const { name, parent, ownMs } of processes().values())
+    if (name === 'workerd' && parent === process.pid) return ownMs;
+  return performance.now();
 }

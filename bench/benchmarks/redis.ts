@@ -1,6 +1,8 @@
 /** The shared tier: lookups through Redis against a bare client, other caches' Redis tiers, and PostgreSQL. */
 import { spawn, spawnSync } from 'node:child_process';
 import type { Bench, Benchmark } from '../benchmark.js';
+import { fillDrift } from '../drift-samples.js';
+import type { BreakEvenAnswer, BreakEvenPoint, BreakEvenTask } from '../programs/break-even.js';
 import type { RedisAnswer, RedisTask } from '../programs/redis.js';
 import type { Figure, Finding } from '../report.js';
 import { runProgram } from '../run-program.js';
@@ -34,7 +36,22 @@ async function measure({ signal, isQuick, progress }: Bench, databaseUrl: string
       rounds: isQuick ? 3 : 15,
       roundMs: isQuick ? 200 : 1_000,
     };
-    return toFinding(await runProgram<RedisAnswer>('redis', task, { signal }));
+    const single = toFinding(await runProgram<RedisAnswer>('redis', task, { signal }));
+    await fillDrift(databaseUrl, isQuick ? 100_000 : 5_000_000, progress);
+    progress('where it pays');
+    const steady: BreakEvenTask = {
+      databaseUrl,
+      redisUrl: task.redisUrl,
+      rows: 5_000,
+      rates: [1, 100, 1_000, 10_000],
+      secondsEach: isQuick ? 1 : 5,
+      analysts: 2,
+    };
+    const { points } = await runProgram<BreakEvenAnswer>('break-even', steady, { signal });
+    return {
+      figures: [...single.figures, ...points.map(toFigure)],
+      notes: [...(single.notes ?? []), ...points.map(inWords)],
+    };
   } finally {
     server.kill();
   }
@@ -77,6 +94,22 @@ function toFinding({ callers, thousandMs, bytesPerState }: RedisAnswer): Finding
       'Every contender answers from a real Redis on loopback, its own memory tier off. Peers read 1000 keys of theirs.',
     ],
   };
+}
+
+const whenOf = ({ tier, perSecond, isBesideAnalyses }: BreakEvenPoint) =>
+  `${perSecond} lookups/s from ${tier}${isBesideAnalyses ? ', beside analyses' : ''}`;
+
+const toFigure = (point: BreakEvenPoint): Figure => ({
+  name: `${whenOf(point)}, p99`,
+  value: point.p99Ms,
+  unit: 'ms',
+});
+
+function inWords(point: BreakEvenPoint): string {
+  const { p50Ms, askerUs, serverUs } = point;
+  const server =
+    serverUs === undefined || point.isBesideAnalyses ? '' : `, the server's ${serverUs.toFixed(0)} µs`;
+  return `${whenOf(point)}: p50 ${p50Ms.toFixed(2)} ms; processor time a lookup ${askerUs.toFixed(0)} µs${server}.`;
 }
 
 function limitOf(peer: string, count: number): Pick<Figure, 'limit'> {
