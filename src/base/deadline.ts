@@ -25,8 +25,33 @@ export async function withDeadline<T, F>(
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+/** As much of an `AbortSignal` as a wait looks at. */
+export interface Ending {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/**
+ * An `AbortController` and its signal in one, for what is made with every lookup. Node 20 keeps an `AbortSignal`, and all that
+ * its listeners refer to, until a full garbage collection, so that whole lookups are copied and promoted that would
+ * have been thrown away young; a plain `EventTarget` is let go of at once.
+ */
+export class BriefEnding extends EventTarget implements Ending {
+  aborted = false;
+  reason: unknown;
+
+  abort(reason: unknown): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
+    this.dispatchEvent(new Event('abort'));
+  }
+}
+
 /** `promise`, or the signal's reason when it is aborted first; the promise goes on and its late outcome is not looked at. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function untilAborted<T>(promise: Promise<T>, signal: Ending): Promise<T> {
   return new Promise((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     promise.then(resolve, reject);

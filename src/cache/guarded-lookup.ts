@@ -7,6 +7,7 @@
  */
 import CircuitBreaker from 'opossum';
 import type { Pool } from 'pg';
+import type { Ending } from '../base/deadline.js';
 import type { FirstConnection } from '../read-model/first-connection.js';
 import { type LookupKey, type LookupReply, type LookupRow, lookup } from '../read-model/lookup.js';
 import { type BatcherOptions, LookupBatcher } from './lookup-batcher.js';
@@ -30,10 +31,10 @@ export type GuardedLookup = Guarded<LookupKey, LookupAnswer>;
 
 /** @param query has no deadline of its own: the batch's signal ends it */
 export function guard<Key, Answer>(
-  query: (keys: readonly Key[], signal: AbortSignal) => Promise<readonly Answer[]>,
+  query: (keys: readonly Key[], signal: Ending) => Promise<readonly Answer[]>,
   options: BatcherOptions & { readonly breakerResetMs: number },
 ): Guarded<Key, Answer> {
-  const breaker = new CircuitBreaker<[readonly Key[], AbortSignal], readonly Answer[]>(query, {
+  const breaker = new CircuitBreaker<[readonly Key[], Ending], readonly Answer[]>(query, {
     // The batch has its own deadline, which also closes the connection.
     timeout: false,
     errorThresholdPercentage: FAILURE_SHARE_PERCENT,

@@ -10,6 +10,8 @@
  * of this process (loading an SDK takes 200 ms) an answer that lies ready would be called late. When the
  * timer fires, the sockets are therefore read once more before anything is given up.
  */
+import { BriefEnding, type Ending } from '../base/deadline.js';
+
 export class LookupTimeoutError extends Error {
   constructor(deadlineMs: number, from = 'the database') {
     super(`no answer from ${from} within ${deadlineMs} ms`);
@@ -18,7 +20,7 @@ export class LookupTimeoutError extends Error {
 }
 
 /** Answers in the order of the keys. */
-type Query<Key, Answer> = (keys: readonly Key[], signal: AbortSignal) => Promise<readonly Answer[]>;
+type Query<Key, Answer> = (keys: readonly Key[], signal: Ending) => Promise<readonly Answer[]>;
 
 interface Waiting<Key, Answer> {
   readonly key: Key;
@@ -90,7 +92,7 @@ export class LookupBatcher<Key, Answer> {
 
 class Batch<Key, Answer> {
   readonly waiting: Waiting<Key, Answer>[] = [];
-  readonly #abort = new AbortController();
+  readonly #ending = new BriefEnding();
   readonly #timer: NodeJS.Timeout;
   #settled = false;
 
@@ -101,7 +103,7 @@ class Batch<Key, Answer> {
         onExpired(this);
         const timeout = new LookupTimeoutError(deadlineMs, from);
         this.#reject(timeout);
-        this.#abort.abort(timeout);
+        this.#ending.abort(timeout);
       });
     }, deadlineMs);
   }
@@ -110,7 +112,7 @@ class Batch<Key, Answer> {
     try {
       const answers = await query(
         this.waiting.map(w => w.key),
-        this.#abort.signal,
+        this.#ending,
       );
       if (this.#settled) return;
       this.#settle();

@@ -1,6 +1,6 @@
 /** The shared tier that settings mean; `undefined` where there is none. What it needs is loaded only then. */
 import type { Pool } from 'pg';
-import { untilAborted } from '../base/deadline.js';
+import { type Ending, untilAborted } from '../base/deadline.js';
 import type { Logger } from '../base/logging.js';
 import { guard, toAnswers } from '../cache/guarded-lookup.js';
 import type { HostClock } from '../clock/host-clock.js';
@@ -46,7 +46,7 @@ export async function createSharedTier(
     lookupDeadlineMs,
     guard(query) {
       // The client knows no deadline: a question given up must count as one that failed, and leave room for others.
-      const inTime = (groups: Parameters<typeof query>[0], signal: AbortSignal) =>
+      const inTime = (groups: Parameters<typeof query>[0], signal: Ending) =>
         untilAborted(query(groups), signal);
       const { batcher, close } = guard(inTime, {
         deadlineMs: redisDeadlineMs,

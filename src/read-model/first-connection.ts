@@ -11,6 +11,7 @@
  *                        └──── an answer nobody waits for any more ──► cut: what is under way is ended on the server
  */
 import type { Pool } from 'pg';
+import type { Ending } from '../base/deadline.js';
 import type { HostClock } from '../clock/host-clock.js';
 import { type StatementNames, statementNames } from '../postgres/statement-names.js';
 import { isServerError, type LookupKey, type LookupReply, lookupOver } from './lookup.js';
@@ -27,7 +28,7 @@ export interface FirstConnection {
   /** Whether the tables are those of this release. @throws whatever `pg` throws */
   readonly isMigrated: Promise<boolean>;
   /** A lookup that goes along; `undefined` once the connection has been given back. Rejects as `lookup()` does. */
-  ride(keys: readonly LookupKey[], signal: AbortSignal): Promise<LookupReply> | undefined;
+  ride(keys: readonly LookupKey[], signal: Ending): Promise<LookupReply> | undefined;
 }
 
 /**
@@ -51,7 +52,7 @@ export async function openFirstConnection(
     client.release(!isSound);
     client.off('error', heard);
   };
-  const untilAnswered = async <T>(asked: Promise<T>, signal?: AbortSignal): Promise<T> => {
+  const untilAnswered = async <T>(asked: Promise<T>, signal?: Ending): Promise<T> => {
     underWay++;
     try {
       return await asked;
@@ -63,7 +64,7 @@ export async function openFirstConnection(
       if (--underWay === 0) giveBack(true);
     }
   };
-  const look = (keys: readonly LookupKey[], names: StatementNames, signal: AbortSignal) =>
+  const look = (keys: readonly LookupKey[], names: StatementNames, signal: Ending) =>
     untilAnswered(
       lookupOver(client, keys, names, { now: () => clock.now(), wall: () => clock.wall(), signal }),
       signal,

@@ -14,7 +14,7 @@
  * were empty would otherwise join by scanning them, and a named statement keeps its plan.
  */
 import type { ClientBase, Pool, PoolClient } from 'pg';
-import { untilAborted } from '../base/deadline.js';
+import { type Ending, untilAborted } from '../base/deadline.js';
 import { isContinuous } from '../clock/continuous.js';
 import type { ClockSample } from '../clock/offset.js';
 import type { StoredLink } from '../clock/stored-link.js';
@@ -221,7 +221,7 @@ export interface LookupOptions {
   /** It is a read replica that is asked, for all it can tell. */
   readonly onReplica?: true;
   /** When it fires nobody waits any more: the server is told to end the query, and the connection is given up. */
-  readonly signal: AbortSignal;
+  readonly signal: Ending;
 }
 
 /**
@@ -294,7 +294,7 @@ export async function lookupOver(
   }
 }
 
-function connect(pool: Pool, signal: AbortSignal): Promise<PoolClient> {
+function connect(pool: Pool, signal: Ending): Promise<PoolClient> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
     if (signal.aborted) return abort();

@@ -58,7 +58,12 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
     reconnectStrategy: (tries: number) => Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(tries, 10)),
     ...(tls && { tls: true as const, ...(place.ca && { ca: readCa(place.ca) }) }),
   };
-  const buffers = { typeMapping: { [redis.RESP_TYPES.BLOB_STRING]: Buffer } };
+  const raw = {
+    typeMapping: { [redis.RESP_TYPES.BLOB_STRING]: Buffer },
+    // Its own time-out (5 s) is a timer that lives as long whatever comes of the command, and is kept with all that it
+    // refers to: a quarter of a lookup's processor time. Callers have deadlines, and the socket ends when it is silent.
+    timeout: 0,
+  };
   let isHeard = true;
   const heard = (error: Error) => {
     if (isHeard)
@@ -81,7 +86,7 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
       topologyRefreshOnReconnectionAttemptStrategy: 200,
     });
     client = cluster;
-    send = (key, args) => cluster.sendCommand(key, false, args, buffers);
+    send = (key, args) => cluster.sendCommand(key, false, args, raw);
     places = () => {
       const known = cluster.masters.map(({ host, port }) => ({ host, port }));
       return known.length > 0 ? known : nodes;
@@ -95,7 +100,7 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
       scanInterval: 1_000,
     });
     client = sentinel;
-    send = (_, args) => sentinel.sendCommand(false, args, buffers);
+    send = (_, args) => sentinel.sendCommand(false, args, raw);
     places = () => {
       const master = sentinel.getMasterNode();
       return master ? [master] : nodes;
@@ -108,7 +113,7 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
       socket: { ...socket, ...node },
     });
     client = single;
-    send = (_, args) => single.sendCommand(args, buffers);
+    send = (_, args) => single.sendCommand(args, raw);
   }
   client.on('error', heard);
 
