@@ -65,6 +65,13 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
   throw new Error(`waited in vain until ${what}`);
 }
 
+/** As a browser says it of a tab that goes behind another, which none without a window does. */
+const hide = (page: Page, isHidden: boolean) =>
+  page.evaluate(`{
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${isHidden} });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }`);
+
 const text = (page: Page, words: string | RegExp) => page.getByText(words).first();
 
 describe('who is asking', () => {
@@ -176,6 +183,33 @@ describe('bad days', () => {
       await context.close();
     },
   );
+
+  itInBrowser('draws everything anew where the feed says that it is of another log', async () => {
+    const restored = await createTestDatabase();
+    const first = await startService(proxy.url);
+    let second: RunningService | undefined;
+    try {
+      const { page, context } = await visit(browser, first.url);
+      await signIn(page, 'operator');
+      await page.locator('.live.live').waitFor(PATIENCE);
+      const store = await first.state.store();
+      await store.append([authFailed({ userId: 'live', exchangeCode: '10042', occurredAt: Date.now() })]);
+      await text(page, '10042').waitFor(PATIENCE);
+      await go(page, '/connectors');
+      await text(page, 'user-005').waitFor();
+      // While a page is hidden it follows nothing, so that what it finds afterwards is no failure, only another log.
+      await hide(page, true);
+      await page.locator('.live.paused').waitFor();
+      await first.close();
+      second = await startService(restored.url, { port: first.port });
+      await hide(page, false);
+      await text(page, 'No connector has a state yet').waitFor(PATIENCE);
+      await context.close();
+    } finally {
+      await second?.close();
+      await restored.drop();
+    }
+  });
 });
 
 describe('what others chose', () => {

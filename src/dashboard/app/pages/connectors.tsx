@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { connectors } from '../api/calls.js';
+import { resets } from '../api/feed.js';
 import type { ConnectorRow } from '../api/types.js';
 import { ExchangeChoice, Select } from '../parts/choices.js';
 import { Id } from '../parts/id.js';
@@ -30,7 +31,8 @@ export default function Connectors() {
   const { user = '', credential = '', exchange = '', environment = '', status = '' } = filters;
   const query = { user, credential, exchange, environment, status, limit: PAGE };
   const key = JSON.stringify([user, credential, exchange, environment, status]);
-  const first = useResource(key, signal => connectors(query, signal));
+  // Not with each event: rows would move under who reads them.
+  const first = useResource(key, signal => connectors(query, signal), resets.value);
   return (
     <>
       <form class="filters" role="search" onSubmit={event => event.preventDefault()}>
@@ -57,7 +59,7 @@ export default function Connectors() {
       >
         {page => (
           <List
-            key={`${sessionNumber.value} ${key}`}
+            key={`${sessionNumber.value} ${first.loadedAtMs} ${key}`}
             start={page.connectors}
             next={page.next}
             more={cursor => connectors({ ...query, cursor })}
