@@ -11,7 +11,7 @@ Made from the service's own description by \`npm run docs:api\`; a running servi
 - 429 and 503 say in \`Retry-After\` when to come again.
 - Lists come in pages: \`next\` is the \`cursor\` of the following one.
 
-\`connector-state/client\` speaks this API from Node, Deno, Bun, Workers and browsers.
+\`connector-state/client\` speaks this API from Node, Deno, Bun, Workers and browsers; of these only from pages of its own origin, for the service sends no CORS headers. A test runs it in Node, in workerd and in Chromium; Deno 2.9.6 and Bun 1.4.5 were tried by hand.
 `;
 
 /** @param {object} api OpenAPI 3.1 */
