@@ -97,6 +97,8 @@ const TURN_DEADLINES = 5;
 const CLOSE_FLUSH_MS = 5_000;
 /** So long a last flush takes before it is asked whether there is anybody to take it. */
 const PATIENCE_MS = 700;
+/** Of connectors that are asked for by the hundred: also without a memory tier their names are made once. */
+const LEAST_KNOWN = 10_000;
 
 const closedError = () =>
   new ConnectorStateError(
@@ -133,7 +135,7 @@ export class ConnectorStateCacheService extends StateOperations {
     const { batcher, shared, replicas, comparePositions, lookupDeadlineMs, clock, log } = deps;
     const { memoryEntries, memoryTtlMs } = deps;
     this.#deps = deps;
-    this.#connectors = new KnownConnectors(memoryEntries);
+    this.#connectors = new KnownConnectors(Math.max(memoryEntries, LEAST_KNOWN));
     this.#hostNowMs = () => clock.now();
     this.#voids = new VoidStates(this.#clocks, clock.id);
     this.#memory = new MemoryTier({ maxEntries: memoryEntries, ttlMs: memoryTtlMs }, clock, this.#voids);

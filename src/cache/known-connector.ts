@@ -7,7 +7,8 @@
  * still says the same.
  *
  * Who asks for many at once, as the service does, asks with objects that are new each time. To remember each of them costs the
- * garbage collector more than the lookup, so those are found by what they say: by one text in place of two checks and two keys.
+ * garbage collector more than the lookup, so those are found by what they say: by one text in place of two checks and two keys. An
+ * object that asked alone before is known all the same.
  */
 import { LRUCache } from 'lru-cache';
 import { type ConnectorRef, cacheKeyOf, parseConnectorRef, scopeOf } from '../events/connector.js';
@@ -46,6 +47,8 @@ export class KnownConnectors {
    * @throws InvalidInputError for a malformed connector
    */
   knowOneOfMany(ref: ConnectorRef): KnownConnector {
+    const asked = this.#byRef.get(ref);
+    if (asked && isSame(asked, ref)) return asked;
     const text = this.#byText && textOf(ref);
     if (text === undefined) return madeOf(ref);
     const known = this.#byText?.get(text);

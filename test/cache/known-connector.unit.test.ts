@@ -40,4 +40,13 @@ describe('a connector that is one of many', () => {
       ({ userId: 'a', credentialId: 'b', exchange: 'BYBIT', environment: 'MAINNET' }) as const;
     expect(many.knowOneOfMany(said())).toBe(many.knowOneOfMany(said()));
   });
+
+  it('is the one that asked by itself before, as long as it says the same', () => {
+    const many = new KnownConnectors(0);
+    const asked = { userId: 'a', credentialId: 'b', exchange: 'BYBIT', environment: 'MAINNET' } as const;
+    const known = many.know(asked);
+    expect(many.knowOneOfMany(asked)).toBe(known);
+    Object.assign(asked, { userId: 'c' });
+    expect(many.knowOneOfMany(asked).userId).toBe('c');
+  });
 });
