@@ -44,6 +44,7 @@ export function followFeed(): () => void {
   let abort = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isOver = false;
+  let hasFollowed = false;
 
   const again = (state: FeedState, pauseMs: number) => {
     if (isOver) return;
@@ -59,8 +60,9 @@ export function followFeed(): () => void {
     follow(signal, lastId, {
       opened: () => {
         // What was missed while nobody followed is on no page yet.
-        if (failures > 0) resets.value += 1;
+        if (failures > 0 || (hasFollowed && lastId === '')) resets.value += 1;
         failures = 0;
+        hasFollowed = true;
         feedState.value = 'live';
       },
       id: id => {
