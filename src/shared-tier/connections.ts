@@ -23,7 +23,7 @@ export interface RedisConnections {
   run(script: Script, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<unknown>;
   /** A connection of its own to one node, for a channel; not yet open. Never reconnects: its end is its end. */
   subscriber(): RedisClientType;
-  /** Connects; resolves once it is, or at once when it cannot now and goes on trying. */
+  /** Resolves once connected; until then it goes on trying, so whoever waits needs a deadline. */
   open(): Promise<void>;
   close(): void;
 }

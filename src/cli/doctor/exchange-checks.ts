@@ -43,11 +43,11 @@ async function checkExchange({ exchange, baseUrl }: AskedExchange, environment: 
     const url = baseUrl ?? hostOf(profile, environment);
     const { host } = new URL(url);
     try {
-      const clock = { now: () => systemClock.now(), wall: () => systemClock.wall() };
       const { sentAtMs, receivedAtMs, serverTimeMs } = await measurePublicClock(profile, {
         environment,
         baseUrl: url,
-        ...clock,
+        now: () => systemClock.now(),
+        wall: () => systemClock.wall(),
       });
       const tripMs = receivedAtMs - sentAtMs;
       const aheadMs = serverTimeMs - (sentAtMs + receivedAtMs) / 2;

@@ -90,8 +90,10 @@ export class Node {
     this.#isRetired = true;
     for (const leave of this.#onRetire) leave();
     this.#onRetire.clear();
-    if (isDead) for (const giveUp of this.#calls) giveUp();
-    if (isDead) this.appends.close();
+    if (isDead) {
+      for (const giveUp of this.#calls) giveUp();
+      this.appends.close();
+    }
     this.#closeWhenIdle();
   }
 
