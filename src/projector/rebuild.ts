@@ -11,7 +11,8 @@
  * Nothing is renamed or truncated: readers see the old rows until the commit and the new ones after it, and a
  * table that was right already is not written to at all. `differing` is therefore the number of rows that
  * were wrong: 0 says that live equals rebuilt (promise 2). `verify` stops there: it compares within one
- * snapshot, in which rows and checkpoints belong together, so it holds nobody up.
+ * snapshot, in which rows and checkpoints belong together, so it holds nobody up; a table that `shard` replaced
+ * meanwhile is not in it, and the comparison begins anew.
  *
  * It is also how dead letters are replayed: the events after a dead letter have been applied, and a row
  * depends on the order of its events, so the only right place for it is its own, in a fold from the start.
@@ -47,6 +48,7 @@ import { isLockTaken, SWITCH_LOCK_TIMEOUT_MS, tablesInUse, waitToRebuild } from 
 import { encodeMark } from './log-mark.js';
 import { OutdatedTables } from './outdated-tables.js';
 import { type OwnSession, withOwnTransaction } from './own-connection.js';
+import { requireSeen, TablesReplaced } from './replaced-tables.js';
 import { partly, type Session, withPooledSession } from './session.js';
 import { compareRows, type Difference, switchDeadLetters, switchRows } from './shadow.js';
 import { WriteRefused } from './write-page.js';
@@ -170,6 +172,10 @@ export async function verify(context: ProjectorContext, options: VerifyOptions =
       await fold.upTo(positionsOf(checkpoints));
       await fold.requireSameForgotten();
       const tables = await compareAll(session, projections, options.signal);
+      await requireSeen(
+        session,
+        tables.map(({ name }) => name),
+      );
       return { equal: tables.every(({ differing }) => differing === 0), events: fold.events(), tables };
     }),
   );
@@ -190,10 +196,13 @@ async function untilItStands<T>(fold: (isCareful: boolean) => Promise<T>): Promi
     } catch (error) {
       // The event that the next page was to begin with may have been such a hit.
       const isForgotten = error instanceof ForgottenMeanwhile || error instanceof LogChangedError;
+      // A snapshot knows nothing of a table that was put in another's place after it.
+      const isReplaced = error instanceof TablesReplaced;
       // So may the hits behind the checkpoint, between the snapshot and the look at what is forgotten.
       const isBehind = error instanceof OutdatedTables && tries < TRIES_BEHIND;
       const isRefused: boolean = error instanceof WriteRefused && !isCareful;
-      if (!(isForgotten || isBehind || isRefused) || tries >= TRIES_WHILE_FORGETTING) throw error;
+      if (!(isForgotten || isReplaced || isBehind || isRefused) || tries >= TRIES_WHILE_FORGETTING)
+        throw error;
       isCareful ||= isRefused;
     }
   }

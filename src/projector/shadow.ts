@@ -7,6 +7,7 @@
 import type { Projection } from '../../projections/index.js';
 import { DatabaseError } from '../postgres/database-error.js';
 import { DEAD_LETTER_TABLE } from './dead-letters.js';
+import { requireSeen } from './replaced-tables.js';
 import { QueryFailure, type Session } from './session.js';
 import { type TableSql, tableSql } from './table-sql.js';
 import type { Target } from './write-page.js';
@@ -23,6 +24,7 @@ const SHADOW_DEAD_LETTERS = shadowName(DEAD_LETTER_TABLE);
  */
 export async function createShadow(session: Session, projections: readonly Projection[]): Promise<Target> {
   const names = [...projections.map(projection => projection.table.name), DEAD_LETTER_TABLE];
+  await requireSeen(session, names);
   const described = await session.query(DEFINITIONS_OF, [`{${names.join(',')}}`]);
   for (const [table, definition] of described as readonly [string, string][]) {
     await session

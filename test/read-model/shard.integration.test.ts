@@ -147,6 +147,32 @@ describe('the table of states in partitions', () => {
     expect(answers).toBeGreaterThan(4);
   });
 
+  it.each([
+    // After its snapshot, which the first of these takes: before anything of the table is looked at, and in the middle.
+    ['before it has looked at the table', 'readStream'],
+    ['while it folds', 'countAfter'],
+  ])('is compared as it is by who verifies and began before the switch (%s)', async (_, moment) => {
+    await harness.append(...history(0));
+    await harness.projector().catchUp();
+    let switched: Promise<unknown> | undefined;
+    const store = new Proxy(harness.store, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target);
+        if (name !== moment || switched) return typeof value === 'function' ? value.bind(target) : value;
+        return async (...args: unknown[]) => {
+          switched ??= shard(harness.url, 4);
+          await switched;
+          return (value as (...given: unknown[]) => unknown).apply(target, args);
+        };
+      },
+    });
+    expect(await harness.projector({ store }).verify()).toMatchObject({ equal: true });
+    expect(await switched).toEqual({ partitions: 1 });
+    await harness.pool.query(`UPDATE connector_state_cache SET time_offset = 7 WHERE user_id = 'user3'`);
+    const { tables } = await harness.projector().verify();
+    expect(tables).toContainEqual(expect.objectContaining({ name: 'connector_state_cache', differing: 1 }));
+  });
+
   it('is read and written through TypeORM as before', async () => {
     await shard(harness.url, 4);
     await harness.append(...history(0));
