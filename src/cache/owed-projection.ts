@@ -5,16 +5,27 @@
  */
 import { isConnectorStateError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
+import type { AppendOptions } from '../event-store/event-store.js';
 import type { NewEvent, Position } from '../events/event.js';
 
 /** Brings the read tables to `position`. @throws when they did not come that far */
 export type Project = (position: Position, stored: readonly NewEvent[]) => Promise<void>;
+
+/** Projecting that begins with the append of the events. */
+export interface ProjectAlong {
+  /** Behind the append (`AppendOptions.behind`), if it is called. */
+  readonly send: NonNullable<AppendOptions['behind']>;
+  /** The rest of it. */
+  readonly project: Project;
+}
 
 export class OwedProjection {
   readonly #project: Project | undefined;
   readonly #log: Logger;
   #position: Position | undefined;
   #stored: readonly NewEvent[] = [];
+  /** Instead of the usual, where it has begun. */
+  #begun: Project | undefined;
   /** Why it failed last, which is said once. */
   #told: string | undefined;
 
@@ -24,11 +35,15 @@ export class OwedProjection {
     this.#log = log;
   }
 
-  /** @param stored the events last stored, up to `position` */
-  owe(position: Position, stored: readonly NewEvent[]): void {
+  /**
+   * @param stored the events last stored, up to `position`
+   * @param begun goes on with what was sent along with them
+   */
+  owe(position: Position, stored: readonly NewEvent[], begun?: Project): void {
     if (!this.#project) return;
     this.#position = position;
     this.#stored = stored;
+    this.#begun = begun;
   }
 
   /** @returns why something is still owed, as a sentence; `undefined` when nothing is. Never throws. */
@@ -36,7 +51,7 @@ export class OwedProjection {
     const position = this.#position;
     if (position === undefined) return undefined;
     try {
-      await this.#project?.(position, this.#stored);
+      await (this.#begun ?? this.#project)?.(position, this.#stored);
       this.#position = undefined;
       this.#told = undefined;
       return undefined;
@@ -56,6 +71,7 @@ export class OwedProjection {
       return message;
     } finally {
       this.#stored = [];
+      this.#begun = undefined;
     }
   }
 }

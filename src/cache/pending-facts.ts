@@ -65,6 +65,11 @@ export class PendingFacts {
     return this.#lastNumber;
   }
 
+  /** None is left behind it but for what is recorded meanwhile. */
+  get isLastInFlight(): boolean {
+    return this.#inFlight.length < BATCH_SIZE;
+  }
+
   /** The batch that {@link take} took. */
   get inFlight(): readonly PendingFact[] {
     return this.#inFlight;

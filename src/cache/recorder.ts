@@ -29,7 +29,7 @@ import type { Fact, NewEvent, Position } from '../events/event.js';
 import { encodeToken, placeAt } from '../events/place-token.js';
 import { timeOf } from './facts.js';
 import { connectorKeyOf } from './known-connector.js';
-import { OwedProjection, type Project } from './owed-projection.js';
+import { OwedProjection, type Project, type ProjectAlong } from './owed-projection.js';
 import { type PendingFact, PendingFacts, type RecordedFact, type RecordOptions } from './pending-facts.js';
 
 export interface RecorderOptions {
@@ -39,6 +39,8 @@ export interface RecorderOptions {
   readonly newId: () => Promise<() => string>;
   /** Awaited by `flush()` after events were stored; left out where somebody else projects. */
   readonly project?: Project;
+  /** Where projecting can begin with the append: awaited before the last of a flush. Must not reject. */
+  readonly along?: (events: readonly NewEvent[]) => Promise<ProjectAlong | undefined>;
   readonly maxPending: number;
   readonly flushIntervalMs: number;
   readonly host: string;
@@ -241,17 +243,18 @@ export class Recorder {
     try {
       const events = batch.map(pending => this.#toEvent(pending));
       const { telemetry = unwatched } = this.#options;
+      const along = this.#pending.isLastInFlight ? await this.#options.along?.(events) : undefined;
       const result = await telemetry.span(
         'append',
         {
           attributes: { 'connector_state.events': events.length },
           correlationIds: events.map(({ correlationId }) => correlationId),
         },
-        () => store.append(events),
+        () => store.append(events, along && { behind: along.send }),
       );
       if (result.position !== undefined) {
         this.#storedUpTo = result.position;
-        this.#owed.owe(result.position, events);
+        this.#owed.owe(result.position, events, along?.project);
       }
       this.#counters.appended += batch.length;
       this.#pending.settle(batch);

@@ -23,6 +23,7 @@ import { Telemetry, type TracerLike } from '../base/telemetry.js';
 import { refuseUnknownOptions } from '../base/unknown-options.js';
 import { ConnectorStateCacheService } from '../cache/connector-state-cache-service.js';
 import { createGuardedLookup } from '../cache/guarded-lookup.js';
+import type { ProjectAlong } from '../cache/owed-projection.js';
 import { type FlushResult, Recorder } from '../cache/recorder.js';
 import { type HostClock, systemClockOf } from '../clock/host-clock.js';
 import type { Timers } from '../clock/timers.js';
@@ -33,6 +34,7 @@ import type { NewEvent, Position, StoredEvent } from '../events/event.js';
 import type { EventFeed } from '../feed/event-feed.js';
 import { destroyPool, isAnswering } from '../postgres/bounded-pool.js';
 import { createPool } from '../postgres/pool.js';
+import type { AlongWithAppend } from '../projector/along-with-append.js';
 import type { Projector } from '../projector/projector.js';
 import type { SharedTier } from '../shared-tier/shared-tier.js';
 import {
@@ -210,16 +212,22 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     makeTables: () => makeTables(databaseUrl, settings, log),
   });
   const closing = new AbortController();
-  const project = async (until: Position, expecting: readonly NewEvent[] = []) => {
+  const project = async (until: Position, expecting: readonly NewEvent[] = [], along?: AlongWithAppend) => {
     const { catchUp, holders } = await projector.get();
     const { caughtUp } = await catchUp({
       until,
       expecting,
+      along,
       timeoutMs: PROJECT_TIMEOUT_MS,
       makesCurrent: { maxEvents: MAX_EVENTS_OF_A_FUNCTION },
       signal: closing.signal,
     });
     if (!caughtUp) throw new Error(notCaughtUp(await holders()));
+  };
+  const along = async (events: readonly NewEvent[]): Promise<ProjectAlong | undefined> => {
+    // Whoever stored them meets the failure when he projects.
+    const sent = (await projector.get().catch(() => undefined))?.along(events);
+    return sent && { send: sent.send, project: (until, stored) => project(until, stored, sent) };
   };
   const remote =
     isOff || eventsUrl === databaseUrl
@@ -298,7 +306,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
   const recorder = new Recorder({
     store: isUnset ? async () => nowhere : store.get,
     newId: async () => (await import('../events/ids.js')).newEventId,
-    ...(settings.projection === 'inline' && { project }),
+    ...(settings.projection === 'inline' && { project, along }),
     maxPending: settings.maxPendingEvents,
     flushIntervalMs: settings.flushIntervalMs,
     host: clock.id,

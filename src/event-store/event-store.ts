@@ -8,6 +8,7 @@
  *    whatever order writers commit in.
  *  - Within a stream, versions count from 1 without gaps, and global order agrees with stream order.
  */
+import type { ClientBase } from 'pg';
 import type { RawEvent } from '../events/decode.js';
 import type { NewEvent, Position, StoredEvent } from '../events/event.js';
 
@@ -27,6 +28,12 @@ export interface AppendOptions {
    * go another way divides it among its attempts.
    */
   readonly timeoutMs?: number;
+  /**
+   * What is to be sent right behind the append, over its connection and before it has been answered: a store whose log lies
+   * in PostgreSQL calls it once when it has sent the append, or not at all. The connection is the caller's until it
+   * resolves to whether it is in order.
+   */
+  readonly behind?: ((connection: ClientBase) => Promise<boolean>) | undefined;
 }
 
 export interface AppendedEvent {

@@ -14,6 +14,7 @@
 import type { EventAt, LogTable } from '../event-store/event-store.js';
 import { LogChangedError } from '../event-store/log-changed-error.js';
 import type { NewEvent, Position } from '../events/event.js';
+import { type AlongWithAppend, tellOf } from './along-with-append.js';
 import { applyLive } from './apply-live.js';
 import { type Behind, catchUpFrom } from './behind.js';
 import { catchUpInPlace, logTableOf } from './catch-up-in-place.js';
@@ -40,6 +41,8 @@ export interface CatchUpOptions {
   readonly until?: Position;
   /** What the caller has just recorded: most likely what it finds, so that it can ask for their rows beforehand. */
   readonly expecting?: readonly NewEvent[];
+  /** Sent behind the append of these; what came of it is looked at before anything is asked. */
+  readonly along?: AlongWithAppend | undefined;
   /** How long to wait while others hold the lock and nothing moves. Default 2000. */
   readonly timeoutMs?: number;
   /**
@@ -97,27 +100,37 @@ type SoFar = Pick<CatchUpResult, 'events'>;
 /** The short way, as far as it leads: what is unclear, a full page and one that the database refuses are for the long. */
 async function inPlace(
   context: ProjectorContext,
-  { until, expecting = [], signal }: CatchUpOptions,
+  { until, expecting = [], along, signal }: CatchUpOptions,
   waiting: Waiting,
   log: LogTable,
 ): Promise<CatchUpResult | SoFar> {
   const { store, projections } = context;
-  let goal = until;
-  for (;;) {
-    signal?.throwIfAborted();
+  const attempt = async () => {
     const outcome = await inSession(context, session =>
       catchUpInPlace(context, session, log, expecting).catch(error => {
         if (error instanceof WriteRefused) return undefined;
         throw error;
       }),
     );
-    if (!outcome || outcome.status === 'unclear') return { events: 0 };
+    return outcome && tellOf(context, outcome);
+  };
+  let goal = until;
+  let sent = await along?.outcome;
+  let events = 0;
+  for (;;) {
+    signal?.throwIfAborted();
+    const wasSent = sent !== undefined;
+    const outcome = sent ?? (await attempt());
+    sent = undefined;
+    if (!outcome || outcome.status === 'unclear') return { events };
     if (outcome.status === 'applied') {
-      const { positions, events, isFull } = outcome;
-      if (events.length > 0) await context.onApplied?.(events);
-      if (isFull) return { events: events.length };
-      const position = lowest(store.compare, positions);
-      return { position, events: events.length, caughtUp: store.compare(position, goal) >= 0 };
+      events += outcome.events.length;
+      if (outcome.isFull) return { events };
+      const position = lowest(store.compare, outcome.positions);
+      const caughtUp = store.compare(position, goal) >= 0;
+      // An append that had to be made again has what was sent behind the first attempt before it.
+      if (wasSent && !caughtUp) continue;
+      return { position, events, caughtUp };
     }
     const checkpoints = await inSession(context, session => ensureCheckpoints(session, projections));
     checkOrigin(projections, checkpoints, store.name);
@@ -125,9 +138,9 @@ async function inPlace(
     goal ??= await store.head();
     if (store.compare(position, goal) >= 0) {
       await requireContinuity(context, checkpoints);
-      return { position, events: 0, caughtUp: true };
+      return { position, events, caughtUp: true };
     }
-    if (!(await waiting(position))) return { position, events: 0, caughtUp: false };
+    if (!(await waiting(position))) return { position, events, caughtUp: false };
   }
 }
 

@@ -25,10 +25,11 @@ import { ConnectorStateError } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logging.js';
 import { type Telemetry, unwatched } from '../base/telemetry.js';
 import type { EventStore } from '../event-store/event-store.js';
-import type { StoredEvent } from '../events/event.js';
+import type { NewEvent, StoredEvent } from '../events/event.js';
 import { pg } from '../postgres/driver.js';
 import { toDatabaseError } from '../postgres/pool.js';
 import { type AdoptedLog, type AdoptLogOptions, adoptLog } from './adopt-log.js';
+import { type AlongWithAppend, alongWithAppend } from './along-with-append.js';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.js';
 import type { ChangedRows } from './changed-rows.js';
 import type { ProjectorContext, ProjectorCounters } from './context.js';
@@ -102,6 +103,11 @@ export interface ReplayResult {
  */
 export interface Projector {
   catchUp(options?: CatchUpOptions): Promise<CatchUpResult>;
+  /**
+   * The beginning of a {@link Projector.catchUp} to be sent behind the append of these events, and then handed to that as
+   * `along`. Left out where the log lies in another database.
+   */
+  along(events: readonly NewEvent[]): AlongWithAppend | undefined;
   /** Resolves when the signal is aborted, rejects when it cannot go on; survives lost connections. */
   run(options: RunOptions): Promise<void>;
   rebuild(options?: RebuildOptions): Promise<RebuildResult>;
@@ -169,6 +175,7 @@ export function createProjector(options: ProjectorOptions): Projector {
   };
 
   return {
+    along: events => alongWithAppend(context, events),
     catchUp: options => inOurTerms(catchUpWithCurrent(context, options)),
     async run({ signal, hitsMaxAgeMs = 0, waitMs }) {
       const ended = new AbortController();

@@ -104,7 +104,8 @@ async function storeTogether(
     const { events, position, last } = await appendTogether(
       run,
       group.flatMap(append => append.items),
-      bounds,
+      // Not when the group's appends are made one by one, after a failure.
+      release ? { ...bounds, behind: behindAll(group) } : bounds,
     );
     if (release?.()) await nextTurn();
     let from = 0;
@@ -117,6 +118,10 @@ async function storeTogether(
     return error;
   }
 }
+
+/** The connection carries one such thing: of several callers the others do theirs by themselves. */
+const behindAll = (group: readonly Append[]) =>
+  group.find(({ options }) => options.behind !== undefined)?.options.behind;
 
 function whenAllAreOver(group: readonly Append[], then: () => void): void {
   let left = group.length;

@@ -13,6 +13,7 @@ import type { ConnectorStateError } from '../../base/errors.js';
 import { pg } from '../../postgres/driver.js';
 import { statementNames } from '../../postgres/statement-names.js';
 import { inTransaction, learnFrom, needsTransactions } from '../../postgres/transactions.js';
+import type { AppendOptions } from '../event-store.js';
 import { EventStoreFailure, isStatementError, toStoreError } from './failure.js';
 
 export interface Statement {
@@ -24,6 +25,8 @@ export interface Statement {
 export interface Bounds {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** As {@link AppendOptions.behind}: of the first attempt, where the statement is one by itself. */
+  readonly behind?: AppendOptions['behind'];
 }
 
 /** Every value as the server's text, whatever type parsers the application set: what a column means is decided here. */
@@ -50,6 +53,7 @@ export function createRunner(pool: Pool, useNamedStatements: boolean): RunStatem
   const names = statementNames(pool, useNamedStatements);
   return async ({ name: wanted, text }, values, bounds) => {
     const interruption = interruptAfter(bounds, bounds.action);
+    let { behind } = bounds;
     try {
       for (;;) {
         const name = names.nameOf(wanted, text);
@@ -58,8 +62,9 @@ export function createRunner(pool: Pool, useNamedStatements: boolean): RunStatem
         const isWhole = needsTransactions(pool);
         const client = await checkOut(pool, interruption.promise);
         try {
-          return await runOn(client, query, bounds.onRow, isWhole, interruption.promise);
+          return await runOn(client, query, bounds.onRow, { isWhole, behind }, interruption.promise);
         } catch (error) {
+          behind = undefined;
           if (name !== undefined && names.lost(error)) continue;
           if (!isWhole && learnFrom(pool, error)) continue;
           throw error;
@@ -91,20 +96,26 @@ async function runOn(
   client: PoolClient,
   query: QueryArrayConfig,
   onRow: ((row: TextRow) => void) | undefined,
-  inItsTransaction: boolean,
+  { isWhole, behind }: { readonly isWhole: boolean; readonly behind: Bounds['behind'] },
   interrupted: Promise<never>,
 ): Promise<readonly TextRow[]> {
   // A connection that breaks rejects its query and emits `error` too, which would end the process unheard.
   const heard = () => undefined;
   client.on('error', heard);
   let reusable = false;
+  let sentBehind: Promise<boolean> | undefined;
+  const giveBack = (isInOrder: boolean) => {
+    client.release(!isInOrder);
+    client.off('error', heard);
+  };
   try {
     const run = () =>
       onRow
         ? rowByRow(client, query, onRow)
         : client.query<(string | null)[]>(query).then(result => result.rows);
-    const rows = inItsTransaction ? inTransaction(client, run) : run();
+    const rows = isWhole ? inTransaction(client, run) : run();
     rows.catch(() => undefined);
+    if (!isWhole && sendsOn(client)) sentBehind = behind?.(client);
     const answer = await Promise.race([rows, interrupted]);
     reusable = true;
     return answer;
@@ -112,10 +123,14 @@ async function runOn(
     reusable = isStatementError(error);
     throw error;
   } finally {
-    client.release(!reusable);
-    client.off('error', heard);
+    if (reusable && sentBehind) {
+      sentBehind.then(giveBack, () => giveBack(false));
+    } else giveBack(reusable);
   }
 }
+
+/** Without waiting for an answer: in pg's pipeline mode, which is the user's to choose where the pool is his. */
+const sendsOn = (client: PoolClient) => (client as { pipeline?: boolean }).pipeline === true;
 
 /**
  * pg collects the rows of a statement that has a callback, and without one a timeout of the pool's would go
