@@ -184,6 +184,25 @@ describe('bad days', () => {
     },
   );
 
+  itInBrowser('shows what was recorded after a page was loaded and before its feed began', async () => {
+    const { page, context } = await visit(browser, service.url);
+    let begin: () => void = () => undefined;
+    const held = new Promise<void>(resolve => {
+      begin = resolve;
+    });
+    await page.route('**/v1/events/feed**', async route => {
+      await held;
+      await route.continue();
+    });
+    await signIn(page, 'operator');
+    await text(page, 'What changed in the last hour').waitFor(PATIENCE);
+    const store = await service.state.store();
+    await store.append([authFailed({ userId: 'between', exchangeCode: '10077', occurredAt: Date.now() })]);
+    begin();
+    await text(page, '10077').waitFor(PATIENCE);
+    await context.close();
+  });
+
   itInBrowser('draws everything anew where the feed says that it is of another log', async () => {
     const restored = await createTestDatabase();
     const first = await startService(proxy.url);

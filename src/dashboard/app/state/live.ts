@@ -1,10 +1,11 @@
 /**
  * Ticks for what is loaded: one when an event that matters was recorded, but not many for a burst of them, and one more when
- * it has been quiet since, for what the service had kept from before. How often there is
- * news at all the feed says, which tells each page at moments of its own (api/feed.ts).
+ * it has been quiet since, for what the service had kept from before. So too once after the feed began: what was recorded
+ * between the page's first question and the feed's first place is told by neither. How often there is news at all the feed
+ * says, which tells each page at moments of its own (api/feed.ts).
  */
 import { useEffect, useState } from 'preact/hooks';
-import { type News, onFeedEvent, resets } from '../api/feed.js';
+import { feedState, type News, onFeedEvent, resets } from '../api/feed.js';
 
 /** The feed hears of an event before it is projected, and who asks at once would be told what was before. */
 const PROJECTED_AFTER_MS = 1_000;
@@ -14,6 +15,12 @@ const SETTLED_AFTER_MS = 12_000;
 /** @param matters default: every event */
 export function useLiveTick(matters: (news: News) => boolean = () => true): number {
   const [tick, setTick] = useState(0);
+  const isLive = feedState.value === 'live';
+  useEffect(() => {
+    if (!isLive) return undefined;
+    const settled = setTimeout(() => setTick(n => n + 1), SETTLED_AFTER_MS);
+    return () => clearTimeout(settled);
+  }, [isLive]);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let last: ReturnType<typeof setTimeout> | undefined;
