@@ -45,6 +45,19 @@ test('an empty name of a role, as of a variable that is not set, is no role', as
   expect(readdirSync(directory)).toEqual([]);
 });
 
+test.each([
+  [['keys', 'list', '4hk2m9xqztcv'], /keys list takes no prefix of a key, got "4hk2m9xqztcv"/],
+  [['keys', 'rotate', '4hk2m9xqztcv', '--role', 'operator'], /keys rotate takes no --role:.*`keys create`/],
+  [['forecast', 'show', '--since', '7d'], /forecast show takes no --since:.*`forecast backtest` and/],
+  [['forecast', '--seed', '7'], /--seed goes with --world/],
+  [['forecast', '--world', 'periodic', '--since', '7d'], /--since.*does not go with --world/],
+])('%j is refused, for what would be ignored', async (args, complaint) => {
+  const result = await cli(args, { cwd: directory });
+  expect(result).toMatchObject({ code: 2, stdout: '' });
+  expect(result.stderr.replace(/\s+/g, ' ')).toMatch(complaint);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
 test('an error is JSON, with its code, where JSON was asked for', async () => {
   const nothing = await cli(['stats', '--json'], { cwd: directory });
   expect(nothing.stdout).toBe('');

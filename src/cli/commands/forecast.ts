@@ -8,6 +8,7 @@ import { type KeptModel, keepModel, keptModel } from '../../forecast/model-store
 import type { WorldName } from '../../forecast/worlds.js';
 import { createPool } from '../../postgres/pool.js';
 import { NotFoundError, WrongSettingError } from '../exit-codes.js';
+import { type OptionsOfActions, refuseOptionsOfOthers } from '../options-of-actions.js';
 import { table } from '../output.js';
 import { span } from '../quantities.js';
 import { runSession, type Session } from '../session.js';
@@ -27,6 +28,12 @@ interface Options extends ShowOptions {
 
 type Action = 'backtest' | 'train' | 'show';
 const ACTIONS: readonly Action[] = ['backtest', 'train', 'show'];
+
+const OPTIONS: OptionsOfActions<Action> = {
+  backtest: ['--since', '--ttl', '--world', '--seed', '--shared', '--model'],
+  train: ['--since', '--ttl'],
+  show: ['--within', '--user'],
+};
 
 const MAX_VERSION = 2 ** 31 - 1;
 /** Of the uses, so much only teaches; the rest is what is counted. */
@@ -60,10 +67,11 @@ export function addForecast(program: Command): void {
       'after',
       '\nEach policy of a back-test sees only what was before; the first half of the time only teaches. A cold\ninit is taken to cost 1.5 s, a refresh a tenth of it. The best is the winner where it is better than none by\n5 % of the cold inits; the trained model, where it is better than that by 5 % again.\n\nExamples:\n  connector-state forecast --since 60d\n  connector-state forecast backtest --world periodic --json\n  connector-state forecast train --since 90d\n  connector-state forecast show --within 15m',
     )
-    .action((action: Action, options: Options) =>
-      runSession(options.json === true, session =>
-        action === 'show' ? showForecast(session, options) : run(session, action, options),
-      ),
+    .action((action: Action, options: Options, command: Command) =>
+      runSession(options.json === true, session => {
+        refuseOptionsOfOthers(command, action, OPTIONS);
+        return action === 'show' ? showForecast(session, options) : run(session, action, options);
+      }),
     );
 }
 
@@ -71,9 +79,6 @@ async function run(session: Session, action: Exclude<Action, 'show'>, options: O
   const { backtest } = await import('../../forecast/backtest.js');
   const { ceilingOf } = await import('../../forecast/ceiling.js');
   const { probabilityOf, trainUsageModel } = await import('../../forecast/learned.js');
-  if (action === 'train' && (options.world !== undefined || options.model !== undefined)) {
-    throw new WrongSettingError('forecast train learns from the log: it takes neither --world nor --model');
-  }
   const pool = await poolFor(session, action, options);
   const kept = pool && options.model !== undefined ? await modelOf(pool, options.model) : undefined;
   const { uses, ttlMs, connectorsEach } = await usesOf(session, options);
@@ -142,7 +147,7 @@ async function modelOf(pool: Pool, text: string): Promise<KeptModel> {
   );
 }
 
-async function usesOf({ open, signal }: Session, { world, seed = '1', since, ttl, shared }: Options) {
+async function usesOf({ open, signal }: Session, { world, seed, since, ttl, shared }: Options) {
   const { makeUses, WORLDS } = await import('../../forecast/worlds.js');
   if (ttl && 'atMs' in ttl) throw new WrongSettingError('--ttl must be a span like 15m or 4h, not a time');
   const given = ttl?.agoMs;
@@ -151,7 +156,9 @@ async function usesOf({ open, signal }: Session, { world, seed = '1', since, ttl
     if (!(WORLDS as readonly string[]).includes(world)) {
       throw new WrongSettingError(`--world must be one of ${WORLDS.join(', ')}, got "${world}"`);
     }
-    const number = Number(seed);
+    if (since !== undefined)
+      throw new WrongSettingError('--since is of what was recorded: it does not go with --world');
+    const number = Number(seed ?? 1);
     if (!Number.isSafeInteger(number))
       throw new WrongSettingError(`--seed must be a whole number, got "${seed}"`);
     const uses = makeUses(world as WorldName, { ...WORLD_SIZE, seed: number });
@@ -161,7 +168,9 @@ async function usesOf({ open, signal }: Session, { world, seed = '1', since, ttl
       connectorsEach: shared ? WORLD_SIZE.connectors : 1,
     };
   }
-  if (shared) throw new WrongSettingError('--shared goes with --world');
+  if (shared || seed !== undefined) {
+    throw new WrongSettingError(`${shared ? '--shared' : '--seed'} goes with --world`);
+  }
   const state = await open();
   const { usesFromLog } = await import('../../forecast/uses-from-log.js');
   const sinceMs = since === undefined ? 0 : 'atMs' in since ? since.atMs : Date.now() - since.agoMs;

@@ -13,6 +13,7 @@ import {
 import { DatabaseError, reasonOf } from '../../postgres/database-error.js';
 import { createPool, toDatabaseError } from '../../postgres/pool.js';
 import { NotFoundError } from '../exit-codes.js';
+import { type OptionsOfActions, refuseOptionsOfOthers } from '../options-of-actions.js';
 import { table } from '../output.js';
 import { iso } from '../quantities.js';
 import { runSession, type Session } from '../session.js';
@@ -29,6 +30,13 @@ interface Options {
 
 type Action = 'create' | 'list' | 'rotate' | 'revoke';
 const ACTIONS: readonly Action[] = ['create', 'list', 'rotate', 'revoke'];
+
+const OPTIONS: OptionsOfActions<Action> = {
+  create: ['--name', '--role', '--user', '--expires-in'],
+  list: [],
+  rotate: ['--grace'],
+  revoke: [],
+};
 
 const OWNERS_ONLY =
   'keys are made, rotated and revoked by the owner of the tables, and listed by a worker’s role too: set DATABASE_URL to the owner’s, as for `connector-state migrate`';
@@ -58,8 +66,11 @@ Examples:
   connector-state keys create --name "alice's page" --role reader --user alice
   connector-state keys rotate 4hk2m9xqztcv --grace 24h`,
     )
-    .action((action: Action, prefix: string | undefined, options: Options) =>
-      runSession(options.json === true, session => run(session, action, prefix, options)),
+    .action((action: Action, prefix: string | undefined, options: Options, command: Command) =>
+      runSession(options.json === true, session => {
+        refuseOptionsOfOthers(command, action, OPTIONS);
+        return run(session, action, prefix, options);
+      }),
     );
 }
 
@@ -69,6 +80,9 @@ async function run(
   prefix: string | undefined,
   options: Options,
 ): Promise<void> {
+  const needsPrefix = action === 'rotate' || action === 'revoke';
+  if (!needsPrefix && prefix !== undefined)
+    throw new InvalidInputError(`keys ${action} takes no prefix of a key, got ${JSON.stringify(prefix)}`);
   const state = await session.open({}, { mayCreate: action === 'create' });
   const pool = createPool({
     connectionString: state.databaseUrl,
