@@ -85,7 +85,7 @@ export class Storing {
       const conflicts = await this.#send(node, next, interruption);
       if (conflicts.size === 0) continue;
       const toRead = [...conflicts].filter(([stream, actual]) => {
-        this.#tails.of(stream).contendedMs = Date.now();
+        this.#tails.of(stream).contendedMs = performance.now();
         if (!newTo.has(stream)) return true;
         skipTo(this.#tails.of(stream), actual);
         return false;

@@ -42,14 +42,14 @@ export interface Tail {
   /** The latest time in an id that was known and let go, milliseconds; −∞ when none was. */
   forgottenIdMs: number;
   looksAtNothing: number;
-  /** When another process last turned out to append here too, by this host's clock, epoch milliseconds. */
+  /** When another process last turned out to append here too, by the monotonic clock. */
   contendedMs: number;
-  /** Since when this process has not given way to others here. */
-  heldSinceMs: number;
-  /** Of which breath its version was (give-way.ts), when that was last asked. */
-  breath: number;
-  /** How long it would take others to come in, when it last appended here. */
-  giveWayMs: number;
+  /** When, by the monotonic clock, and at which version it last gave way to others; `undefined`: it has just begun. */
+  held: { readonly sinceMs: number; readonly sinceVersion: number } | undefined;
+  /** Its version when it was last asked whether to (give-way.ts). */
+  askedVersion: number;
+  /** When it will have been left for long enough, should nothing more be appended, by the monotonic clock. */
+  isLeftAtMs: number;
   /** When the server last said that this is the end of the stream, by this host's clock, epoch milliseconds. */
   confirmedMs: number;
 }
@@ -100,9 +100,9 @@ export const tailOfNew = (): Tail => ({
   forgottenIdMs: Number.NEGATIVE_INFINITY,
   looksAtNothing: 0,
   contendedMs: Number.NEGATIVE_INFINITY,
-  heldSinceMs: Date.now(),
-  breath: 0,
-  giveWayMs: 0,
+  held: undefined,
+  askedVersion: 0,
+  isLeftAtMs: Number.NEGATIVE_INFINITY,
   confirmedMs: Date.now(),
 });
 
