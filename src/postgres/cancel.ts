@@ -5,6 +5,7 @@
  * no login, no session, closed by the server once the signal is sent. A pooler passes it on. TLS where the
  * connection that is meant has it, for some servers listen to nothing else.
  */
+import type { Writable } from 'node:stream';
 import type { Client, ClientBase, ClientConfig } from 'pg';
 import { pg } from './driver.js';
 
@@ -24,7 +25,7 @@ export interface DriverClient extends ClientBase {
 
 interface DriverConnection {
   readonly ssl: unknown;
-  readonly stream: { destroy(): void; once(event: 'close', listener: () => void): void };
+  readonly stream: Writable;
   connect(port: number | string, host?: string): void;
   requestSsl(): void;
   cancel(processId: number, secretKey: unknown): void;

@@ -11,6 +11,7 @@
 import type { Pool, PoolClient, QueryArrayConfig } from 'pg';
 import type { ConnectorStateError } from '../../base/errors.js';
 import { pg } from '../../postgres/driver.js';
+import { sendTogether } from '../../postgres/send-together.js';
 import { statementNames } from '../../postgres/statement-names.js';
 import { inTransaction, learnFrom, needsTransactions } from '../../postgres/transactions.js';
 import type { AppendOptions } from '../event-store.js';
@@ -113,9 +114,10 @@ async function runOn(
       onRow
         ? rowByRow(client, query, onRow)
         : client.query<(string | null)[]>(query).then(result => result.rows);
-    const rows = isWhole ? inTransaction(client, run) : run();
+    const goesOn = behind !== undefined && !isWhole && sendsOn(client);
+    const rows = isWhole ? inTransaction(client, run) : goesOn ? sendTogether(client, run) : run();
     rows.catch(() => undefined);
-    if (!isWhole && sendsOn(client)) sentBehind = behind?.(client);
+    if (goesOn) sentBehind = behind(client);
     const answer = await Promise.race([rows, interrupted]);
     reusable = true;
     return answer;
