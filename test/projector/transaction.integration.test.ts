@@ -1,6 +1,7 @@
 /** Transactions whose statements wait for nothing. What a bad link does to them: bad-links.integration.test.ts. */
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { silentLogger } from '../../src/base/logging.js';
+import type { DriverClient } from '../../src/postgres/cancel.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { QueryFailure, withPooledSession } from '../../src/projector/session.js';
 import { Abandoned, inTransaction } from '../../src/projector/transaction.js';
@@ -36,6 +37,27 @@ describe('a transaction of statements that wait for nothing', () => {
 
     expect(trips).toBe(1);
     expect((await pool.query('SELECT FROM number')).rowCount).toBe(5);
+  });
+
+  it.each([
+    ['is one write to the socket', 5, 10, false],
+    // The server begins with what there is.
+    ['holds nothing back that is large', 3, 100_000, true],
+  ])('%s', async (_, statements, bytes, isLarge) => {
+    const { url } = await givenHarness();
+    const pool = givenPool(url);
+    const text = 'x'.repeat(bytes);
+
+    const written = await withPooledSession(pool, true, async (session, client) => {
+      const { stream } = (client as DriverClient).connection;
+      const writev = jest.spyOn(stream, '_writev' as never);
+      await inTransaction(session, async ({ query }) => {
+        for (let n = 0; n < statements; n++) void query('SELECT length($1)', [text]);
+      });
+      return writev.mock.calls.length;
+    });
+
+    expect(written > 1).toBe(isLarge);
   });
 
   it('fails by the statement that was refused, whichever it is, and the connection goes on', async () => {
