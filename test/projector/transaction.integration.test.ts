@@ -1,4 +1,5 @@
 /** Transactions whose statements wait for nothing. What a bad link does to them: bad-links.integration.test.ts. */
+import type { Writable } from 'node:stream';
 import { describe, expect, it, jest } from '@jest/globals';
 import { silentLogger } from '../../src/base/logging.js';
 import type { DriverClient } from '../../src/postgres/cancel.js';
@@ -50,7 +51,7 @@ describe('a transaction of statements that wait for nothing', () => {
 
     const written = await withPooledSession(pool, true, async (session, client) => {
       const { stream } = (client as DriverClient).connection;
-      const writev = jest.spyOn(stream, '_writev' as never);
+      const writev = jest.spyOn(stream as Required<Writable>, '_writev');
       await inTransaction(session, async ({ query }) => {
         for (let n = 0; n < statements; n++) void query('SELECT length($1)', [text]);
       });
