@@ -33,6 +33,7 @@ import { projector } from './benchmarks/projector.js';
 import { projectorLink } from './benchmarks/projector-link.js';
 import { redis } from './benchmarks/redis.js';
 import { roundTrips } from './benchmarks/round-trips.js';
+import { tenants } from './benchmarks/tenants.js';
 import { thaw } from './benchmarks/thaw.js';
 import { visibility } from './benchmarks/visibility.js';
 import { warmInit } from './benchmarks/warm-init.js';
@@ -47,6 +48,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   append,
   projector,
   visibility,
+  tenants,
   forecast,
   feed,
   http,

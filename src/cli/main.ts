@@ -30,6 +30,7 @@ import { addShard } from './commands/shard.js';
 import { addSimulate } from './commands/simulate.js';
 import { addStats } from './commands/stats.js';
 import { addTail } from './commands/tail.js';
+import { addTenants } from './commands/tenants.js';
 import { addWarm } from './commands/warm.js';
 import { codeOf, exitCodeOf, InterruptedError, ReaderLeftError } from './exit-codes.js';
 import { createOutput } from './output.js';
@@ -81,6 +82,7 @@ for (const add of [
   addMigrate,
   addServe,
   addKeys,
+  addTenants,
   addProject,
   addRebuild,
   addShard,

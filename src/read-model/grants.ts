@@ -22,6 +22,7 @@ import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import { pg } from '../postgres/driver.js';
 import { BEGIN } from '../postgres/transactions.js';
 import { describeDatabase, withConnection } from './connection.js';
+import { TENANTS } from './row-security.js';
 
 export interface PrivilegeRoles {
   /** An existing role: append and read. */
@@ -65,7 +66,7 @@ export const APPEND_FUNCTIONS = [
 ];
 /** Drops only what is recorded as forgotten. */
 const FORGET_FUNCTION = 'connector_event_forget_hits(integer)';
-const PARTITION_FUNCTION = 'connector_state_ensure_drift_partition(timestamptz)';
+export const PARTITION_FUNCTION = 'connector_state_ensure_drift_partition(timestamptz)';
 
 /**
  * Grants in one transaction: all or nothing. Safe to repeat.
@@ -99,6 +100,7 @@ const WORKER_GRANTS = [
 
 async function grant(client: Client, role: string, more: readonly string[]): Promise<void> {
   await assertRole(client, role);
+  await assertNoTenant(client, role);
   const { rows } = await client.query<{ schema: string | null }>('SELECT current_schema() AS schema');
   const schema = pg.escapeIdentifier(rows[0]?.schema ?? 'public');
   const quoted = pg.escapeIdentifier(role);
@@ -133,6 +135,15 @@ async function assertRole(client: Client, role: string): Promise<void> {
       `role ${JSON.stringify(role)} is a superuser, whom no grant can limit: give a role of its own`,
     );
   }
+}
+
+/** The rights of these roles are more than a tenant's. */
+async function assertNoTenant(client: Client, role: string): Promise<void> {
+  const { rowCount } = await client.query(`SELECT FROM ${TENANTS} WHERE login = $1`, [role]);
+  if (rowCount === 0) return;
+  throw new InvalidInputError(
+    `role ${JSON.stringify(role)} is bound to one user, as a tenant's login: \`connector-state tenants unbind\` it first, or give another role`,
+  );
 }
 
 const MISSING_TABLE = '42P01';

@@ -14,10 +14,11 @@ import { ConnectorStateError } from '../base/errors.js';
 import { pg } from '../postgres/driver.js';
 import { describeDatabase } from './connection.js';
 import { API_KEYS, EVENT_TABLES, OUTBOX, READ_TABLES, REPLICA_LINK, USAGE_MODELS } from './grants.js';
+import { GUARD, policiesOf, TENANTS } from './row-security.js';
 
 const CHECKPOINTS = 'projection_checkpoint';
 const DEAD_LETTERS = 'projection_dead_letter';
-const REMAKABLE = [...READ_TABLES, OUTBOX, REPLICA_LINK, USAGE_MODELS, API_KEYS];
+const REMAKABLE = [...READ_TABLES, OUTBOX, REPLICA_LINK, USAGE_MODELS, API_KEYS, TENANTS];
 /** What projections fill. */
 const FOLDED = READ_TABLES.filter(table => table !== CHECKPOINTS && table !== DEAD_LETTERS);
 
@@ -57,7 +58,9 @@ export async function remake(
   await client.query(`CREATE SCHEMA ${SCRATCH}`);
   await client.query(`SET LOCAL search_path = ${SCRATCH}`);
   await applyAll();
+  const policies: string[] = [];
   for (const table of missing) {
+    policies.push(...(await policiesOf(client, table)));
     const { rows: parts } = await client.query<{ name: string }>(
       'SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::regclass',
       [table],
@@ -67,7 +70,9 @@ export async function remake(
     }
   }
   await client.query(`SELECT set_config('search_path', $1, true)`, [path]);
+  // With the functions of this schema go the policies that call them.
   await client.query(`DROP SCHEMA ${SCRATCH} CASCADE`);
+  for (const statement of [...policies, GUARD]) await client.query(statement);
   if (missing.includes(CHECKPOINTS)) {
     await client.query(`TRUNCATE ${[...FOLDED, DEAD_LETTERS].join(', ')}`);
   } else {

@@ -20,6 +20,7 @@ import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
 import { BEGIN, inTransaction, UNBOUNDED } from '../postgres/transactions.js';
 import { withConnection } from './connection.js';
 import { describeHolders, tableLockHolders } from './lock-holders.js';
+import { GUARD, policiesOf } from './row-security.js';
 
 const TABLE = 'connector_state_cache';
 const COPY = 'connector_state_cache_copy';
@@ -156,6 +157,7 @@ async function copy(client: Client, partitions: number): Promise<CopiedIndex[]> 
     copied.push(index);
   }
   await copyGrants(client);
+  for (const statement of await policiesOf(client, TABLE, COPY)) await client.query(statement);
   return copied;
 }
 
@@ -194,6 +196,8 @@ async function lockTable(client: Client, endMs: number, signal: AbortSignal | un
 }
 
 async function putInPlace(client: Client, indexes: readonly CopiedIndex[]): Promise<void> {
+  // As late as this, for the table may have been given row-level security meanwhile.
+  await client.query(GUARD);
   await client.query(`DROP TABLE ${TABLE}`);
   await client.query(`ALTER TABLE ${COPY} RENAME TO ${TABLE}`);
   for (const { name, copy: copied } of indexes) await client.query(`ALTER INDEX ${copied} RENAME TO ${name}`);

@@ -8,9 +8,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client } from 'pg';
 import { pg } from '../../src/postgres/driver.js';
+import { grantPrivileges } from '../../src/read-model/grants.js';
 import { LOOKUP_STATEMENTS } from '../../src/read-model/lookup.js';
 import { shard } from '../../src/read-model/shard.js';
+import { bindTenant } from '../../src/read-model/tenants.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { testRoles } from '../support/tenants.js';
 
 const ROWS = Number(process.env.PLAN_ROWS ?? 20_000);
 const CLOCKS = Math.min(ROWS, 5_000);
@@ -85,9 +88,9 @@ async function scansOf(name: string, keys: number): Promise<string[]> {
     array(() => `'BYBIT'`),
     array(() => `'MAINNET'`),
     array(n => `'scope-${n}'`),
-    ...((LOOKUP_STATEMENTS as Record<string, string>)[name.replace(/_(empty|full|split)$/, '')]?.includes(
-      '$5',
-    )
+    ...((LOOKUP_STATEMENTS as Record<string, string>)[
+      name.replace(/_(empty|full|split|held)$/, '')
+    ]?.includes('$5')
       ? [`ARRAY[${Array.from({ length: keys }, (_, n) => n).join(',')}]::bigint[]`]
       : []),
   ];
@@ -142,6 +145,25 @@ describe(`a lookup over ${ROWS} states`, () => {
     await shard(database.url, 1, { waitMs: 600_000 });
     expect(await scansOfAll('split')).toEqual({});
   }, 3_600_000);
+
+  it('reads by keys alone under row-level security: for a tenant, and for who is none', async () => {
+    const [owner, roles] = [client, testRoles(database.url)];
+    try {
+      const [tenant, app] = [await roles.create('tenant'), await roles.create('app')];
+      await grantPrivileges(database.url, { functionsRole: app });
+      await bindTenant(database.url, { login: tenant, userId: 'user-1' });
+      for (const login of [tenant, app]) {
+        await roles.as(login, async session => {
+          client = session;
+          await prepare('held');
+          expect(await scansOfAll('held')).toEqual({});
+        });
+      }
+    } finally {
+      client = owner;
+      await roles.drop();
+    }
+  });
 
   it('would scan without its index', async () => {
     await client.query('BEGIN');

@@ -69,7 +69,7 @@ function textOf({ applied, remade }: Migrated): string {
   const lines = applied.length > 0 ? [`Applied: ${applied.join(', ')}`] : [];
   if (remade.length > 0) {
     lines.push(
-      `Made anew, for they were missing: ${remade.join(', ')}. The projector folds the log into them from the start. No role has rights to them yet: give --functions-role and --worker-role again.`,
+      `Made anew, for they were missing: ${remade.join(', ')}. The projector folds the log into them from the start. No role has rights to them yet: give --functions-role and --worker-role again, and bind tenants again.`,
     );
   }
   return lines.join('\n') || 'Nothing to apply: the tables are up to date.';

@@ -28,9 +28,10 @@ export const isTransient = (error: unknown): boolean => error instanceof EventSt
 
 /**
  * What is in the events, and no retry can change: a string too long, a number or time out of range, a character that is
- * malformed or that the database's encoding lacks, a value larger than the server keeps.
+ * malformed or that the database's encoding lacks, a value larger than the server keeps; VT001: a fact that is not this
+ * login's to record (migration 1764000000074).
  */
-const ABOUT_DATA = new Set(['22001', '22003', '22008', '22021', '22P05', '54000']);
+const ABOUT_DATA = new Set(['22001', '22003', '22008', '22021', '22P05', '54000', 'VT001']);
 
 /** @param action completes "the event store could not …" */
 export function toStoreError(error: unknown, action: string): ConnectorStateError {

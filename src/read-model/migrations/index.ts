@@ -26,6 +26,7 @@ import { DeadLetterOfWhom1764000000062 } from './1764000000062-dead-letter-of-wh
 import { IdIndex1764000000071 } from './1764000000071-id-index.js';
 import { ForgetHitsFaster1764000000072 } from './1764000000072-forget-hits-faster.js';
 import { UsageByHost1764000000073 } from './1764000000073-usage-by-host.js';
+import { Tenants1764000000074 } from './1764000000074-tenants.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -52,4 +53,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   IdIndex1764000000071,
   ForgetHitsFaster1764000000072,
   UsageByHost1764000000073,
+  Tenants1764000000074,
 ];
