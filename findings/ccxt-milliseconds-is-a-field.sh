@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # ccxt 4.5.84, Node 20: `milliseconds` and `seconds` of an exchange are fields of each instance, not methods of its class.
 #
-# A subclass that defines a method of that name, to put another clock under the exchange (websocket logins take their
-# time from it), is shadowed in silence: the constructor of the base class assigns its own function to the instance. The
-# method next to it that REST signatures go by, `nonce`, is an ordinary method and can be overridden. An own clock has to
-# be assigned in the subclass's constructor, or be a field of the subclass.
+# A subclass that defines a method of that name, to put another clock under the exchange (websocket logins take their time
+# from it: Bybit's from `milliseconds`, OKX's and Bitget's from `seconds`, and neither goes by the other), is shadowed in
+# silence: the constructor of the base class assigns its own function to the instance. The method next to it that REST
+# signatures go by, `nonce`, is an ordinary method and can be overridden. An own clock has to be assigned in the subclass's
+# constructor, or be a field of the subclass.
 #
 # Output seen (2026-11):
 #   milliseconds(): overridden as a method false, as a field true

@@ -5,7 +5,9 @@
  *                    timestamp is signed and sent once more
  *   `sign`, `nonce`  the timestamp, made as the request is signed, behind ccxt's own queue
  *   `handleErrors`   every answer passes here, parsed: it is evidence
- *   `milliseconds`   the exchange's time, which ccxt.pro signs its logins and orders by
+ *   `milliseconds`, `seconds`
+ *                    the exchange's time, which ccxt.pro signs its logins and orders by: Bybit's by the one, OKX's and
+ *                    Bitget's by the other
  *
  * What a refusal means is told by the exchange's own code. ccxt's class of error does not tell it: BingX's refused
  * timestamp is a `BadSymbol` there. ccxt's own offset (`timeDifference`) is not used; it is taken once, ignores the
@@ -34,6 +36,7 @@ export interface CcxtExchange {
   readonly id: string;
   nonce(): number;
   milliseconds(): number;
+  seconds(): number;
   // biome-ignore-start lint/suspicious/noExplicitAny: ccxt has types of its own for what these take.
   sign(...args: any[]): any;
   fetch2(...args: any[]): Promise<any>;
@@ -64,9 +67,10 @@ export function attachedCcxt<C extends CcxtClass>(
     // biome-ignore lint/suspicious/noExplicitAny: a mixin's constructor must be declared so.
     constructor(...args: any[]) {
       super(...args);
-      // It is a field there, no method.
+      // They are fields there, no methods, and neither goes by the other.
       const { milliseconds } = this;
       this.milliseconds = () => clock.knownNow() ?? milliseconds.call(this);
+      this.seconds = () => Math.floor(this.milliseconds() / 1000);
       if (this.id !== id) {
         throw new InvalidInputError(
           `attach() of this connector needs ccxt's class ${id}, got that of ${String(this.id)}`,

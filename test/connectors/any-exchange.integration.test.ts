@@ -2,7 +2,10 @@
  * What holds of any exchange with a profile, held of each that is shipped: the connector over ccxt, the real library, against
  * the simulator's rules for that exchange.
  */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
+import { WebSocketServer } from 'ws';
 import {
   type CcxtConnectorOptions,
   CcxtConnectorWithCache,
@@ -13,7 +16,7 @@ import { createCcxtAdapter } from '../../src/exchanges/ccxt-adapter.js';
 import { ExchangeError } from '../../src/exchanges/exchange-adapter.js';
 import { profileOf } from '../../src/exchanges/registry.js';
 import { PASSPHRASE, type SimulatorOptions } from '../../src/exchanges/simulator/index.js';
-import { ccxtClasses } from '../support/ccxt.js';
+import { ccxtClass, ccxtClasses } from '../support/ccxt.js';
 import { steerableMachine } from '../support/clocks.js';
 import {
   ACCOUNT,
@@ -315,5 +318,47 @@ describe('what a connector over ccxt is made of', () => {
     const { connector } = await given('OKX');
     expect(() => connector(options)).toThrow(problem);
     expect(() => connector(options)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+  });
+});
+
+describe.each(['OKX', 'BITGET'] as const)("ccxt.pro's class of %s", exchange => {
+  interface Pro {
+    urls: { api: Record<string, unknown> };
+    authenticate(params: object): Promise<unknown>;
+    loadHttpProxyAgent(): Promise<unknown>;
+    close(): Promise<void>;
+  }
+  const SKEW_MS = 600_000;
+
+  /** The time that its login carries, in ms. */
+  async function loginOf(Class: CcxtClass): Promise<number> {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    closing({ close: async () => server.close() });
+    await once(server, 'listening');
+    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { apiKey, apiSecret: secret, passphrase: password } = CREDENTIALS;
+    const pro = new Class({ apiKey, secret, password }) as unknown as Pro;
+    pro.urls.api.ws = url;
+    // What it wants before it opens a socket without TLS.
+    await pro.loadHttpProxyAgent();
+    const connected = once(server, 'connection');
+    // Nobody answers it.
+    pro.authenticate({ url }).catch(() => undefined);
+    const [socket] = await connected;
+    const [message] = await once(socket, 'message');
+    await pro.close();
+    const { args } = JSON.parse(String(message)) as { args: readonly [{ timestamp: string }] };
+    return Number(args[0].timestamp) * 1000;
+  }
+
+  it('logs in by the exchange clock once attached, and by the host clock before', async () => {
+    const { connector, world } = await given(exchange, { knobs: { skewMs: SKEW_MS } });
+    const Pro = await ccxtClass(`pro/${profileOf(exchange).ccxt.id}`);
+    const known = connector();
+    await known.initialize();
+    const behindMs = async (Class: CcxtClass) =>
+      world.simulator.serverTimeMs(exchange) - (await loginOf(Class));
+    expect(await behindMs(Pro)).toBeGreaterThan(SKEW_MS / 2);
+    expect(Math.abs(await behindMs(known.attach(Pro)))).toBeLessThan(SKEW_MS / 2);
   });
 });
