@@ -213,7 +213,10 @@ export class StateLookup {
     this.#letGoCount++;
     if (gone === 'everything') this.#memory.clearHeardOf();
     else if ('clock' in gone) this.#memory.clearOf(gone.clock);
-    else this.#memory.replaced(gone.connector, gone);
+    else {
+      if (!gone.isValid) this.#parts.voids.heard(gone.syncId);
+      this.#memory.replaced(gone.connector, gone);
+    }
   }
 
   /**

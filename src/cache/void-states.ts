@@ -1,9 +1,9 @@
 /**
  * Which states this process knows to be void, whatever the read model still says.
  *
- * A state is void when the sync it rests on was condemned here, when it was measured before a step of the
- * exchange's clock that this process has seen, or, if it is relative to this host's own clock, when that clock
- * has broken off since. The read model learns of the first two with the next flush and projection; until then a
+ * A state is void when the sync it rests on was condemned here or, as far as was heard, elsewhere, when it was measured
+ * before a step of the exchange's clock that this process has seen, or, if it is relative to this host's own clock,
+ * when that clock has broken off since. The read model learns of the first two with the next flush and projection; until then a
  * lookup that believed it would walk into the refusal just met.
  *
  * To judge a state costs two look-ups, and most lookups are answered from memory. So {@link VoidStates.version}
@@ -56,6 +56,13 @@ export class VoidStates {
     this.#condemnations++;
     const measuredAtMs = Math.round(state.estimate.atMs);
     this.#clocks.condemned(state, { syncId, measuredAtMs, voidsOlder, host: this.#hostClockId });
+  }
+
+  /** Another process condemned it, and what is read may not show it yet. */
+  heard(syncId: string): void {
+    if (this.#condemned.has(syncId)) return;
+    this.#condemned.set(syncId, true);
+    this.#condemnations++;
   }
 
   hostClockBroke(nowMs: number): void {

@@ -13,18 +13,21 @@ import type { Logger } from '../base/logging.js';
 import { explainMissing } from '../base/optional-package.js';
 import { placeName, type RedisPlace } from './redis-url.js';
 import type { Script } from './scripts.js';
+import { isVague, problemOf, troubleOf } from './trouble.js';
 
 export interface RedisConnections {
   readonly isCluster: boolean;
   /**
-   * @param keys of one slot, at least one
-   * @throws what the client throws: nobody there, or the server's refusal
+   * @param keys of one slot, at least one. The first decides where it runs, also behind a proxy
+   * @throws the server's refusal, or why nobody is there
    */
   run(script: Script, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<unknown>;
   /** A connection of its own to one node, for a channel; not yet open. Never reconnects: its end is its end. */
   subscriber(): RedisClientType;
   /** Resolves once connected; until then it goes on trying, so whoever waits needs a deadline. */
   open(): Promise<void>;
+  /** Why the last attempt to connect failed, while there is no connection that has answered since. */
+  failure(): unknown;
   close(): void;
 }
 
@@ -44,6 +47,8 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
   const redis = await loadClient();
   const { username, password, tls, nodes } = place;
   const options = {
+    // What the tier needs is in both; HELLO is not in every proxy, nor in every server that a provider offers.
+    RESP: 2 as const,
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     disableOfflineQueue: true,
@@ -65,7 +70,10 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
     timeout: 0,
   };
   let isHeard = true;
-  const heard = (error: Error) => {
+  let failure: unknown;
+  const heard = (error: unknown) => {
+    // What says why stays beside the end that follows.
+    if (failure === undefined || !isVague(troubleOf(error))) failure = error;
     if (isHeard)
       log.debug({ problem: problemOf(error), redis: placeName(place) }, 'a connection to Redis failed');
   };
@@ -73,13 +81,14 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
   let client: {
     connect(): Promise<unknown>;
     destroy(): unknown;
-    on(event: 'error', heard: (error: Error) => void): unknown;
+    on(event: 'error', heard: (error: unknown) => void): unknown;
   };
   let send: Send;
   let places = () => nodes;
 
   if (place.mode === 'cluster') {
     const cluster = redis.createCluster({
+      RESP: 2,
       rootNodes: nodes.map(({ host, port }) => ({ socket: { ...socket, host, port } })),
       defaults: { ...options, socket },
       maxCommandRedirections: 5,
@@ -94,6 +103,7 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
   } else if (place.mode === 'sentinel') {
     const sentinel = redis.createSentinel({
       name: place.masterName as string,
+      RESP: 2,
       sentinelRootNodes: nodes.map(({ host, port }) => ({ host, port })),
       nodeClientOptions: { ...options, database: place.database, socket },
       sentinelClientOptions: { socket },
@@ -116,6 +126,12 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
     send = (_, args) => single.sendCommand(args, raw);
   }
   client.on('error', heard);
+  const answered = (answer: unknown) => {
+    failure = undefined;
+    return answer;
+  };
+  /** Of a client without a connection a command learns no more than that. */
+  const why = (error: unknown) => (failure !== undefined && isVague(troubleOf(error)) ? failure : error);
 
   return {
     isCluster: place.mode === 'cluster',
@@ -123,11 +139,13 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
       const [key] = keys as [string];
       const rest = [String(keys.length), ...keys, ...args];
       try {
-        return await send(key, ['EVALSHA', sha, ...rest]);
+        return answered(await send(key, ['EVALSHA', sha, ...rest]));
       } catch (error) {
-        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-        return send(key, ['EVAL', text, ...rest]);
+        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw why(error);
       }
+      return send(key, ['EVAL', text, ...rest]).then(answered, error => {
+        throw why(error);
+      });
     },
     subscriber() {
       const known = places();
@@ -137,13 +155,15 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
         disableOfflineQueue: false,
         socket: { ...socket, ...node, reconnectStrategy: false },
       });
-      one.on('error', heard);
+      // Whoever listens hears of it too, and what it says is of this connection alone.
+      one.on('error', () => undefined);
       return one as unknown as RedisClientType;
     },
     async open() {
       // Goes on trying by itself; whoever asks meanwhile is told that nobody is there.
       await client.connect().catch(heard);
     },
+    failure: () => failure,
     close() {
       isHeard = false;
       try {
@@ -154,12 +174,6 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
     },
   };
 }
-
-/** What the server or the network said, without what was sent. */
-export const problemOf = (error: unknown): string => {
-  const text = error instanceof Error ? error.message || error.name : String(error);
-  return text.split('\n')[0]?.slice(0, 200) ?? '';
-};
 
 async function loadClient(): Promise<Redis> {
   try {

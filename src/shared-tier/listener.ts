@@ -9,8 +9,8 @@
  * A subscription of Redis has no memory either. Between its node and another of a cluster a message may be lost in
  * silence; what then remains is kept no longer than the memory tier keeps anything.
  */
-import type { Logger } from '../base/logging.js';
-import { problemOf, type RedisConnections } from './connections.js';
+import type { RedisConnections } from './connections.js';
+import { isVague, troubleOf } from './trouble.js';
 
 /** One of both, or what nobody understands. */
 export type Gone =
@@ -33,12 +33,14 @@ export interface Listener {
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
+const ENDED = new Error('the connection is closed');
 
 export function listen(
   connections: Pick<RedisConnections, 'subscriber'>,
   channel: string,
   hear: (gone: Gone) => void,
-  log: Logger,
+  /** Told why it is not live, at each attempt; `undefined`: it is. */
+  tell: (problem: unknown) => void,
 ): Listener {
   let isLive = false;
   let isClosed = false;
@@ -49,6 +51,7 @@ export function listen(
   async function connect(): Promise<void> {
     const client = connections.subscriber();
     let hasEnded = false;
+    let isConnected = false;
     const lost = (error?: unknown) => {
       if (hasEnded) return;
       hasEnded = true;
@@ -61,8 +64,9 @@ export function listen(
       }
       if (isClosed) return;
       hear('everything');
-      if (wasLive)
-        log.warn({ problem: problemOf(error ?? 'it ended') }, 'the channel of the shared tier was lost');
+      // A proxy that knows no channels says nothing, and ends the connection.
+      const isUnknown = isConnected && !wasLive && isVague(troubleOf(error ?? ENDED));
+      tell(isUnknown ? new Error('unsupported command: SUBSCRIBE ends the connection') : (error ?? ENDED));
       timer = setTimeout(() => void connect(), pauseMs);
       timer.unref();
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
@@ -72,10 +76,12 @@ export function listen(
     client.on('end', lost);
     try {
       await client.connect();
+      isConnected = true;
       await client.subscribe(channel, text => hear(parseGone(text)));
       if (hasEnded) return;
       pauseMs = FIRST_PAUSE_MS;
       isLive = true;
+      tell(undefined);
     } catch (error) {
       lost(error);
     }

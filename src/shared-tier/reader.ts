@@ -56,6 +56,8 @@ export interface Found {
   places(): { readonly state: Place; readonly clock: Place };
   /** The link is getting old: somebody should measure it anew. */
   readonly isLinkOld: boolean;
+  /** Of what will be written in its place, if it is already known. */
+  readonly refusal?: string | undefined;
 }
 
 export interface CellReply {
@@ -69,6 +71,8 @@ export interface CellReply {
   /** In the order of the entries: a value; whether a ticket was given where there is none. */
   readonly values: readonly (Buffer | boolean)[];
   readonly ticket: string;
+  /** Why it could give no ticket: it takes nothing that is written. */
+  readonly refusal: string | undefined;
 }
 
 export interface ReaderParts {
@@ -130,7 +134,9 @@ export async function find(parts: ReaderParts, wanted: readonly SharedKey[]): Pr
     const places = () => ({ state: placeIn(mine, state), clock: placeIn(its, clock) });
     const isLinkOld = isOld(mine) || isOld(its);
     const answer = judged(key, mine, mine.values[state.index], its, its.values[clock.index]);
-    return typeof answer === 'string' ? { reason: answer, places, isLinkOld } : { answer, places, isLinkOld };
+    return typeof answer === 'string'
+      ? { reason: answer, places, isLinkOld, refusal: mine.refusal ?? its.refusal }
+      : { answer, places, isLinkOld };
   });
 }
 
@@ -168,7 +174,7 @@ export async function readCell(
   const [receivedAtMs, wallMs] = [now(), wall()];
   if (!isContinuous(receivedAtMs - sentAtMs, wallMs - wallBeforeMs)) return undefined;
   if (!Array.isArray(reply)) throw new Error('the script that reads answered something else');
-  const [seconds, micros, id, link, lengths, found] = reply as unknown[];
+  const [seconds, micros, id, link, lengths, found, refused] = reply as unknown[];
   if (!Buffer.isBuffer(lengths) || !Buffer.isBuffer(found) || lengths.length !== 2 * entries.length)
     throw new Error('the script that reads answered something else');
   const runId = String(id);
@@ -185,6 +191,7 @@ export async function readCell(
     link: Buffer.isBuffer(link) && link.length > 0 ? unpackLink(link, runId) : 'no-link',
     values: cut(lengths, found),
     ticket,
+    refusal: Buffer.isBuffer(refused) && refused.length > 0 ? refused.toString() : undefined,
   };
 }
 
@@ -290,6 +297,7 @@ const NO_CELL: CellReply = {
   link: 'no-link',
   values: [],
   ticket: '',
+  refusal: undefined,
 };
 const NO_PLACE: Place = { cell: NO_CELL, key: '', guard: undefined };
 const nowhere: Found['places'] = () => ({ state: NO_PLACE, clock: NO_PLACE });

@@ -15,7 +15,7 @@ import { withDeadline } from '../base/deadline.js';
 import type { Logger } from '../base/logging.js';
 import type { ReferenceLink } from '../clock/reference.js';
 import type { LookupKey } from '../read-model/lookup.js';
-import { problemOf, type RedisConnections } from './connections.js';
+import type { RedisConnections } from './connections.js';
 import { connectorNameOf, type Keys } from './keys.js';
 import { LEASE_LIFE_MS, type Lease, takeLease } from './lease.js';
 import { type Gone, type Listener, listen } from './listener.js';
@@ -30,10 +30,19 @@ import {
 } from './reader.js';
 import { CONDEMN, FORGET } from './scripts.js';
 import {
+  isVague,
+  type RedisTrouble,
+  Troubles,
+  type TroubleWith,
+  troubleOf,
+  WriteRefused,
+} from './trouble.js';
+import {
   type DatabaseAnswer,
   FORGOTTEN_FOR_MS,
   fill,
   goneMessage,
+  Interrupted,
   publish,
   type WriterParts,
 } from './writer.js';
@@ -78,6 +87,8 @@ export interface SharedTierStats {
   readonly waiting: number;
   /** Whether this process hears at once what others say has become void. */
   readonly isListening: boolean;
+  /** What does not work, why, and what helps; empty while all does. */
+  readonly troubles: readonly (RedisTrouble & { readonly with: TroubleWith })[];
 }
 
 /** So long it takes at most to write what PostgreSQL has answered. */
@@ -87,7 +98,20 @@ const PUBLISH_PATIENCE_MS = 250;
 /** Nobody waits for it but who rebuilds. */
 const FORGET_PATIENCE_MS = 30_000;
 const EVERYTHING = 'everything';
+const BEGINNINGS: Readonly<Record<TroubleWith, string>> = {
+  lookups: 'lookups go on without Redis: PostgreSQL answers',
+  writes: 'Redis does not take what is to be written: it is tried again',
+  invalidations:
+    'what other processes say has become void is not heard: of what Redis answers nothing is kept in memory',
+};
+const ENDS: Readonly<Record<TroubleWith, string>> = {
+  lookups: 'Redis answers again',
+  writes: 'Redis takes what is written again',
+  invalidations: 'what other processes say has become void is heard again',
+};
 const MAX_WAITING = 10_000;
+/** What was asked of PostgreSQL before that is void by then. */
+const OWED_DEADLINE_MS = 10_000;
 const PAGE = 200;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
@@ -105,7 +129,7 @@ export class SharedTier {
   readonly #renewing = new Set<string>();
   #listener: Listener | undefined;
   #hits = 0;
-  #isFailing = false;
+  readonly #troubles = new Troubles();
   #isClosed = false;
   #known: () => ReferenceLink | undefined = () => undefined;
   #draining: Promise<void> | undefined;
@@ -131,10 +155,18 @@ export class SharedTier {
 
   /** Connects, and listens. Resolves when that is done, or cannot be now and goes on being tried. */
   async open(): Promise<void> {
-    const { connections, keys, log } = this.#options;
+    const { connections, keys } = this.#options;
     await connections.open();
     if (this.#isClosed) return;
-    this.#listener = listen(connections, keys.channel, gone => this.#tell(gone), log);
+    this.#listener = listen(
+      connections,
+      keys.channel,
+      gone => this.#tell(gone),
+      problem => {
+        if (problem === undefined) this.#works('invalidations');
+        else this.#fails('invalidations', problem);
+      },
+    );
   }
 
   /** @param known the database's clock as whoever asks knows it; @param hear what has become void */
@@ -154,6 +186,7 @@ export class SharedTier {
       misses: { ...this.#misses },
       waiting: this.#waiting.size + this.#condemned.size,
       isListening: this.isListening,
+      troubles: this.#troubles.list(),
     };
   }
 
@@ -161,17 +194,21 @@ export class SharedTier {
   async lookup(keys: Group): Promise<readonly SharedLookup[]> {
     try {
       const found = await this.#lookups.lookup(keys);
-      this.#worked();
+      this.#works('lookups');
       return found.map((each, i) => this.#lookedUp(keys[i] as SharedKey, each));
     } catch (error) {
-      this.#failed(error);
+      this.#fails('lookups', error);
       return keys.map(() => this.#missed('unreachable'));
     }
   }
 
   #lookedUp(key: SharedKey, found: Found): SharedLookup {
     const { answer, reason } = found;
-    if (!answer) return this.#missed(reason ?? 'absent', found);
+    if (!answer) {
+      // Then nobody will fill in, and it would not be said.
+      if (found.refusal !== undefined) this.#fails('writes', new WriteRefused(found.refusal));
+      return this.#missed(reason ?? 'absent', found);
+    }
     if (found.isLinkOld) this.#renew(key, found);
     return { answer, found };
   }
@@ -189,16 +226,16 @@ export class SharedTier {
   /** Puts what PostgreSQL said where it was missed. Nobody waits; never throws. */
   fill(key: LookupKey, found: Found, answer: DatabaseAnswer): void {
     if (this.#isClosed) return;
-    fill(this.#parts, key, found, answer).catch(error => this.#failed(error));
+    fill(this.#parts, key, found, answer).then(
+      () => this.#works('writes'),
+      error => this.#fails('writes', error),
+    );
   }
 
   /** Rows that were just projected. Resolves when they are there, or after a moment; never rejects. */
   async publish(keys: readonly LookupKey[]): Promise<void> {
     for (const key of keys) this.#waiting.set(connectorNameOf(key), key);
-    for (const oldest of this.#waiting.keys()) {
-      if (this.#waiting.size <= MAX_WAITING) break;
-      this.#waiting.delete(oldest);
-    }
+    dropOldest(this.#waiting);
     await withDeadline(this.#drain(), PUBLISH_PATIENCE_MS, () => undefined);
   }
 
@@ -207,11 +244,12 @@ export class SharedTier {
     const identity = uuidBytes(syncId);
     if (!identity || this.#isClosed) return;
     const { connections, keys } = this.#options;
-    const at = keys.state(keys.cellOfState(key.cacheKey), key.cacheKey);
+    const cell = keys.cellOfState(key.cacheKey);
+    const [link, at] = [keys.link(cell), keys.state(cell, key.cacheKey)];
     const message = goneMessage(key, syncId, measuredAtMs, false);
     const life = String(CONDEMNED_FOR_MS);
-    this.#condemned.set(`${at} ${syncId}`, () =>
-      connections.run(CONDEMN, [at], [identity, life, keys.channel, message]),
+    this.#owe(`${at} ${syncId}`, () =>
+      connections.run(CONDEMN, [link, at], [identity, life, keys.channel, message]),
     );
     void this.#drain();
   }
@@ -232,11 +270,15 @@ export class SharedTier {
       if (known) known.push(key);
       else byCell.set(cell, [key]);
     }
-    for (const entries of byCell.values()) {
+    for (const [cell, entries] of byCell) {
       for (let from = 0; from < entries.length; from += PAGE) {
         const page = entries.slice(from, from + PAGE);
-        this.#condemned.set(`rebuilt ${page[0]}`, () =>
-          connections.run(FORGET, page, [keys.channel, EVERYTHING, String(FORGOTTEN_FOR_MS)]),
+        this.#owe(`rebuilt ${page[0]}`, () =>
+          connections.run(
+            FORGET,
+            [keys.link(cell), ...page],
+            [keys.channel, EVERYTHING, String(FORGOTTEN_FOR_MS)],
+          ),
         );
       }
     }
@@ -273,41 +315,78 @@ export class SharedTier {
     this.#options.connections.close();
   }
 
+  /** Until it is done; the oldest is given up when too many wait. */
+  #owe(name: string, run: () => Promise<unknown>): void {
+    this.#condemned.set(name, async () => {
+      const answer = String(await run());
+      if (answer !== 'ok') throw new WriteRefused(answer);
+    });
+    dropOldest(this.#condemned);
+  }
+
   #drain(): Promise<void> {
     this.#draining ??= this.#drainNow()
-      .then(
-        () => {
-          this.#pauseMs = FIRST_PAUSE_MS;
-        },
-        error => {
-          this.#failed(error);
-          this.#later();
-        },
-      )
+      .then(failure => {
+        if (failure !== undefined) this.#fails('writes', failure);
+        const isDone = this.#condemned.size === 0 && this.#waiting.size === 0;
+        if (isDone) this.#pauseMs = FIRST_PAUSE_MS;
+        else this.#later();
+      })
       .finally(() => {
         this.#draining = undefined;
       });
     return this.#draining;
   }
 
-  async #drainNow(): Promise<void> {
-    while (this.#condemned.size > 0 || this.#waiting.size > 0) {
-      if (this.#isClosed) return;
-      for (const [name, run] of [...this.#condemned]) {
-        await run();
-        this.#condemned.delete(name);
-      }
+  /** In a cluster what fails keeps nothing else waiting, for it may lie on another server. @returns why Redis took it not */
+  async #drainNow(): Promise<unknown> {
+    let failure: unknown;
+    const fails = (error: unknown) => {
+      failure = error;
+    };
+    const again = new Map<string, LookupKey>();
+    const tried = new Set<string>();
+    const untried = () => [...this.#condemned].filter(([name]) => !tried.has(name)).slice(0, PAGE);
+    while (!this.#isClosed) {
+      const condemned = untried();
+      for (const [name] of condemned) tried.add(name);
+      await Promise.all(
+        condemned.map(([name, run]) => inTime(run()).then(() => this.#condemned.delete(name), fails)),
+      );
+      if (untried().length > 0) continue;
       const page = [...this.#waiting].slice(0, PAGE);
-      if (page.length === 0) continue;
+      if (page.length === 0) break;
       // Taken out before they are read: what changes meanwhile is put in again.
       for (const [name] of page) this.#waiting.delete(name);
-      const keys = page.map(([, key]) => key);
-      try {
-        await publish(this.#parts, keys, await this.#options.database(keys));
-      } catch (error) {
-        for (const [name, key] of page) if (!this.#waiting.has(name)) this.#waiting.set(name, key);
-        throw error;
-      }
+      const outcome = await this.#publishPage(page.map(([, key]) => key));
+      if (outcome === 'done') continue;
+      if (outcome !== 'later') fails(outcome);
+      for (const [name, key] of page) again.set(name, key);
+      if (outcome === 'later' || !this.#options.connections.isCluster) break;
+    }
+    for (const [name, key] of again) if (!this.#waiting.has(name)) this.#waiting.set(name, key);
+    return this.#isClosed ? undefined : failure;
+  }
+
+  /** @returns the failure when it is Redis', `later` when it is not */
+  async #publishPage(keys: readonly LookupKey[]): Promise<'done' | 'later' | Error> {
+    let answers: readonly DatabaseAnswer[];
+    try {
+      answers = await this.#options.database(keys);
+    } catch {
+      // Lookups say that of the database.
+      return 'later';
+    }
+    try {
+      await inTime(publish(this.#parts, keys, answers));
+      this.#works('writes');
+      return 'done';
+    } catch (error) {
+      if (error instanceof Interrupted) return 'later';
+      if (!(error instanceof WriteRefused && error.isForRoom)) return error as Error;
+      // There is nothing older there either.
+      this.#fails('writes', error);
+      return 'done';
     }
   }
 
@@ -342,15 +421,28 @@ export class SharedTier {
     for (const hear of this.#hearers) hear(gone);
   }
 
-  #worked(): void {
-    if (!this.#isFailing) return;
-    this.#isFailing = false;
-    this.#options.log.info({}, 'Redis answers again');
+  #works(what: TroubleWith): void {
+    if (this.#troubles.end(what, this.#options.now())) this.#options.log.info({}, ENDS[what]);
   }
 
-  #failed(error: unknown): void {
-    if (this.#isFailing || this.#isClosed) return;
-    this.#isFailing = true;
-    this.#options.log.warn({ problem: problemOf(error) }, 'lookups go on without Redis: PostgreSQL answers');
+  #fails(what: TroubleWith, error: unknown): void {
+    if (this.#isClosed) return;
+    const { connections, now, log } = this.#options;
+    const cause = isVague(troubleOf(error)) ? (connections.failure() ?? error) : error;
+    const told = this.#troubles.begin(what, cause, now());
+    if (told) log.warn({ ...told }, BEGINNINGS[what]);
+  }
+}
+
+/** A client without a connection may answer nothing at all, and all that is owed would wait behind it. */
+const inTime = <T>(work: Promise<T>): Promise<T> =>
+  withDeadline(work, OWED_DEADLINE_MS, () => {
+    throw new Error('Redis does not answer');
+  });
+
+function dropOldest(waiting: Map<string, unknown>): void {
+  for (const oldest of waiting.keys()) {
+    if (waiting.size <= MAX_WAITING) return;
+    waiting.delete(oldest);
   }
 }

@@ -18,6 +18,7 @@ import { clockNameOf, connectorNameOf } from './keys.js';
 import { packClock, packLink, packState } from './packed.js';
 import { type CellReply, type Found, type ReaderParts, readCell } from './reader.js';
 import { WRITE } from './scripts.js';
+import { WriteRefused } from './trouble.js';
 
 export interface WriterParts extends ReaderParts {
   /** A value is asked for again in PostgreSQL after this, whatever it holds. */
@@ -40,10 +41,13 @@ const WRITE_DEADLINE_MS = 10_000;
 /** Whoever asked before a row was rebuilt is void by then, also if the server's clock is slewed meanwhile. */
 export const FORGOTTEN_FOR_MS = 2 * WRITE_DEADLINE_MS;
 
+/** This host's clock was set or stood while Redis answered: nothing was written, and nobody is at fault. */
+export class Interrupted extends Error {}
+
 /** Reading from a replica shows what was; only who asked the primary may fill in. */
 const isOfPrimary = (clockId: string): boolean => !clockId.includes(':standby-');
 
-/** @throws what the client throws */
+/** @throws what the client throws; WriteRefused */
 export async function fill(
   parts: WriterParts,
   key: LookupKey,
@@ -68,14 +72,12 @@ export async function fill(
     clock.cell,
     clock.guard === undefined ? undefined : clockEntry(parts, key, answer, link, clock, clock.guard),
   );
-  await Promise.all(
-    [...cells].map(([cell, entries]) => write(parts, cell, link, answer.sample.sentAtMs, entries)),
-  );
+  await all([...cells].map(([cell, entries]) => write(parts, cell, link, answer.sample.sentAtMs, entries)));
 }
 
 /**
  * @param answers in the order of the keys
- * @throws what the client throws
+ * @throws what the client throws; WriteRefused; Interrupted. What could be written is written
  */
 export async function publish(
   parts: WriterParts,
@@ -110,19 +112,26 @@ export async function publish(
   }
   const known = link;
   if (!known) return;
-  await Promise.all(
+  await all(
     [...byCell].map(async ([cell, make]) => {
       const reply = await readCell(parts, cell, [], false);
-      if (!reply) throw new Error("this host's clock was set or stood while Redis answered");
+      if (!reply) throw new Interrupted();
       const entries = make.map(entry => entry(reply)).filter(entry => entry !== undefined);
       await write(parts, reply, known, askedAtMs, entries);
     }),
   );
 }
 
+/** Waits for each, also where one has failed: a cell on another server is to be written none the less. */
+async function all(writes: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected');
+  if (failed) throw (failed as PromiseRejectedResult).reason;
+}
+
 /**
  * Brings the link up to date where entries need none.
  * @param askedAtMs when PostgreSQL was asked, by this process's clock
+ * @throws what the client throws; WriteRefused
  */
 async function write(
   parts: WriterParts,
@@ -138,7 +147,7 @@ async function write(
   const { offsetMs, uncertaintyMs } = cell.redis;
   // By the server's clock, rather too early: what was rebuilt in the same millisecond is rebuilt.
   const askedThereMs = Math.floor(askedAtMs + offsetMs - uncertaintyMs);
-  await connections.run(
+  const verdicts = await connections.run(
     WRITE,
     [keys.link(cell.cell), ...entries.map(({ key }) => key)],
     [
@@ -151,6 +160,8 @@ async function write(
       ...entries.flatMap(({ guard, lifeMs, value, message }) => [guard, String(lifeMs), value, message]),
     ],
   );
+  const why = Array.isArray(verdicts) ? verdicts[entries.length] : undefined;
+  if (why !== undefined) throw new WriteRefused(String(why));
 }
 
 type At = { readonly cell: CellReply; readonly key: string };

@@ -259,14 +259,16 @@ describe('the shared tier, whatever comes in between', () => {
               const identity = uuidBytes(state.syncId) as Buffer;
               const { keys } = by.parts;
               later(
-                run(CONDEMN, [keys.state('0', KEY.cacheKey)], [identity, '900000', keys.channel, 'x']).then(
-                  () => {
-                    if (world.state === state) {
-                      world.version++;
-                      world.state = { ...state, isValid: false };
-                    }
-                  },
-                ),
+                run(
+                  CONDEMN,
+                  [keys.link('0'), keys.state('0', KEY.cacheKey)],
+                  [identity, '900000', keys.channel, 'x'],
+                ).then(() => {
+                  if (world.state === state) {
+                    world.version++;
+                    world.state = { ...state, isValid: false };
+                  }
+                }),
               );
               break;
             }

@@ -111,7 +111,7 @@ describe('the scripts', () => {
     await given();
     await write('a', 3);
     const identity = Buffer.from(syncOf(3).replaceAll('-', ''), 'hex');
-    await run(CONDEMN, [ENTRY], [identity, '60000', 'gone', 'm']);
+    await run(CONDEMN, [LINK, ENTRY], [identity, '60000', 'gone', 'm']);
     expect(await read('')).toMatchObject({ syncId: syncOf(3), isValid: false });
     expect(await write('a', 4, 3)).toBe('condemned');
     expect(await write('a', 5, 5)).toBe('ok');
@@ -125,7 +125,7 @@ describe('the scripts', () => {
     };
     await write('a', 3);
     const before = await timeThere();
-    await run(FORGET, [ENTRY], ['gone', 'everything', '60000']);
+    await run(FORGET, [LINK, ENTRY], ['gone', 'everything', '60000']);
     expect(await read('one')).toBe(1);
     expect(await write('a', 3, 3, true, { askedAtMs: before })).toBe('rebuilt');
     // A reader who has come since keeps his ticket, and an older order is what the rebuild may have made.
@@ -155,7 +155,7 @@ describe('the scripts', () => {
       sample: { sentAtMs: askedAtMs, receivedAtMs: askedAtMs, serverTimeMs: askedAtMs },
     });
     const before = said(now());
-    await run(FORGET, [ENTRY], ['gone', 'everything', String(FORGOTTEN_FOR_MS)]);
+    await run(FORGET, [LINK, ENTRY], ['gone', 'everything', String(FORGOTTEN_FOR_MS)]);
     await publish(parts, [KEY], [before]);
     expect(await read('')).toBe(0);
     await publish(parts, [KEY], [said(now() + 1_000)]);

@@ -3,6 +3,7 @@
  * that take longer than 100 ms in PostgreSQL, a hit rate above 90 %, more than 1000 requests a minute. And, with
  * `REDIS_URL`, whether Redis is there and does what is asked of it.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Settings } from '../../composition/settings.js';
 import { lookup } from '../../read-model/lookup.js';
@@ -37,6 +38,7 @@ export function judgeDemand({ lookupMs, hitRate, perMinute }: Demand, hasRedis: 
 
 const PROBES = 5;
 const PROBE_DEADLINE_MS = 5_000;
+const REFUSAL_POLL_MS = 50;
 
 export async function checkDemand(pool: Pool, settings: Settings): Promise<Check> {
   const took: number[] = [];
@@ -64,13 +66,12 @@ export async function checkDemand(pool: Pool, settings: Settings): Promise<Check
   return judgeDemand(demand, settings.redisUrl !== undefined);
 }
 
-/** Opens a connection of its own and runs what a lookup runs. */
+/** Opens connections of its own and does what the tier does: reads, writes, and hears. */
 export async function checkRedis(settings: Settings): Promise<Check> {
   const { redisUrl, redisPrefix } = settings;
   if (redisUrl === undefined) return ok('redis', 'not configured');
-  const { createConnections, createKeys, parseRedisUrl, placeName, problemOf, readCell } = await import(
-    '../../shared-tier/index.js'
-  );
+  const { createConnections, createKeys, listen, parseRedisUrl, placeName, readCell, takeLease, troubleOf } =
+    await import('../../shared-tier/index.js');
   const { silentLogger } = await import('../../base/logging.js');
   const { withDeadline } = await import('../../base/deadline.js');
   const parsed = parseRedisUrl(redisUrl);
@@ -85,31 +86,59 @@ export async function checkRedis(settings: Settings): Promise<Check> {
     ticketLifeMs: 0,
     known: () => undefined,
   };
-  const late = () => {
-    throw new Error(`no answer within ${PROBE_DEADLINE_MS} ms`);
-  };
+  const inTime = <T>(work: Promise<T>): Promise<T> =>
+    withDeadline(work, PROBE_DEADLINE_MS, () => {
+      throw connections.failure() ?? new Error(`no answer within ${PROBE_DEADLINE_MS} ms`);
+    });
   try {
-    await withDeadline(connections.open(), PROBE_DEADLINE_MS, late);
+    let isOpen = false;
+    const opening = inTime(connections.open()).then(() => {
+      isOpen = true;
+    });
+    const isRefused = () => {
+      const failure = connections.failure();
+      return failure !== undefined && isFinal(troubleOf(failure).cause);
+    };
+    while (!isOpen && !isRefused()) await Promise.race([opening, pause(REFUSAL_POLL_MS)]);
+    opening.catch(() => undefined);
+    if (!isOpen) throw connections.failure();
     const startedMs = performance.now();
     const cell = keys.cellOfState('');
-    const reply = await withDeadline(
-      readCell({ connections, keys, ...clocks }, cell, [], false),
-      PROBE_DEADLINE_MS,
-      late,
+    const reply = await inTime(
+      readCell({ connections, keys, ...clocks }, cell, [keys.state(cell, '')], false),
     );
     const tookMs = performance.now() - startedMs;
+    const lease = await inTime(takeLease(connections, keys.lease(NOBODYS_CLOCK)));
+    lease?.giveBack();
+    await inTime(
+      new Promise<void>((resolve, reject) => {
+        const listener = listen(
+          connections,
+          keys.channel,
+          () => undefined,
+          problem => {
+            listener.close();
+            if (problem === undefined) resolve();
+            else reject(problem);
+          },
+        );
+      }),
+    );
     const link = reply && typeof reply.link !== 'string' ? reply.link : undefined;
     const about = link
       ? `its clock is linked to ${link.clockId} within ${link.uncertaintyMs.toFixed(1)} ms`
       : 'its clock is not linked yet: who misses does that';
-    return ok('redis', `${where} answers in ${tookMs.toFixed(1)} ms; ${about}`);
+    return ok('redis', `${where} answers in ${tookMs.toFixed(1)} ms, and takes what is written; ${about}`);
   } catch (error) {
-    return warn(
-      'redis',
-      `${where}: ${problemOf(error)}`,
-      'start it, or correct REDIS_URL; until then PostgreSQL answers',
-    );
+    const { problem, remedy } = troubleOf(error);
+    return warn('redis', `${where}: ${problem}`, `${remedy}; until then PostgreSQL answers`);
   } finally {
     connections.close();
   }
 }
+
+/** Its lease is in nobody's way. */
+const NOBODYS_CLOCK = { exchange: 'BYBIT', environment: 'TESTNET', scope: 'connector-state-doctor' } as const;
+
+/** Another attempt changes nothing of these. */
+const isFinal = (cause: string): boolean => !['offline', 'slow', 'loading'].includes(cause);
