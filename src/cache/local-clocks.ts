@@ -6,6 +6,7 @@
  * previous one just met. So each measurement and condemnation is folded here too, by the very functions the
  * projection uses, and what the database says is merged in whenever it is read.
  */
+import { LRUCache } from 'lru-cache';
 import {
   addMeasurement,
   type Condemnation,
@@ -51,7 +52,11 @@ function keyMade(name: ClockName): string {
 const MAX_CLOCKS = 64;
 
 export class LocalClocks {
-  readonly #clocks = new Map<string, SharedClock>();
+  /**
+   * Of a Map, of which a key is deleted and set again with each lookup, V8 makes a new table each few times, and each of the
+   * old ones leads to its successor: one that has grown old keeps them all, and what they held, until a full collection.
+   */
+  readonly #clocks = new LRUCache<string, SharedClock>({ max: MAX_CLOCKS });
   #epochs = 0;
 
   /** Counts the epochs and contests that began or ended: while it stays the same nothing good has become void. */
@@ -89,12 +94,7 @@ export class LocalClocks {
     const isAsBefore =
       before?.epochStartedAtMs === clock.epochStartedAtMs && before.rival?.sinceMs === clock.rival?.sinceMs;
     if (!isAsBefore) this.#epochs++;
-    this.#clocks.delete(key);
     this.#clocks.set(key, clock);
-    for (const oldest of this.#clocks.keys()) {
-      if (this.#clocks.size <= MAX_CLOCKS) break;
-      this.#clocks.delete(oldest);
-    }
   }
 }
 

@@ -71,7 +71,8 @@ export class StateLookup {
   readonly #parts: StateLookupParts;
   readonly #memory: MemoryTier;
   readonly #continuity: ContinuityGuard;
-  readonly #inFlight = new Map<string, Promise<Lookup>>();
+  /** No Map: of what was put in and taken out with each lookup its tables keep some until a full collection (local-clocks.ts). */
+  readonly #inFlight: Record<string, Promise<Lookup>> = Object.create(null);
   /** To the database's clock, as the last answer showed it; undefined when this host's clock has broken off since. */
   #lastLink: ReferenceLink | undefined;
   #isDatabaseFailing = false;
@@ -120,12 +121,10 @@ export class StateLookup {
   /** Joins the question about this connector that is under way, if there is one. */
   fromOthers(connector: KnownConnector): Promise<Lookup> {
     const { key } = connector;
-    let lookup = this.#inFlight.get(key);
-    if (!lookup) {
-      lookup = this.#askAll(connector).finally(() => this.#inFlight.delete(key));
-      this.#inFlight.set(key, lookup);
-    }
-    return lookup;
+    this.#inFlight[key] ??= this.#askAll(connector).finally(() => {
+      delete this.#inFlight[key];
+    });
+    return this.#inFlight[key] as Promise<Lookup>;
   }
 
   /** A question of its own to the database: an answer that was on its way before is not good enough. */
