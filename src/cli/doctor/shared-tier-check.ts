@@ -128,7 +128,7 @@ export async function checkRedis(settings: Settings): Promise<Check> {
     const about = link
       ? `its clock is linked to ${link.clockId} within ${link.uncertaintyMs.toFixed(1)} ms`
       : 'its clock is not linked yet: who misses does that';
-    return ok('redis', `${where} answers in ${tookMs.toFixed(1)} ms, and takes what is written; ${about}`);
+    return ok('redis', `${where} answers in ${tookMs.toFixed(1)} ms; ${about}`);
   } catch (error) {
     const { problem, remedy } = troubleOf(error);
     return warn('redis', `${where}: ${problem}`, `${remedy}; until then PostgreSQL answers`);
