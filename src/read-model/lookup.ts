@@ -8,7 +8,8 @@
  * The clock's identity. A replica, or a primary that took over, is another clock; what tells them apart is asked of
  * connector_state_clock_id() (migrations/1764000000012). That costs two reads of the control file (~30 µs), so the
  * identity is remembered in the session, in a setting of our own: the session belongs to one server, hence so
- * does the answer, also behind a pooler that shares sessions.
+ * does the answer, also behind a pooler that shares sessions. Only a promotion gives the server of a session another name
+ * (sessions outlive it): whether it is a standby is asked each time, for that costs nothing.
  *
  * The shape. LATERAL with LIMIT keeps the planner on the index for each key: a plan made while the tables
  * were empty would otherwise join by scanning them, and a named statement keeps its plan.
@@ -130,7 +131,8 @@ export const CLOCK_ID = `
   CASE WHEN current_setting('extra_float_digits')::integer < 1
         AND set_config('extra_float_digits', '1', true) IS NULL THEN NULL
   ELSE coalesce(
-    nullif(current_setting('connector_state.clock_id', true), ''),
+    CASE WHEN pg_is_in_recovery() = (current_setting('connector_state.clock_id', true) LIKE '%:standby-%')
+         THEN nullif(current_setting('connector_state.clock_id', true), '') END,
     set_config('connector_state.clock_id', connector_state_clock_id(), false)) END`;
 
 /** In one snapshot with the rows, so that both tell of the same events. */

@@ -9,6 +9,7 @@ import { createConnectorState } from '../../src/index.js';
 import { reasonOf } from '../../src/postgres/database-error.js';
 import { pg } from '../../src/postgres/driver.js';
 import { BEGIN } from '../../src/postgres/transactions.js';
+import { CLOCK_ID } from '../../src/read-model/lookup.js';
 import { migrate } from '../../src/read-model/migrate.js';
 import { sampleConnector } from '../contract/sample-events.js';
 import { machine } from '../support/clocks.js';
@@ -19,6 +20,9 @@ import { closing, eventually } from '../support/world.js';
 const DATABASE = 'postgres';
 
 let streaming: Streaming;
+/** Of the standby, from before it takes over. */
+let early: InstanceType<typeof pg.Client>;
+let earlyName: string | undefined;
 
 beforeAll(async () => {
   streaming = await startStreaming([[]]);
@@ -32,8 +36,16 @@ beforeAll(async () => {
     );
     return row?.state === 'sync';
   });
+  await streaming.caughtUp(DATABASE);
+  early = new pg.Client({ connectionString: streaming.standbys[0]?.urlOf(DATABASE) });
+  early.on('error', () => undefined);
+  await early.connect();
+  earlyName = (await early.query<{ id: string }>(`SELECT ${CLOCK_ID} AS id`)).rows[0]?.id;
 });
-afterAll(() => streaming.close());
+afterAll(async () => {
+  await early?.end();
+  await streaming.close();
+});
 
 describe('a failover', () => {
   it('to a standby that is still one is a refusal that says read-only, in whatever language', async () => {
@@ -115,5 +127,15 @@ describe('a failover', () => {
     const { catchUp, verify } = await (functions[0] as (typeof functions)[number]).projector();
     await eventually(async () => (await catchUp()).caughtUp);
     expect(await verify()).toMatchObject({ equal: true });
+  });
+
+  it('gives the server its new name in sessions that were there before', async () => {
+    await early.query(`SELECT pg_promote() WHERE pg_is_in_recovery()`);
+
+    const [fresh] = (await streaming.standbys[0]?.query<{ id: string }>(`SELECT ${CLOCK_ID} AS id`)) ?? [];
+    const { rows } = await early.query<{ id: string }>(`SELECT ${CLOCK_ID} AS id`);
+    expect(rows[0]?.id).toBe(fresh?.id);
+    expect(rows[0]?.id).not.toBe(earlyName);
+    expect(earlyName).toMatch(/:standby-127\.0\.0\.1$/);
   });
 });
