@@ -17,6 +17,10 @@
  * gives up, which takes a quarter of an hour.
  *
  * Cancelling and asking take one connection at a time for the whole pool: at most `max` + 1 in all.
+ *
+ * Nor does it hand out a connection that has idled for longer than it may. `pg` leaves that to timers, which do not run
+ * while a function is frozen: it thaws with connections that the server or a NAT gave up minutes ago, and the request that
+ * woke it would be answered by each of them with a reset, or by nothing until its deadline (decision 75).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolClient, PoolConfig, Pool as PoolType } from 'pg';
@@ -27,6 +31,8 @@ const ASK_TIMEOUT_MS = 2_000;
 /** A statement ends some milliseconds after it was told to. */
 const END_GRACE_MS = 500;
 const GIVE_UP_MS = 60_000;
+/** A server that is there closes a connection within a round trip of the goodbye. */
+const GOODBYE_MS = 1_000;
 
 export interface BoundedPool extends PoolType {
   /** Cuts every connection, in the middle of whatever it does; for after `end()`, when a server does not answer. */
@@ -38,6 +44,7 @@ export interface BoundedPool extends PoolType {
 /** What `pg-pool` does and does not declare. */
 interface PoolInternals {
   _clients: object[];
+  _idle: { client: DriverClient }[];
   _release(client: DriverClient, idleListener: () => void, failure?: unknown): void;
   _remove(client: DriverClient, callback?: () => void): void;
   _pulseQueue(): void;
@@ -49,9 +56,13 @@ class ServerBoundedPool extends Base implements BoundedPool {
   #asking: Promise<void> = Promise.resolve();
   readonly #open = new Set<DriverClient>();
   #destroyed = false;
+  /** When each was released last, by both clocks: a freeze may stop the monotonic one, and the wall clock may be set. */
+  readonly #releasedAt = new WeakMap<DriverClient, readonly number[]>();
+  readonly #clocks: () => readonly number[];
 
-  constructor(config: PoolConfig) {
+  constructor(config: PoolConfig, wall: () => number) {
     super(config);
+    this.#clocks = () => [wall(), performance.now()];
     this.on('connect', client => {
       const opened = client as unknown as DriverClient;
       this.#open.add(opened);
@@ -60,9 +71,19 @@ class ServerBoundedPool extends Base implements BoundedPool {
   }
 
   override _release(client: DriverClient, idleListener: () => void, failure?: unknown): void {
-    const release = () => super._release(client, idleListener, failure);
+    const release = () => {
+      this.#releasedAt.set(client, this.#clocks());
+      super._release(client, idleListener, failure);
+    };
     if (failure && !client.readyForQuery) void this.#endStatement(client).then(release);
     else release();
+  }
+
+  override _pulseQueue(): void {
+    for (const { client } of this.ending ? [] : [...this._idle]) {
+      if (this.#idledForMs(client) > (this.options.idleTimeoutMillis ?? Infinity)) this._remove(client);
+    }
+    super._pulseQueue();
   }
 
   /** Its place stays taken until the server has closed the connection. */
@@ -71,12 +92,36 @@ class ServerBoundedPool extends Base implements BoundedPool {
     this._clients.push(place);
     // An idle connection keeps no process alive, but who waits for the pool's end waits for it to go.
     if (this.ending) client.ref();
+    else if (this._idle.some(idle => idle.client === client)) this.#letGo(client, place);
     super._remove(client, () => {
-      this._clients = this._clients.filter(taken => taken !== place);
+      this.#free(place);
       // Without one it is the pool's end that removes, and waits for the last to go.
       if (callback) callback();
       else this._pulseQueue();
     });
+  }
+
+  /**
+   * In a network that forgot an idle connection nobody hears the goodbye. So whoever waits has its place before it is certain
+   * that it is gone, as the one connection more, and what is not closed in time is cut.
+   */
+  #letGo({ connection: { stream } }: DriverClient, place: object): void {
+    const gone = new Promise<void>(resolve => stream.once('close', resolve));
+    setTimeout(() => stream.destroy(), GOODBYE_MS).unref();
+    void this.#overOneMore(() => {
+      this.#free(place);
+      this._pulseQueue();
+      return gone;
+    });
+  }
+
+  #free(place: object): void {
+    this._clients = this._clients.filter(taken => taken !== place);
+  }
+
+  #idledForMs(client: DriverClient): number {
+    const since = this.#releasedAt.get(client) ?? [];
+    return Math.max(0, ...this.#clocks().map((now, i) => now - (since[i] ?? now)));
   }
 
   destroy(): void {
@@ -132,7 +177,9 @@ class ServerBoundedPool extends Base implements BoundedPool {
 const isBusy = (client: DriverClient): boolean =>
   client._queryable && !client._ended && !client.readyForQuery;
 
-export const createBoundedPool = (config: PoolConfig): BoundedPool => new ServerBoundedPool(config);
+/** @param wall this host's wall clock */
+export const createBoundedPool = (config: PoolConfig, wall: () => number = Date.now): BoundedPool =>
+  new ServerBoundedPool(config, wall);
 
 /** Of a pool that may be another one, and is then taken to answer. */
 export const isAnswering = async (pool: PoolType, withinMs: number): Promise<boolean> =>

@@ -41,7 +41,7 @@ export function createPool({
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: queryTimeoutMs,
-    // A frozen function never runs its idle timers; the platform closes what it thaws too late.
+    // Also where the timer could not run: see bounded-pool.ts.
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
     keepAlive: true,

@@ -4,10 +4,12 @@ import type { Client, Pool } from 'pg';
 import { silentLogger } from '../../src/base/logging.js';
 import { createConnectorState } from '../../src/composition/connector-state.js';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
+import { createBoundedPool } from '../../src/postgres/bounded-pool.js';
 import { pg } from '../../src/postgres/driver.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { lookup } from '../../src/read-model/lookup.js';
 import { createTestDatabase } from '../support/database.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 import { closing, eventually } from '../support/world.js';
 
 const KEY = { cacheKey: 'a', exchange: 'BYBIT', environment: 'MAINNET' } as const;
@@ -141,4 +143,45 @@ it('a process whose lookups all run out of time never has more than its pool and
 
   expect(Math.max(...seen)).toBeLessThanOrEqual(2);
   await eventually(async () => expect(await backends()).toBe(0));
+});
+
+describe('connections that a frozen function thaws with', () => {
+  it.each([
+    ['forgotten by the network', 'forget'],
+    ['sound', 'forward'],
+  ] as const)('%s are not handed out, and the pool stays as small', async (_, behaviour) => {
+    const database = await createTestDatabase();
+    closing({ close: () => database.drop() });
+    url = database.url;
+    observer = await givenClient('observer');
+    const old = closing(await startTcpProxy(url));
+    let wallMs = 0;
+    const idle = { idleTimeoutMillis: 30_000, application_name: 'connector-state' };
+    const pool = createBoundedPool(
+      { connectionString: old.url, max: 2, pipeline: true, ...idle },
+      () => wallMs,
+    );
+    pool.on('error', () => undefined);
+    closing({ close: () => pool.end() });
+    const pids = async () => {
+      const clients = await Promise.all([pool.connect(), pool.connect()]);
+      const answers = await Promise.all(
+        clients.map(client => client.query('SELECT pg_backend_pid() AS pid')),
+      );
+      for (const client of clients) client.release();
+      return answers.map(({ rows }) => rows[0]?.pid as number);
+    };
+    const before = await pids();
+    expect(await pids()).toEqual(expect.arrayContaining(before));
+
+    // What is there says nothing any more; whoever connects anew is heard.
+    old.behave(behaviour);
+    Object.assign(pool.options, { connectionString: url });
+    wallMs = 600_000;
+    const after = await pids();
+
+    expect(after.filter(pid => before.includes(pid))).toEqual([]);
+    expect(pool.totalCount).toBe(2);
+    if (behaviour === 'forward') await eventually(async () => expect(await backends()).toBe(2));
+  });
 });

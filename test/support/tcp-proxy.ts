@@ -9,6 +9,8 @@ export type Behaviour =
   | 'forward'
   /** Connections stay open and nothing passes, either way. */
   | 'hang'
+  /** The same, and nobody hears that the other has left: a network that forgot its connections. */
+  | 'forget'
   /** What the client sends arrives; what the server says does not. */
   | 'swallow-answers';
 
@@ -32,7 +34,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let behaviour: Behaviour = 'forward';
 
-  const server = createServer(near => {
+  const server = createServer({ allowHalfOpen: true }, near => {
     const far = connect(Number(target.port || 5432), target.hostname);
     for (const [socket, other] of [
       [near, far],
@@ -46,7 +48,10 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
       });
     }
     near.on('data', chunk => {
-      if (behaviour !== 'hang') far.write(chunk);
+      if (behaviour !== 'hang' && behaviour !== 'forget') far.write(chunk);
+    });
+    near.on('end', () => {
+      if (behaviour !== 'forget') near.end();
     });
     far.on('data', chunk => {
       if (behaviour === 'forward') near.write(chunk);
