@@ -29,6 +29,10 @@ test('tenants: bind, list, what a login holds too much, unbind, and what is refu
       code: 1,
       stderr: expect.stringMatching(/is not held to its user: .* may SELECT cache_usage/),
     });
+    expect(await run('unbind', '--login', login, '--user', 'alice')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/tenants unbind takes no --user: it is an option of `tenants bind`/),
+    });
     expect(await run('unbind', '--login', login)).toMatchObject({ code: 0 });
     expect(await run('unbind', '--login', login)).toMatchObject({ code: 4 });
 

@@ -60,6 +60,13 @@ describe('a bad client', () => {
       heard += data;
     });
     slow.write(`GET ${PATH} HTTP/1.1\r\nHost: localhost\r\n`);
+    // One that sends no more hears why, which a client that goes on sending may not get to read.
+    const silent = await socketTo(port);
+    let told = '';
+    silent.on('data', data => {
+      told += data;
+    });
+    silent.write(`GET ${PATH} HTTP/1.1\r\nHost: localhost\r\n`);
     const idle = await Promise.all(Array.from({ length: 1_000 }, () => socketTo(port)));
     expect(idle).toHaveLength(1_000);
     const answer = await fetch(`http://127.0.0.1:${port}${PATH}`, {
@@ -70,6 +77,13 @@ describe('a bad client', () => {
       slow.write('X-Slow: 1\r\n');
       return slow.destroyed || heard.includes('408');
     }, 40_000);
+    await eventually(() => told.endsWith('}'), 40_000);
+    expect(told).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\ncontent-type: application\/problem\+json\r\n/);
+    expect(JSON.parse(told.slice(told.indexOf('\r\n\r\n')))).toMatchObject({
+      status: 408,
+      code: 'TIMEOUT',
+      detail: 'the request took too long to arrive',
+    });
   });
 
   it('that never reads holds nobody up', async () => {

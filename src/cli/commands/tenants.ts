@@ -3,6 +3,7 @@ import { InvalidInputError } from '../../base/errors.js';
 import { isPostgresUrl } from '../../postgres/database-url.js';
 import type { ListedTenant } from '../../read-model/tenants.js';
 import { NotFoundError } from '../exit-codes.js';
+import { type OptionsOfActions, refuseOptionsOfOthers } from '../options-of-actions.js';
 import { table } from '../output.js';
 import { iso } from '../quantities.js';
 import { runSession, type Session } from '../session.js';
@@ -17,6 +18,12 @@ interface Options {
 
 type Action = 'bind' | 'list' | 'unbind';
 const ACTIONS: readonly Action[] = ['bind', 'list', 'unbind'];
+
+const OPTIONS: OptionsOfActions<Action> = {
+  bind: ['--login', '--user', '--wait'],
+  list: [],
+  unbind: ['--login', '--wait'],
+};
 
 export function addTenants(program: Command): void {
   program
@@ -39,8 +46,11 @@ Examples:
   connector-state tenants list
   connector-state tenants unbind --login alice_functions`,
     )
-    .action((action: Action, options: Options) =>
-      runSession(options.json === true, session => run(session, action, options)),
+    .action((action: Action, options: Options, command: Command) =>
+      runSession(options.json === true, session => {
+        refuseOptionsOfOthers(command, action, OPTIONS);
+        return run(session, action, options);
+      }),
     );
 }
 
