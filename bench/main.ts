@@ -32,6 +32,7 @@ import { lookup } from './benchmarks/lookup.js';
 import { projector } from './benchmarks/projector.js';
 import { projectorLink } from './benchmarks/projector-link.js';
 import { redis } from './benchmarks/redis.js';
+import { redisFailover } from './benchmarks/redis-failover.js';
 import { roundTrips } from './benchmarks/round-trips.js';
 import { tenants } from './benchmarks/tenants.js';
 import { thaw } from './benchmarks/thaw.js';
@@ -55,6 +56,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   roundTrips,
   projectorLink,
   redis,
+  redisFailover,
   attached,
   thaw,
   edge,

@@ -11,7 +11,7 @@ import type { Settings } from './settings.js';
 /** Rows for the shared tier are read when nobody waits for them. */
 const DATABASE_DEADLINE_MS = 5_000;
 /** A new master is used within a second. Trying costs one lookup the deadline of Redis, a quarter of its own. */
-const LONGEST_RESET_MS = 500;
+const LONGEST_RESET_MS = 250;
 /** One script call after another costs a round trip each; these travel together anyway. */
 const CALLS_AT_ONCE = 64;
 const GROUPS_AT_ONCE = 1_000;

@@ -13,6 +13,7 @@ import type { Logger } from '../base/logging.js';
 import { explainMissing } from '../base/optional-package.js';
 import { placeName, type RedisPlace } from './redis-url.js';
 import type { Script } from './scripts.js';
+import { followMaster } from './sentinel.js';
 import { isVague, problemOf, troubleOf } from './trouble.js';
 
 export interface RedisConnections {
@@ -36,6 +37,8 @@ type Redis = typeof import('redis');
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const LONGEST_PAUSE_MS = 1_000;
+/** In a cluster the client asks who has a dead node's slots when it tries to reach that node again, and at no other time. */
+const LONGEST_CLUSTER_PAUSE_MS = 250;
 /** Nobody waits for an answer that is so old: the connection is taken for dead and made anew. */
 const SILENCE_MS = 15_000;
 
@@ -60,7 +63,11 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
   const socket = {
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: SILENCE_MS,
-    reconnectStrategy: (tries: number) => Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(tries, 10)),
+    reconnectStrategy: (tries: number) =>
+      Math.min(
+        place.mode === 'cluster' ? LONGEST_CLUSTER_PAUSE_MS : LONGEST_PAUSE_MS,
+        50 * 2 ** Math.min(tries, 10),
+      ),
     ...(tls && { tls: true as const, ...(place.ca && { ca: readCa(place.ca) }) }),
   };
   const raw = {
@@ -101,19 +108,33 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
       return known.length > 0 ? known : nodes;
     };
   } else if (place.mode === 'sentinel') {
-    const sentinel = redis.createSentinel({
+    const followed = followMaster({
+      sentinels: nodes,
       name: place.masterName as string,
-      RESP: 2,
-      sentinelRootNodes: nodes.map(({ host, port }) => ({ host, port })),
-      nodeClientOptions: { ...options, database: place.database, socket },
-      sentinelClientOptions: { socket },
-      scanInterval: 1_000,
+      sentinelAt: node =>
+        redis.createClient({
+          RESP: 2,
+          disableClientInfo: true,
+          socket: { ...socket, ...node, reconnectStrategy: false },
+        }) as unknown as RedisClientType,
+      masterAt: node =>
+        redis.createClient({
+          ...options,
+          database: place.database,
+          socket: { ...socket, ...node },
+        }) as unknown as RedisClientType,
+      heard,
     });
-    client = sentinel;
-    send = (_, args) => sentinel.sendCommand(false, args, raw);
+    // What it hears it tells by itself.
+    client = { connect: followed.connect, destroy: followed.destroy, on: () => undefined };
+    send = async (_, args) => {
+      const master = followed.current();
+      if (!master) throw new Error('the client is offline: no master has been named');
+      return master.client.sendCommand(args, raw);
+    };
     places = () => {
-      const master = sentinel.getMasterNode();
-      return master ? [master] : nodes;
+      const master = followed.current();
+      return master ? [master.node] : nodes;
     };
   } else {
     const [node] = nodes;

@@ -52,6 +52,8 @@ export interface Place {
 export interface Found {
   readonly answer?: SharedAnswer;
   readonly reason?: SharedMiss;
+  /** Why the node that has it was not to be asked. */
+  readonly failure?: unknown;
   /** Made when somebody has something to put there. */
   places(): { readonly state: Place; readonly clock: Place };
   /** The link is getting old: somebody should measure it anew. */
@@ -97,13 +99,14 @@ interface Call {
   readonly cell: string;
   readonly entries: string[];
   reply: CellReply | undefined;
+  failure?: unknown;
 }
 interface Entry {
   readonly call: Call;
   readonly index: number;
 }
 
-/** @throws what the client throws */
+/** @throws what the client throws, when nobody answers */
 export async function find(parts: ReaderParts, wanted: readonly SharedKey[]): Promise<Found[]> {
   const calls: Call[] = [];
   const open = new Map<string, Call>();
@@ -123,11 +126,19 @@ export async function find(parts: ReaderParts, wanted: readonly SharedKey[]): Pr
   });
   await Promise.all(
     calls.map(async call => {
-      call.reply = await readCell(parts, call.cell, call.entries);
+      try {
+        call.reply = await readCell(parts, call.cell, call.entries);
+      } catch (error) {
+        call.failure = error;
+      }
     }),
   );
+  // Of a cluster one node may be away, and the others have what they have.
+  if (calls.every(({ failure }) => failure !== undefined)) throw calls[0]?.failure;
   const judged = judgeAll(parts);
   return asked.map(({ key, state, clock }) => {
+    const failure = state.call.failure ?? clock.call.failure;
+    if (failure !== undefined) return { failure, places: nowhere, isLinkOld: false };
     const [mine, its] = [state.call.reply, clock.call.reply];
     // Timed by a clock that stood or was set meanwhile, Redis' time would be placed wrongly on ours.
     if (!mine || !its) return { reason: 'interrupted', places: nowhere, isLinkOld: false };

@@ -203,7 +203,11 @@ export class SharedTier {
   }
 
   #lookedUp(key: SharedKey, found: Found): SharedLookup {
-    const { answer, reason } = found;
+    const { answer, reason, failure } = found;
+    if (failure !== undefined) {
+      this.#fails('lookups', failure);
+      return this.#missed('unreachable');
+    }
     if (!answer) {
       // Then nobody will fill in, and it would not be said.
       if (found.refusal !== undefined) this.#fails('writes', new WriteRefused(found.refusal));

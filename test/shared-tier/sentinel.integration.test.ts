@@ -1,12 +1,14 @@
 /** Redis under a real Sentinel: the master is found through it, and the next one when that dies. */
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { createClient } from 'redis';
+import { silentLogger } from '../../src/base/logging.js';
 import { itWhen } from '../support/it-when.js';
-import { findRedis, freePort, NO_REDIS, startRedis } from '../support/redis.js';
+import { findRedis, freePort, NO_REDIS, type RedisServer, startRedis } from '../support/redis.js';
 import { closing, eventually, givenWorld } from '../support/world.js';
 
 const itWithRedis = itWhen(findRedis() !== undefined, NO_REDIS);
@@ -45,9 +47,17 @@ async function startSentinel(masterPort: number): Promise<number> {
   return port;
 }
 
+/** Else Sentinel looks for it again after ten seconds. */
+const attached = (replica: RedisServer) =>
+  eventually(async () => {
+    const told = await (await replica.client()).info('replication');
+    return told.includes('master_link_status:up');
+  }, 60_000);
+
 itWithRedis('a master that Sentinel names serves, and when it dies the next one does', async () => {
   const master = closing(await startRedis());
   const replica = closing(await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] }));
+  await attached(replica);
   const sentinelPort = await startSentinel(master.port);
   const world = await givenWorld();
   const over = {
@@ -78,3 +88,44 @@ itWithRedis('a master that Sentinel names serves, and when it dies the next one 
   }, 120_000);
   expect(asked).toContain('postgres');
 });
+
+itWithRedis('a master that is replaced while it still answers is left', async () => {
+  const master = closing(await startRedis());
+  const replica = closing(await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] }));
+  await attached(replica);
+  const sentinelPort = await startSentinel(master.port);
+  const { createConnections } = await import('../../src/shared-tier/connections.js');
+  const connections = closing(
+    await createConnections(
+      {
+        mode: 'sentinel',
+        // The first is nobody: the next is asked.
+        nodes: [
+          { host: '127.0.0.1', port: await freePort() },
+          { host: '127.0.0.1', port: sentinelPort },
+        ],
+        masterName: 'mymaster',
+        database: 0,
+        tls: false,
+      },
+      silentLogger,
+    ),
+  );
+  await connections.open();
+  const isMaster = async (server: RedisServer) =>
+    ((await (await server.client()).sendCommand(['ROLE'])) as unknown as unknown[])[0] === 'master';
+  const served = async () => String(await connections.run(WHERE, ['k'], []));
+  expect(await served()).toBe(String(master.port));
+  const sentinel = createClient({ socket: { host: '127.0.0.1', port: sentinelPort } });
+  await sentinel.connect();
+  await eventually(async () => {
+    await sentinel.sendCommand(['SENTINEL', 'FAILOVER', 'mymaster']);
+    return true;
+  }, 60_000);
+  sentinel.destroy();
+  await eventually(() => isMaster(replica), 60_000);
+  await eventually(async () => expect(await served()).toBe(String(replica.port)), 60_000);
+});
+
+const WHERE_TEXT = "return string.match(redis.call('INFO', 'server'), 'tcp_port:(%d+)')";
+const WHERE = { text: WHERE_TEXT, sha: createHash('sha1').update(WHERE_TEXT).digest('hex') };
