@@ -8,6 +8,7 @@
  *   `milliseconds`, `seconds`
  *                    the exchange's time, which ccxt.pro signs its logins and orders by: Bybit's by the one, OKX's and
  *                    Bitget's by the other
+ *   `handlePong`     stamped by the host's clock all the same: by that one ccxt judges whether a socket is alive
  *
  * What a refusal means is told by the exchange's own code. ccxt's class of error does not tell it: BingX's refused
  * timestamp is a `BadSymbol` there. ccxt's own offset (`timeDifference`) is not used; it is taken once, ignores the
@@ -41,6 +42,8 @@ export interface CcxtExchange {
   sign(...args: any[]): any;
   fetch2(...args: any[]): Promise<any>;
   handleErrors(...args: any[]): any;
+  /** Of ccxt.pro alone. */
+  handlePong?(client: any, message: any): any;
   // biome-ignore-end lint/suspicious/noExplicitAny: see above
 }
 
@@ -64,18 +67,27 @@ export function attachedCcxt<C extends CcxtClass>(
   let isSigning = false;
 
   class Attached extends Exchange {
+    readonly #hostNow: () => number;
+
     // biome-ignore lint/suspicious/noExplicitAny: a mixin's constructor must be declared so.
     constructor(...args: any[]) {
       super(...args);
       // They are fields there, no methods, and neither goes by the other.
       const { milliseconds } = this;
-      this.milliseconds = () => clock.knownNow() ?? milliseconds.call(this);
+      this.#hostNow = () => milliseconds.call(this);
+      this.milliseconds = () => clock.knownNow() ?? this.#hostNow();
       this.seconds = () => Math.floor(this.milliseconds() / 1000);
       if (this.id !== id) {
         throw new InvalidInputError(
           `attach() of this connector needs ccxt's class ${id}, got that of ${String(this.id)}`,
         );
       }
+    }
+
+    override handlePong(client: { lastPong?: number }, message: unknown): unknown {
+      const handled = super.handlePong?.(client, message);
+      client.lastPong = this.#hostNow();
+      return handled;
     }
 
     override nonce(): number {

@@ -148,6 +148,8 @@ describe("ccxt.pro's class of Bybit", () => {
     watchOrders(): Promise<{ id: string; status: string }[]>;
     createOrder(symbol: string, type: string, side: string, amount: number): Promise<{ id: string }>;
     createOrderWs(symbol: string, type: string, side: string, amount: number): Promise<{ id: string }>;
+    handlePong(...args: unknown[]): unknown;
+    clients: Record<string, { onPingInterval(): void } | undefined>;
     loadHttpProxyAgent(): Promise<unknown>;
     close(): Promise<void>;
   }
@@ -187,5 +189,26 @@ describe("ccxt.pro's class of Bybit", () => {
     const [seen] = await watched;
     expect(seen).toMatchObject({ id: placed.id, status: 'closed' });
     expect(world.simulator.executed('BYBIT')).toHaveLength(1);
+  });
+
+  it('keeps a socket that answers its pings, however far ahead of the exchange this host is', async () => {
+    const Pro = await ccxtClass('pro/bybit');
+    const { connector, url } = await given('BYBIT', -61_000);
+    const { pro, channel } = await proOf(connector.attach(Pro as never), url);
+    await pro.authenticate(channel);
+    const socket = pro.clients[channel];
+    const handlePong = pro.handlePong.bind(pro);
+    const answered = new Promise<void>(done => {
+      pro.handlePong = (...args) => {
+        handlePong(...args);
+        done();
+      };
+    });
+    // What its timer does every 18 s: a ping, and at the next turn a look at the answer to it.
+    socket?.onPingInterval();
+    await answered;
+    socket?.onPingInterval();
+    expect(pro.clients[channel]).toBe(socket);
+    expect(socket).toBeDefined();
   });
 });
