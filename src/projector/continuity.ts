@@ -153,12 +153,12 @@ interface Findings {
 function whatHappened(store: EventStore, { position, mark, last, log }: Findings): string {
   if (!last) return `it is empty, and they have applied events up to ${position}`;
   if (mark?.log !== undefined && log !== undefined && mark.log !== log) {
-    return `it is another log, which begins with event ${log} and not with ${mark.log}`;
+    return `it is another log, which begins with event ${log} and not with ${mark.log} (or that one was deleted and scavenged)`;
   }
   if (store.compare(last.position, position) < 0) {
     return `it ends at ${last.position}, and they have applied events up to ${position} (an older state of the log, or a new one)`;
   }
   return mark
-    ? `it has another past before ${position} than they were made from (event ${mark.at.id} does not lie there, or other events before it)`
+    ? `it has another past before ${position} than they were made from (event ${mark.at.id} does not lie there, or those just before it are others, or were deleted and scavenged)`
     : `nothing lies at ${position}, the last event that they have applied`;
 }

@@ -1,6 +1,7 @@
 /** The product over EventStoreDB: outbox, relay, projector, read-your-writes and copies, on the test server's faults. */
 
 import { setTimeout as pause } from 'node:timers/promises';
+import { EventStoreDBClient } from '@eventstore/db-client';
 import { describe, expect, it } from '@jest/globals';
 import { projections } from '../../projections/index.js';
 import { silentLogger } from '../../src/base/logging.js';
@@ -98,6 +99,43 @@ describe('the product over EventStoreDB', () => {
       { position: expect.stringMatching(/^esdb\//) },
     ]);
   });
+});
+
+describe('a stream of facts that was deleted by hand', () => {
+  it.each([
+    ['the first of the log', 0],
+    ['another', 1],
+  ])(
+    'stops the projector once it is scavenged, which then says so, and a rebuild goes on (%s)',
+    async (_, place) => {
+      const server = await givenServer();
+      const harness = closing(await createHarness());
+      const store = closing(createEventStoreDbStore({ url: server.url }));
+      const connectors = many(3, sampleConnector);
+      const [deleted, kept] = [connectors[place], connectors[2]] as [SampleConnector, SampleConnector];
+      await store.append(connectors.map(connector => connector.fact()));
+      const projector = () => harness.projector({ store });
+      await projector().catchUp();
+
+      const client = EventStoreDBClient.connectionString(server.url);
+      await client.deleteStream(deleted.stateStream);
+      await client.dispose();
+      await store.append([kept.fact()]);
+      expect(await projector().catchUp()).toMatchObject({ events: 1 });
+      server.log.scavenge();
+      await store.append([kept.fact()]);
+
+      await expect(projector().catchUp()).rejects.toMatchObject({
+        code: 'PROJECTION_FAILED',
+        message: expect.stringMatching(
+          /or (that one was|were) deleted and scavenged\).*connector-state rebuild/,
+        ),
+      });
+      await projector().rebuild();
+      await store.append([kept.fact()]);
+      expect(await projector().catchUp()).toMatchObject({ events: 1, caughtUp: true });
+    },
+  );
 });
 
 function createCopyTarget(url: string) {
