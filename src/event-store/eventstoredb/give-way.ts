@@ -21,7 +21,7 @@ const CONTENDED_FOR = 20;
 /** At a multiple of so many versions at least all leave a contended stream, */
 const MIN_INTERVAL = 32;
 /** or of what it gains in so long; */
-const INTERVAL_MS = 100;
+const INTERVAL_MS = 200;
 /** but not before a process has held it for so many pauses: with many streams one is always at such a place. */
 const HELD_AT_LEAST = 2;
 /** So many pauses a process holds a stream that seems its own: where nobody wants to come in, that costs a fortieth. */
