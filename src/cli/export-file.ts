@@ -12,9 +12,13 @@ import type { Writable } from 'node:stream';
 import { InvalidInputError } from '../base/errors.js';
 import type { EventAt } from '../event-store/event-store.js';
 import { decodeHeader, decodeRaw, type LogHeader } from '../event-store/transfer/ndjson.js';
+import { ReaderLeftError } from './exit-codes.js';
 
 export interface ExportFile {
-  /** Resolves when there is room for more. */
+  /**
+   * Resolves when there is room for more.
+   * @throws InvalidInputError when there will be none; ReaderLeftError
+   */
   write(text: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -25,16 +29,16 @@ const LONGEST_LINE = 1024 * 1024;
 
 /** @throws InvalidInputError when there is such a file already */
 export async function createExportFile(path: string): Promise<ExportFile> {
-  if (path === '-') return writing(process.stdout, async () => {});
+  if (path === '-') return writing(process.stdout, 'stdout', async () => {});
   const stream = createWriteStream(path, { flags: 'wx', mode: MODE });
   await opened(stream, path);
-  return writing(stream, () => ended(stream));
+  return writing(stream, path, () => ended(stream));
 }
 
 export async function continueExportFile(path: string): Promise<ExportFile> {
   const stream = createWriteStream(path, { flags: 'a' });
   await opened(stream, path);
-  return writing(stream, () => ended(stream));
+  return writing(stream, path, () => ended(stream));
 }
 
 /**
@@ -82,16 +86,31 @@ async function opened(stream: ReturnType<typeof createWriteStream>, path: string
   }
 }
 
-function writing(stream: Writable, close: () => Promise<void>): ExportFile {
+function writing(stream: Writable, path: string, close: () => Promise<void>): ExportFile {
+  // It may break between two pages, while nobody waits for it.
+  let failure: NodeJS.ErrnoException | undefined;
+  stream.on('error', error => {
+    failure ??= error;
+  });
+  const orSay = async (done: Promise<unknown>) => {
+    await done.catch(error => {
+      failure ??= error;
+    });
+    if (!failure) return;
+    // Why stdout takes no more main.ts says.
+    if (stream === process.stdout) throw new ReaderLeftError();
+    throw new InvalidInputError(
+      `${path} takes no more (${failure.code}): make room, and go on behind its last whole event with --resume`,
+    );
+  };
   return {
-    async write(text) {
-      if (!stream.write(text)) await once(stream, 'drain');
-    },
-    close,
+    write: text => orSay(stream.write(text) ? Promise.resolve() : once(stream, 'drain')),
+    close: () => orSay(close()),
   };
 }
 
 async function ended(stream: Writable): Promise<void> {
+  if (stream.destroyed) return;
   stream.end();
   await once(stream, 'close');
 }

@@ -32,7 +32,7 @@ import { addStats } from './commands/stats.js';
 import { addTail } from './commands/tail.js';
 import { addTenants } from './commands/tenants.js';
 import { addWarm } from './commands/warm.js';
-import { codeOf, exitCodeOf, InterruptedError, ReaderLeftError } from './exit-codes.js';
+import { codeOf, EXIT, exitCodeOf, InterruptedError, ReaderLeftError } from './exit-codes.js';
 import { createOutput } from './output.js';
 import { explain } from './session.js';
 import { visibleJson, visibleLines } from './visible.js';
@@ -116,9 +116,15 @@ for (const command of [program, ...program.commands]) {
 for (const command of program.commands)
   command.exitOverride().option('--json', 'print one JSON object on stdout');
 
-// Who reads only the beginning (`… | head`) has what he wanted.
-process.stdout.on('error', error => {
-  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+// Who reads only the beginning (`… | head`) has what he wanted. Whose disk is full has not, whatever else went well.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return;
+  createOutput(false).message(
+    `connector-state: stdout takes no more (${error.code}): what was printed is not whole`,
+  );
+  process.on('exit', () => {
+    process.exitCode = EXIT.failed;
+  });
 });
 
 // Of `help bogus` Commander prints the general help and says nothing of `bogus`; of `bogus` it says that there is no such command.

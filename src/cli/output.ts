@@ -35,8 +35,9 @@ export function createOutput(json: boolean): Output {
     async part(text) {
       if (process.stdout.destroyed) throw new ReaderLeftError();
       if (process.stdout.write(`${visibleLines(text)}\n`)) return;
-      await once(process.stdout, 'drain').catch(error => {
-        throw (error as NodeJS.ErrnoException).code === 'EPIPE' ? new ReaderLeftError() : error;
+      await once(process.stdout, 'drain').catch(() => {
+        // Why, where it is not that the reader left, main.ts says.
+        throw new ReaderLeftError();
       });
     },
     message(text) {

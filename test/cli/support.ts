@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { type RunOptions, type RunResult, runNode, type SpawnedNode, spawnNode } from '../support/run.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/lib/connector-state.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../dist/lib/connector-state.js', import.meta.url));
 
 // What the machine that runs the tests has set must not decide what they see.
 const CLEAN = {

@@ -1,4 +1,6 @@
 /** Events out of one database and into another as lines of JSON, followed live, as a user would. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +11,9 @@ import type { NewEvent } from '../../src/events/event.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { many, sampleConnector } from '../contract/sample-events.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { itWhen } from '../support/it-when.js';
 import { eventually } from '../support/world.js';
-import { cli, json, spawnCli } from './support.js';
+import { cli, json, MAIN, spawnCli } from './support.js';
 
 const connector = sampleConnector();
 const events = many(1_205, i => (i % 5 ? connector.fact() : connector.hit()));
@@ -41,6 +44,8 @@ afterAll(async () => {
 const linesOf = async (file: string) => (await readFile(file, 'utf8')).trimEnd().split('\n');
 const idsIn = async (file: string) => (await linesOf(file)).slice(1).map(line => JSON.parse(line).id);
 const ids = events.map(({ id }) => id);
+
+const onLinux = itWhen(existsSync('/dev/full'), 'needs /dev/full');
 
 describe('export and import', () => {
   it('carry a log over as it is, once, however often they are repeated', async () => {
@@ -108,6 +113,35 @@ describe('export and import', () => {
     expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('not empty') });
     await target.drop();
   });
+
+  onLinux(
+    'say that there is no room, on a disk or behind stdout, and end quietly where the reader left',
+    async () => {
+      const file = join(folder, 'large.ndjson');
+      const shell = (command: string) =>
+        spawnSync('sh', ['-c', command, process.execPath, MAIN, file], {
+          env: { ...process.env, DATABASE_URL: database.url, LOG_LEVEL: 'warn' },
+          encoding: 'utf8',
+        });
+
+      // In blocks of 512 bytes; what is beyond is EFBIG.
+      const tooLarge = shell('ulimit -f 16; "$0" "$1" export "$2"');
+      expect(tooLarge).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining(`${file} takes no more (EFBIG)`),
+      });
+      expect((await run(['export', file, '--resume'])).code).toBe(0);
+      expect(await linesOf(file)).toHaveLength(events.length + 1);
+
+      expect(shell('"$0" "$1" export - | head -1')).toMatchObject({ status: 0, stderr: '' });
+      for (const command of ['export -', 'stats', '--help']) {
+        expect(shell(`"$0" "$1" ${command} > /dev/full`)).toMatchObject({
+          status: 1,
+          stderr: expect.stringMatching(/^connector-state: stdout takes no more \(ENOSPC\): [^\n]*\n$/),
+        });
+      }
+    },
+  );
 
   it('use stdout and stdin', async () => {
     const { stdout } = await run(['export', '-']);

@@ -82,10 +82,35 @@ describe('a token', () => {
     for (const each of bad) expect(await authenticator.authenticate(each)).toBeUndefined();
   });
 
+  it('that does not say which key it was signed with is held against each of the issuer’s', async () => {
+    const [newer, other] = [await generateKeyPair('ES256'), await generateKeyPair('ES256')];
+    const both = [newer, keys].map(async ({ publicKey }, i) => ({
+      ...(await exportJWK(publicKey)),
+      kid: `k${i}`,
+      alg: 'ES256',
+    }));
+    const file = fileOf(JSON.stringify({ keys: await Promise.all(both) }));
+    const authenticator = new JwtAuthenticator({ jwks: file, issuer: ISSUER, audience: AUDIENCE });
+    const nameless = (key: typeof keys.privateKey, end = '5m') =>
+      new SignJWT({ roles: ['reader'] })
+        .setProtectedHeader({ alg: 'ES256' })
+        .setIssuer(ISSUER)
+        .setAudience(AUDIENCE)
+        .setExpirationTime(end)
+        .setSubject('svc-1')
+        .sign(key);
+
+    for (const { privateKey } of [keys, newer]) {
+      expect(await authenticator.authenticate(await nameless(privateKey))).toMatchObject({ id: 'jwt:svc-1' });
+    }
+    expect(await authenticator.authenticate(await nameless(other.privateKey))).toBeUndefined();
+    expect(await authenticator.authenticate(await nameless(keys.privateKey, '-5m'))).toBeUndefined();
+  });
+
   it('is verified by keys from a URL; while they cannot be had, nobody is refused for good', async () => {
-    let isUp = true;
+    let [status, body] = [200, jwks];
     const issuer = createServer((_, response) => {
-      response.writeHead(isUp ? 200 : 500, { 'content-type': 'application/json' }).end(isUp ? jwks : '');
+      response.writeHead(status, { 'content-type': 'application/json' }).end(body);
     });
     await new Promise<void>(resolve => issuer.listen(0, '127.0.0.1', resolve));
     closing(issuer);
@@ -94,10 +119,16 @@ describe('a token', () => {
     expect(
       await new JwtAuthenticator(settings).authenticate(await token({ roles: ['reader'] })),
     ).toBeDefined();
-    isUp = false;
-    await expect(new JwtAuthenticator(settings).authenticate(await token({}))).rejects.toMatchObject({
-      status: 503,
-    });
+    for (const answer of [
+      [500, ''],
+      [200, '<html>maintenance</html>'],
+      [200, '{"message":"maintenance"}'],
+    ] as const) {
+      [status, body] = answer;
+      await expect(new JwtAuthenticator(settings).authenticate(await token({}))).rejects.toMatchObject({
+        status: 503,
+      });
+    }
   });
 
   it('needs keys that can be read', () => {

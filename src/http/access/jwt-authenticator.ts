@@ -57,16 +57,8 @@ export class JwtAuthenticator {
 
   /** @throws HttpProblem 503 when the issuer's keys cannot be had */
   async authenticate(token: string): Promise<Principal | undefined> {
-    const { issuer, audience } = this.#settings;
     try {
-      const { payload } = await jwtVerify(token, this.#keys, {
-        issuer,
-        audience,
-        algorithms: ALGORITHMS,
-        clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        requiredClaims: ['sub', 'exp'],
-      });
-      return principalOf(payload);
+      return principalOf(await this.#verified(token));
     } catch (error) {
       // An expired token, a wrong signature, an unknown key: all that is told is that it is none of ours.
       if (error instanceof errors.JOSEError && !isUnreachable(error)) return undefined;
@@ -75,10 +67,39 @@ export class JwtAuthenticator {
       });
     }
   }
+
+  /** @throws JOSEError */
+  async #verified(token: string): Promise<JWTPayload> {
+    const { issuer, audience } = this.#settings;
+    const options = {
+      issuer,
+      audience,
+      algorithms: ALGORITHMS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      requiredClaims: ['sub', 'exp'],
+    };
+    try {
+      return (await jwtVerify(token, this.#keys, options)).payload;
+    } catch (error) {
+      // A token may leave out which key it was signed with, and an issuer that changes its keys has several.
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      for await (const key of error) {
+        try {
+          return (await jwtVerify(token, key, options)).payload;
+        } catch (refusal) {
+          if (!(refusal instanceof errors.JWSSignatureVerificationFailed)) throw refusal;
+        }
+      }
+      throw error;
+    }
+  }
 }
 
+/** Neither in time, nor as a set of keys: a page that says "maintenance" speaks of no token. */
 const isUnreachable = (error: errors.JOSEError) =>
-  error instanceof errors.JWKSTimeout || error.code === 'ERR_JOSE_GENERIC';
+  error instanceof errors.JWKSTimeout ||
+  error instanceof errors.JWKSInvalid ||
+  error.code === 'ERR_JOSE_GENERIC';
 
 function keysOf(jwks: string): JWTVerifyGetKey {
   if (/^https?:/i.test(jwks)) {
