@@ -107,8 +107,12 @@ describe('export and import', () => {
       expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(sentence) });
       expect(stderr).not.toContain('canary');
     }
-    await append(target.url, [sampleConnector().fact()]);
     const file = join(folder, 'all.ndjson');
+    const [head, first, second] = await linesOf(file);
+    await writeFile(bad, `${[head, second, first].join('\n')}\n`);
+    const shuffled = await run(['import', bad], target.url);
+    expect(shuffled).toMatchObject({ code: 2, stderr: expect.stringContaining('not in the order') });
+    await append(target.url, [sampleConnector().fact()]);
     const { code, stderr } = await run(['import', file], target.url);
     expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('not empty') });
     await target.drop();

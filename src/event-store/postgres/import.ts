@@ -15,15 +15,22 @@ const IMPORT = {
   text: 'SELECT connector_event_import($1, $2)',
 };
 
-const INSUFFICIENT_PRIVILEGE = '42501';
+/** Which no second try changes. */
+const REFUSALS: Readonly<Record<string, (message: string) => string>> = {
+  // insufficient_privilege
+  '42501': () => 'log in as the role that owns the tables',
+  // object_not_in_prerequisite_state: connector_event_import_in_order()
+  '55000': message =>
+    `${message}: the events are not in the order in which they were exported, or the store has others; give them in their order to an empty event store`,
+};
 
-const toMissingRight = (error: unknown): EventStoreFailure | undefined =>
-  (error as { code?: unknown }).code === INSUFFICIENT_PRIVILEGE
-    ? new EventStoreFailure(
-        'the event store could not import events: log in as the role that owns the tables',
-        false,
-      )
-    : undefined;
+const toRefusal = (error: unknown): EventStoreFailure | undefined => {
+  const { code, message } = error as { code?: unknown; message: string };
+  const why = REFUSALS[String(code)]?.(message);
+  return why === undefined
+    ? undefined
+    : new EventStoreFailure(`the event store could not import events: ${why}`, false);
+};
 
 /** A page is written in a fraction of this; what takes longer waits for a lock. */
 const IMPORT_TIMEOUT_MS = 60_000;
@@ -48,6 +55,6 @@ export async function importEvents(run: RunStatement, events: readonly RawEvent[
   await run(IMPORT, [JSON.stringify(rows), IMPORT_TIMEOUT_MS], {
     action: `import ${events.length} event(s)`,
     timeoutMs: IMPORT_TIMEOUT_MS,
-    recognise: toMissingRight,
+    recognise: toRefusal,
   });
 }
