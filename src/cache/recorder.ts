@@ -104,6 +104,8 @@ export class Recorder {
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   #closed = false;
+  /** Its last flush has ended, or had no more time. */
+  #isOver = false;
   #hasLost = false;
   readonly #owed: OwedProjection;
   /** Lost facts that a `flush()` has told its caller of. */
@@ -170,6 +172,7 @@ export class Recorder {
     this.#closed = true;
     clearTimeout(this.#timer);
     const { pending } = await this.flush(timeoutMs);
+    this.#isOver = true;
     clearTimeout(this.#timer);
     if (pending > 0) {
       this.#options.log.error({ pending }, `closing with ${pending} facts that could not be stored`);
@@ -188,6 +191,9 @@ export class Recorder {
   async #flushAll(): Promise<Drained> {
     // Who calls while a flush is under way wants what was recorded since then stored too; all who do share the next.
     if (this.#flushing) await this.#flushing;
+    // Whoever closed has said meanwhile what could not be stored, and closes the store next.
+    if (this.#isOver)
+      return { ok: this.#pending.size === 0, pending: this.#pending.size, position: undefined };
     this.#flushing ??= this.#drain(this.#pending.lastNumber).finally(() => {
       this.#flushing = undefined;
       if (this.#pending.size > 0) this.#flushSoon();

@@ -397,6 +397,24 @@ describe('flushing', () => {
     expect(log.messages('error')).toEqual(['closing with 1 facts that could not be stored']);
   });
 
+  it('begins nothing anew behind its end, for its store is closed by then', async () => {
+    const held = latch();
+    const { recorder, batches } = givenRecorder({}, async () => {
+      await held.opened;
+      throw new Error('the store was closed');
+    });
+    recorder.record(failure());
+    const first = recorder.flush();
+    const second = recorder.flush();
+    await recorder.close(5);
+
+    held.open();
+
+    expect(await first).toMatchObject({ ok: false, pending: 1 });
+    expect(await second).toMatchObject({ ok: false, pending: 1 });
+    expect(batches).toHaveLength(1);
+  });
+
   it('stores the rest on closing', async () => {
     const { recorder, stored } = givenRecorder();
     const recorded: RecordedFact = recorder.record(failure('last'));
