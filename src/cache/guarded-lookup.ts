@@ -67,15 +67,35 @@ export function createGuardedLookup(
   },
 ): GuardedLookup {
   const { namedStatements, now, wall, onReplica, ride } = options;
-  return guard(
-    async (keys, signal) =>
-      toAnswers(
-        await (ride?.(keys, signal) ??
-          lookup(pool, keys, { namedStatements, now, wall, signal, ...(onReplica && { onReplica }) })),
-      ),
-    options,
-  );
+  const ask = async (keys: readonly LookupKey[], signal: Ending) =>
+    toAnswers(
+      await (ride?.(keys, signal) ??
+        lookup(pool, keys, { namedStatements, now, wall, signal, ...(onReplica && { onReplica }) })),
+    );
+  return guard(byHalves(ask), options);
 }
+
+/** untranslatable_character */
+const NOT_IN_ITS_ENCODING = '22P05';
+
+/**
+ * A database that is not in UTF-8 refuses a statement with an id that its encoding has no letters for, and with it those of
+ * others that went along. The one id is found by halves; it is not there, for it cannot be.
+ */
+const byHalves =
+  (ask: (keys: readonly LookupKey[], signal: Ending) => Promise<LookupAnswer[]>) =>
+  async (keys: readonly LookupKey[], signal: Ending): Promise<LookupAnswer[]> => {
+    try {
+      return await ask(keys, signal);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== NOT_IN_ITS_ENCODING) throw error;
+    }
+    if (keys.length === 1) return ask([{ ...(keys[0] as LookupKey), cacheKey: '' }], signal);
+    const middle = Math.ceil(keys.length / 2);
+    const halves = [keys.slice(0, middle), keys.slice(middle)];
+    const [first, second] = await Promise.all(halves.map(half => byHalves(ask)(half, signal)));
+    return [...(first ?? []), ...(second ?? [])];
+  };
 
 export const toAnswers = ({ rows, ...reply }: LookupReply): LookupAnswer[] =>
   rows.map(row => ({ ...row, ...reply }));

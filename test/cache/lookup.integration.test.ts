@@ -11,6 +11,8 @@ import { systemClock } from '../../src/clock/host-clock.js';
 import { estimateFromSample } from '../../src/clock/offset.js';
 import { createPool } from '../../src/postgres/pool.js';
 import { type LookupKey, type LookupReply, lookup } from '../../src/read-model/lookup.js';
+import { migrate } from '../../src/read-model/migrate.js';
+import { createTestDatabase } from '../support/database.js';
 import { closing, eventually, givenWorld, SIMULATOR_SCOPE, type World } from '../support/world.js';
 
 const key = (n: number): LookupKey => ({
@@ -411,4 +413,28 @@ it('a lookup during which this host froze is asked again, for it would misplace 
   expect(reads).toBe(4);
   const { offsetMs, uncertaintyMs } = estimateFromSample(sample);
   expect(Math.abs(offsetMs - 60_000)).toBeLessThanOrEqual(uncertaintyMs + 50);
+});
+
+it('an id that a database’s encoding has no letters for is not there, and those asked for with it are', async () => {
+  const database = await createTestDatabase({ migrated: false, encoding: 'LATIN1' });
+  closing({ close: () => database.drop() });
+  await migrate(database.url);
+  const { batcher, breaker, close } = createGuardedLookup(givenPool(database.url), {
+    deadlineMs: 60_000,
+    breakerResetMs: 60_000,
+    maxInFlight: 1,
+    namedStatements: true,
+    now: () => performance.now(),
+    wall: () => Date.now(),
+  });
+  closing({ close });
+  const all = ['a', 'é', '日', 'b', '😀', 'c'].map(id => ({ ...key(0), cacheKey: `${id}_c` }));
+
+  for (let n = 0; n < 10; n++) {
+    const answers = await Promise.all(all.map(each => batcher.lookup(each)));
+    expect(answers.map(({ state, clockId }) => [state, clockId])).toEqual(
+      all.map(() => [undefined, expect.stringMatching(/^pg:/)]),
+    );
+  }
+  expect(breaker()).toBe('closed');
 });

@@ -52,6 +52,7 @@ describe('doctor', () => {
       expect(of(name)).toMatchObject({ status: 'warn', remedy: expect.stringContaining('ALTER ROLE') });
     }
     expect(of('timeouts')).toMatchObject({ message: expect.stringContaining('transaction_timeout 2000 ms') });
+    expect(of('encoding')).toMatchObject({ status: 'ok', message: 'UTF8' });
     expect(of('rehearsal')).toMatchObject({ status: 'ok' });
     expect(await world.sql('SELECT FROM connector_event')).toEqual([]);
   });

@@ -19,13 +19,22 @@ const TEMPLATE_LOCK = 7_305_813;
 /** A pool's `end()` resolves before the server has noticed. */
 const LEAK_GRACE_MS = 2_000;
 
-/** @param options.migrated false: an empty database. Default true. */
-export async function createTestDatabase(options: { migrated?: boolean } = {}): Promise<TestDatabase> {
-  const { migrated = true } = options;
+/**
+ * @param options.migrated false: an empty database. Default true.
+ * @param options.encoding of an empty database. Default UTF8
+ */
+export async function createTestDatabase(
+  options: { migrated?: boolean; encoding?: string } = {},
+): Promise<TestDatabase> {
+  const { migrated = true, encoding } = options;
   const name = `test_${randomBytes(6).toString('hex')}`;
   await withAdmin(async admin => {
     if (migrated) await ensureTemplate(admin);
-    await admin.query(`CREATE DATABASE ${name} TEMPLATE ${migrated ? TEMPLATE : 'template1'}`);
+    await admin.query(
+      encoding
+        ? `CREATE DATABASE ${name} TEMPLATE template0 ENCODING '${encoding}' LOCALE_PROVIDER libc LOCALE 'C'`
+        : `CREATE DATABASE ${name} TEMPLATE ${migrated ? TEMPLATE : 'template1'}`,
+    );
   });
   return { url: urlOf(name), drop: () => withAdmin(admin => drop(admin, name)) };
 }

@@ -50,6 +50,7 @@ interface Defaults {
   readonly idleMs: number;
   readonly transactionMs: number | null;
   readonly path: string;
+  readonly encoding: string;
   readonly schema: string | null;
 }
 
@@ -63,7 +64,7 @@ const DEFAULTS = `SELECT current_setting('default_transaction_isolation') AS iso
   (SELECT setting::float8 FROM pg_settings WHERE name = 'lock_timeout') AS "lockMs",
   (SELECT setting::float8 FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout') AS "idleMs",
   (SELECT setting::float8 FROM pg_settings WHERE name = 'transaction_timeout') AS "transactionMs",
-  current_setting('search_path') AS path,
+  current_setting('search_path') AS path, current_setting('server_encoding') AS encoding,
   (SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = to_regclass('connector_state_cache')) AS schema`;
 
@@ -88,6 +89,13 @@ export async function checkDefaults(pool: Pool): Promise<Check[]> {
           'ALTER ROLE … SET extra_float_digits = 1',
         ),
     timeouts(found),
+    found.encoding === 'UTF8'
+      ? ok('encoding', found.encoding)
+      : warn(
+          'encoding',
+          `${found.encoding}: connectors whose ids it has no letters for are never remembered, their facts are dropped`,
+          "use a database made with ENCODING 'UTF8'",
+        ),
     ok('search path', `${found.path}; the tables are in ${found.schema ?? 'none of these schemas'}`),
   ];
 }
