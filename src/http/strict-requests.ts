@@ -3,7 +3,8 @@
  *
  * A parameter that is misspelt would be passed over, and the answer be another than was asked for: `?userid=alice` is
  * everybody, `?type=` of the feed is every type. So it is refused by its name, as a body's unknown field is. A method that a
- * path does not take is told which it takes (405, `Allow`), and a body that is no JSON is not taken for text.
+ * path does not take is told which it takes (405, `Allow`), and a body that is no JSON is not taken for text, nor a compressed one
+ * for JSON that is broken.
  */
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
@@ -26,6 +27,15 @@ interface Route {
 export function beStrict(app: FastifyInstance, routeTable: readonly Route[]): void {
   app.setValidatorCompiler(strictValidator);
   app.removeContentTypeParser('text/plain');
+  app.addHook('preParsing', async ({ headers }) => {
+    const encoding = headers['content-encoding'] ?? 'identity';
+    if (/^identity$/i.test(encoding)) return;
+    throw new HttpProblem(
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+      `a body is taken as it is, and not as ${encoding}: send it without Content-Encoding`,
+    );
+  });
   app.setNotFoundHandler({}, ({ method, url }, reply) => {
     const [path = ''] = url.split('?', 1);
     const allowed = routeTable.filter(route => fits(route.url, path)).map(route => route.method);

@@ -1,4 +1,5 @@
 /** What a request gets wrong is said, and not passed over: parameters, methods, types of bodies, cursors. */
+import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { givenServer, type TestServer } from './support.js';
 
@@ -75,6 +76,17 @@ it('a body that does not claim to be JSON is 415, text too', async () => {
   const asked = { method: 'POST', url: '/v1/states', headers, payload: '{"connectors":[]}' } as const;
   const { status, body } = await server.ask(asked, 'operator');
   expect({ status, code: body.code }).toEqual({ status: 415, code: 'UNSUPPORTED_MEDIA_TYPE' });
+});
+
+it('a compressed body is 415, and not called broken', async () => {
+  const payload = gzipSync('{"connectors":[]}');
+  const of = (encoding: string) => ({ 'content-type': 'application/json', 'content-encoding': encoding });
+  const asked = { method: 'POST', url: '/v1/states', payload } as const;
+  const { status, body } = await server.ask({ ...asked, headers: of('gzip') }, 'operator');
+  expect({ status, code: body.code }).toEqual({ status: 415, code: 'UNSUPPORTED_MEDIA_TYPE' });
+  expect(body.detail).toContain('Content-Encoding');
+  const plain = { ...asked, headers: of('identity'), payload: '{"connectors":[]}' };
+  expect((await server.ask(plain, 'operator')).body.detail).toContain('/body/connectors');
 });
 
 it.each(['x', 'AAAA', 'zzzz', '////', 'YQ==', 'YV8', Buffer.from('a\n_b').toString('base64url')])(
