@@ -1,6 +1,7 @@
 /** What doctor says of a server that is not as servers are by default: each finding with its remedy. */
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import { grantPrivileges } from '../../src/read-model/grants.js';
 import { closing, givenWorld, type World } from '../support/world.js';
 import { cli, json } from './support.js';
 
@@ -72,6 +73,23 @@ describe('doctor', () => {
     });
     expect(of('role')).toMatchObject({ status: 'fail' });
     expect(of('dead letters')).toMatchObject({ status: 'ok' });
+  });
+
+  it('names the read table that a worker may not write, as after an upgrade that brought one', async () => {
+    const world = await givenWorld();
+    const { role, url } = await givenRole(world);
+    await grantPrivileges(world.databaseUrl, { workerRole: role });
+    expect((await examine(url)).of('role')).toMatchObject({ status: 'ok' });
+    await world.sql(`REVOKE INSERT ON usage_forecast FROM ${role}`);
+
+    const { code, of } = await examine(url);
+
+    expect(code).toBe(1);
+    expect(of('role')).toMatchObject({
+      status: 'fail',
+      message: expect.stringContaining('not write usage_forecast, so it cannot project'),
+      remedy: expect.stringContaining(`migrate --worker-role ${role}`),
+    });
   });
 
   it('says of tables that it may not see whom to ask for what, and no other release', async () => {

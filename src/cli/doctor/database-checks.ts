@@ -8,7 +8,7 @@ import { describeDatabaseError, reasonOf, remedyOf } from '../../postgres/databa
 import { toDatabaseError } from '../../postgres/pool.js';
 import { sharedClocks } from '../../read-model/clock-queries.js';
 import { describeDatabase, describeFaultOfUrl } from '../../read-model/connection.js';
-import { APPEND_FUNCTIONS } from '../../read-model/grants.js';
+import { APPEND_FUNCTIONS, READ_TABLES } from '../../read-model/grants.js';
 import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
 import { migrations } from '../../read-model/migrations/index.js';
@@ -93,6 +93,9 @@ interface Rights {
   readonly reads: boolean;
   readonly appends: boolean;
   readonly projects: boolean;
+  /** Read tables that it may write, and those that it may not, or not in every way. */
+  readonly written: number;
+  readonly unwritten: readonly string[];
   readonly relays: boolean;
   readonly rebuilds: boolean;
 }
@@ -101,15 +104,25 @@ export async function checkRole(
   pool: Pool,
   { projection, hasRemoteEvents }: { projection: ProjectionMode; hasRemoteEvents: boolean },
 ): Promise<Check> {
-  const { rows } = await pool.query<Rights>(`
+  const { rows } = await pool.query<Rights>(
+    `WITH written AS (
+       SELECT name, to_regclass(name) AS id FROM unnest($1::text[]) AS name
+     ), may AS (
+       SELECT name, has_table_privilege(id, 'INSERT') AND has_table_privilege(id, 'UPDATE')
+                      AND has_table_privilege(id, 'DELETE') AS all_of_it FROM written)
     SELECT current_user AS role, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
            has_table_privilege('connector_state_cache', 'SELECT') AS reads,
            ${APPEND_FUNCTIONS.map(name => `has_function_privilege('${name}', 'EXECUTE')`).join(' AND ')} AS appends,
            has_table_privilege('connector_state_cache', 'INSERT')
              AND has_table_privilege('projection_checkpoint', 'UPDATE') AS projects,
+           (SELECT count(*)::integer FROM may WHERE all_of_it) AS written,
+           ARRAY(SELECT name FROM may WHERE NOT all_of_it) AS unwritten,
            has_table_privilege('connector_outbox', 'DELETE') AS relays,
-           has_database_privilege(current_database(), 'TEMPORARY') AS rebuilds`);
-  const { role, superuser, reads, appends, projects, relays, rebuilds } = rows[0] as Rights;
+           has_database_privilege(current_database(), 'TEMPORARY') AS rebuilds`,
+    [READ_TABLES],
+  );
+  const { role, superuser, reads, appends, projects, written, unwritten, relays, rebuilds } =
+    rows[0] as Rights;
   const may = Object.entries({ read: reads, append: appends, project: projects, relay: relays });
   const list = may.filter(([, has]) => has).map(([right]) => right);
   const said = `${role} may ${list.join(', ') || 'nothing'}`;
@@ -125,6 +138,14 @@ export async function checkRole(
       'role',
       `${said}, and PROJECTION is inline`,
       `set PROJECTION=worker and run \`connector-state project\`, or \`connector-state migrate --worker-role ${role}\` as the owner`,
+    );
+  }
+  // An upgrade brought a table, and nobody gave the role its rights again: nothing is projected for want of one.
+  if (written > 0 && unwritten.length > 0) {
+    return fail(
+      'role',
+      `${said}, but not write ${unwritten.join(', ')}, so it cannot project`,
+      `run \`connector-state migrate --worker-role ${role}\` as the owner of the tables`,
     );
   }
   if (projects && !rebuilds) {
