@@ -127,6 +127,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   });
 });
 
+// The terminal was closed: what is still said nobody hears.
+process.stderr.on('error', () => undefined);
+
 // Of `help bogus` Commander prints the general help and says nothing of `bogus`; of `bogus` it says that there is no such command.
 const [node = '', main = '', first, second] = process.argv;
 const isHelpOnNothing =

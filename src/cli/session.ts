@@ -54,6 +54,9 @@ interface Contact {
   readonly isContacted?: boolean;
 }
 
+/** A terminal that is closed says SIGHUP, which Node would end by without another word: an embedded server would stay. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** Commands talk to people; the library's own log lines start at warnings unless asked for. */
 const DEFAULT_LOG_LEVEL = 'warn';
 
@@ -66,7 +69,7 @@ export async function runSession(json: boolean, command: (session: Session) => P
     out.message(`${name}: stopping; once more to stop at once`);
     interruption.abort(new InterruptedError());
   };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  for (const name of ENDING) process.on(name, onSignal);
   const session: Session = {
     out,
     signal: interruption.signal,
@@ -109,7 +112,7 @@ export async function runSession(json: boolean, command: (session: Session) => P
     await command(session);
   } finally {
     for (const release of releases.reverse()) await release();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    for (const name of ENDING) process.off(name, onSignal);
   }
 }
 

@@ -112,6 +112,7 @@ describe('connector-state demo', () => {
   test.each([
     ['SIGINT', 'the start', /starting two simulated exchanges/],
     ['SIGTERM', 'the first scenario', /\(1\/6\) uncached/],
+    ['SIGHUP', 'the start, as the terminal is closed', /starting two simulated exchanges/],
   ] as const)(
     '%s during %s: exit 130, no result, nothing left running',
     async (signal, _, line) => {
