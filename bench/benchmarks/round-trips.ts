@@ -38,7 +38,7 @@ export const roundTrips: Benchmark = {
       return {
         figures,
         notes: [
-          `Medians, over a proxy that holds each message for half of ${rttMs} ms; the bare client goes through it as well, and`,
+          `Medians, over a link that holds all for half of ${rttMs} ms; the bare client goes through it as well, and`,
           `connects and asks once in ${bare.connectMs.toFixed(1)} ms. A ratio is so many round trips, as test/round-trips/ counts them,`,
           'and the work of both ends.',
         ],

@@ -4,7 +4,7 @@ import { silentLogger } from '../../src/base/logging.js';
 import { createConnectorState } from '../../src/composition/connector-state.js';
 import { pg } from '../../src/postgres/driver.js';
 import { OPERATIONS, type Stage } from '../../test/round-trips/operations.js';
-import { startCountingProxy } from '../../test/support/counting-proxy.js';
+import { startLink } from '../link.js';
 import { median } from '../statistics.js';
 import { answer, readTask } from './task.js';
 
@@ -35,15 +35,14 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 }
 
 async function overLink<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
-  const proxy = await startCountingProxy(task.databaseUrl);
-  proxy.delay(task.rttMs / 2);
+  const link = await startLink(task.databaseUrl, task.rttMs);
   const opened: { close(): Promise<void> }[] = [];
   const stage: Stage = {
-    proxy: { ...proxy, count: timed },
+    link: { url: link.url, count: timed },
     times: TIMES,
     async start(options) {
       const state = await createConnectorState({
-        databaseUrl: proxy.url,
+        databaseUrl: link.url,
         // As in production.
         autoMigrate: false,
         // What a deadline does is not the question here.
@@ -60,7 +59,7 @@ async function overLink<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
     return await work(stage);
   } finally {
     for (const state of opened) await state.close();
-    await proxy.close();
+    await link.close();
   }
 }
 
@@ -72,8 +71,8 @@ async function medianOf(play: (stage: Stage) => Promise<number>): Promise<number
 
 const bareFigures: { connectMs: number; selectMs: number }[] = [];
 for (let round = 0; round < task.rounds; round++) {
-  await overLink(async ({ proxy }) => {
-    const client = new pg.Client({ connectionString: proxy.url });
+  await overLink(async ({ link }) => {
+    const client = new pg.Client({ connectionString: link.url });
     const select = () => client.query('SELECT 1');
     const connectMs = await timed(() => client.connect().then(select));
     for (let left = TIMES; left > 1; left--) await select();

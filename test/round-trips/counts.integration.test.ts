@@ -20,7 +20,7 @@ async function count(world: World, operation: Operation, options: ConnectorState
   const proxy = closing(await startCountingProxy(world.databaseUrl, { tls }));
   const start = (more: ConnectorStateOptions = {}) =>
     world.coldProcess({ databaseUrl: proxy.url, autoMigrate: false, ...options, ...more });
-  return OPERATIONS[operation]({ proxy, start });
+  return OPERATIONS[operation]({ link: proxy, start });
 }
 
 const NAMES = Object.keys(OPERATIONS) as Operation[];

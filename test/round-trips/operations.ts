@@ -1,4 +1,4 @@
-/** The public operations whose round trips are counted, each played by a process of its own on a proxy of its own. */
+/** The public operations whose round trips are counted, each played by a process of its own over a link of its own. */
 import { linkOf } from '../../src/cache/lookup.js';
 import { measuredFromSample } from '../../src/cache/measurement.js';
 import type { ConnectorState, ConnectorStateOptions } from '../../src/composition/connector-state.js';
@@ -6,8 +6,8 @@ import type { ConnectorRef } from '../../src/events/connector.js';
 import type { CountingProxy } from '../support/counting-proxy.js';
 
 export interface Stage {
-  /** On the wire to the database. */
-  readonly proxy: CountingProxy;
+  /** To the database; `count` says what an operation cost, in whatever the stage measures. */
+  readonly link: Pick<CountingProxy, 'url' | 'count'>;
   /** A new process; `PROJECTION` and the rest as the setting under test has it. */
   start(options?: ConnectorStateOptions): Promise<ConnectorState>;
   /** How often an operation is played that can be played again; the last time is what is told. Default: once. */
@@ -66,14 +66,14 @@ const whenWarm =
     let told = NaN;
     for (let left = stage.times ?? 1; left > 0; left--) {
       await before?.(state);
-      told = await stage.proxy.count(() => operation(state));
+      told = await stage.link.count(() => operation(state));
     }
     return told;
   };
 
 export const OPERATIONS = {
   'create + first get': async stage =>
-    stage.proxy.count(async () => {
+    stage.link.count(async () => {
       const { cache } = await stage.start();
       await cache.get(STRANGER);
     }),
