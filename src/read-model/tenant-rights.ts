@@ -118,6 +118,13 @@ UNION ALL SELECT format('%s has CREATEROLE', rolname) FROM become WHERE rolcreat
 UNION ALL SELECT format('%s has REPLICATION', rolname) FROM become WHERE rolreplication
 UNION ALL SELECT format('it is a member of %s', rolname) FROM become WHERE rolname LIKE 'pg\\_%'
 UNION ALL SELECT format('%s owns %s', b.rolname, t.relname) FROM become b JOIN tables t ON t.relowner = b.oid
+-- Who inherits from it is marked as a tenant too, and bound to nobody.
+UNION ALL SELECT format('%s inherits its rights, and would see nothing', r.rolname) FROM pg_roles r
+  WHERE r.rolname <> $2::name AND NOT r.rolsuper AND pg_has_role(r.oid, $2::name, 'USAGE')
+    AND NOT EXISTS (SELECT FROM tables t WHERE pg_has_role(r.oid, t.relowner, 'USAGE'))
+-- A schema of another login's name comes before ours in the path of that login.
+UNION ALL SELECT format('%s may create schemas', rolname)
+  FROM become WHERE NOT rolsuper AND has_database_privilege(oid, current_database(), 'CREATE')
 UNION ALL SELECT format('%s may create in schema %s', rolname, current_schema())
   FROM become WHERE NOT rolsuper AND has_schema_privilege(oid, current_schema(), 'CREATE')
 UNION ALL SELECT format('%s may %s %s', b.rolname, k.kind, t.relname)

@@ -206,6 +206,13 @@ describe('binding', () => {
     const creator = await roles.create('creator');
     await roles.owner(`GRANT CREATE ON SCHEMA public TO ${quoted(creator)}`);
     refused.push([creator, /may create in schema public/]);
+    const builder = await roles.create('builder');
+    const [here] = await roles.owner('SELECT current_database() AS name');
+    await roles.owner(`GRANT CREATE ON DATABASE ${here?.name} TO ${quoted(builder)}`);
+    refused.push([builder, /may create schemas/]);
+    const [parent, child] = [await roles.create('parent'), await roles.create('child')];
+    await roles.owner(`GRANT ${quoted(parent)} TO ${quoted(child)}`);
+    refused.push([parent, /child .* inherits its rights, and would see nothing/]);
     const viewer = await roles.create('viewer');
     await roles.owner('CREATE VIEW events_of_all AS SELECT * FROM connector_event');
     await roles.owner(`GRANT SELECT ON events_of_all TO ${quoted(viewer)}`);

@@ -462,6 +462,15 @@ it('is told nothing by the server’s statistics', async () => {
   expect(seen.map(({ name }) => name).filter(name => !OPEN.includes(name as string))).toEqual([]);
 });
 
+// As docs/security.md says: no policy of a PostgreSQL hides this.
+it('can tell by EXPLAIN ANALYZE that a policy held back rows of a name that it knows, and not what is in them', async () => {
+  const rows = await roles.sql(
+    loginOf('alice'),
+    `EXPLAIN (ANALYZE, COSTS off) SELECT * FROM connector_state_cache WHERE cache_key = '${cacheKeyOf({ userId: 'ALICE', credentialId: 'main_1' })}'`,
+  );
+  expect(rows.map(row => row['QUERY PLAN']).join('\n')).toMatch(/Rows Removed by Filter: [1-9]/);
+});
+
 it('hears that something was appended, as any login of the server does, and not what', async () => {
   await roles.as(loginOf('alice'), async client => {
     await client.query('LISTEN connector_event');
