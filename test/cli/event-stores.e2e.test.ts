@@ -64,6 +64,7 @@ describe('doctor', () => {
       settings: 'ok',
       'event store': 'ok',
       database: 'ok',
+      encoding: 'ok',
       tables: 'ok',
       // The tests' login is the server's owner.
       role: 'warn',

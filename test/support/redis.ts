@@ -4,6 +4,7 @@
  * Where there is none the tests that need it are skipped, and say why; `.ci/run` installs it.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -39,19 +40,21 @@ export interface RedisServer {
   close(): Promise<void>;
 }
 
+/**
+ * Below what systems give to connections and to who asks for any port, so that a server that is down for a moment finds its own
+ * free again. A cluster's bus takes the port 10 000 above.
+ */
+const PORTS = { from: 10_000, to: 22_000 };
+
 export async function freePort(): Promise<number> {
-  // A cluster's bus takes the port 10 000 above.
   for (;;) {
-    const port = await new Promise<number>((resolve, reject) => {
+    const port = randomInt(PORTS.from, PORTS.to);
+    const isFree = await new Promise<boolean>(resolve => {
       const server = createServer();
-      server.once('error', reject);
-      server.listen(0, '127.0.0.1', () => {
-        const { port: free } = server.address() as { port: number };
-        server.close(() => resolve(free));
-      });
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-    if (port < 55_000) return port;
-    await pause(1);
+    if (isFree) return port;
   }
 }
 
