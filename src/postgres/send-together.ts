@@ -10,9 +10,12 @@ const ENOUGH_BYTES = 65_536;
 
 const held = new WeakSet<object>();
 
+/** Whether it sends without waiting for an answer: in pg's pipeline mode, which is the user's to choose where the pool is his. */
+export const sendsOn = (client: ClientBase): boolean => (client as { pipeline?: boolean }).pipeline === true;
+
 /**
  * Sends one, and keeps it until the end of the turn of the event loop, so that what is sent behind it goes along.
- * @param send calls the client's `query`; of no use unless the client sends on without an answer (pg's pipeline mode)
+ * @param send calls the client's `query`; of no use unless the client sends on
  */
 export function sendTogether<T>(client: ClientBase, send: () => T): T {
   const { stream } = (client as DriverClient).connection;

@@ -8,7 +8,7 @@
  */
 import type { ClientBase, Pool } from 'pg';
 import { describeDatabaseError, isTransientReason, reasonOf } from '../postgres/database-error.js';
-import { sendTogether } from '../postgres/send-together.js';
+import { sendsOn, sendTogether } from '../postgres/send-together.js';
 import { type StatementNames, statementNames } from '../postgres/statement-names.js';
 import { BEGIN } from '../postgres/transactions.js';
 
@@ -51,7 +51,7 @@ const AS_TEXT = { getTypeParser: () => (text: string) => text };
  * our pools are, each is sent at once, so that statements whose calls wait for no answer cost one round trip together.
  */
 export function createSession(client: ClientBase, names: StatementNames): Session {
-  const { pipeline = false } = client as { pipeline?: boolean };
+  const goesOn = sendsOn(client);
   const run = async (text: string, values?: readonly unknown[], wanted?: string) => {
     const name = wanted === undefined ? undefined : names.nameOf(wanted, text);
     const query = () =>
@@ -63,7 +63,7 @@ export function createSession(client: ClientBase, names: StatementNames): Sessio
         ...(name !== undefined && { name }),
       });
     try {
-      return await (pipeline ? sendTogether(client, query) : query());
+      return await (goesOn ? sendTogether(client, query) : query());
     } catch (error) {
       throw new QueryFailure(error);
     }
@@ -77,7 +77,7 @@ export function createSession(client: ClientBase, names: StatementNames): Sessio
     last = result;
     return result;
   };
-  const send = pipeline ? run : inTurn;
+  const send = goesOn ? run : inTurn;
   return {
     query: async (text, values, name) => (await send(text, values, name)).rows,
     commit: async () => {

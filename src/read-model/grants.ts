@@ -101,8 +101,7 @@ const WORKER_GRANTS = [
 async function grant(client: Client, role: string, more: readonly string[]): Promise<void> {
   await assertRole(client, role);
   await assertNoTenant(client, role);
-  const { rows } = await client.query<{ schema: string | null }>('SELECT current_schema() AS schema');
-  const schema = pg.escapeIdentifier(rows[0]?.schema ?? 'public');
+  const schema = await schemaOf(client);
   const quoted = pg.escapeIdentifier(role);
   // A role may hold more from an earlier day, on the tables or on the partitions under them.
   await client.query(
@@ -117,6 +116,12 @@ async function grant(client: Client, role: string, more: readonly string[]): Pro
     ...more,
   ];
   for (const statement of statements) await client.query(`${statement} ${quoted}`);
+}
+
+/** Where the tables are made and found, quoted. */
+export async function schemaOf(client: Client): Promise<string> {
+  const { rows } = await client.query<{ schema: string | null }>('SELECT current_schema() AS schema');
+  return pg.escapeIdentifier(rows[0]?.schema ?? 'public');
 }
 
 async function assertRole(client: Client, role: string): Promise<void> {

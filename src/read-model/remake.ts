@@ -18,7 +18,8 @@ import { GUARD, policiesOf, TENANTS } from './row-security.js';
 
 const CHECKPOINTS = 'projection_checkpoint';
 const DEAD_LETTERS = 'projection_dead_letter';
-const REMAKABLE = [...READ_TABLES, OUTBOX, REPLICA_LINK, USAGE_MODELS, API_KEYS, TENANTS];
+/** All but where the facts lie and the list of migrations. */
+export const REMAKABLE = [...READ_TABLES, OUTBOX, REPLICA_LINK, USAGE_MODELS, API_KEYS, TENANTS];
 /** What projections fill. */
 const FOLDED = READ_TABLES.filter(table => table !== CHECKPOINTS && table !== DEAD_LETTERS);
 

@@ -5,17 +5,8 @@
  */
 import type { Client } from 'pg';
 import { pg } from '../postgres/driver.js';
-import {
-  API_KEYS,
-  APPEND_FUNCTIONS,
-  EVENT_TABLES,
-  OUTBOX,
-  PARTITION_FUNCTION,
-  READ_TABLES,
-  REPLICA_LINK,
-  USAGE_MODELS,
-} from './grants.js';
-import { TENANTS } from './row-security.js';
+import { APPEND_FUNCTIONS, EVENT_TABLES, PARTITION_FUNCTION, REPLICA_LINK, schemaOf } from './grants.js';
+import { REMAKABLE } from './remake.js';
 
 /** Where a tenant finds his rows, and those that are nobody's in particular. */
 export const TENANT_TABLES = [
@@ -42,16 +33,7 @@ const HARMLESS_FUNCTIONS = [
 ];
 
 /** Every table there is. What is none of these is somebody else's in the same schema. */
-export const OUR_TABLES = [
-  ...EVENT_TABLES,
-  ...READ_TABLES,
-  OUTBOX,
-  REPLICA_LINK,
-  USAGE_MODELS,
-  API_KEYS,
-  TENANTS,
-  'connector_state_migration',
-];
+export const OUR_TABLES = [...EVENT_TABLES, ...REMAKABLE, 'connector_state_migration'];
 
 /** `$1` names of our tables → with their partitions, and the sequences that they own. */
 const OURS = `
@@ -92,11 +74,6 @@ export async function revokeTenant(client: Client, login: string): Promise<void>
   }
   await client.query(`REVOKE ALL ON TYPE ${MARK} FROM ${role}`);
 }
-
-const schemaOf = async (client: Client): Promise<string> => {
-  const { rows } = await client.query<{ schema: string }>('SELECT current_schema() AS schema');
-  return pg.escapeIdentifier(rows[0]?.schema ?? 'public');
-};
 
 /**
  * `$2` login, `$3` tables that it may read, `$4` functions that it may call, `$5` those that anybody may. One row a right

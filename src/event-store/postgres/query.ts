@@ -11,7 +11,7 @@
 import type { Pool, PoolClient, QueryArrayConfig } from 'pg';
 import type { ConnectorStateError } from '../../base/errors.js';
 import { pg } from '../../postgres/driver.js';
-import { sendTogether } from '../../postgres/send-together.js';
+import { sendsOn, sendTogether } from '../../postgres/send-together.js';
 import { statementNames } from '../../postgres/statement-names.js';
 import { inTransaction, learnFrom, needsTransactions } from '../../postgres/transactions.js';
 import type { AppendOptions } from '../event-store.js';
@@ -130,9 +130,6 @@ async function runOn(
     } else giveBack(reusable);
   }
 }
-
-/** Without waiting for an answer: in pg's pipeline mode, which is the user's to choose where the pool is his. */
-const sendsOn = (client: PoolClient) => (client as { pipeline?: boolean }).pipeline === true;
 
 /**
  * pg collects the rows of a statement that has a callback, and without one a timeout of the pool's would go
