@@ -106,7 +106,10 @@ class ServerBoundedPool extends Base implements BoundedPool {
    * that it is gone, as the one connection more, and what is not closed in time is cut.
    */
   #letGo({ connection: { stream } }: DriverClient, place: object): void {
-    const gone = new Promise<void>(resolve => stream.once('close', resolve));
+    // Told of by its own 'close' it will say so no more, and all who ask over one more connection would wait behind it.
+    const gone = stream.closed
+      ? Promise.resolve()
+      : new Promise<void>(resolve => stream.once('close', resolve));
     setTimeout(() => stream.destroy(), GOODBYE_MS).unref();
     void this.#overOneMore(() => {
       this.#free(place);

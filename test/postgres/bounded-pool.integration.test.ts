@@ -185,3 +185,20 @@ describe('connections that a frozen function thaws with', () => {
     if (behaviour === 'forward') await eventually(async () => expect(await backends()).toBe(2));
   });
 });
+
+it('idle connections that end without a word hold up nobody who fails after them', async () => {
+  const database = await createTestDatabase();
+  closing({ close: () => database.drop() });
+  const link = closing(await startTcpProxy(database.url));
+  const pool = createPool({ connectionString: link.url, max: 2, log: silentLogger });
+  closing({ close: () => pool.end() });
+  const both = (sql: string) => Promise.allSettled([pool.query(sql), pool.query(sql)]);
+  await both('SELECT');
+
+  link.cut();
+  await eventually(() => expect(pool.totalCount).toBe(0));
+  await both('SELECT pg_terminate_backend(pg_backend_pid())');
+
+  expect((await both('SELECT')).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+  expect(await pool.answers(5_000)).toBe(true);
+});
