@@ -2,7 +2,8 @@
  * A connection of one's own, for what must live and die with it: the lock of `run`, the transaction of a rebuild with
  * its temporary tables. It watches for its own loss, because a lock that is gone without anybody noticing is worse
  * than none, and it can be told to stop in the middle of a statement: closing the socket is not enough, a server that
- * waits for a lock or sorts a million rows would not notice before it is done.
+ * waits for a lock or sorts a million rows would not notice before it is done. What has not stopped a moment after the
+ * server was told is cut: a network that forgot the connection answers nothing for a quarter of an hour.
  *
  *   withDedicatedSession   the session itself is relied on, so it must be the server's own
  *   withOwnTransaction     one transaction is all that is relied on, so any pooler will do
@@ -26,6 +27,8 @@ export interface OwnSession extends Session {
 export class SharedSession extends Error {}
 
 const CANCEL_TIMEOUT_MS = 2_000;
+/** A server that is there has ended the statement by then, and closed the connection that said goodbye. */
+const END_MS = 1_000;
 /**
  * Who is frozen in the middle of a transaction (a function between two requests) must not keep its locks. Between two
  * statements of ours lies a page that is read from the log, at most.
@@ -99,20 +102,28 @@ async function withOwnConnection<T>(
     lost.abort(new QueryFailure(error ?? new Error('the connection to the database was lost')));
   client.on('error', lose);
   client.on('end', () => lose());
-  const cancel = () => void requestCancel(client as unknown as DriverClient, CANCEL_TIMEOUT_MS);
+  const driver = client as unknown as DriverClient;
+  const cut = () => driver.connection.stream.destroy();
+  // Nobody may hear of the request; or it finds no statement under way, and the next begins behind it.
+  const stop = async () => {
+    await requestCancel(driver, CANCEL_TIMEOUT_MS);
+    setTimeout(cut, END_MS).unref();
+  };
+  signal?.addEventListener('abort', stop, { once: true });
   try {
     await client.connect().catch(error => {
       throw new QueryFailure(error);
     });
-    signal?.addEventListener('abort', cancel, { once: true });
     const session = createSession(client, statementNames(context.pool, context.namedStatements));
     return await work({ ...session, lost: lost.signal, client });
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   } finally {
-    signal?.removeEventListener('abort', cancel);
+    signal?.removeEventListener('abort', stop);
+    const cutting = setTimeout(cut, END_MS);
     await goodbye(client, lost.signal, lose);
+    clearTimeout(cutting);
   }
 }
 

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Client } from 'pg';
 import { connectorStateCache, projections } from '../../projections/index.js';
+import { pg } from '../../src/postgres/driver.js';
 import type { Projector } from '../../src/projector/index.js';
 import { hit, synced, T0 } from '../support/facts.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
+import { closing } from '../support/world.js';
 import { createHarness, type Harness, liveAndExpected, until } from './harness.js';
 
 let harness: Harness;
@@ -102,6 +106,24 @@ describe('run', () => {
       });
 
       stop.abort();
+      await expect(running[0]?.ended).resolves.toBeUndefined();
+    });
+  });
+
+  it.each([
+    ['before it is connected', 'forward'],
+    ['and the network has forgotten its connection', 'forget'],
+  ] as const)('ends when told to %s', async (_, behaviour) => {
+    const link = closing(await startTcpProxy(harness.url));
+    await harness.asAnother(async other => {
+      await other.query(`SELECT pg_advisory_lock('projection_checkpoint'::regclass::oid::integer, 0)`);
+      const client = new pg.Client({ connectionString: link.url });
+      const connect = client.connect.bind(client) as () => Promise<Client>;
+      Object.assign(client, {
+        connect: () => connect().finally(() => (link.behave(behaviour), stop.abort())),
+      });
+      start(harness.projector({ createClient: () => client }));
+
       await expect(running[0]?.ended).resolves.toBeUndefined();
     });
   });
