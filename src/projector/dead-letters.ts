@@ -13,6 +13,18 @@ import type { Failure } from './row-set.js';
 import type { Session } from './session.js';
 
 export const DEAD_LETTER_TABLE = 'projection_dead_letter';
+/** Those that are written when an event cannot be taken. */
+export const DEAD_LETTER_COLUMNS = [
+  'projection',
+  'event_id',
+  'stream',
+  'event_type',
+  'position',
+  'error',
+  'failed_at',
+  'attempts',
+  'host',
+] as const;
 
 export interface DeadLetter {
   readonly projection: string;
@@ -51,7 +63,7 @@ export async function recordDeadLetters(
   const all = [...byEvent.values()];
   const text = (value: string) => value.replace(NUL, '\ufffd');
   await session.query(
-    `INSERT INTO ${table} (projection, event_id, stream, event_type, position, error, failed_at, attempts, host)
+    `INSERT INTO ${table} (${DEAD_LETTER_COLUMNS.join(', ')})
       SELECT $1, u.event_id, u.stream, u.event_type, u.position, u.error, transaction_timestamp(), 1, u.host
       FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
         AS u (event_id, stream, event_type, position, error, host)

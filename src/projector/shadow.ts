@@ -6,10 +6,10 @@
  */
 import type { Projection } from '../../projections/index.js';
 import { DatabaseError } from '../postgres/database-error.js';
-import { DEAD_LETTER_TABLE } from './dead-letters.js';
+import { DEAD_LETTER_COLUMNS, DEAD_LETTER_TABLE } from './dead-letters.js';
 import { requireSeen } from './replaced-tables.js';
 import { QueryFailure, type Session } from './session.js';
-import { type TableSql, tableSql } from './table-sql.js';
+import { type TableSql, tableColumns, tableSql } from './table-sql.js';
 import type { Target } from './write-page.js';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
@@ -21,11 +21,17 @@ const SHADOW_DEAD_LETTERS = shadowName(DEAD_LETTER_TABLE);
  * In the session's temporary schema: gone when the transaction ends, and never written to the server's log. Made from
  * what the catalogue says of the live tables, for LIKE would lock these until the end: a migration would wait for the
  * rebuild, and every lookup for the migration. Of the indexes only those are made that refuse something.
+ *
+ * Only what is ours is taken over. A column that somebody added may be NOT NULL, and its default does not come along: each row
+ * would be refused here that the live table takes, all events be dead letters, and the live rows be made as few.
  */
 export async function createShadow(session: Session, projections: readonly Projection[]): Promise<Target> {
-  const names = [...projections.map(projection => projection.table.name), DEAD_LETTER_TABLE];
-  await requireSeen(session, names);
-  const described = await session.query(DEFINITIONS_OF, [`{${names.join(',')}}`]);
+  const ours = new Map<string, readonly string[]>([
+    ...projections.map(p => [p.table.name, tableColumns(p).map(({ name }) => name)] as const),
+    [DEAD_LETTER_TABLE, DEAD_LETTER_COLUMNS],
+  ]);
+  await requireSeen(session, [...ours.keys()]);
+  const described = await session.query(DEFINITIONS_OF, [JSON.stringify(Object.fromEntries(ours))]);
   for (const [table, definition] of described as readonly [string, string][]) {
     await session
       .query(`CREATE TEMPORARY TABLE ${shadowName(table)} (${definition}) ON COMMIT DROP`)
@@ -45,17 +51,19 @@ function explainRight(error: unknown): never {
   );
 }
 
-/** `$1` names of tables → each with its columns and keys, as CREATE TABLE takes them. */
+/** `$1` tables and their columns → each table with these and the keys over these, as CREATE TABLE takes them. */
 const DEFINITIONS_OF = `SELECT u.name, concat_ws(', ',
     (SELECT string_agg(concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
           'COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname),
           CASE WHEN a.attnotnull THEN 'NOT NULL' END), ', ' ORDER BY a.attnum)
       FROM pg_attribute a
       LEFT JOIN pg_collation c ON c.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
-      WHERE a.attrelid = u.name::regclass AND a.attnum > 0 AND NOT a.attisdropped),
+      WHERE a.attrelid = u.name::regclass AND a.attnum > 0 AND NOT a.attisdropped AND u.columns ? a.attname),
     (SELECT string_agg(pg_get_constraintdef(k.oid), ', ')
-      FROM pg_constraint k WHERE k.conrelid = u.name::regclass AND k.contype IN ('p', 'u')))
-  FROM unnest($1::text[]) AS u (name)`;
+      FROM pg_constraint k WHERE k.conrelid = u.name::regclass AND k.contype IN ('p', 'u')
+        AND NOT EXISTS (SELECT FROM pg_attribute a
+          WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey) AND NOT u.columns ? a.attname)))
+  FROM jsonb_each($1::jsonb) AS u (name, columns)`;
 
 export const cells = ({ columns }: TableSql, alias: string) =>
   columns.map(({ name }) => `${alias}.${name}`).join(', ');
@@ -116,7 +124,7 @@ export async function switchDeadLetters(
       SELECT FROM ${SHADOW_DEAD_LETTERS} r WHERE r.projection = d.projection AND r.event_id = d.event_id)`,
     names,
   );
-  const columns = 'projection, event_id, stream, event_type, position, error, failed_at, attempts, host';
+  const columns = DEAD_LETTER_COLUMNS.join(', ');
   await session.query(
     `INSERT INTO ${DEAD_LETTER_TABLE} AS d (${columns}) SELECT ${columns} FROM ${SHADOW_DEAD_LETTERS}
       ON CONFLICT (projection, event_id) DO UPDATE

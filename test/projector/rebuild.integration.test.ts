@@ -103,6 +103,33 @@ describe('rebuild', () => {
     expect(await projector.verify()).toMatchObject({ equal: true });
   });
 
+  it('takes no notice of columns that somebody added to its tables, and of their keys', async () => {
+    await harness.append(...aHistory());
+    const projector = harness.projector();
+    await projector.catchUp();
+    const before = await liveAndExpected(harness);
+    for (const table of [...projections.map(each => each.table.name), 'projection_dead_letter']) {
+      await harness.pool.query(`ALTER TABLE ${table} ADD COLUMN team text NOT NULL DEFAULT 'desk'`);
+    }
+    await harness.pool.query('ALTER TABLE connector_state_cache ADD COLUMN number bigserial UNIQUE');
+
+    expect(await projector.verify()).toMatchObject({ equal: true });
+    expect(await projector.rebuild()).toMatchObject({ differing: NOTHING_DIFFERS, deadLetters: 0 });
+    expect(await liveAndExpected(harness)).toEqual(before);
+  });
+
+  it('finds what is missing because of a column that somebody added, and changes nothing', async () => {
+    await harness.append(synced({ userId: 'a' }));
+    const projector = harness.projector();
+    await harness.pool.query('ALTER TABLE connector_state_cache ADD COLUMN team text NOT NULL');
+    await projector.catchUp();
+
+    expect(await projector.deadLetters()).toMatchObject([{ error: expect.stringContaining('"team"') }]);
+    expect(await projector.verify()).toMatchObject({ equal: false });
+    await expect(projector.rebuild()).rejects.toThrow('"team"');
+    expect(await projector.deadLetters()).toHaveLength(1);
+  });
+
   it('heals rows whose ids were swapped', async () => {
     await harness.append(synced({ id: id(1), userId: 'a' }), synced({ id: id(2), userId: 'b' }));
     const projector = harness.projector();
