@@ -66,6 +66,7 @@ const BY_STATE: Readonly<Record<string, DatabaseReason>> = {
   '42P05': 'pooler', // a prepared statement of that name exists: another client's
   '26000': 'pooler', // the prepared statement does not exist: it is on another connection of the pooler
   '55P03': 'busy', // lock not available
+  '25P03': 'interrupted', // silent for too long in a transaction, as after a freeze
   '57014': 'interrupted', // statement timeout, or a cancel request
   '28P01': 'refused',
   '28000': 'refused',

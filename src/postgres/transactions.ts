@@ -25,6 +25,17 @@ export const BEGIN = `${OPENING}; SET LOCAL extra_float_digits = 1; SET LOCAL ar
 export const UNBOUNDED = `SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('statement_timeout',
   'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`;
 
+/**
+ * Who is frozen in the middle of a transaction (a function whose response has been sent) keeps its locks, and all others
+ * wait, until it thaws; a server notices one that is gone for good after two hours. So the server ends what is silent for
+ * longer than whoever began it ever is between two statements.
+ */
+export const endsAfterSilence = (ms: number): string =>
+  `SET LOCAL idle_in_transaction_session_timeout = ${ms}`;
+
+/** For whom nothing lies between two statements. */
+const AT_ONCE_MS = 10_000;
+
 const needBegin = new WeakSet<object>();
 
 /** Whether the server's defaults were found not to do; all users of a pool learn from each other. */
@@ -44,7 +55,7 @@ export function learnFrom(pool: Pool, error: unknown): boolean {
 /** @throws what the statement, BEGIN or COMMIT threw; the transaction is over then */
 export async function inTransaction<T>(client: ClientBase, run: () => Promise<T>): Promise<T> {
   try {
-    await client.query(OPENING);
+    await client.query(`${OPENING}; ${endsAfterSilence(AT_ONCE_MS)}`);
     const result = await run();
     const { command } = await client.query('COMMIT');
     // The server answers a COMMIT behind a failure with ROLLBACK and no error.

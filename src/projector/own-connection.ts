@@ -13,7 +13,7 @@ import type { Client, ClientBase } from 'pg';
 import { type DriverClient, requestCancel } from '../postgres/cancel.js';
 import { findPooling } from '../postgres/pooler.js';
 import { statementNames } from '../postgres/statement-names.js';
-import { UNBOUNDED } from '../postgres/transactions.js';
+import { endsAfterSilence, UNBOUNDED } from '../postgres/transactions.js';
 import type { ProjectorContext } from './context.js';
 import { atomically, createSession, QueryFailure, type Session } from './session.js';
 
@@ -29,10 +29,7 @@ export class SharedSession extends Error {}
 const CANCEL_TIMEOUT_MS = 2_000;
 /** A server that is there has ended the statement by then, and closed the connection that said goodbye. */
 const END_MS = 1_000;
-/**
- * Who is frozen in the middle of a transaction (a function between two requests) must not keep its locks. Between two
- * statements of ours lies a page that is read from the log, at most.
- */
+/** Between two statements lies a page that is read from the log, at most. */
 const FROZEN_MS = 60_000;
 
 /** @throws SharedSession behind a transaction pooler; else as {@link withOwnTransaction} */
@@ -75,7 +72,7 @@ export async function withOwnTransaction<T>(
         if (isolation !== 'READ COMMITTED')
           await session.query(`SET TRANSACTION ISOLATION LEVEL ${isolation}`);
         await session.query(UNBOUNDED);
-        await session.query(`SET LOCAL idle_in_transaction_session_timeout = ${FROZEN_MS}`);
+        await session.query(endsAfterSilence(FROZEN_MS));
         const result = await work(session);
         signal?.throwIfAborted();
         return result;

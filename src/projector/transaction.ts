@@ -8,7 +8,7 @@
  * or throws, so the connection is as good as before; or it is lost, and what became of the COMMIT nobody knows: whoever
  * tries again finds out by the checkpoints.
  */
-import { BEGIN } from '../postgres/transactions.js';
+import { BEGIN, endsAfterSilence } from '../postgres/transactions.js';
 import type { Session } from './session.js';
 
 export interface Transaction extends Pick<Session, 'query'> {
@@ -31,25 +31,32 @@ export class Abandoned<T> {
  * Of who borrows a connection of the pool, whose own timeout (30 s) ends a connection with all that is under way on
  * it: the server is to say so before.
  */
-export const GUEST_TIMEOUTS = { statementTimeoutMs: 25_000, lockTimeoutMs: 2_000 } as const;
+export const GUEST_TIMEOUTS = {
+  statementTimeoutMs: 25_000,
+  lockTimeoutMs: 2_000,
+  silenceMs: 10_000,
+} as const;
 
 export interface Timeouts {
   readonly statementTimeoutMs?: number;
   /** Of each wait for a table or row that somebody else has locked. */
   readonly lockTimeoutMs?: number;
+  /** Between two statements, where all it does meanwhile is to fold. */
+  readonly silenceMs?: number;
 }
 
 /** @throws what the first statement that failed threw; else what `work` threw */
 export async function inTransaction<T>(
   session: Session,
   work: (transaction: Transaction) => Promise<T | Abandoned<T>>,
-  { statementTimeoutMs, lockTimeoutMs }: Timeouts = {},
+  { statementTimeoutMs, lockTimeoutMs, silenceMs }: Timeouts = {},
 ): Promise<T> {
   const { transaction, keep, settled } = withinTransaction(session);
   const limits = { statement_timeout: statementTimeoutMs, lock_timeout: lockTimeoutMs };
   const set = Object.entries(limits).flatMap(([name, ms]) =>
     ms === undefined ? [] : [`SET LOCAL ${name} = ${ms}`],
   );
+  if (silenceMs !== undefined) set.push(endsAfterSilence(silenceMs));
   void transaction.query([BEGIN, ...set].join('; '));
   const ended = await work(transaction).then(
     result => ({ result }),

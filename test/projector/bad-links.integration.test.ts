@@ -9,6 +9,7 @@ import { createProjector } from '../../src/projector/index.js';
 import { grantPrivileges } from '../../src/read-model/grants.js';
 import { type CountingProxy, type Fault, startCountingProxy } from '../support/counting-proxy.js';
 import { hit, synced, syncFailed } from '../support/facts.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 import { closing, eventually, givenWorld } from '../support/world.js';
 import { createHarness, liveAndExpected } from './harness.js';
 
@@ -122,6 +123,34 @@ describe('a page of which a statement is refused in the middle', () => {
       expect(live).toEqual(expected);
     }
   });
+});
+
+it('a function that is frozen in the middle of a page keeps nobody else from projecting', async () => {
+  const harness = await givenHarness();
+  const link = closing(await startTcpProxy(harness.url));
+  const pool = givenPool(link.url, 0);
+  const store = createPostgresEventStore({ pool });
+  const frozen = createProjector({ store, pool });
+  await frozen.catchUp();
+  await harness.append(synced());
+
+  // It does and says nothing more once it has the lock.
+  link.behave('swallow-answers');
+  const outcome = frozen.catchUp().catch((error: unknown) => error);
+  await eventually(async () => {
+    const { rows } = await harness.pool.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'`,
+    );
+    expect(rows).toHaveLength(1);
+  });
+
+  expect(await harness.projector().catchUp({ timeoutMs: 30_000 })).toMatchObject({
+    caughtUp: true,
+    events: 1,
+  });
+  await link.refuse();
+  expect(await outcome).toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+  await pool.end();
 });
 
 describe('a process behind a link', () => {

@@ -120,7 +120,11 @@ describe('run', () => {
       const client = new pg.Client({ connectionString: link.url });
       const connect = client.connect.bind(client) as () => Promise<Client>;
       Object.assign(client, {
-        connect: () => connect().finally(() => (link.behave(behaviour), stop.abort())),
+        connect: () =>
+          connect().finally(() => {
+            link.behave(behaviour);
+            stop.abort();
+          }),
       });
       start(harness.projector({ createClient: () => client }));
 

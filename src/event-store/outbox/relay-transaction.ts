@@ -1,6 +1,6 @@
 /** The relay's statements and the transaction around them. */
 import type { Pool, PoolClient } from 'pg';
-import { BEGIN } from '../../postgres/transactions.js';
+import { BEGIN, endsAfterSilence } from '../../postgres/transactions.js';
 import type { Untaken } from './forward.js';
 import { HOLDS_ITS_STREAM } from './table.js';
 import { toWaiting, type WaitingEvent } from './waiting-event.js';
@@ -47,10 +47,14 @@ interface OldestRow {
   readonly last_error: string | null;
 }
 
+/** Between two statements lie appends to the event store, of parts of the batch where it refuses some. */
+const FROZEN_MS = 60_000;
+
 /** A connection whose transaction failed is closed, not given back: with it goes the lock, whatever happened. */
 export async function inRelayTransaction<T>(
   pool: Pool,
   work: (queries: BatchQueries) => Promise<T>,
+  frozenMs = FROZEN_MS,
 ): Promise<T> {
   const client = await pool.connect();
   // A borrowed connection that breaks emits `error` as well as failing the query that was under way.
@@ -58,7 +62,7 @@ export async function inRelayTransaction<T>(
   client.on('error', heard);
   let isSound = false;
   try {
-    await client.query(BEGIN);
+    await client.query(`${BEGIN}; ${endsAfterSilence(frozenMs)}`);
     const result = await work(queriesOf(client));
     await client.query('COMMIT');
     isSound = true;

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { inRelayTransaction } from '../../../src/event-store/outbox/relay-transaction.js';
 import type { NewEvent } from '../../../src/events/event.js';
 import { idsOf } from '../../contract/harness.js';
 import { many, sampleConnector } from '../../contract/sample-events.js';
@@ -248,6 +249,25 @@ describe('the relay', () => {
 
     expect(idsOf(await world.stored())).toEqual(idsOf(events));
     expect(pool.totalCount).toBeLessThanOrEqual(4);
+  });
+
+  it('that is frozen in the middle of a batch holds up the others for a while, and not for good', async () => {
+    const { pool } = await givenOutbox();
+    const frozen = inRelayTransaction(
+      pool,
+      async queries => {
+        await queries.tryLock();
+        await queries.keepOthersOut();
+        // As a function whose response has been sent: it goes on when it thaws.
+        await eventually(async () => expect(await isFree()).toBe(true));
+        await queries.oldest(1);
+      },
+      200,
+    );
+    const isFree = () => inRelayTransaction(pool, queries => queries.tryLock());
+
+    await expect(frozen).rejects.toThrow();
+    expect(await isFree()).toBe(true);
   });
 
   it('sets aside what the store calls invalid, and nothing waits for it', async () => {
