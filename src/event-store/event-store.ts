@@ -218,7 +218,8 @@ export interface TransferableEventStore extends EventStore {
    *
    * Not for recording: whoever may call it can say when something was recorded.
    *
+   * @returns how many of them were not there already; exact as long as nobody else imports the same
    * @throws ConnectorStateError `EVENT_STORE_FAILED` when the store could not be reached or refused
    */
-  importRaw(events: readonly RawEvent[]): Promise<void>;
+  importRaw(events: readonly RawEvent[]): Promise<number>;
 }

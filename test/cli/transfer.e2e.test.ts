@@ -69,6 +69,17 @@ describe('export and import', () => {
     await target.drop();
   });
 
+  it('tell lines that are in the file twice apart, within a page and further on', async () => {
+    const file = join(folder, 'twice.ndjson');
+    await run(['export', '-']).then(({ stdout }) => writeFile(file, stdout));
+    const lines = await linesOf(file);
+    await writeFile(file, `${[...lines.slice(0, 4), lines[3], ...lines.slice(4), lines[1]].join('\n')}\n`);
+    const target = await createTestDatabase();
+    const { stdout } = await run(['import', file], target.url);
+    expect(stdout).toContain(`Imported ${events.length} events, 2 were there already.`);
+    await target.drop();
+  });
+
   it('go on after they were cut off, within a line too', async () => {
     const file = join(folder, 'cut.ndjson');
     await run(['export', file]);

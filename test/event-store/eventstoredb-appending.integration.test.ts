@@ -459,12 +459,12 @@ describe('importing', () => {
   it('keeps ids, times, schema versions and the order given, and stores nothing twice', async () => {
     const server = await givenServer();
     const events = rawEvents();
-    await givenStore(server).importRaw(events.slice(0, 25));
+    expect(await givenStore(server).importRaw(events.slice(0, 25))).toBe(25);
     await server.restart();
 
     const store = givenStore(server);
-    await store.importRaw(events);
-    await store.importRaw(events.slice(10, 30));
+    expect(await store.importRaw([...events, ...events.slice(35)])).toBe(15);
+    expect(await store.importRaw(events.slice(10, 30))).toBe(0);
 
     const stored = await store.readRaw({ limit: 100 });
     expect(stored.map(content)).toEqual(events.map(content));

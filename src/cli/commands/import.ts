@@ -45,11 +45,12 @@ async function importEvents(session: Session, path: string, { store: url }: Opti
     onProgress: (imported, skipped) => out.progress(`imported ${imported} events, ${skipped} were there`),
   });
   const { imported, skipped } = result;
+  const there = skipped > 0 ? `, ${skipped} were there already` : '';
   out.progress(`imported ${imported} events, ${skipped} were there`, 'end');
   out.data(result, () =>
     imported === 0
       ? 'Everything was there already.'
-      : `Imported ${imported} events. Now run "connector-state rebuild".`,
+      : `Imported ${imported} events${there}. Now run "connector-state rebuild".`,
   );
 }
 

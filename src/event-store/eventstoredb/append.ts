@@ -59,13 +59,14 @@ export async function importEvents(
   context: AppendContext,
   events: readonly RawEvent[],
   timeoutMs: number,
-): Promise<void> {
-  if (events.length === 0) return;
+): Promise<number> {
+  if (events.length === 0) return 0;
   const action = `import ${events.length} event(s)`;
-  await submit<void>(context, action, { timeoutMs }, (interruption, resolve, onFailure) => ({
+  const items = events.map((event): Item => ({ stream: event.stream, proposal: toImport(event) }));
+  return submit(context, action, { timeoutMs }, (interruption, resolve, onFailure) => ({
     action,
     interruption,
-    items: events.map(event => ({ stream: event.stream, proposal: toImport(event) })),
+    items,
     streams: new Set(events.map(({ stream }) => stream)),
     order: 'given',
     goesAlone: true,
@@ -73,7 +74,7 @@ export async function importEvents(
     expected: new Map(),
     named: {},
     toBounds: () => boundsOfImport(events),
-    onStored: () => resolve(),
+    onStored: stored => resolve(toResult(items, stored).events.filter(({ isNew }) => isNew).length),
     onFailure,
   }));
 }

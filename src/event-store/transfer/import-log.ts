@@ -16,7 +16,7 @@ export interface ImportOptions {
 
 export interface ImportResult {
   readonly imported: number;
-  /** Were there already. */
+  /** Were there already, in the store or further up in the export. */
   readonly skipped: number;
 }
 
@@ -35,8 +35,9 @@ export async function importLog(options: ImportOptions): Promise<ImportResult> {
   const flush = async () => {
     signal?.throwIfAborted();
     if (page.length === 0) return;
-    await to.importRaw(page);
-    imported += page.length;
+    const stored = await to.importRaw(page);
+    imported += stored;
+    skipped += page.length - stored;
     page = [];
     onProgress?.(imported, skipped);
   };

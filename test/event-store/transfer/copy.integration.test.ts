@@ -123,7 +123,7 @@ describe('a copy', () => {
       ...target.store,
       async importRaw(events) {
         imported.push(events.length);
-        await target.store.importRaw(events);
+        return target.store.importRaw(events);
       },
     };
 
@@ -154,7 +154,7 @@ describe('a copy', () => {
         ...target.store,
         async importRaw(events) {
           if (seen.length < 3) await source.store.append([fact(), fact()]);
-          await target.store.importRaw(events);
+          return target.store.importRaw(events);
         },
       },
       pageSize: 10,
