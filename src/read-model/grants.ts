@@ -45,7 +45,13 @@ export const API_KEYS = 'connector_api_key';
 /** Trained forecasts. */
 export const USAGE_MODELS = 'usage_model';
 /** Without the partitions, which are read through their parent; with the table that tells the schema's version. */
-const READABLE = ['connector_event', 'connector_stream', OUTBOX, USAGE_MODELS, 'connector_state_migration'];
+export const READABLE = [
+  'connector_event',
+  'connector_stream',
+  OUTBOX,
+  USAGE_MODELS,
+  'connector_state_migration',
+];
 export const READ_TABLES = [
   'connector_state_cache',
   'exchange_clock',

@@ -9,8 +9,8 @@ interface Found {
   readonly checks: readonly { name: string; status: string; message: string; remedy?: string }[];
 }
 
-async function examine(url: string) {
-  const result = await cli(['doctor', '--json'], { env: { DATABASE_URL: url } });
+async function examine(url: string, env: Record<string, string> = {}) {
+  const result = await cli(['doctor', '--json'], { env: { DATABASE_URL: url, ...env } });
   const { checks } = json(result) as unknown as Found;
   return { code: result.code, of: (name: string) => checks.find(check => check.name === name) };
 }
@@ -90,6 +90,27 @@ describe('doctor', () => {
       message: expect.stringContaining('not write usage_forecast, so it cannot project'),
       remedy: expect.stringContaining(`migrate --worker-role ${role}`),
     });
+  });
+
+  it('names each table of a functions role that it may not read, or not write a replica’s clock into', async () => {
+    const world = await givenWorld();
+    const { role, url } = await givenRole(world);
+    await grantPrivileges(world.databaseUrl, { functionsRole: role });
+    const examined = async () => (await examine(url, { PROJECTION: 'worker' })).of('role');
+    expect(await examined()).toEqual({ name: 'role', status: 'ok', message: `${role} may read, append` });
+
+    for (const [revoked, status, finding] of [
+      ['DELETE ON connector_replica_link', 'warn', 'not write connector_replica_link'],
+      ['SELECT ON drift_sample, clock_usage_forecast', 'warn', 'not read drift_sample, clock_usage_forecast'],
+      ['SELECT ON exchange_clock', 'fail', `${role} may append`],
+    ] as const) {
+      await world.sql(`REVOKE ${revoked} FROM ${role}`);
+      expect(await examined()).toMatchObject({
+        status,
+        message: expect.stringContaining(finding),
+        remedy: expect.stringContaining(`migrate --functions-role ${role}`),
+      });
+    }
   });
 
   it('says of tables that it may not see whom to ask for what, and no other release', async () => {

@@ -133,11 +133,12 @@ async function examine(session: Session, options: Options): Promise<Check[]> {
   const projector = createProjector({ store, pool, namedStatements: settings.namedStatements, log });
   const server = await import('../doctor/server-checks.js');
   const sharedTier = await import('../doctor/shared-tier-check.js');
+  const { checkRole } = await import('../doctor/role-check.js');
   const { guarded } = server;
   const hasRemoteEvents = remote !== undefined;
   const { projection, namedStatements } = settings;
   checks.push(
-    await guarded('role', () => database.checkRole(pool, { projection, hasRemoteEvents })),
+    await guarded('role', () => checkRole(pool, { projection, hasRemoteEvents })),
     await guarded('pooler', () => server.checkPooler(pool)),
     ...(await server.checkDefaults(pool)),
     await guarded('locks', () => server.checkLocks(pool)),

@@ -1,14 +1,12 @@
-/** What the database says of itself: reachable, its tables, what the login may do, whose clock it is. */
+/** What the database says of itself: reachable, its tables, whose clock it is. */
 import type { Pool } from 'pg';
 import { isConnectorStateError } from '../../base/errors.js';
 import { systemClock } from '../../clock/host-clock.js';
 import { linkFromSample } from '../../clock/reference.js';
-import type { ProjectionMode } from '../../composition/settings.js';
 import { describeDatabaseError, reasonOf, remedyOf } from '../../postgres/database-error.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { sharedClocks } from '../../read-model/clock-queries.js';
 import { describeDatabase, describeFaultOfUrl } from '../../read-model/connection.js';
-import { APPEND_FUNCTIONS, READ_TABLES } from '../../read-model/grants.js';
 import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
 import { migrations } from '../../read-model/migrations/index.js';
@@ -85,84 +83,6 @@ function remedyOfTables(error: unknown): string {
     default:
       return remedyOf(reasonOf(error));
   }
-}
-
-interface Rights {
-  readonly role: string;
-  readonly superuser: boolean;
-  readonly reads: boolean;
-  readonly appends: boolean;
-  readonly projects: boolean;
-  /** Read tables that it may write, and those that it may not, or not in every way. */
-  readonly written: number;
-  readonly unwritten: readonly string[];
-  readonly relays: boolean;
-  readonly rebuilds: boolean;
-}
-
-export async function checkRole(
-  pool: Pool,
-  { projection, hasRemoteEvents }: { projection: ProjectionMode; hasRemoteEvents: boolean },
-): Promise<Check> {
-  const { rows } = await pool.query<Rights>(
-    `WITH written AS (
-       SELECT name, to_regclass(name) AS id FROM unnest($1::text[]) AS name
-     ), may AS (
-       SELECT name, has_table_privilege(id, 'INSERT') AND has_table_privilege(id, 'UPDATE')
-                      AND has_table_privilege(id, 'DELETE') AS all_of_it FROM written)
-    SELECT current_user AS role, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
-           has_table_privilege('connector_state_cache', 'SELECT') AS reads,
-           ${APPEND_FUNCTIONS.map(name => `has_function_privilege('${name}', 'EXECUTE')`).join(' AND ')} AS appends,
-           has_table_privilege('connector_state_cache', 'INSERT')
-             AND has_table_privilege('projection_checkpoint', 'UPDATE') AS projects,
-           (SELECT count(*)::integer FROM may WHERE all_of_it) AS written,
-           ARRAY(SELECT name FROM may WHERE NOT all_of_it) AS unwritten,
-           has_table_privilege('connector_outbox', 'DELETE') AS relays,
-           has_database_privilege(current_database(), 'TEMPORARY') AS rebuilds`,
-    [READ_TABLES],
-  );
-  const { role, superuser, reads, appends, projects, written, unwritten, relays, rebuilds } =
-    rows[0] as Rights;
-  const may = Object.entries({ read: reads, append: appends, project: projects, relay: relays });
-  const list = may.filter(([, has]) => has).map(([right]) => right);
-  const said = `${role} may ${list.join(', ') || 'nothing'}`;
-  if (!reads || !appends) {
-    return fail(
-      'role',
-      said,
-      `run \`connector-state migrate --functions-role ${role}\` as the owner of the tables`,
-    );
-  }
-  if (projection === 'inline' && !(projects && (relays || !hasRemoteEvents))) {
-    return fail(
-      'role',
-      `${said}, and PROJECTION is inline`,
-      `set PROJECTION=worker and run \`connector-state project\`, or \`connector-state migrate --worker-role ${role}\` as the owner`,
-    );
-  }
-  // An upgrade brought a table, and nobody gave the role its rights again: nothing is projected for want of one.
-  if (written > 0 && unwritten.length > 0) {
-    return fail(
-      'role',
-      `${said}, but not write ${unwritten.join(', ')}, so it cannot project`,
-      `run \`connector-state migrate --worker-role ${role}\` as the owner of the tables`,
-    );
-  }
-  if (projects && !rebuilds) {
-    return warn(
-      'role',
-      `${said}, but make no temporary tables, which a rebuild and an upgrade need`,
-      `GRANT TEMPORARY ON DATABASE … TO ${role}`,
-    );
-  }
-  if (superuser) {
-    return warn(
-      'role',
-      `${said}; it is a superuser`,
-      'in production give a role of its own: migrate --functions-role',
-    );
-  }
-  return ok('role', said);
 }
 
 export async function checkClock(pool: Pool, namedStatements: boolean): Promise<Check> {
