@@ -33,6 +33,7 @@ import { addTail } from './commands/tail.js';
 import { addTenants } from './commands/tenants.js';
 import { addWarm } from './commands/warm.js';
 import { codeOf, EXIT, exitCodeOf, InterruptedError, ReaderLeftError } from './exit-codes.js';
+import { HELP_LAYOUT } from './help.js';
 import { createOutput } from './output.js';
 import { explain } from './session.js';
 import { visibleJson, visibleLines } from './visible.js';
@@ -47,7 +48,7 @@ Examples:
   connector-state doctor                       what is not well, and what to do
   DATABASE_URL=postgres://… connector-state migrate
   DATABASE_URL=postgres://… connector-state project
-  connector-state serve                        the HTTP API, on http://127.0.0.1:7077
+  connector-state serve                        the HTTP API and the dashboard
 
 Settings come from the environment: DATABASE_URL (without it an embedded PostgreSQL runs under .data),
 EVENT_STORE_URL, LOG_LEVEL, … ; docs/configuration.md has all of them.
@@ -104,7 +105,7 @@ const isJson = process.argv.includes('--json');
 /** Where it is no terminal, help is as wide as a terminal usually is. */
 const HELP_WIDTH = 80;
 for (const command of [program, ...program.commands]) {
-  command.configureOutput({
+  command.configureHelp(HELP_LAYOUT).configureOutput({
     writeOut: text => {
       process.stdout.write(wrap(visibleLines(paragraphs(text)), process.stdout.columns ?? HELP_WIDTH));
     },

@@ -35,12 +35,12 @@ interface Options {
 export function addDrift(program: Command): void {
   program
     .command('drift')
-    .description('how the exchanges’ clocks moved: offset, uncertainty, rate and steps')
+    .description("how the exchanges' clocks moved: offset, uncertainty, rate and steps")
     .option('--exchange <name>', 'such as BYBIT or BINGX; default: all', exchange)
     .option('--environment <name>', 'MAINNET, TESTNET or DEMO; default: all', oneOf(ENVIRONMENTS))
     .option(
       '--scope <name>',
-      '`default` (the exchange’s own host), another host’s origin, or a clockScope; default: all',
+      "`default` (the exchange's own host), another host's origin, or a clockScope; default: all",
     )
     .option('--since <time>', 'a span (30m, 24h, 7d, 2w) or a time (ISO 8601); default: 7d', parseSince)
     .option('--by <what>', 'a line for each exchange, or for each host as well', oneOf(['exchange', 'host']))

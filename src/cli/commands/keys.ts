@@ -62,7 +62,7 @@ export function addKeys(program: Command): void {
 A key is shown once, and kept as a hash only. A service takes 5 s to hear of a key that was revoked.
 
 Examples:
-  connector-state keys create --name functions --role writer reader --expires-in 90d
+  connector-state keys create --name app --role writer reader --expires-in 90d
   connector-state keys create --name "alice's page" --role reader --user alice
   connector-state keys rotate 4hk2m9xqztcv --grace 24h`,
     )

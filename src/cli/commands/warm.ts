@@ -52,7 +52,7 @@ export function addWarm(program: Command): void {
     )
     .addHelpText(
       'after',
-      '\nTwo public requests a clock, however many connectors go by it; no API key is needed. A clock that is\ngood for long enough is left alone, one instance at a time is at it, and an exchange that says it is\nenough is left alone for as long as it says. Exit 1: a clock could not be measured.\n\nExamples:\n  connector-state warm --ahead 30m\n  connector-state warm --at "55 7,15,23 * * *"      five minutes before the usual funding times\n  connector-state warm --funding --symbols BTCUSDT  before the times that the exchanges themselves tell',
+      '\nTwo public requests a clock, however many connectors go by it; no API key is needed. A clock that is\ngood for long enough is left alone, one instance at a time is at it, and an exchange that says it is\nenough is left alone for as long as it says. Exit 1: a clock could not be measured.\n\nExamples:\n  connector-state warm --ahead 30m\n  connector-state warm --at "55 7,15,23 * * *"      five minutes before funding\n  connector-state warm --funding --symbols BTCUSDT  as the exchanges say',
     )
     .action((options: Options) => runSession(options.json === true, session => run(session, options)));
 }
