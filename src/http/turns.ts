@@ -5,8 +5,11 @@
  * two processors none for lookups, and whoever was refused at once came again at once, which cost more still. So who asks
  * while one is under way waits, and lookups that have come meanwhile go first. Who asks what somebody else waits for already
  * waits with him: it is made once, after both have asked. Where too many wait, or for too long, they are told to come again.
+ *
+ * While lookups come, analyses rest after each for as long as it took: however many are asked for, the database and this
+ * process are free of them half of the time. One after the other without a pause kept a processor of the database busy for good.
  */
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { HttpProblem } from './problem.js';
 
 export interface Turns {
@@ -15,6 +18,8 @@ export interface Turns {
    * @throws HttpProblem 503 where too many wait, or this one has for too long; what `work` throws
    */
   take<T>(question: string, work: () => Promise<T>): Promise<T>;
+  /** A lookup has come: there is a rest behind the analysis that is under way. */
+  giveWay(): void;
 }
 
 export interface TurnsOptions {
@@ -23,6 +28,7 @@ export interface TurnsOptions {
   readonly patienceMs?: number;
   /** A clock that does not step. */
   readonly nowMs?: () => number;
+  readonly rest?: (ms: number) => Promise<void>;
 }
 
 interface Waiting {
@@ -34,11 +40,15 @@ interface Waiting {
 
 const MOST_WAITING = 32;
 const PATIENCE_MS = 10_000;
+/** Whoever waits has patience for a few of these. */
+const LONGEST_REST_MS = 1_000;
 
 export function createTurns(options: TurnsOptions = {}): Turns {
-  const { mostWaiting = MOST_WAITING, patienceMs = PATIENCE_MS, nowMs = () => performance.now() } = options;
+  const { mostWaiting = MOST_WAITING, patienceMs = PATIENCE_MS } = options;
+  const { nowMs = () => performance.now(), rest = ms => delay(ms, undefined, { ref: false }) } = options;
   const waiting = new Map<string, Waiting>();
   let isUnderWay = false;
+  let hasGivenWay = false;
 
   async function goOn(): Promise<void> {
     if (isUnderWay) return;
@@ -52,13 +62,19 @@ export function createTurns(options: TurnsOptions = {}): Turns {
         one.refuse();
         continue;
       }
+      hasGivenWay = false;
+      const startedMs = nowMs();
       await one.start();
-      await setImmediate();
+      if (hasGivenWay) await rest(Math.min(nowMs() - startedMs, LONGEST_REST_MS));
+      else await setImmediate();
     }
     isUnderWay = false;
   }
 
   return {
+    giveWay() {
+      hasGivenWay = true;
+    },
     take<T>(question: string, work: () => Promise<T>): Promise<T> {
       const known = waiting.get(question);
       if (known) return known.answer as Promise<T>;

@@ -110,3 +110,19 @@ describe('the description', () => {
     );
   });
 });
+
+it('each lookup, of one or of many, makes analyses give way, and nothing else does', async () => {
+  const { ask, server } = await givenServer();
+  let gaveWay = 0;
+  Object.assign(server.analyses, { giveWay: () => (gaveWay += 1) });
+
+  await ask(PATH, 'reader');
+  const { exchange, environment, userId, credentialId } = REF;
+  const connectors = [{ exchange, environment, userId, credentialId }];
+  await ask({ method: 'POST', url: '/v1/states', payload: { connectors } }, 'reader');
+  expect(gaveWay).toBe(2);
+  await ask('/v1/analytics/usage', 'analyst');
+  await ask('/v1/stats', 'analyst');
+
+  expect(gaveWay).toBe(2);
+});

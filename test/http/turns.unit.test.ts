@@ -7,12 +7,25 @@ let nowMs: number;
 /** Ends the analyses that are under way, by their question. */
 let ends: Map<string, (fails?: Error) => void>;
 let begun: string[];
+let rests: number[];
+let endRest: () => void;
 
 beforeEach(() => {
   nowMs = 0;
   ends = new Map();
   begun = [];
-  turns = createTurns({ mostWaiting: 2, patienceMs: 1_000, nowMs: () => nowMs });
+  rests = [];
+  turns = createTurns({
+    mostWaiting: 2,
+    patienceMs: 10_000,
+    nowMs: () => nowMs,
+    rest: ms => {
+      rests.push(ms);
+      return new Promise(resolve => {
+        endRest = resolve;
+      });
+    },
+  });
 });
 
 const ask = (question: string) =>
@@ -71,7 +84,7 @@ describe('analyses', () => {
     const [b, c] = [ask('b'), ask('c')];
     const refusal = { status: 503, code: 'OVERLOADED' };
     await expect(ask('d')).rejects.toMatchObject(refusal);
-    nowMs = 1_001;
+    nowMs = 10_001;
     end('a');
     expect(await a).toBe(1);
     await expect(b).rejects.toMatchObject(refusal);
@@ -80,5 +93,31 @@ describe('analyses', () => {
     await untilBegun(2);
     end('e');
     expect(await e).toBe(2);
+  });
+
+  it('rest for as long as one took during which a lookup came, and for a second at most', async () => {
+    const took = async (question: string, ms: number, isLookedUp: boolean) => {
+      const nth = begun.length + 1;
+      const answer = ask(question);
+      await untilBegun(nth);
+      if (isLookedUp) turns.giveWay();
+      nowMs += ms;
+      end(question);
+      await answer;
+    };
+    await took('a', 40, false);
+    expect(rests).toEqual([]);
+    await took('b', 40, true);
+    await new Promise(setImmediate);
+    expect(rests).toEqual([40]);
+
+    const next = took('c', 5_000, true);
+    await new Promise(setImmediate);
+    expect(begun).toEqual(['a', 'b']);
+    endRest();
+    await next;
+    await new Promise(setImmediate);
+
+    expect(rests).toEqual([40, 1_000]);
   });
 });

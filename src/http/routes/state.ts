@@ -13,6 +13,10 @@ const MAX_CONNECTORS = 1_000;
 
 export const stateRoutes: FastifyPluginAsyncZod = async app => {
   const { cache } = app.parts.state;
+  app.addHook('onRequest', (_request, _reply, next) => {
+    app.analyses.giveWay();
+    next();
+  });
 
   app.get(
     '/v1/connectors/:exchange/:environment/:userId/:credentialId/state',
