@@ -66,7 +66,10 @@ const BY_STATE: Readonly<Record<string, DatabaseReason>> = {
   '42P05': 'pooler', // a prepared statement of that name exists: another client's
   '26000': 'pooler', // the prepared statement does not exist: it is on another connection of the pooler
   '55P03': 'busy', // lock not available
+  '55000': 'refused', // an object is not as it must be, e.g. published without a replica identity
   '25P03': 'interrupted', // silent for too long in a transaction, as after a freeze
+  '25P04': 'interrupted', // in a transaction for too long
+  '57P05': 'interrupted', // idle for too long
   '57014': 'interrupted', // statement timeout, or a cancel request
   '28P01': 'refused',
   '28000': 'refused',
@@ -133,17 +136,41 @@ const REMEDIES: Readonly<Record<DatabaseReason, string>> = {
   refused: 'the database refused',
 };
 
-/** What is wrong with a login or a name is said by the state alone. */
+const raise = (setting: string) => `raise ${setting} of this role or database, or set it to 0`;
+
+/** What the state alone says better. */
 const REMEDY_OF_STATE: Readonly<Record<string, string>> = {
   '28P01': 'check the user and the password in the URL',
   '28000': 'check the user in the URL, and pg_hba.conf on the server',
+  // Where it is not our own limit, which is for who was frozen.
+  '25P03': `ask again if this process stood still; else ${raise('idle_in_transaction_session_timeout')}`,
+  '25P04': raise('transaction_timeout'),
+  '57P05': raise('idle_session_timeout'),
+  '53100': 'the server has no disk space left: make room there',
+  '53200': 'the server has no memory left: give it more, or lower what it may use',
+  '53400': 'raise the limit that the server names, for this role or database',
+  '57P03': 'the server is starting or stopping: try again in a moment',
+  XX001: 'the server found its own files damaged: restore a backup',
+  XX002: 'the server found an index damaged: REINDEX it, and look for what damaged it',
   '53300': 'lower POOL_SIZE, or raise max_connections or the CONNECTION LIMIT of the role or database',
   '3D000': 'create the database, or correct its name in the URL',
 };
 
-/** @param code the SQLSTATE, which may say it better */
-export const remedyOf = (reason: DatabaseReason, code = ''): string =>
-  REMEDY_OF_STATE[code] ?? REMEDIES[reason];
+export const remedyOfState = (code = ''): string | undefined => REMEDY_OF_STATE[code];
+
+export function remedyOf(error: unknown): string {
+  const reason = reasonOf(error);
+  const { code } = describeDatabaseError(error);
+  return remedyOfState(code) ?? (reason === 'refused' ? hintOf(error) : undefined) ?? REMEDIES[reason];
+}
+
+/** What the server advises, on one line; it knows of more causes than we do. */
+function hintOf(error: unknown): string | undefined {
+  const hint = (error as { hint?: unknown } | undefined)?.hint;
+  return typeof hint === 'string' && hint.trim() !== ''
+    ? hint.trim().replace(/\s+/g, ' ').replace(/\.$/, '')
+    : undefined;
+}
 
 const SUBJECTS: Partial<Record<DatabaseReason, string>> = {
   'not-migrated': "the database lacks connector-state's tables",
@@ -162,7 +189,7 @@ export function toDatabaseError(error: unknown): ConnectorStateError {
   const reason = reasonOf(error);
   const subject = SUBJECTS[reason] ?? 'the database cannot be used';
   const isFile = (error as Partial<NodeJS.ErrnoException>)?.syscall === 'open';
-  const remedy = isFile ? 'correct sslrootcert, sslcert or sslkey in the URL' : remedyOf(reason, code);
+  const remedy = isFile ? 'correct sslrootcert, sslcert or sslkey in the URL' : remedyOf(error);
   const cause = code === undefined || message.startsWith(`${code}: `) ? message : `${code}: ${message}`;
   return new DatabaseError(reason, `${subject} (${cause}): ${remedy}`);
 }

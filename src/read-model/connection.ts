@@ -101,19 +101,15 @@ async function connected<T>(
  */
 export function explainDatabaseError(error: unknown, databaseUrl: string): unknown {
   if (isConnectorStateError(error)) return error;
-  const { code = '', message } = describeDatabaseError(error);
   const fault = faultOfUrl(error, 'DATABASE_URL');
   const reason = fault === undefined ? reasonOf(error) : 'unreachable';
-  const text = fault ?? explanationOf(reason, code, message);
+  const text = fault ?? explanationOf(reason, error);
   if (text === undefined) return error;
   return new DatabaseError(reason, `${describeDatabase(databaseUrl)} ${text}`, { cause: error });
 }
 
-function explanationOf(
-  reason: ReturnType<typeof reasonOf>,
-  code: string,
-  message: string,
-): string | undefined {
+function explanationOf(reason: ReturnType<typeof reasonOf>, error: unknown): string | undefined {
+  const { code = '', message } = describeDatabaseError(error);
   switch (reason) {
     case 'missing-right':
       return `refuses: ${message}. Use the role that owns the tables, or one that may create them in the schema.`;
@@ -129,7 +125,7 @@ function explanationOf(
     case 'read-only':
     case 'pooler':
     case 'isolation':
-      return `refuses (${code}: ${message}): ${remedyOf(reason)}.`;
+      return `refuses (${code}: ${message}): ${remedyOf(error)}.`;
     default:
       return undefined;
   }

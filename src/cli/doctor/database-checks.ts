@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { isConnectorStateError } from '../../base/errors.js';
 import { systemClock } from '../../clock/host-clock.js';
 import { linkFromSample } from '../../clock/reference.js';
-import { describeDatabaseError, reasonOf, remedyOf } from '../../postgres/database-error.js';
+import { describeDatabaseError, reasonOf, remedyOf, remedyOfState } from '../../postgres/database-error.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { sharedClocks } from '../../read-model/clock-queries.js';
 import { describeDatabase, describeFaultOfUrl } from '../../read-model/connection.js';
@@ -63,8 +63,6 @@ export async function checkTables(name: string, url: string): Promise<Check> {
   }
 }
 
-const TOO_MANY_CONNECTIONS = '53300';
-
 /** The message says what is the matter; this, what to do about it. */
 function remedyOfTables(error: unknown): string {
   if (isConnectorStateError(error, 'DATABASE_NOT_MIGRATED')) {
@@ -75,13 +73,14 @@ function remedyOfTables(error: unknown): string {
     case 'missing-right':
       return 'as the owner of the tables: `connector-state migrate --functions-role <this role>`, or `--worker-role`';
     case 'busy':
-      return describeDatabaseError(cause).code === TOO_MANY_CONNECTIONS
-        ? remedyOf('busy', TOO_MANY_CONNECTIONS)
-        : 'see who holds what in pg_stat_activity, and try again';
+      return (
+        remedyOfState(describeDatabaseError(cause).code) ??
+        'see who holds what in pg_stat_activity, and try again'
+      );
     case 'unreachable':
       return 'it answered a moment ago: try again, and look into the server’s log';
     default:
-      return remedyOf(reasonOf(error));
+      return remedyOf(cause);
   }
 }
 

@@ -5,7 +5,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { systemClock } from '../../clock/host-clock.js';
 import { newEventId } from '../../events/ids.js';
-import { describeDatabaseError, reasonOf, remedyOf } from '../../postgres/database-error.js';
+import { describeDatabaseError, remedyOf } from '../../postgres/database-error.js';
 import { findPooling } from '../../postgres/pooler.js';
 import { BEGIN } from '../../postgres/transactions.js';
 import { describeHolders, tableLockHolders } from '../../read-model/lock-holders.js';
@@ -17,7 +17,7 @@ export async function guarded(name: string, check: () => Promise<Check>): Promis
   try {
     return await check();
   } catch (error) {
-    return fail(name, describeDatabaseError(error).message, remedyOf(reasonOf(error)));
+    return fail(name, describeDatabaseError(error).message, remedyOf(error));
   }
 }
 
@@ -195,7 +195,7 @@ export async function checkRehearsal(
     return fail(
       'rehearsal',
       `this role could not ${step} (${code ?? 'no code'}: ${message})`,
-      remedyOf(reasonOf(error)),
+      remedyOf(error),
     );
   } finally {
     await client.query('ROLLBACK').catch(() => undefined);

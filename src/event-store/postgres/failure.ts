@@ -12,6 +12,7 @@ import {
   isTransientReason,
   reasonOf,
   remedyOf,
+  remedyOfState,
 } from '../../postgres/database-error.js';
 
 /** `transient`: the same call may succeed later without anyone changing anything. */
@@ -44,19 +45,21 @@ export function toStoreError(error: unknown, action: string): ConnectorStateErro
   const reason = reasonOf(error);
   switch (reason) {
     case 'not-migrated':
-      return new DatabaseError(reason, `${what}: ${remedyOf(reason)}`);
+      return new DatabaseError(reason, `${what}: ${remedyOf(error)}`);
     case 'missing-right':
       return new EventStoreFailure(
         `${what}: grant the role SELECT on connector_event and connector_stream and EXECUTE on connector_event_append and connector_event_append_together`,
         false,
       );
     case 'unreachable':
+    case 'busy': {
       // A server that says it goes down has answered; without a code nobody has.
-      return new EventStoreFailure(`${what}: ${code ? RETRY : remedyOf(reason)}`, true);
-    case 'busy':
-      return new EventStoreFailure(`${what}: ${RETRY}`, true);
+      const known = remedyOfState(code);
+      const answered = known === undefined ? RETRY : `${known}; then retry with the same event ids`;
+      return new EventStoreFailure(`${what}: ${code ? answered : remedyOf(error)}`, true);
+    }
     default:
-      return new EventStoreFailure(`${what}: ${remedyOf(reason)}`, isTransientReason(reason));
+      return new EventStoreFailure(`${what}: ${remedyOf(error)}`, isTransientReason(reason));
   }
 }
 
