@@ -58,14 +58,27 @@ export function measuredFromSample(
   );
 }
 
-/** As {@link measuredFromSample}; `undefined` for a sample that no clock can have given. */
+/**
+ * As {@link measuredFromSample}; `undefined` for a sample that no clock can have given.
+ *
+ * A database whose clock is further off than any row could hold is no reference. Then this process is its own, as where
+ * no database could be asked: else every sample of a true exchange would be called impossible.
+ */
 export function measureIfBelievable(
   sample: ClockSample,
   link: ReferenceLink | undefined,
   clock: HostClock,
   ttl: TtlDecision,
 ): MeasuredOffset | undefined {
-  const reference = link ?? linkToSelf(clock);
+  const own = linkToSelf(clock);
+  return measureAgainst(sample, link ?? own, ttl) ?? (link && measureAgainst(sample, own, ttl));
+}
+
+function measureAgainst(
+  sample: ClockSample,
+  reference: ReferenceLink,
+  ttl: TtlDecision,
+): MeasuredOffset | undefined {
   // Against the reference, for that is what is kept: a container may be weeks off and still measure well.
   const exact = toReference(estimateFromSample(sample), reference);
   // Rows and events keep whole milliseconds; half a millisecond of drift is nothing.

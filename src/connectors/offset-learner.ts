@@ -335,7 +335,15 @@ export class OffsetLearner implements Keeper {
   /** @param link `undefined`: kept against this host's own clock */
   measure(sample: ClockSample, link: ReferenceLink | undefined): MeasuredOffset | undefined {
     const { cache } = this.#parts;
-    return measureIfBelievable(sample, link, cache.clock, cache.ttl);
+    const measured = measureIfBelievable(sample, link, cache.clock, cache.ttl);
+    if (measured && link && measured.link.clockId !== link.clockId && !warned.has(cache)) {
+      warned.add(cache);
+      cache.log.warn(
+        { clock: link.clockId, offsetMs: Math.round(link.offsetMs) },
+        "the database's clock is too far off to measure by, so each machine measures by its own: set it (NTP)",
+      );
+    }
+    return measured;
   }
 
   /** Measures the link to the database's clock. */
@@ -361,6 +369,9 @@ export class OffsetLearner implements Keeper {
     return { ...measured, ttl: cache.ttlOf({ toleranceMs, uncertaintyMs, rate }) };
   }
 }
+
+/** Once a process is enough. */
+const warned = new WeakSet<ConnectorStateCacheService>();
 
 /** What both allow; `undefined` when they exclude each other. */
 function narrowed(state: UsableState, by: OffsetEstimate): UsableState | undefined {

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import { isConnectorStateError } from '../../base/errors.js';
 import { systemClock } from '../../clock/host-clock.js';
 import { linkFromSample } from '../../clock/reference.js';
+import { MAX_OFFSET_MS } from '../../events/catalogue.js';
 import { describeDatabaseError, reasonOf, remedyOf, remedyOfState } from '../../postgres/database-error.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { sharedClocks } from '../../read-model/clock-queries.js';
@@ -102,6 +103,13 @@ export async function checkClock(pool: Pool, namedStatements: boolean): Promise<
       'clock',
       `${said}; a standby answers`,
       'point DATABASE_URL at the primary: offsets are kept against its clock',
+    );
+  }
+  if (Math.abs(offsetMs) > MAX_OFFSET_MS) {
+    return warn(
+      'clock',
+      said,
+      'set the one that is wrong (NTP): where it is the database’s, no offset is kept against it, and each machine measures for itself',
     );
   }
   return Math.abs(offsetMs) - uncertaintyMs > LARGE_OFFSET_MS
