@@ -5,7 +5,8 @@
  *   cause         shown by                                       recorded as                     then signed with
  *   late          the refusal contains the state                 ConnectorRequestLate            the state, at once
  *   wrong         it excludes the state, and so does a second    ConnectorAuthFailed and, unless what both say; of a guess what
- *                 answer over a fresh connection                 a guess, its condemnation       the refusal says, or a sync
+ *                 answer over a fresh connection, or the         a guess, its condemnation       the refusal says, or a sync
+ *                 next refusal
  *   host-clock    it excludes the state over the old link to     ConnectorAuthFailed             the state over the new link
  *                 the database's clock, and not over a new one
  *   unexplained   by its own stamp it should have been accepted, ConnectorAuthFailed             the state
@@ -13,7 +14,10 @@
  *
  * A refusal that excludes the state is one answer, and one server behind a balancer may have another clock than all others, by
  * which it refuses and stamps. So before anything is condemned the exchange is asked once more over a fresh connection,
- * which costs a round trip after a step. Where nobody answers, the refusal is believed.
+ * which costs a round trip after a step. Where nobody answers, the refusal is believed. Where the second answer agrees with the
+ * state, so that it is signed by once more, and is refused once more by the same clock as before, that clock is the one that
+ * judges, and the second answer was another machine's: an edge answers public calls by a clock of its own. An acceptance in
+ * between ends such a dispute.
  *
  * Where what is known is too wide to tell late from wrong (a guess, or an answer that took long) the exchange's clock is
  * measured first, and the refusal judged by that. Lateness is not an offset, and what only a wide sample says is used by
@@ -147,15 +151,27 @@ export class Healing {
       return;
     }
     const isCondemned = !by.isGuess && isExcludedBy(refusal, known);
-    const second = isCondemned ? await this.#second(refusal, link, after, refused) : undefined;
+    const told = refusal.sample && learner.measure(refusal.sample, link ?? state.link);
+    const isSaidTwice = isCondemned && learner.disputes(told);
+    const second =
+      isCondemned && !isSaidTwice ? await this.#second(refusal, link, after, refused) : undefined;
     const both = second && intersect(state.estimate, second.estimate);
     if (second && both) {
+      learner.dispute(told);
       this.#admit(refusal, 'unexplained', 'asked again, the exchange tells the time that was signed by');
       // Over the link of now: what was signed by may have had an older one.
       offset.state = learner.keep({ ...second, estimate: both }, 'auth-failure', refused);
       return;
     }
-    this.#admit(refusal, 'wrong', by.isGuess ? 'the clock at hand was off' : 'the offset in use was wrong');
+    this.#admit(
+      refusal,
+      'wrong',
+      by.isGuess
+        ? 'the clock at hand was off'
+        : isSaidTwice
+          ? 'refused twice by the same clock, which is not the one that the exchange tells when it is asked for the time'
+          : 'the offset in use was wrong',
+    );
     const because: Trace = !isCondemned
       ? refused
       : { ...refused, causedBy: cache.condemn(ref, state, 'timestamp-refused', name, refused) };

@@ -64,6 +64,7 @@ export class OffsetLearner implements Keeper {
   #learning: Promise<void> | undefined;
   #refreshing: Promise<void> | undefined;
   #isAskingAgain = false;
+  #disputed: MeasuredOffset | undefined;
 
   constructor(parts: OffsetLearnerParts) {
     this.#parts = parts;
@@ -303,14 +304,31 @@ export class OffsetLearner implements Keeper {
 
   /** For this connector and all others; what is too wide for others (see {@link isHandedOn}) for this one alone. */
   keep(measured: MeasuredOffset, trigger: SyncTrigger, trace: Trace): UsableState {
-    const { cache, ref } = this.#parts;
-    if (isHandedOn(measured)) return cache.set(ref, this.#timed(measured), trigger, trace);
-    return this.#forItself(this.#timed(measured));
+    const { cache, ref, offset } = this.#parts;
+    const timed = this.#timed(trigger === 'auth-failure' ? laterThan(offset.state, measured) : measured);
+    return isHandedOn(timed) ? cache.set(ref, timed, trigger, trace) : this.#forItself(timed);
+  }
+
+  /** A refusal told this clock, and the exchange another one when it was asked. */
+  dispute(told: MeasuredOffset | undefined): void {
+    this.#disputed = told;
+  }
+
+  /** Whether the last refusal was disputed and told the same clock, with nothing accepted since. */
+  disputes(told: MeasuredOffset | undefined): boolean {
+    const before = this.#disputed;
+    return (
+      told !== undefined &&
+      before !== undefined &&
+      before.link.clockId === told.link.clockId &&
+      intersect(before.estimate, told.estimate) !== undefined
+    );
   }
 
   /** What an acceptance proves is as wide as the window: it is for who knew less, and for nobody else. */
   accepted(request: AnsweredRequest | undefined): void {
     const { offset } = this.#parts;
+    this.#disputed = undefined;
     if (!request) return;
     offset.observe(request);
     offset.accepted();
@@ -372,6 +390,20 @@ export class OffsetLearner implements Keeper {
 
 /** Once a process is enough. */
 const warned = new WeakSet<ConnectorStateCacheService>();
+
+/**
+ * What was asked for because of the state's refusal is later than the state, also where their links to the reference differ by
+ * more than there was between them: else it would be void with what is condemned, and the next init begin with nothing.
+ */
+function laterThan(
+  { estimate: { atMs }, referenceClock }: UsableState,
+  measured: MeasuredOffset,
+): MeasuredOffset {
+  const { estimate, sample, link } = measured;
+  if (link.clockId !== referenceClock || estimate.atMs > atMs) return measured;
+  const later = { atMs: atMs + 1 };
+  return { ...measured, estimate: { ...estimate, ...later }, sample: sample && { ...sample, ...later } };
+}
 
 /** What both allow; `undefined` when they exclude each other. */
 function narrowed(state: UsableState, by: OffsetEstimate): UsableState | undefined {
