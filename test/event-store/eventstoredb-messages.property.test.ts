@@ -187,10 +187,34 @@ describe('an answer to a read', () => {
           position: `esdb/${event.commit}/${event.prepare}`,
           createdMs: event.createdMs,
           data: Buffer.from(event.data),
-          metadata: Buffer.from(event.metadata),
+          metadata: Buffer.from(event.metadata).toString(),
         });
       }),
     );
+  });
+
+  it('names its type, also behind one that is as long', () => {
+    const typeOf = (type: string) => {
+      const record = new RecordedEvent();
+      record.getMetadataMap().set('type', type);
+      const read = new ReadResp.ReadEvent();
+      read.setEvent(record);
+      const answer = new ReadResp();
+      answer.setEvent(read);
+      return decodeReadMessage(encoded(answer)).event?.type;
+    };
+    const types = [
+      'ConnectorAuthFailed',
+      'ConnectorSyncFailed',
+      'ConnectorAuthFailed',
+      'x',
+      'y',
+      '',
+      'ä',
+      'oe',
+    ];
+
+    expect(types.map(typeOf)).toEqual(types);
   });
 
   it('is understood when it is about the subscription', () => {

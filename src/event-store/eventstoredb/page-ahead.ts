@@ -98,13 +98,15 @@ export function openAhead(context: ReadContext, after: Position, limit: number):
     const node = await context.connection.node();
     if (isClosed) return undefined;
     let last: Recorded | undefined;
+    let isBehind = false;
     const over = node.begin();
     const feed = new Feed(node.stub.read(request, node.metadata), ({ event }) => {
       node.heard();
       heard();
       if (!event || !isNext(event, last, order)) return;
       last = event;
-      if (comparePositions(event.position, after) <= 0 || isTombstone(event)) return;
+      isBehind ||= comparePositions(event.position, after) > 0;
+      if (!isBehind || isTombstone(event)) return;
       events.push(event);
       if (events.length >= PAGES_HELD * limit) feed.pause();
       if (events.length >= wanted) feed.wake();

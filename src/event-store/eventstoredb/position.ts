@@ -61,6 +61,15 @@ export function comparePositions(a: Position | undefined, b: Position | undefine
 }
 
 const isAlike = (a: Position, b: Position): boolean =>
-  a.length === b.length && a.indexOf('/', 5) === b.indexOf('/', 5) && PATTERN.test(a) && PATTERN.test(b);
+  a.length === b.length && a.indexOf('/', 5) === b.indexOf('/', 5) && isPosition(b) && isPosition(a);
+
+/** The last one that was one: reading on, each event's is compared with the one before. */
+let known: Position | undefined;
+
+function isPosition(position: Position): boolean {
+  if (position !== known && !PATTERN.test(position)) return false;
+  known = position;
+  return true;
+}
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -14,7 +14,7 @@ export interface Recorded {
   /** By the server's clock, epoch milliseconds. */
   readonly createdMs: number;
   readonly data: Buffer;
-  readonly metadata: Buffer;
+  readonly metadata: string;
 }
 
 /**
@@ -102,7 +102,7 @@ function readRecorded(reader: WireReader): Recorded {
   let [id, stream, type] = ['', '', ''];
   let [version, createdMs] = [1, 0];
   let [commit, prepare] = ['0', '0'];
-  let [data, metadata] = [NO_BYTES, NO_BYTES];
+  let [data, metadata] = [NO_BYTES, ''];
   for (let field = reader.field(end); field !== undefined; field = reader.field(end)) {
     if (field === 1) id = readUuid(reader);
     else if (field === 2) stream = readStreamName(reader);
@@ -110,10 +110,12 @@ function readRecorded(reader: WireReader): Recorded {
     else if (field === 4) prepare = reader.decimal();
     else if (field === 5) commit = reader.decimal();
     else if (field === 6) {
-      const [key, value] = readEntry(reader);
-      if (key === 'type') type = value;
-      else if (key === 'created') createdMs = toMs(value);
-    } else if (field === 7) metadata = reader.bytes();
+      const end = reader.message();
+      const key = readKey(reader, end);
+      if (key === 'type') type = readValue(reader, end, true);
+      else if (key === 'created') createdMs = toMs(readValue(reader, end, false));
+      reader.at = end;
+    } else if (field === 7) metadata = reader.text();
     else if (field === 8) data = reader.bytes();
     else reader.skip();
   }
@@ -135,15 +137,25 @@ function readStreamName(reader: WireReader): string {
   return name;
 }
 
-function readEntry(reader: WireReader): readonly [key: string, value: string] {
-  const end = reader.message();
-  let [key, value] = ['', ''];
+/** Of an entry of a map. @returns with the reader where the entry began */
+function readKey(reader: WireReader, end: number): string {
+  const start = reader.at;
+  let key = '';
   for (let field = reader.field(end); field !== undefined; field = reader.field(end)) {
-    if (field === 1) key = reader.text();
-    else if (field === 2) value = reader.text();
+    if (field === 1) key = reader.repeatedText();
     else reader.skip();
   }
-  return [key, value];
+  reader.at = start;
+  return key;
+}
+
+function readValue(reader: WireReader, end: number, isRepeated: boolean): string {
+  let value = '';
+  for (let field = reader.field(end); field !== undefined; field = reader.field(end)) {
+    if (field === 2) value = isRepeated ? reader.repeatedText() : reader.text();
+    else reader.skip();
+  }
+  return value;
 }
 
 /** What a `Date` can be made of, milliseconds to either side of 1970. */

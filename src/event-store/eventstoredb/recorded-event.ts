@@ -52,11 +52,11 @@ function toMetadata(
 
 /** When the first store that had it took it. */
 export const recordedAt = ({ metadata, createdMs }: Recorded): number =>
-  toTime(toRecord(parse(metadata.toString())).recordedAt) ?? createdMs;
+  toTime(toRecord(parse(metadata)).recordedAt) ?? createdMs;
 
 export function toRawEvent(recorded: Recorded): RawEvent {
   const { id, type, stream, version, position, createdMs } = recorded;
-  const metadata = toRecord(parse(recorded.metadata.toString()));
+  const metadata = toRecord(parse(recorded.metadata));
   // The same fields in the same order for every event, absent ones too: half the cost of copying it later.
   return {
     id,
@@ -92,7 +92,7 @@ function parse(json: string): unknown {
  */
 function toData(bytes: Buffer): unknown {
   const text = bytes.toString();
-  const data = UNSTORABLE.test(text) ? undefined : parse(text);
+  const data = text.includes('\\u') && UNSTORABLE.test(text) ? undefined : parse(text);
   const isObject = typeof data === 'object' && data !== null && !Array.isArray(data);
   return isObject ? data : { [BINARY]: bytes.toString('base64') };
 }

@@ -16,6 +16,9 @@ const FIXED32 = 5;
 /** Bits that a number here may have before it needs a BigInt; a multiple of seven. */
 const SAFE_BITS = 49;
 
+/** The last text of each length that {@link WireReader.repeatedText} met. */
+const REPEATED: ({ readonly bytes: Uint8Array; readonly text: string } | undefined)[] = new Array(40);
+
 export class WireReader {
   readonly buffer: Buffer;
   at = 0;
@@ -42,6 +45,22 @@ export class WireReader {
     const end = this.message();
     const text = this.buffer.toString('utf8', this.at, end);
     this.at = end;
+    return text;
+  }
+
+  /** Text that event after event has again: told by its bytes, and made once. */
+  repeatedText(): string {
+    const start = this.at;
+    const length = this.message() - this.at;
+    const known = REPEATED[length];
+    if (known && this.#follows(known.bytes)) {
+      this.at += length;
+      return known.text;
+    }
+    const bytes = Buffer.from(this.buffer.subarray(this.at, this.at + length));
+    this.at = start;
+    const text = this.text();
+    if (length < REPEATED.length) REPEATED[length] = { bytes, text };
     return text;
   }
 
@@ -90,11 +109,21 @@ export class WireReader {
   }
 
   skip(): void {
-    if (this.#type === VARINT) this.large();
+    if (this.#type === VARINT) this.#skipVarint();
     else if (this.#type === BYTES) this.at = this.message();
     else if (this.#type === FIXED64) this.at += 8;
     else if (this.#type === FIXED32) this.at += 4;
     else throw new RangeError(`a field of the unknown wire type ${this.#type}`);
+  }
+
+  /** Without making the number: each event has one that nobody reads, and it was made of a dozen BigInts. */
+  #skipVarint(): void {
+    while (this.#byte() >= 0x80);
+  }
+
+  #follows(bytes: Uint8Array): boolean {
+    for (let i = 0; i < bytes.length; i++) if (this.buffer[this.at + i] !== bytes[i]) return false;
+    return true;
   }
 
   #byte(): number {
