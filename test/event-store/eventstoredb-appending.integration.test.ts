@@ -433,7 +433,7 @@ describe('what only this store’s streams can do', () => {
     await expect(store.append([sampleConnector().fact()])).rejects.toMatchObject({
       code: 'EVENT_STORE_FAILED',
       transient: false,
-      message: expect.stringMatching(/access denied.*give the user the right/),
+      message: expect.stringMatching(/access denied.*give it the right/),
     });
     expect(server.log.recorded).toEqual([]);
   });

@@ -31,7 +31,7 @@ describe('connecting', () => {
     [
       'credentials are missing',
       async () => (await givenServer({ tls: true, users: USERS })).url,
-      /access denied\): give the user the right/,
+      /access denied\): name a user in the event store's URL/,
     ],
     [
       'nobody vouches for the certificate',

@@ -230,5 +230,12 @@ describe('what somebody else wrote', () => {
 
     expect([there, back]).toMatchObject([{ equal: true }, { equal: true }]);
     expect(to.log.recorded.map(event => Buffer.from(event.data))).toEqual(contents);
+    const [binary, json] = ['application/octet-stream', 'application/json'];
+    expect(to.log.recorded.map(({ contentType }) => contentType)).toEqual([
+      ...[binary, binary],
+      ...['null', '7', '"text"', '[1]'].map(() => json),
+      binary,
+      ...many(3, () => json),
+    ]);
   });
 });

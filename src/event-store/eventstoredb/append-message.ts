@@ -9,9 +9,11 @@ export interface Proposal {
   /** A UUID as text. */
   readonly id: string;
   readonly type: string;
-  /** Both JSON, in UTF-8. */
+  /** Both JSON, in UTF-8, unless {@link isBinary} says that the data is not. */
   readonly data: Uint8Array;
   readonly metadata: Uint8Array;
+  /** Then the server must be told: its projections parse what is called JSON, and stop where it is none. */
+  readonly isBinary?: boolean;
 }
 
 export interface AppendAnswer {
@@ -38,10 +40,10 @@ export function encodeAppend(
   const writer = new WireWriter(size);
   writeUuid(writer, correlation);
   writer.bytes(2, options);
-  for (const [index, { id, type, data, metadata }] of events.entries()) {
+  for (const [index, { id, type, data, metadata, isBinary }] of events.entries()) {
     writer.message(3, sizes[index] as number);
     writeUuid(writer, id);
-    writer.raw(entriesOf(type));
+    writer.raw(entriesOf(type, isBinary));
     writer.bytes(3, metadata);
     writer.bytes(4, data);
   }
@@ -49,8 +51,8 @@ export function encodeAppend(
   return writer.buffer;
 }
 
-const sizeOfProposal = ({ id, type, data, metadata }: Proposal): number =>
-  sizeOfUuid(id) + entriesOf(type).length + sizeOfBytes(metadata.length) + sizeOfBytes(data.length);
+const sizeOfProposal = ({ id, type, data, metadata, isBinary }: Proposal): number =>
+  sizeOfUuid(id) + entriesOf(type, isBinary).length + sizeOfBytes(metadata.length) + sizeOfBytes(data.length);
 
 const sizeOfUuid = (id: string): number => sizeOfBytes(sizeOfBytes(id.length));
 
@@ -75,12 +77,12 @@ const entries = new Map<string, Buffer>();
 const MAX_TYPES = 100;
 
 /** The map of a proposal's type and content type; the same for all events of a type. */
-function entriesOf(type: string): Buffer {
-  const known = entries.get(type);
+function entriesOf(type: string, isBinary = false): Buffer {
+  const known = isBinary ? undefined : entries.get(type);
   if (known) return known;
   const pairs = [
     ['type', type],
-    ['content-type', 'application/json'],
+    ['content-type', isBinary ? 'application/octet-stream' : 'application/json'],
   ].map(pair => pair.map(text => Buffer.from(text))) as [Buffer, Buffer][];
   const sizes = pairs.map(([key, value]) => sizeOfBytes(key.length) + sizeOfBytes(value.length));
   const writer = new WireWriter(sizes.reduce((sum, size) => sum + sizeOfBytes(size), 0));
@@ -90,7 +92,7 @@ function entriesOf(type: string): Buffer {
     writer.bytes(2, value);
   }
   // Imported events may be of types nobody here knows.
-  if (entries.size < MAX_TYPES) entries.set(type, writer.buffer);
+  if (!isBinary && entries.size < MAX_TYPES) entries.set(type, writer.buffer);
   return writer.buffer;
 }
 

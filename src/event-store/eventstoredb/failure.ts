@@ -43,7 +43,7 @@ export interface Reason {
 
 const ACCESS_DENIED: Reason = {
   reason: 'access denied',
-  remedy: `give the user the right to read $all and to read and write streams that start with ${STREAM_PREFIX}; \`connector-state doctor --store-rights\` says how`,
+  remedy: `name a user in the event store's URL, if it names none, and give it the right to read $all and to read and write streams that start with ${STREAM_PREFIX}; \`connector-state doctor --store-rights\` says how`,
   transient: false,
   isOfStream: true,
 };

@@ -27,11 +27,13 @@ export function toProposal(event: SerialisedEvent): Proposal {
 
 /** Of an event that another store recorded: its times are kept, the log's own `created` notwithstanding. */
 export function toImport(event: RawEvent): Proposal {
+  const foreign = foreignBytes(event.data);
   return {
     id: event.id,
     type: event.type,
-    data: toBytes(event.data),
+    data: foreign ?? Buffer.from(JSON.stringify(event.data) ?? 'null'),
     metadata: toMetadata(event, event.recordedAt),
+    isBinary: foreign !== undefined && parse(foreign.toString()) === undefined,
   };
 }
 
@@ -78,11 +80,12 @@ function toRecord(metadata: unknown): { readonly [K in keyof Metadata]?: unknown
   return typeof metadata === 'object' && metadata !== null ? metadata : {};
 }
 
+/** `undefined` for what is no JSON. */
 function parse(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    return null;
+    return undefined;
   }
 }
 
@@ -97,10 +100,9 @@ function toData(bytes: Buffer): unknown {
   return isObject ? data : { [BINARY]: bytes.toString('base64') };
 }
 
-function toBytes(data: unknown): Buffer {
+function foreignBytes(data: unknown): Buffer | undefined {
   const binary = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)[BINARY] : null;
-  if (typeof binary === 'string') return Buffer.from(binary, 'base64');
-  return Buffer.from(JSON.stringify(data) ?? 'null');
+  return typeof binary === 'string' ? Buffer.from(binary, 'base64') : undefined;
 }
 
 const BINARY = 'notJsonBase64';
