@@ -97,5 +97,22 @@ const byHalves =
     return [...(first ?? []), ...(second ?? [])];
   };
 
-export const toAnswers = ({ rows, ...reply }: LookupReply): LookupAnswer[] =>
-  rows.map(row => ({ ...row, ...reply }));
+export const toAnswers = ({
+  rows,
+  clockId,
+  sample,
+  checkpoint,
+  head,
+  replica,
+}: LookupReply): LookupAnswer[] =>
+  rows.map(({ state, clock, eventId, order }) => ({
+    state,
+    clock,
+    eventId,
+    order,
+    clockId,
+    sample,
+    checkpoint,
+    head,
+    replica,
+  }));

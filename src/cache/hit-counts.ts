@@ -1,9 +1,10 @@
 /**
  * Hits, counted per connector and tier until a flush takes them: one event each instead of one a lookup.
  *
- * Counting is on the path of every warm lookup, so a count is found by two maps, the tier's and the connector's
- * in it, and no name is made of the two. Within a tier the counts are in the order of their first hit, across
- * tiers the recorder's number tells which is the oldest.
+ * Counting is on the path of every warm lookup, so whoever asks carries the count that was added to last: with a hundred
+ * thousand connectors a map's entry is in nobody's processor cache. Another is found by two maps, the tier's and the
+ * connector's in it, and no name is made of the two. Within a tier the counts are in the order of their first hit, across tiers the
+ * recorder's number tells which is the oldest.
  */
 import type { EventData, Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
@@ -13,6 +14,16 @@ export interface HitCount {
   /** The recorder's, of the first hit. */
   readonly number: number;
   readonly data: EventData['ConnectorStateHit'];
+  /** The connector's name. */
+  readonly key: string;
+  /** Where it is counted, until it is taken out of there. */
+  within: TierCounts | undefined;
+}
+
+/** A connector that is known (known-connector.ts): the same object each time. */
+export interface CountedRef extends ConnectorRef {
+  /** What was added to last for it; `null` before the first. Left out: it is not that kind of object. */
+  counted?: HitCount | null;
 }
 
 /**
@@ -45,7 +56,11 @@ class TierCounts {
   }
 
   removeFirst(): void {
-    if (this.#first) this.#counts.delete(this.#first[0]);
+    if (this.#first) {
+      const [key, count] = this.#first;
+      this.#counts.delete(key);
+      count.within = undefined;
+    }
     this.#first = undefined;
   }
 }
@@ -64,25 +79,34 @@ export class HitCounts {
    * @param number for the count that this hit may begin
    * @returns whether it did
    */
-  count(ref: ConnectorRef, tier: Tier, key: string, at: number, number: number, how?: 'stale'): boolean {
+  count(ref: CountedRef, tier: Tier, key: string, at: number, number: number, how?: 'stale'): boolean {
     const name = how ? (`stale ${tier}` as const) : tier;
     let ofTier = this.#tiers.get(name);
     if (!ofTier) {
       ofTier = new TierCounts();
       this.#tiers.set(name, ofTier);
     }
-    const known = ofTier.get(key);
+    const { counted } = ref;
+    const isSame = counted?.within === ofTier && counted.key === key;
+    const known = isSame ? counted : ofTier.get(key);
     if (known) {
       const { data } = known;
       data.count++;
       data.lastAt = Math.max(data.lastAt, at);
+      if (counted !== undefined) ref.counted = known;
       return false;
     }
-    const fields = { ...fieldsOf(ref), tier };
-    ofTier.add(key, {
-      number,
-      data: { ...fields, count: 1, firstAt: at, lastAt: at, ...(how && { stale: true }) },
-    });
+    const data = {
+      ...fieldsOf(ref),
+      tier,
+      count: 1,
+      firstAt: at,
+      lastAt: at,
+      ...(how && { stale: true as const }),
+    };
+    const begun: HitCount = { number, data, key, within: ofTier };
+    if (counted !== undefined) ref.counted = begun;
+    ofTier.add(key, begun);
     this.#size++;
     return true;
   }

@@ -47,7 +47,7 @@ export interface KnowledgeParts {
 export function knowledgeOf({ row, clock, isVoid }: KnowledgeParts, a: Assessment): Knowledge {
   const { exchange, environment } = a.ref;
   const place = { exchange, environment, scope: scopeOf(a.ref), referenceClock: a.clockId };
-  const believed = clock && asThisMachineSeesIt(clock, witnessOf(a.hostClockId));
+  const believed = clock && asThisMachineSeesIt(clock, a.hostClockId);
   const shared = believed?.isValid ? stateFromClock(believed, place) : undefined;
   const usable = shared && !isVoid(shared) ? shared : undefined;
 
@@ -78,7 +78,20 @@ function settled(own: OffsetState | MissReason, shared: OffsetState | undefined,
 /** `undefined` when they exclude each other. */
 function corrected(own: OffsetState, shared: OffsetState): OffsetState | undefined {
   if (!intersect(own.estimate, shared.estimate)) return undefined;
-  return { ...own, estimate: shared.estimate, expiresAtMs: Math.max(own.expiresAtMs, shared.expiresAtMs) };
+  const { exchange, environment, scope, syncId, basis, referenceClock, streamVersion } = own;
+  const expiresAtMs = Math.max(own.expiresAtMs, shared.expiresAtMs);
+  const { estimate } = shared;
+  return {
+    exchange,
+    environment,
+    scope,
+    syncId,
+    basis,
+    estimate,
+    expiresAtMs,
+    referenceClock,
+    streamVersion,
+  };
 }
 
 const hasEnded = (state: OffsetState, a: Assessment): boolean => state.expiresAtMs <= nowOf(state, a);
@@ -87,9 +100,10 @@ const isBeforeEpoch = (own: OffsetState, clock: SharedClock | undefined, a: Asse
   clock !== undefined && own.referenceClock === a.clockId && own.estimate.atMs < clock.epochStartedAtMs;
 
 /** Who measured the contradiction itself, twice, need not wait for others to believe it. */
-function asThisMachineSeesIt(clock: SharedClock, machine: string): SharedClock {
+function asThisMachineSeesIt(clock: SharedClock, hostClockId: string): SharedClock {
   const { rival } = clock;
-  if (!rival || machineIn(rival.host) !== machine || !rival.estimate || !rival.isConfirmed) return clock;
+  if (!rival?.estimate || !rival.isConfirmed || machineIn(rival.host) !== witnessOf(hostClockId))
+    return clock;
   return {
     ...clock,
     syncId: rival.syncId,

@@ -12,8 +12,10 @@
  */
 import { LRUCache } from 'lru-cache';
 import { type ConnectorRef, cacheKeyOf, parseConnectorRef, scopeOf } from '../events/connector.js';
+import type { SharedKey } from '../shared-tier/keys.js';
+import type { CountedRef } from './hit-counts.js';
 
-export interface KnownConnector extends ConnectorRef {
+export interface KnownConnector extends CountedRef, SharedKey {
   readonly scope: string;
   readonly cacheKey: string;
   /** See {@link connectorKeyOf}. */
@@ -62,7 +64,15 @@ export class KnownConnectors {
 
 function madeOf(ref: ConnectorRef): KnownConnector {
   const checked = parseConnectorRef(ref);
-  return { ...checked, cacheKey: cacheKeyOf(checked), key: connectorKeyOf(checked) };
+  const cacheKey = cacheKeyOf(checked);
+  return {
+    ...checked,
+    cacheKey,
+    key: connectorKeyOf(checked),
+    place: undefined,
+    whose: undefined,
+    counted: null,
+  };
 }
 
 /** `undefined`: it is malformed. */

@@ -22,10 +22,17 @@ export class LookupTimeoutError extends Error {
 /** Answers in the order of the keys. */
 type Query<Key, Answer> = (keys: readonly Key[], signal: Ending) => Promise<readonly Answer[]>;
 
-interface Waiting<Key, Answer> {
+/** A class, for it leads to all that its lookup has made: see shared-tier/reader.ts. */
+class Waiting<Key, Answer> {
   readonly key: Key;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (reason: unknown) => void;
+
+  constructor(key: Key, resolve: (answer: Answer) => void, reject: (reason: unknown) => void) {
+    this.key = key;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
 }
 
 const MAX_BATCH = 1_000;
@@ -55,7 +62,7 @@ export class LookupBatcher<Key, Answer> {
   /** @throws LookupTimeoutError after the deadline; otherwise what the query threw */
   lookup(key: Key): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#batch().waiting.push({ key, resolve, reject });
+      this.#batch().waiting.push(new Waiting(key, resolve, reject));
     });
   }
 

@@ -151,10 +151,17 @@ function parseState(raw: RawState): OffsetState | undefined {
   if (!isOffset(offsetMs) || !isUncertainty(uncertaintyMs) || !isRate(raw)) return undefined;
   if (!isTime(measuredAtMs) || !isTime(expiresAtMs) || !isLifetime(measuredAtMs, expiresAtMs))
     return undefined;
-  const estimate = { offsetMs, uncertaintyMs, atMs: measuredAtMs, ...rateOf(raw) };
-  const { streamVersion } = raw;
-  const version = typeof streamVersion === 'number' && { streamVersion };
-  return { exchange, environment, scope, syncId, basis, estimate, expiresAtMs, referenceClock, ...version };
+  return {
+    exchange,
+    environment,
+    scope,
+    syncId,
+    basis,
+    estimate: { offsetMs, uncertaintyMs, atMs: measuredAtMs, rate: rateOf(raw) },
+    expiresAtMs,
+    referenceClock,
+    streamVersion: typeof raw.streamVersion === 'number' ? raw.streamVersion : undefined,
+  };
 }
 
 /**
@@ -186,7 +193,7 @@ function readClock(raw: RawClock): SharedClock | undefined {
   if (!isRate(raw) || rival === 'corrupt') return undefined;
   return {
     syncId,
-    estimate: { offsetMs, uncertaintyMs, atMs: measuredAtMs, ...rateOf(raw) },
+    estimate: { offsetMs, uncertaintyMs, atMs: measuredAtMs, rate: rateOf(raw) },
     expiresAtMs,
     isValid,
     epoch: epoch as number,
@@ -209,10 +216,11 @@ const isRate = (raw: RawRate): raw is { ratePpm: number; rateBoundPpm: number } 
   raw.rateBoundPpm >= 0 &&
   raw.rateBoundPpm <= LIMITS.maxRatePpm;
 
-/** Nothing for the rate that is assumed anyway. */
-function rateOf({ ratePpm, rateBoundPpm }: { ratePpm: number; rateBoundPpm: number }): { rate?: RateBound } {
-  const isAssumed = ratePpm === ASSUMED_RATE.ratePpm && rateBoundPpm === ASSUMED_RATE.boundPpm;
-  return isAssumed ? {} : { rate: { ratePpm, boundPpm: rateBoundPpm } };
+/** `undefined` for the rate that is assumed anyway. */
+function rateOf(raw: { ratePpm: number; rateBoundPpm: number }): RateBound | undefined {
+  const { ratePpm, rateBoundPpm: boundPpm } = raw;
+  const isAssumed = ratePpm === ASSUMED_RATE.ratePpm && boundPpm === ASSUMED_RATE.boundPpm;
+  return isAssumed ? undefined : { ratePpm, boundPpm };
 }
 
 function readRival(raw: RawClock, clockTtlMs: number): Rival | 'corrupt' | undefined {

@@ -9,11 +9,10 @@
  * Over the limit hits go first, then the oldest facts, each counted.
  */
 import type { Tier } from '../events/catalogue.js';
-import type { ConnectorRef } from '../events/connector.js';
 import type { Fact } from '../events/event.js';
 import { hitsStreamOf, streamOf } from '../events/streams.js';
 import { Fifo } from './fifo.js';
-import { HitCounts } from './hit-counts.js';
+import { type CountedRef, HitCounts } from './hit-counts.js';
 
 export interface RecordOptions {
   readonly correlationId?: string | undefined;
@@ -90,7 +89,7 @@ export class PendingFacts {
     return pending;
   }
 
-  addHit(ref: ConnectorRef, tier: Tier, key: string, at: number, how: 'stale' | undefined): void {
+  addHit(ref: CountedRef, tier: Tier, key: string, at: number, how: 'stale' | undefined): void {
     if (this.#hits.count(ref, tier, key, at, this.#lastNumber + 1, how)) this.#lastNumber++;
     this.#makeRoom();
   }

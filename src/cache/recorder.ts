@@ -24,10 +24,10 @@ import type { Logger } from '../base/logging.js';
 import { type Telemetry, unwatched } from '../base/telemetry.js';
 import type { AppendResult, EventStore } from '../event-store/event-store.js';
 import type { Tier } from '../events/catalogue.js';
-import type { ConnectorRef } from '../events/connector.js';
 import type { Fact, NewEvent, Position } from '../events/event.js';
 import { encodeToken, placeAt } from '../events/place-token.js';
 import { timeOf } from './facts.js';
+import type { CountedRef } from './hit-counts.js';
 import { connectorKeyOf } from './known-connector.js';
 import { OwedProjection, type Project, type ProjectAlong } from './owed-projection.js';
 import { type PendingFact, PendingFacts, type RecordedFact, type RecordOptions } from './pending-facts.js';
@@ -134,7 +134,7 @@ export class Recorder {
   }
 
   /** @param key names the connector; made anew when it is left out */
-  recordHit(ref: ConnectorRef, tier: Tier, key: string = connectorKeyOf(ref), how?: 'stale'): void {
+  recordHit(ref: CountedRef, tier: Tier, key: string = connectorKeyOf(ref), how?: 'stale'): void {
     this.#pending.addHit(ref, tier, key, this.#now(), how);
     this.#counters.recorded++;
     this.#noteLoss();

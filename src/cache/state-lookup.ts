@@ -21,7 +21,7 @@ import type { EventStore } from '../event-store/event-store.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
 import { toDatabaseError } from '../postgres/pool.js';
-import type { RawClock } from '../read-model/lookup.js';
+import type { LookupKey, RawClock } from '../read-model/lookup.js';
 import type { Gone } from '../shared-tier/listener.js';
 import type { Found } from '../shared-tier/reader.js';
 import type { SharedLookup, SharedTier } from '../shared-tier/shared-tier.js';
@@ -197,7 +197,8 @@ export class StateLookup {
   /** @param found what the shared tier missed, to be filled in with the answer */
   async #askDatabase(connector: KnownConnector, found?: Found): Promise<Lookup> {
     const { batcher, shared } = this.#parts;
-    const key = { ...keyOf(connector), ...(found && { withOrder: true as const }) };
+    const { cacheKey, exchange, environment, scope } = connector;
+    const key: LookupKey = { cacheKey, exchange, environment, scope, withOrder: found && true };
     const letGoBefore = this.#letGoCount;
     try {
       const answer = await batcher.lookup(key);
@@ -308,10 +309,8 @@ export class StateLookup {
       { row: answer.state, clock: shared, isVoid: state => voids.isVoid(state) },
       { ref: connector, clockId: link.clockId, hostClockId: hostClock.id, referenceNowMs, hostNowMs },
     );
-    const linked = (state: OffsetState): UsableState => ({
-      ...state,
-      link: state.referenceClock === link.clockId ? link : linkToSelf(hostClock),
-    });
+    const linked = (state: OffsetState): UsableState =>
+      withLink(state, state.referenceClock === link.clockId ? link : linkToSelf(hostClock));
     const { own } = known;
     if (typeof own === 'object') return { hit: true, tier, state: linked(own) };
     return {
@@ -395,9 +394,23 @@ export class StateLookup {
         hostNowMs,
       },
     );
-    return { shared: shared && { ...shared, link }, ended: ended && { ...ended, link } };
+    return { shared: shared && withLink(shared, link), ended: ended && withLink(ended, link) };
   }
 }
+
+/** Each by its name: to spread one object into another takes V8 half a microsecond, more than all that is judged of it. */
+const withLink = (state: OffsetState, link: ReferenceLink): UsableState => ({
+  exchange: state.exchange,
+  environment: state.environment,
+  scope: state.scope,
+  syncId: state.syncId,
+  basis: state.basis,
+  estimate: state.estimate,
+  expiresAtMs: state.expiresAtMs,
+  referenceClock: state.referenceClock,
+  streamVersion: state.streamVersion,
+  link,
+});
 
 interface MergedClock {
   readonly link: ReferenceLink;

@@ -69,12 +69,12 @@ export function inflate(estimate: OffsetEstimate, atMs: number): OffsetEstimate 
   const { offsetMs, uncertaintyMs, rate } = estimate;
   const { ratePpm, boundPpm } = rate ?? ASSUMED_RATE;
   const elapsedMs = atMs - estimate.atMs;
-  const moved = {
+  return {
     offsetMs: offsetMs + (elapsedMs * ratePpm) / 1e6,
     uncertaintyMs: uncertaintyMs + (Math.abs(elapsedMs) * boundPpm) / 1e6,
     atMs,
+    rate,
   };
-  return rate ? { ...moved, rate } : moved;
 }
 
 /**
@@ -87,8 +87,8 @@ export function intersect(a: OffsetEstimate, b: OffsetEstimate): OffsetEstimate 
   const low = Math.max(x.low, y.low);
   const high = Math.min(x.high, y.high);
   if (low > high) return undefined;
-  const rate = betterRate(a.rate, b.rate);
-  return { ...estimateOf({ low, high }, atMs), ...(rate && { rate }) };
+  const { offsetMs, uncertaintyMs } = estimateOf({ low, high }, atMs);
+  return { offsetMs, uncertaintyMs, atMs, rate: betterRate(a.rate, b.rate) };
 }
 
 /** The offsets an estimate allows, remote minus local, milliseconds. */

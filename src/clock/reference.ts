@@ -17,10 +17,10 @@ export interface ReferenceLink extends OffsetEstimate {
   readonly clockId: string;
 }
 
-export const linkFromSample = (clockId: string, sample: ClockSample): ReferenceLink => ({
-  clockId,
-  ...estimateFromSample(sample),
-});
+export function linkFromSample(clockId: string, sample: ClockSample): ReferenceLink {
+  const { offsetMs, uncertaintyMs, atMs } = estimateFromSample(sample);
+  return { clockId, offsetMs, uncertaintyMs, atMs };
+}
 
 /** The process is its own reference: exact, and worthless to anyone else. */
 export const linkToSelf = (clock: HostClock): ReferenceLink => ({

@@ -64,10 +64,11 @@ export function composeLink(stored: StoredLink, here: HereAndNow): ReferenceLink
     atMs: server.atMs,
   };
   if (known?.clockId === stored.clockId) {
-    const exact = { ...composed, uncertaintyMs: composed.uncertaintyMs - apartMs };
-    if (!intersect(known, exact)) return 'set-clock';
-    const mine = inflate(known, server.atMs);
-    if (mine.uncertaintyMs <= composed.uncertaintyMs) return { ...mine, clockId: known.clockId };
+    const { clockId, offsetMs, uncertaintyMs, atMs } = composed;
+    if (!intersect(known, { offsetMs, uncertaintyMs: uncertaintyMs - apartMs, atMs })) return 'set-clock';
+    const mine = inflate(known, atMs);
+    if (mine.uncertaintyMs <= uncertaintyMs)
+      return { clockId, offsetMs: mine.offsetMs, uncertaintyMs: mine.uncertaintyMs, atMs, rate: mine.rate };
   }
   return apartMs > SET_CLOCK_MS + server.uncertaintyMs ? 'set-clock' : composed;
 }

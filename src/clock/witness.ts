@@ -13,7 +13,8 @@
 
 /** @param host as the event says it @param login as the store says it */
 export const witnessOf = (host: string, login?: string | undefined): string => {
-  const machine = host.split('/', 1)[0] as string;
+  const slash = host.indexOf('/');
+  const machine = slash < 0 ? host : host.slice(0, slash);
   return login === undefined ? machine : `${login}/${machine}`;
 };
 

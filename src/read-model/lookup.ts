@@ -32,7 +32,7 @@ export interface LookupKey {
   /** The reply must say how far the read model has come; and what lies at a place of the log, where that is here. */
   readonly at?: { readonly inLog: string | undefined };
   /** The reply must say which of two answers about a key is the newer one. */
-  readonly withOrder?: true;
+  readonly withOrder?: true | undefined;
 }
 
 /** Columns as the database gave them, nothing checked: a row may contain anything (promise 9). */
@@ -275,12 +275,7 @@ export async function lookupOver(
   if (isAt) values.push(keys.map(key => key.at?.inLog ?? NOWHERE));
   for (let attempt = 1; ; attempt++) {
     const name = names.nameOf(`${LOOKUP_STATEMENT_NAME}${suffix}`, text);
-    const query = {
-      ...(name !== undefined && { name }),
-      text,
-      values,
-      rowMode: 'array' as const,
-    };
+    const query = { name, text, values, rowMode: 'array' as const };
     const [sentAtMs, wallBeforeMs] = [options.now(), options.wall()];
     const result = await untilAborted(client.query<unknown[]>(query), signal).catch(error => {
       if (name !== undefined && names.lost(error)) return undefined;

@@ -4,8 +4,9 @@
  * for the clock of the node that it lies on. A connector's
  * key is a digest: it is short, and tells nobody who the users are.
  */
-import { createHash } from 'node:crypto';
-import { scopeOf } from '../events/connector.js';
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { LookupKey } from '../read-model/lookup.js';
 import { FORMAT } from './packed.js';
 
@@ -17,18 +18,38 @@ const KEY_CHARACTERS = 10;
 
 type ClockKey = Pick<LookupKey, 'exchange' | 'environment' | 'scope'>;
 
-interface StatePlace {
+/**
+ * A connector that is known: the same object each time, so what was worked out for it lies in it. In a WeakMap beside it a
+ * thousand connectors cost a thousand places of memory that no cache holds, and the garbage collector each of them.
+ */
+export interface SharedKey extends LookupKey, ConnectorRef {
+  readonly scope?: string | undefined;
+  /** Where its state stands; {@link StatePlace.by} says by whose reckoning. */
+  place?: StatePlace | undefined;
+  /** The digest of whose state it is (packed.ts). */
+  whose?: number | undefined;
+}
+
+export interface KeyPlace {
   readonly cell: string;
   readonly key: string;
 }
+
+export interface StatePlace extends KeyPlace {
+  readonly by: Keys;
+  /** Its clock's: the same object for most of a clock's connectors. */
+  readonly clock: KeyPlace;
+}
+
+const MAX_CLOCKS_KNOWN = 1_000;
 
 export interface Keys {
   cellOfState(cacheKey: string): string;
   cellOfClock(clock: ClockKey): string;
   link(cell: string): string;
   state(cell: string, cacheKey: string): string;
-  /** The same, remembered with the object that is asked with. */
-  stateAsked(asked: Pick<LookupKey, 'cacheKey'>): StatePlace;
+  /** The same, remembered in the object that is asked with. */
+  stateAsked(asked: SharedKey): StatePlace;
   clock(cell: string, clock: ClockKey): string;
   lease(clock: ClockKey): string;
   readonly channel: string;
@@ -40,29 +61,37 @@ export const connectorNameOf = (of: ClockKey & Pick<LookupKey, 'cacheKey'>): str
   `${clockNameOf(of)} ${of.cacheKey}`;
 
 export function createKeys(prefix: string, isCluster: boolean): Keys {
-  const cellOf = (text: string): string =>
-    isCluster ? String(createHash('sha1').update(text).digest()[0]) : '0';
-  const statesKnown = new WeakMap<object, StatePlace>();
+  const cellOf = (text: string): string => (isCluster ? String(hash('sha1', text, 'buffer')[0]) : '0');
   const at = (cell: string, rest: string) => `${prefix}${FORMAT}:${isCluster ? `{${cell}}:` : ''}${rest}`;
   const state = (cell: string, cacheKey: string) =>
-    at(cell, createHash('sha1').update(cacheKey).digest('base64url').slice(0, KEY_CHARACTERS));
+    at(cell, hash('sha1', cacheKey, 'base64url').slice(0, KEY_CHARACTERS));
   const cellOfClock = (clock: ClockKey) => cellOf(clockNameOf(clock));
-  return {
+  const clock = (cell: string, of: ClockKey) => at(cell, `c:${clockNameOf(of)}`);
+  const clocksKnown = new LRUCache<string, KeyPlace>({ max: MAX_CLOCKS_KNOWN });
+  const clockAsked = (of: ClockKey): KeyPlace => {
+    const name = clockNameOf(of);
+    let place = clocksKnown.get(name);
+    if (!place) {
+      const cell = cellOfClock(of);
+      place = { cell, key: clock(cell, of) };
+      clocksKnown.set(name, place);
+    }
+    return place;
+  };
+  const keys: Keys = {
     cellOfState: cellOf,
     cellOfClock,
     link: cell => at(cell, 'link'),
     state,
     stateAsked(asked) {
-      let known = statesKnown.get(asked);
-      if (!known) {
-        const cell = cellOf(asked.cacheKey);
-        known = { cell, key: state(cell, asked.cacheKey) };
-        statesKnown.set(asked, known);
-      }
-      return known;
+      if (asked.place?.by === keys) return asked.place;
+      const cell = cellOf(asked.cacheKey);
+      asked.place = { by: keys, cell, key: state(cell, asked.cacheKey), clock: clockAsked(asked) };
+      return asked.place;
     },
-    clock: (cell, clock) => at(cell, `c:${clockNameOf(clock)}`),
+    clock,
     lease: clock => at(cellOfClock(clock), `l:${clockNameOf(clock)}`),
     channel: `${prefix}${FORMAT}:gone`,
   };
+  return keys;
 }

@@ -7,16 +7,20 @@
  *
  * A value is used only if everything about it is in order. Whatever is not is a miss with a reason, and PostgreSQL is
  * asked; what it says may then be put in the place ({@link Found.places}, writer.ts).
+ *
+ * What lives as long as a question is under way is made by classes. V8 counts for each object literal how many of its objects
+ * outlive a collection, and when hundreds of lookups wait at once nearly all do: from then on it makes those of that
+ * literal old from the start, also when lookups are few again. Each then keeps what it leads to, 3 KB a lookup, until a full
+ * collection. Objects of a class are made young whatever was.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { isContinuous } from '../clock/continuous.js';
 import { type ClockSample, estimateFromSample, intersect, type OffsetEstimate } from '../clock/offset.js';
 import type { ReferenceLink } from '../clock/reference.js';
 import { composeLink, LINK_RENEWED_AFTER_MS, type StoredLink } from '../clock/stored-link.js';
-import type { ConnectorRef } from '../events/connector.js';
-import type { LookupKey, RawClock, RawState } from '../read-model/lookup.js';
+import type { RawClock, RawState } from '../read-model/lookup.js';
 import type { RedisConnections } from './connections.js';
-import { clockNameOf, type Keys } from './keys.js';
+import type { KeyPlace, Keys, SharedKey } from './keys.js';
 import { type Unpacked, type Unusable, unpackClock, unpackLink, unpackState } from './packed.js';
 import { READ } from './scripts.js';
 
@@ -29,9 +33,6 @@ export type SharedMiss =
   | 'no-link'
   | 'set-clock'
   | 'interrupted';
-
-/** A connector that is known: the same object each time. */
-export type SharedKey = LookupKey & ConnectorRef;
 
 export interface SharedAnswer {
   readonly state: RawState;
@@ -50,16 +51,16 @@ export interface Place {
 }
 
 export interface Found {
-  readonly answer?: SharedAnswer;
-  readonly reason?: SharedMiss;
+  readonly answer: SharedAnswer | undefined;
+  readonly reason: SharedMiss | undefined;
   /** Why the node that has it was not to be asked. */
-  readonly failure?: unknown;
+  readonly failure: unknown;
   /** Made when somebody has something to put there. */
   places(): { readonly state: Place; readonly clock: Place };
   /** The link is getting old: somebody should measure it anew. */
   readonly isLinkOld: boolean;
   /** Of what will be written in its place, if it is already known. */
-  readonly refusal?: string | undefined;
+  readonly refusal: string | undefined;
 }
 
 export interface CellReply {
@@ -70,8 +71,7 @@ export interface CellReply {
   readonly redisNowMs: number;
   readonly wallMs: number;
   readonly link: StoredLink | Unusable | 'no-link';
-  /** In the order of the entries: a value; whether a ticket was given where there is none. */
-  readonly values: readonly (Buffer | boolean)[];
+  readonly values: Values;
   readonly ticket: string;
   /** Why it could give no ticket: it takes nothing that is written. */
   readonly refusal: string | undefined;
@@ -91,79 +91,154 @@ export interface ReaderParts {
   readonly ticketLifeMs: number;
 }
 
-/** So many keys a script takes: Lua hands on no more than some thousands at once. */
-const MAX_ENTRIES = 1_000;
+/** So many keys a script takes, a thousand connectors with their clocks among them: Lua hands on no more than 8 000 at once. */
+const MAX_ENTRIES = 2_000;
 
 /** The entries of one script call, and what it answered. */
-interface Call {
+class Call {
+  readonly entries: string[] = [];
+  reply: CellReply | undefined = undefined;
+  failure: unknown = undefined;
   readonly cell: string;
-  readonly entries: string[];
-  reply: CellReply | undefined;
-  failure?: unknown;
+
+  constructor(cell: string) {
+    this.cell = cell;
+  }
 }
-interface Entry {
+
+/** Where the clock of many connectors was asked for, and what all share that were read in the same two calls. */
+class AskedClock {
   readonly call: Call;
   readonly index: number;
+  judgedBy: CellReply | undefined = undefined;
+  link: ReferenceLink | SharedMiss = 'no-link';
+  shared: Unpacked<RawClock> | SharedMiss = 'no-clock';
+
+  constructor(call: Call, key: string) {
+    this.call = call;
+    this.index = call.entries.push(key) - 1;
+  }
+
+  /** Once for all that came with the same answer. */
+  judge(parts: ReaderParts, mine: CellReply, its: CellReply): void {
+    if (this.judgedBy === mine) return;
+    this.judgedBy = mine;
+    this.link = linkOfBoth(parts, mine, its);
+    const clock = valueAt(its.values, this.index);
+    this.shared =
+      typeof this.link === 'string' || typeof clock === 'boolean'
+        ? 'no-clock'
+        : unpackClock(clock, this.link.clockId, its.runId, its.redisNowMs);
+  }
+}
+
+/** One connector: what is asked for, and then what was found. */
+class Asked implements Found {
+  answer: SharedAnswer | undefined = undefined;
+  reason: SharedMiss | undefined = undefined;
+  failure: unknown = undefined;
+  isLinkOld = false;
+  refusal: string | undefined = undefined;
+  readonly #call: Call;
+  readonly #index: number;
+  readonly #clock: AskedClock;
+
+  constructor(call: Call, key: string, clock: AskedClock) {
+    this.#call = call;
+    this.#index = call.entries.push(key) - 1;
+    this.#clock = clock;
+  }
+
+  judge(parts: ReaderParts, key: SharedKey): void {
+    const clock = this.#clock;
+    this.failure = this.#call.failure ?? clock.call.failure;
+    if (this.failure !== undefined) return;
+    const [mine, its] = [this.#call.reply, clock.call.reply];
+    // Timed by a clock that stood or was set meanwhile, Redis' time would be placed wrongly on ours.
+    if (!mine || !its) {
+      this.reason = 'interrupted';
+      return;
+    }
+    this.isLinkOld = isOld(mine) || isOld(its);
+    clock.judge(parts, mine, its);
+    const answer = answerOf(key, mine, this.#index, its, clock);
+    if (typeof answer !== 'string') this.answer = answer;
+    else {
+      this.reason = answer;
+      this.refusal = mine.refusal ?? its.refusal;
+    }
+  }
+
+  places(): { state: Place; clock: Place } {
+    const clock = this.#clock;
+    const [mine, its] = [this.#call.reply, clock.call.reply];
+    if (!mine || !its) return { state: NO_PLACE, clock: NO_PLACE };
+    return { state: placeIn(mine, this.#call, this.#index), clock: placeIn(its, clock.call, clock.index) };
+  }
+}
+
+function answerOf(
+  key: SharedKey,
+  mine: CellReply,
+  index: number,
+  its: CellReply,
+  { link, shared }: AskedClock,
+): SharedAnswer | SharedMiss {
+  if (typeof link === 'string') return link;
+  const { found, starts, lengths } = mine.values;
+  const [from, length] = [starts[index] as number, lengths[index] as number];
+  if (length === NOTHING || length === NOTHING_BUT_THE_TICKET) return 'absent';
+  if (shared === 'no-clock') return shared;
+  const row = unpackState(found, from, from + length, key, link.clockId, mine.runId, mine.redisNowMs);
+  if (typeof row === 'string') return row;
+  if (typeof shared === 'string') return shared;
+  return {
+    state: row.raw,
+    clock: shared.raw,
+    link,
+    usableForMs: Math.min(row.endsAtMs - mine.redisNowMs, shared.endsAtMs - its.redisNowMs),
+  };
 }
 
 /** @throws what the client throws, when nobody answers */
 export async function find(parts: ReaderParts, wanted: readonly SharedKey[]): Promise<Found[]> {
+  const { keys } = parts;
   const calls: Call[] = [];
   const open = new Map<string, Call>();
-  const want = (cell: string, key: string): Entry => {
-    let call = open.get(cell);
-    if (!call || call.entries.length >= MAX_ENTRIES) {
-      call = { cell, entries: [], reply: undefined };
-      calls.push(call);
-      open.set(cell, call);
-    }
-    return { call, index: call.entries.push(key) - 1 };
+  const callTo = (cell: string): Call => {
+    const known = open.get(cell);
+    if (known && known.entries.length < MAX_ENTRIES) return known;
+    const call = new Call(cell);
+    calls.push(call);
+    open.set(cell, call);
+    return call;
   };
-  const clockEntry = clocksWanted(parts.keys, want);
+  /** Many connectors have one clock. */
+  const clocks = new Map<KeyPlace, AskedClock>();
   const asked = wanted.map(key => {
-    const { cell, key: at } = parts.keys.stateAsked(key);
-    return { key, state: want(cell, at), clock: clockEntry(key) };
+    const { cell, key: at, clock: itsPlace } = keys.stateAsked(key);
+    let clock = clocks.get(itsPlace);
+    if (!clock) {
+      clock = new AskedClock(callTo(itsPlace.cell), itsPlace.key);
+      clocks.set(itsPlace, clock);
+    }
+    return new Asked(callTo(cell), at, clock);
   });
-  await Promise.all(
-    calls.map(async call => {
-      try {
-        call.reply = await readCell(parts, call.cell, call.entries);
-      } catch (error) {
-        call.failure = error;
-      }
-    }),
-  );
+  await (calls.length === 1
+    ? ask(parts, calls[0] as Call)
+    : Promise.all(calls.map(call => ask(parts, call))));
   // Of a cluster one node may be away, and the others have what they have.
   if (calls.every(({ failure }) => failure !== undefined)) throw calls[0]?.failure;
-  const judged = judgeAll(parts);
-  return asked.map(({ key, state, clock }) => {
-    const failure = state.call.failure ?? clock.call.failure;
-    if (failure !== undefined) return { failure, places: nowhere, isLinkOld: false };
-    const [mine, its] = [state.call.reply, clock.call.reply];
-    // Timed by a clock that stood or was set meanwhile, Redis' time would be placed wrongly on ours.
-    if (!mine || !its) return { reason: 'interrupted', places: nowhere, isLinkOld: false };
-    const places = () => ({ state: placeIn(mine, state), clock: placeIn(its, clock) });
-    const isLinkOld = isOld(mine) || isOld(its);
-    const answer = judged(key, mine, mine.values[state.index], its, its.values[clock.index]);
-    return typeof answer === 'string'
-      ? { reason: answer, places, isLinkOld, refusal: mine.refusal ?? its.refusal }
-      : { answer, places, isLinkOld };
-  });
+  for (const [i, one] of asked.entries()) one.judge(parts, wanted[i] as SharedKey);
+  return asked;
 }
 
-/** Many connectors have one clock. */
-function clocksWanted(keys: Keys, want: (cell: string, key: string) => Entry): (key: SharedKey) => Entry {
-  const known = new Map<string, Entry>();
-  return key => {
-    const name = clockNameOf(key);
-    let entry = known.get(name);
-    if (!entry) {
-      const cell = keys.cellOfClock(key);
-      entry = want(cell, keys.clock(cell, key));
-      known.set(name, entry);
-    }
-    return entry;
-  };
+async function ask(parts: ReaderParts, call: Call): Promise<void> {
+  try {
+    call.reply = await readCell(parts, call.cell, call.entries);
+  } catch (error) {
+    call.failure = error;
+  }
 }
 
 const TICKET_PREFIX = randomBytes(9).toString('base64url');
@@ -186,8 +261,9 @@ export async function readCell(
   if (!isContinuous(receivedAtMs - sentAtMs, wallMs - wallBeforeMs)) return undefined;
   if (!Array.isArray(reply)) throw new Error('the script that reads answered something else');
   const [seconds, micros, id, link, lengths, found, refused] = reply as unknown[];
-  if (!Buffer.isBuffer(lengths) || !Buffer.isBuffer(found) || lengths.length !== 2 * entries.length)
-    throw new Error('the script that reads answered something else');
+  const isSuch = Buffer.isBuffer(lengths) && Buffer.isBuffer(found) && lengths.length === 2 * entries.length;
+  const values = isSuch ? valuesOf(lengths, found) : undefined;
+  if (!values) throw new Error('the script that reads answered something else');
   const runId = String(id);
   const serverTimeMs = Number(String(seconds)) * 1_000 + Number(String(micros)) / 1_000;
   if (!Number.isFinite(serverTimeMs) || runId === '') throw new Error('Redis told neither time nor run id');
@@ -200,7 +276,7 @@ export async function readCell(
     redisNowMs: redis.atMs + redis.offsetMs,
     wallMs,
     link: Buffer.isBuffer(link) && link.length > 0 ? unpackLink(link, runId) : 'no-link',
-    values: cut(lengths, found),
+    values,
     ticket,
     refusal: Buffer.isBuffer(refused) && refused.length > 0 ? refused.toString() : undefined,
   };
@@ -209,64 +285,33 @@ export async function readCell(
 const NOTHING = 65_535;
 const NOTHING_BUT_THE_TICKET = 65_534;
 
-function cut(lengths: Buffer, found: Buffer): (Buffer | boolean)[] {
-  const values: (Buffer | boolean)[] = [];
-  for (let at = 0, from = 0; at < lengths.length; at += 2) {
-    const length = lengths.readUInt16BE(at);
-    if (length === NOTHING || length === NOTHING_BUT_THE_TICKET) values.push(length !== NOTHING);
-    else {
-      values.push(found.subarray(from, from + length));
-      from += length;
-    }
+/** In the order of the entries; read where they stand, for to cut a thousand out costs as much as to read them. */
+interface Values {
+  readonly found: Buffer;
+  readonly starts: readonly number[];
+  /** Or {@link NOTHING}, {@link NOTHING_BUT_THE_TICKET}. */
+  readonly lengths: readonly number[];
+}
+
+/** @returns `undefined` when the lengths are not of these bytes */
+function valuesOf(packedLengths: Buffer, found: Buffer): Values | undefined {
+  const starts: number[] = [];
+  const lengths: number[] = [];
+  let end = 0;
+  for (let at = 0; at < packedLengths.length; at += 2) {
+    const length = packedLengths.readUInt16BE(at);
+    starts.push(end);
+    lengths.push(length);
+    if (length !== NOTHING && length !== NOTHING_BUT_THE_TICKET) end += length;
   }
-  return values;
+  return end === found.length ? { found, starts, lengths } : undefined;
 }
 
-type Value = Buffer | boolean | undefined;
-
-/** What all connectors of one clock share that were read in the same two calls: it is judged once. */
-interface Common {
-  readonly mine: CellReply;
-  readonly its: CellReply;
-  readonly link: ReferenceLink | SharedMiss;
-  readonly shared: Unpacked<RawClock> | SharedMiss;
-}
-
-type Judge = (
-  key: SharedKey,
-  mine: CellReply,
-  state: Value,
-  its: CellReply,
-  clock: Value,
-) => SharedAnswer | SharedMiss;
-
-function judgeAll(parts: ReaderParts): Judge {
-  const known = new Map<Value, Common>();
-  return (key, mine, state, its, clock) => {
-    let common = known.get(clock);
-    if (common?.mine !== mine || common.its !== its) {
-      const link = linkOfBoth(parts, mine, its);
-      const shared =
-        typeof link === 'string' || !Buffer.isBuffer(clock)
-          ? 'no-clock'
-          : unpackClock(clock, link.clockId, its.runId, its.redisNowMs);
-      common = { mine, its, link, shared };
-      known.set(clock, common);
-    }
-    const { link, shared } = common;
-    if (typeof link === 'string') return link;
-    if (!Buffer.isBuffer(state)) return 'absent';
-    if (shared === 'no-clock') return shared;
-    const row = unpackState(state, key, link.clockId, mine.runId, mine.redisNowMs);
-    if (typeof row === 'string') return row;
-    if (typeof shared === 'string') return shared;
-    return {
-      state: row.raw,
-      clock: shared.raw,
-      link,
-      usableForMs: Math.min(row.endsAtMs - mine.redisNowMs, shared.endsAtMs - its.redisNowMs),
-    };
-  };
+/** @returns whether a ticket was given where there is none */
+function valueAt({ found, starts, lengths }: Values, index: number): Buffer | boolean {
+  const [from, length] = [starts[index] as number, lengths[index] as number];
+  if (length === NOTHING || length === NOTHING_BUT_THE_TICKET) return length !== NOTHING;
+  return found.subarray(from, from + length);
 }
 
 /** The finer of both. */
@@ -290,12 +335,10 @@ function linkOver({ known }: ReaderParts, { link, redis, wallMs }: CellReply): R
 const isOld = ({ link, redisNowMs }: CellReply): boolean =>
   typeof link === 'string' || redisNowMs - link.atMs > LINK_RENEWED_AFTER_MS;
 
-function placeIn(cell: CellReply, { call, index }: Entry): Place {
-  const value = cell.values[index];
-  const key = call.entries[index] as string;
-  if (Buffer.isBuffer(value)) {
-    return { cell, key, guard: `s${createHash('sha1').update(value).digest('hex')}` };
-  }
+function placeIn(cell: CellReply, { entries }: Call, index: number): Place {
+  const value = valueAt(cell.values, index);
+  const key = entries[index] as string;
+  if (typeof value !== 'boolean') return { cell, key, guard: `s${hash('sha1', value, 'hex')}` };
   return { cell, key, guard: value ? `t${cell.ticket}` : undefined };
 }
 
@@ -306,9 +349,8 @@ const NO_CELL: CellReply = {
   redisNowMs: 0,
   wallMs: 0,
   link: 'no-link',
-  values: [],
+  values: { found: Buffer.alloc(0), starts: [], lengths: [] },
   ticket: '',
   refusal: undefined,
 };
 const NO_PLACE: Place = { cell: NO_CELL, key: '', guard: undefined };
-const nowhere: Found['places'] = () => ({ state: NO_PLACE, clock: NO_PLACE });

@@ -41,7 +41,9 @@ end
 
 const NOW = `
 local t = redis.call('TIME')
-local id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+local info = redis.call('INFO', 'server')
+local _, before = string.find(info, 'run_id:', 1, true)
+local id = before and string.match(info, '^%x+', before + 1) or ''
 `;
 
 /**

@@ -16,18 +16,11 @@ import type { Logger } from '../base/logging.js';
 import type { ReferenceLink } from '../clock/reference.js';
 import type { LookupKey } from '../read-model/lookup.js';
 import type { RedisConnections } from './connections.js';
-import { connectorNameOf, type Keys } from './keys.js';
+import { connectorNameOf, type Keys, type SharedKey } from './keys.js';
 import { LEASE_LIFE_MS, type Lease, takeLease } from './lease.js';
 import { type Gone, type Listener, listen } from './listener.js';
 import { uuidBytes } from './packed.js';
-import {
-  type Found,
-  find,
-  type ReaderParts,
-  type SharedAnswer,
-  type SharedKey,
-  type SharedMiss,
-} from './reader.js';
+import { type Found, find, type ReaderParts, type SharedAnswer, type SharedMiss } from './reader.js';
 import { CONDEMN, FORGET } from './scripts.js';
 import {
   isVague,

@@ -73,7 +73,7 @@ describe('the scripts', () => {
     const length = lengths?.readUInt16BE();
     if (length === 65_535 || length === 65_534) return length === 65_534 ? 1 : 0;
     if (!value || value.length !== length) throw new Error('lengths and values differ');
-    const found = unpackState(value, REF, 'pg:1:1', runId, 0);
+    const found = unpackState(value, 0, value.length, REF, 'pg:1:1', runId, 0);
     return typeof found === 'string' ? found : found.raw;
   };
 
