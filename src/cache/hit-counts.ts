@@ -10,14 +10,52 @@ import type { EventData, Tier } from '../events/catalogue.js';
 import type { ConnectorRef } from '../events/connector.js';
 import { fieldsOf } from './facts.js';
 
-export interface HitCount {
+/** Of one connector in one tier. What a hit changes lies side by side; the fact is made when it is taken. */
+export class HitCount {
   /** The recorder's, of the first hit. */
   readonly number: number;
-  readonly data: EventData['ConnectorStateHit'];
   /** The connector's name. */
   readonly key: string;
   /** Where it is counted, until it is taken out of there. */
   within: TierCounts | undefined;
+  count = 1;
+  /** Since the first; a number as small as this is no object of its own. */
+  #lastAfterMs = 0;
+  readonly #firstAt: number;
+  readonly #of: ReturnType<typeof fieldsOf>;
+
+  constructor(of: ConnectorRef, key: string, within: TierCounts, firstAt: number, number: number) {
+    this.#of = fieldsOf(of);
+    this.key = key;
+    this.within = within;
+    this.#firstAt = firstAt;
+    this.number = number;
+  }
+
+  add(at: number): void {
+    this.count++;
+    const afterMs = at - this.#firstAt;
+    if (afterMs > this.#lastAfterMs) this.#lastAfterMs = afterMs;
+  }
+
+  dataOf(tier: Tier, isStale: boolean): EventData['ConnectorStateHit'] {
+    const firstAt = this.#firstAt;
+    const lastAt = firstAt + this.#lastAfterMs;
+    return {
+      ...this.#of,
+      tier,
+      count: this.count,
+      firstAt,
+      lastAt,
+      ...(isStale && { stale: true as const }),
+    };
+  }
+}
+
+/** One that is no longer added to. */
+export interface TakenCount {
+  readonly number: number;
+  readonly data: EventData['ConnectorStateHit'];
 }
 
 /** A connector that is known (known-connector.ts): the same object each time. */
@@ -32,9 +70,18 @@ export interface CountedRef extends ConnectorRef {
  * that drops.
  */
 class TierCounts {
+  readonly of: HitCounts;
+  readonly tier: Tier;
+  readonly isStale: boolean;
   readonly #counts = new Map<string, HitCount>();
   #order: IterableIterator<[string, HitCount]> | undefined;
   #first: [string, HitCount] | undefined;
+
+  constructor(of: HitCounts, tier: Tier, isStale: boolean) {
+    this.of = of;
+    this.tier = tier;
+    this.isStale = isStale;
+  }
 
   get(key: string): HitCount | undefined {
     return this.#counts.get(key);
@@ -55,13 +102,14 @@ class TierCounts {
     return this.#first?.[1];
   }
 
-  removeFirst(): void {
-    if (this.#first) {
-      const [key, count] = this.#first;
-      this.#counts.delete(key);
-      count.within = undefined;
-    }
+  /** Which {@link first} has looked at. */
+  takeFirst(): TakenCount | undefined {
+    if (!this.#first) return undefined;
+    const [key, count] = this.#first;
+    this.#counts.delete(key);
+    count.within = undefined;
     this.#first = undefined;
+    return { number: count.number, data: count.dataOf(this.tier, this.isStale) };
   }
 }
 
@@ -80,39 +128,38 @@ export class HitCounts {
    * @returns whether it did
    */
   count(ref: CountedRef, tier: Tier, key: string, at: number, number: number, how?: 'stale'): boolean {
-    const name = how ? (`stale ${tier}` as const) : tier;
-    let ofTier = this.#tiers.get(name);
-    if (!ofTier) {
-      ofTier = new TierCounts();
-      this.#tiers.set(name, ofTier);
-    }
+    const isStale = how === 'stale';
     const { counted } = ref;
-    const isSame = counted?.within === ofTier && counted.key === key;
-    const known = isSame ? counted : ofTier.get(key);
-    if (known) {
-      const { data } = known;
-      data.count++;
-      data.lastAt = Math.max(data.lastAt, at);
-      if (counted !== undefined) ref.counted = known;
+    const where = counted?.within;
+    if (where?.of === this && where.tier === tier && where.isStale === isStale && counted?.key === key) {
+      counted.add(at);
       return false;
     }
-    const data = {
-      ...fieldsOf(ref),
-      tier,
-      count: 1,
-      firstAt: at,
-      lastAt: at,
-      ...(how && { stale: true as const }),
-    };
-    const begun: HitCount = { number, data, key, within: ofTier };
-    if (counted !== undefined) ref.counted = begun;
-    ofTier.add(key, begun);
+    const ofTier = this.#tierOf(tier, isStale);
+    const known = ofTier.get(key);
+    const count = known ?? new HitCount(ref, key, ofTier, at, number);
+    if (counted !== undefined) ref.counted = count;
+    if (known) {
+      known.add(at);
+      return false;
+    }
+    ofTier.add(key, count);
     this.#size++;
     return true;
   }
 
+  #tierOf(tier: Tier, isStale: boolean): TierCounts {
+    const name = isStale ? (`stale ${tier}` as const) : tier;
+    let ofTier = this.#tiers.get(name);
+    if (!ofTier) {
+      ofTier = new TierCounts(this, tier, isStale);
+      this.#tiers.set(name, ofTier);
+    }
+    return ofTier;
+  }
+
   /** Removes and returns the count that began first, if its number is not above `mark`. */
-  takeOldest(mark = Number.POSITIVE_INFINITY): HitCount | undefined {
+  takeOldest(mark = Number.POSITIVE_INFINITY): TakenCount | undefined {
     let oldest: HitCount | undefined;
     let from: TierCounts | undefined;
     for (const ofTier of this.#tiers.values()) {
@@ -121,10 +168,7 @@ export class HitCounts {
       oldest = first;
       from = ofTier;
     }
-    if (from) {
-      from.removeFirst();
-      this.#size--;
-    }
-    return oldest;
+    if (from) this.#size--;
+    return from?.takeFirst();
   }
 }

@@ -55,6 +55,8 @@ export interface Found {
   readonly reason: SharedMiss | undefined;
   /** Why the node that has it was not to be asked. */
   readonly failure: unknown;
+  /** Where its state stands. */
+  readonly cell: string;
   /** Made when somebody has something to put there. */
   places(): { readonly state: Place; readonly clock: Place };
   /** The link is getting old: somebody should measure it anew. */
@@ -167,6 +169,10 @@ class Asked implements Found {
       this.reason = answer;
       this.refusal = mine.refusal ?? its.refusal;
     }
+  }
+
+  get cell(): string {
+    return this.#call.cell;
   }
 
   places(): { state: Place; clock: Place } {

@@ -396,8 +396,7 @@ export class SharedTier {
   }
 
   /** One process at a time asks the database's clock for a cell whose link is getting old; nobody waits. */
-  #renew(key: SharedKey, found: Found): void {
-    const { cell } = found.places().state.cell;
+  #renew(key: SharedKey, { cell }: Found): void {
     if (this.#renewing.has(cell) || this.#isClosed) return;
     this.#renewing.add(cell);
     const wanted = {
