@@ -6,9 +6,9 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { type ConnectorRef, scopeOf } from '../events/connector.js';
+import { scopeOf } from '../events/connector.js';
 import type { LookupKey } from '../read-model/lookup.js';
-import { FORMAT } from './packed.js';
+import { type AskedRef, FORMAT } from './packed.js';
 
 /**
  * Of a digest in base64, 60 bits. On a single server a key has 14 characters then with the default prefix, which Redis keeps in
@@ -22,12 +22,10 @@ type ClockKey = Pick<LookupKey, 'exchange' | 'environment' | 'scope'>;
  * A connector that is known: the same object each time, so what was worked out for it lies in it. In a WeakMap beside it a
  * thousand connectors cost a thousand places of memory that no cache holds, and the garbage collector each of them.
  */
-export interface SharedKey extends LookupKey, ConnectorRef {
+export interface SharedKey extends LookupKey, AskedRef {
   readonly scope?: string | undefined;
   /** Where its state stands; {@link StatePlace.by} says by whose reckoning. */
   place?: StatePlace | undefined;
-  /** The digest of whose state it is (packed.ts). */
-  whose?: number | undefined;
 }
 
 export interface KeyPlace {

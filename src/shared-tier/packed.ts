@@ -14,7 +14,6 @@ import { LRUCache } from 'lru-cache';
 import type { StoredLink } from '../clock/stored-link.js';
 import { type ConnectorRef, scopeOf } from '../events/connector.js';
 import type { LookupKey, RawClock, RawState } from '../read-model/lookup.js';
-import type { SharedKey } from './keys.js';
 
 export const FORMAT = 1;
 const HEADER_BYTES = 28;
@@ -109,8 +108,11 @@ const whose = (ref: ConnectorRef): number =>
     3,
     JSON.stringify([ref.exchange, ref.environment, scopeOf(ref), ref.userId, ref.credentialId]),
   ).readUIntBE(0, 3);
-/** A connector is asked for with the same object each time (cache/known-connector.ts). */
-type AskedRef = ConnectorRef & Pick<SharedKey, 'whose'>;
+/** Asked for with the same object each time (cache/known-connector.ts). */
+export interface AskedRef extends ConnectorRef {
+  /** The digest of whose state it is. */
+  whose?: number | undefined;
+}
 const whoseAsked = (key: AskedRef): number => {
   key.whose ??= whose(key);
   return key.whose;
