@@ -24,6 +24,36 @@ afterAll(async () => {
   await harness.close();
 });
 
+describe('a log that was restored without its sequence', () => {
+  it.each([
+    ['as made', 'RESTART'],
+    ['in the middle', 'RESTART WITH 3'],
+  ])('goes on behind its last event (%s)', async (_, restart) => {
+    const restored = await createPostgresHarness();
+    try {
+      const { store, pool } = restored.openWith();
+      const [a, b] = [sampleConnector(), sampleConnector()];
+      // Hits lie in a partition of their own, whose positions are no conflict for others.
+      for (let n = 0; n < 4; n++) await store.append([a.hit(), a.fact()]);
+      const last = await store.head();
+      await pool.query(`ALTER SEQUENCE connector_event_position ${restart}`);
+
+      const alone = await store.append([b.fact()], { expectedVersions: { [b.stateStream]: 'no-stream' } });
+      const together = await store.append([b.fact(), b.hit()]);
+
+      for (const { position } of [alone, together]) {
+        expect(store.compare(position, last)).toBeGreaterThan(0);
+      }
+      const { rows } = await pool.query(
+        'SELECT count(*)::integer AS events, count(DISTINCT position)::integer AS positions FROM connector_event',
+      );
+      expect(rows).toEqual([{ events: 11, positions: 11 }]);
+    } finally {
+      await restored.close();
+    }
+  });
+});
+
 describe('atomicity over many streams', () => {
   it('stores nothing in any stream when one is not at its expected version', async () => {
     const { store } = harness.openWith();

@@ -27,6 +27,7 @@ import { IdIndex1764000000071 } from './1764000000071-id-index.js';
 import { ForgetHitsFaster1764000000072 } from './1764000000072-forget-hits-faster.js';
 import { UsageByHost1764000000073 } from './1764000000073-usage-by-host.js';
 import { Tenants1764000000074 } from './1764000000074-tenants.js';
+import { PositionsGoOn1764000000077 } from './1764000000077-positions-go-on.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -54,4 +55,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   ForgetHitsFaster1764000000072,
   UsageByHost1764000000073,
   Tenants1764000000074,
+  PositionsGoOn1764000000077,
 ];
