@@ -205,6 +205,19 @@ describe('readSettings', () => {
     }
   });
 
+  it.each(['POOL_SIZE', 'MACHINE_NAME', 'PROJECTION', 'AUTO_MIGRATE', 'REDIS_PREFIX', 'LOG_LEVEL'])(
+    'tells no password of a URL that was set as %s',
+    variable => {
+      for (const password of ['hunter2', 'hun/ter2@x', `hunter2${'x'.repeat(100)}`]) {
+        const read = () => readSettings({}, { [variable]: `postgres://me:${password}@db.example:5432/app` });
+
+        expect(read).toThrow(`${variable} must be`);
+        expect(read).not.toThrow(/hun/);
+        expect(read).toThrow('"postgres://me:…@db.example:5432/app"');
+      }
+    },
+  );
+
   it('accepts the limits and refuses what lies beyond, for whatever number', () => {
     fc.assert(
       fc.property(fc.oneof(fc.integer(), fc.double(), fc.constantFrom(0, 1, 100, 101)), value => {
