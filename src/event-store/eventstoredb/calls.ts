@@ -9,8 +9,9 @@ import { createBackoff, sleep } from '../waiting.js';
 import type { PinnedWrite, Receipt } from './append-call.js';
 import type { Connection, Node } from './connection.js';
 import { EventStoreFailure, isTransient, toFailure } from './failure.js';
+import { Feed } from './feed.js';
 import { type Bounds, type Interruption, interruptAfter } from './interruption.js';
-import type { ReadMessage, Recorded } from './read-message.js';
+import type { Recorded } from './read-message.js';
 import { isNext, type OrderedRead } from './read-requests.js';
 import type { Turns } from './turns.js';
 
@@ -97,47 +98,20 @@ export async function collect(
   { attemptMs, signal }: { readonly attemptMs: number; readonly signal: AbortSignal },
   onEvent: (event: Recorded) => void,
 ): Promise<void> {
-  const call = node.stub.read(request, node.metadata);
-  let isGivenUp = false;
-  const giveUp = () => {
-    isGivenUp = true;
-    call.cancel();
-  };
-  const over = node.begin(giveUp);
-  const silence = watchForSilence(attemptMs, giveUp);
-  const onAbort = () => call.cancel();
+  let last: Recorded | undefined;
+  const feed = new Feed(node, request, 'read', ({ event }) => {
+    if (!event || !isNext(event, last, order)) return;
+    last = event;
+    onEvent(event);
+  });
+  const onAbort = () => feed.cancel();
   signal.addEventListener('abort', onAbort);
   try {
-    await new Promise<void>((resolve, reject) => {
-      let last: Recorded | undefined;
-      call.on('data', ({ event }: ReadMessage) => {
-        silence.heard();
-        node.heard();
-        if (!event) return;
-        // Thrown from here it would reach nobody and end the process.
-        try {
-          if (!isNext(event, last, order)) return;
-          last = event;
-          onEvent(event);
-        } catch (error) {
-          reject(error);
-          call.cancel();
-        }
-      });
-      call.on('end', resolve);
-      // Stays for as long as the call lives: an error nobody listens to would end the process.
-      call.on('error', reject);
-    });
-  } catch (error) {
-    if (isGivenUp) {
-      throw new EventStoreFailure('the event store could not read (no answer in time): retry', true);
-    }
-    throw error;
+    await feed.wait(attemptMs);
+    feed.check();
   } finally {
     signal.removeEventListener('abort', onAbort);
-    silence.stop();
-    call.cancel();
-    over();
+    feed.close();
   }
 }
 
@@ -150,13 +124,4 @@ export async function appendAlone(
   const [receipt] = await node.appends.append([write], operation.attemptMs, stop => operation.onOver(stop));
   if (receipt?.outcome === 'failed') throw receipt.failure;
   return receipt;
-}
-
-/** `heard` puts it off again, also when the silence has been too long before. */
-export function watchForSilence(limitMs: number, onSilence: () => void) {
-  const timer = setTimeout(onSilence, limitMs);
-  return {
-    heard: () => void timer.refresh(),
-    stop: () => clearTimeout(timer),
-  };
 }

@@ -9,8 +9,6 @@
  */
 import type { Position } from '../../events/event.js';
 import type { ReadAllOptions } from '../event-store.js';
-import { watchForSilence } from './calls.js';
-import { EventStoreFailure } from './failure.js';
 import { Feed } from './feed.js';
 import { comparePositions, parsePosition } from './position.js';
 import type { ReadContext } from './read.js';
@@ -89,7 +87,6 @@ export function openAhead(context: ReadContext, after: Position, limit: number):
   const events: Recorded[] = [];
   let isClosed = false;
   let wanted = limit;
-  let heard = () => {};
   let close = () => {
     isClosed = true;
   };
@@ -99,10 +96,7 @@ export function openAhead(context: ReadContext, after: Position, limit: number):
     if (isClosed) return undefined;
     let last: Recorded | undefined;
     let isBehind = false;
-    const over = node.begin();
-    const feed = new Feed(node.stub.read(request, node.metadata), ({ event }) => {
-      node.heard();
-      heard();
+    const feed = new Feed(node, request, 'read', ({ event }) => {
       if (!event || !isNext(event, last, order)) return;
       last = event;
       isBehind ||= comparePositions(event.position, after) > 0;
@@ -111,17 +105,10 @@ export function openAhead(context: ReadContext, after: Position, limit: number):
       if (events.length >= PAGES_HELD * limit) feed.pause();
       if (events.length >= wanted) feed.wake();
     });
-    const silence = watchForSilence(context.attemptTimeoutMs, () => {
-      if (events.length < wanted) feed.end(new EventStoreFailure('no answer in time', true));
-    });
-    heard = silence.heard;
     const stay = node.onRetire(() => close());
     close = () => {
       stay();
-      silence.stop();
-      feed.cancel();
-      feed.wake();
-      over();
+      feed.close();
     };
     return feed;
   }
@@ -131,8 +118,7 @@ export function openAhead(context: ReadContext, after: Position, limit: number):
     async take(count) {
       wanted = count;
       const feed = await starting;
-      heard();
-      while (feed && events.length < count && !feed.isOver) await feed.wait();
+      while (feed && events.length < count && !feed.isOver) await feed.wait(context.attemptTimeoutMs);
       if (events.length < count) return undefined;
       wanted = 0;
       const page = events.splice(0, count);

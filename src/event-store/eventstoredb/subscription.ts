@@ -16,7 +16,6 @@
 import type { Position } from '../../events/event.js';
 import type { EventAt, Page } from '../event-store.js';
 import { createBackoff, sleep } from '../waiting.js';
-import { watchForSilence } from './calls.js';
 import type { Node } from './connection.js';
 import { EventStoreFailure, isTransient, toFailure } from './failure.js';
 import { Feed } from './feed.js';
@@ -115,27 +114,16 @@ async function* pagesFrom(
 ): AsyncGenerator<Page, void, void> {
   const after = progress.position === undefined ? undefined : parsePosition(progress.position);
   const gathering = new Gathering(pageSize, progress.position);
-  const over = node.begin();
-  const feed = new Feed(node.stub.read(allFrom(after), node.metadata), message => {
+  const feed = new Feed(node, allFrom(after), 'follow events', message => {
     progress.isFollowing = true;
-    node.heard();
-    silence.heard();
+    const wasLive = gathering.isLive;
     gathering.add(message);
     if (gathering.isFull) feed.pause();
-    if (gathering.hasPage(progress)) feed.wake();
-  });
-  let isAwaited = false;
-  const silence = watchForSilence(context.attemptTimeoutMs, () => {
-    if (!isAwaited || gathering.isLive) return;
-    feed.end(
-      new EventStoreFailure('the event store could not follow events (no answer in time): retry', true),
-    );
+    // Live, silence is no failure: whoever waits is told.
+    if (gathering.hasPage(progress) || gathering.isLive !== wasLive) feed.wake();
   });
   // At once, and not when the reader comes back for more: it may never do so.
-  const onAbort = () => {
-    feed.cancel();
-    feed.wake();
-  };
+  const onAbort = () => feed.close();
   signal.addEventListener('abort', onAbort);
   const stay = node.onRetire(() =>
     feed.end(new EventStoreFailure('the event store is followed from another node', true)),
@@ -161,18 +149,13 @@ async function* pagesFrom(
         feed.check();
         throw new EventStoreFailure('the event store ended the subscription: subscribing again', true);
       } else {
-        silence.heard();
-        isAwaited = true;
-        await feed.wait();
-        isAwaited = false;
+        await feed.wait(gathering.isLive ? undefined : context.attemptTimeoutMs);
       }
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
     stay();
-    silence.stop();
-    feed.cancel();
-    over();
+    feed.close();
   }
 }
 
