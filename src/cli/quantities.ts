@@ -11,6 +11,13 @@ export function duration(ms: number): string {
 export const plusMinus = (offsetMs: number, uncertaintyMs: number): string =>
   `${offsetMs.toFixed(1)} ± ${uncertaintyMs.toFixed(1)} ms`;
 
+/** `2.0 ± 0.5 ms ahead of`, or behind: what is said of it follows. */
+export const aheadOf = (offsetMs: number, uncertaintyMs: number): string =>
+  `${plusMinus(Math.abs(offsetMs), uncertaintyMs)} ${offsetMs < 0 ? 'behind' : 'ahead of'}`;
+
+/** `1 sample`, `2 samples` */
+export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 const UNITS: readonly [name: string, ms: number][] = [
   ['d', 86_400_000],
   ['h', 3_600_000],

@@ -1,7 +1,7 @@
 /** What is known of the clocks that all connectors share, in words. */
 import { DEFAULT_SCOPE } from '../events/connector.js';
 import type { ContestSummary, SharedClockSummary } from '../read-model/clock-queries.js';
-import { plusMinus, span } from './quantities.js';
+import { counted, plusMinus, span } from './quantities.js';
 
 /** `BYBIT MAINNET`, and the scope where it is not the exchange's own host. */
 export const nameOfClock = ({
@@ -20,7 +20,7 @@ export function describeSharedClock(clock: SharedClockSummary): string {
     ...(contested ? [describeContest(contested)] : []),
     ...(clock.distrusted.length > 0 ? [describeDistrust(clock)] : []),
   ];
-  const known = `${plusMinus(offsetMs, uncertaintyMs)}, epoch ${epoch}, ${samples} samples`;
+  const known = `${plusMinus(offsetMs, uncertaintyMs)}, epoch ${epoch}, ${counted(samples, 'sample')}`;
   return [known, ...matters].join('; ');
 }
 

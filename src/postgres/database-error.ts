@@ -124,7 +124,8 @@ const REMEDIES: Readonly<Record<DatabaseReason, string>> = {
     'the server ended the statement: raise statement_timeout of this role or database, or see who cancelled it',
   'not-migrated':
     'run `connector-state migrate`; if they are there, the search_path of this role or database must name their schema',
-  'missing-right': 'grant it with `connector-state migrate --functions-role` or `--worker-role`',
+  'missing-right':
+    'grant it with `connector-state migrate --functions-role` or `--worker-role`; a login that `tenants bind` holds to one user has no right to what sums up all users',
   'read-only':
     'the server is a standby or was set read-only: point DATABASE_URL at the primary, and set default_transaction_read_only off',
   pooler:

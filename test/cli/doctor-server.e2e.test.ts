@@ -132,6 +132,34 @@ describe('doctor', () => {
   });
 });
 
+it('finds a login that is bound to one user as it should be, where a worker projects', async () => {
+  const world = await givenWorld();
+  const { role, url } = await givenRole(world);
+  const bound = await cli(['tenants', 'bind', '--login', role, '--user', 'alice'], {
+    env: { DATABASE_URL: world.databaseUrl },
+  });
+  expect(bound).toMatchObject({ code: 0 });
+  closing({
+    close: async () => {
+      await cli(['tenants', 'unbind', '--login', role], { env: { DATABASE_URL: world.databaseUrl } });
+    },
+  });
+
+  const inline = await examine(url);
+  expect(inline.of('role')).toMatchObject({
+    status: 'fail',
+    remedy: expect.not.stringContaining('--worker-role'),
+  });
+
+  const { code, of } = await examine(url, { PROJECTION: 'worker' });
+  expect(code).toBe(0);
+  expect(of('role')).toMatchObject({ status: 'ok' });
+  expect(of('rehearsal')).toMatchObject({ status: 'ok' });
+  expect(of('shared tier')).toMatchObject({ status: 'ok', message: expect.stringContaining('all users') });
+  const refused = await cli(['stats'], { env: { DATABASE_URL: url } });
+  expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('`tenants bind`') });
+});
+
 it('asks the exchanges that are named whether they can be reached from here', async () => {
   const world = await givenWorld({ knobs: { skewMs: 21_000 } });
   const asked = [`BYBIT=${world.simulator.bybitUrl}`, 'BINGX=http://127.0.0.1:9', 'MTGOX'];
@@ -143,7 +171,7 @@ it('asks the exchanges that are named whether they can be reached from here', as
   expect(result.code).toBe(1);
   expect(of('BYBIT')).toMatchObject({
     status: 'ok',
-    message: expect.stringMatching(/^127\.0\.0\.1:\d+ answers in \d+ ms; its clock is 2\d{4} ± /),
+    message: expect.stringMatching(/^127\.0\.0\.1:\d+ answers in \d+ ms; its clock is 2\d{4}\.\d ± /),
   });
   expect(of('BINGX')).toMatchObject({ status: 'fail', remedy: expect.stringContaining('firewall') });
   expect(of('MTGOX')).toMatchObject({ status: 'fail', remedy: expect.stringContaining('--exchange') });

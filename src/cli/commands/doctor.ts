@@ -133,19 +133,24 @@ async function examine(session: Session, options: Options): Promise<Check[]> {
   const projector = createProjector({ store, pool, namedStatements: settings.namedStatements, log });
   const server = await import('../doctor/server-checks.js');
   const sharedTier = await import('../doctor/shared-tier-check.js');
-  const { checkRole } = await import('../doctor/role-check.js');
+  const { checkRole, isTenant } = await import('../doctor/role-check.js');
   const { guarded } = server;
   const hasRemoteEvents = remote !== undefined;
   const { projection, namedStatements } = settings;
+  const isEmbedded = settings.databaseUrl === undefined;
   checks.push(
-    await guarded('role', () => checkRole(pool, { projection, hasRemoteEvents })),
+    await guarded('role', () => checkRole(pool, { projection, hasRemoteEvents, isEmbedded })),
     await guarded('pooler', () => server.checkPooler(pool)),
     ...(await server.checkDefaults(pool)),
     await guarded('locks', () => server.checkLocks(pool)),
     await guarded('rehearsal', () => server.checkRehearsal(pool, { hasRemoteEvents })),
     await guarded('clock', () => database.checkClock(pool, namedStatements)),
     await guarded('shared clocks', () => database.checkSharedClocks(pool)),
-    await guarded('shared tier', () => sharedTier.checkDemand(pool, settings)),
+    await guarded('shared tier', async () =>
+      (await isTenant(pool))
+        ? ok('shared tier', 'not looked at: that takes the figures of all users')
+        : sharedTier.checkDemand(pool, settings),
+    ),
     ...(settings.redisUrl === undefined
       ? []
       : [await guarded('redis', () => sharedTier.checkRedis(settings))]),

@@ -16,7 +16,7 @@ import { speaksUtf8, widthOf } from '../drift/terminal.js';
 import { csv, nameOf, report, showTable } from '../drift/text.js';
 import { NotFoundError } from '../exit-codes.js';
 import type { Output } from '../output.js';
-import { duration, iso } from '../quantities.js';
+import { counted, duration, iso } from '../quantities.js';
 import { runSession, type Session } from '../session.js';
 import { parseSince, type Since } from '../since.js';
 
@@ -167,8 +167,8 @@ function explain(out: Output, found: DriftCells, lines: readonly DriftLine[], op
   }
   out.message(
     source === 'samples'
-      ? `Since ${iso(fromMs)}, from ${rows} samples in cells of ${duration(cellMs)}.`
-      : `Since ${iso(fromMs)}, from ${rows} ${source === 'hours' ? 'hourly sums' : 'sums of days, and of hours around steps'}.`,
+      ? `Since ${iso(fromMs)}, from ${counted(rows, 'sample')} in cells of ${duration(cellMs)}.`
+      : `Since ${iso(fromMs)}, from ${rows} ${source === 'hours' ? `hourly sum${rows === 1 ? '' : 's'}` : 'sums of days, and of hours around steps'}.`,
   );
   if (hidden > 0) out.message(ownClocks);
 }

@@ -4,7 +4,7 @@ import { inSeconds } from '../../clock/answers.js';
 import type { OffsetEstimate } from '../../clock/offset.js';
 import { MAX_TTL_MS, MIN_ADAPTIVE_TTL_MS } from '../../clock/ttl.js';
 import { DEFAULT_SCOPE } from '../../events/connector.js';
-import { iso, plusMinus, span } from '../quantities.js';
+import { counted, iso, plusMinus, span } from '../quantities.js';
 
 export function inWords(userId: string, credentialId: string, e: Explanation): string {
   const scope = e.scope === DEFAULT_SCOPE ? '' : ` on ${e.scope}`;
@@ -111,7 +111,7 @@ function whatWasLate(requests: number, last: NonNullable<Explanation['late']['la
 function sharedClock(clock: NonNullable<Explanation['clock']>): string[] {
   const since = clock.epochStartedAtMs > 0 ? ` that began ${iso(clock.epochStartedAtMs)}` : '';
   const lines = [
-    `  Epoch ${clock.epoch}${since}, ${clock.sampleCount} samples, the last ${iso(clock.measuredAtMs)}: ${plusMinus(clock.offsetMs, clock.uncertaintyMs)} then.`,
+    `  Epoch ${clock.epoch}${since}, ${counted(clock.sampleCount, 'sample')}, the last ${iso(clock.measuredAtMs)}: ${plusMinus(clock.offsetMs, clock.uncertaintyMs)} then.`,
   ];
   if (!clock.isValid) lines.push('  It was condemned, and the next measurement starts the next epoch.');
   if (clock.contestedSinceMs !== null)

@@ -12,6 +12,7 @@ import { lookup } from '../../read-model/lookup.js';
 import { pendingMigrations } from '../../read-model/migrate.js';
 import { migrations } from '../../read-model/migrations/index.js';
 import { versionProblem } from '../../read-model/server-version.js';
+import { aheadOf } from '../quantities.js';
 import { describeContest, describeDistrust, nameOfClock } from '../shared-clock-text.js';
 import { type Check, fail, ok, warn } from './check.js';
 
@@ -97,7 +98,7 @@ export async function checkClock(pool: Pool, namedStatements: boolean): Promise<
     },
   );
   const { offsetMs, uncertaintyMs } = linkFromSample(clockId, sample);
-  const said = `${clockId}; it is ${offsetMs.toFixed(1)} ± ${uncertaintyMs.toFixed(1)} ms ahead of this host`;
+  const said = `${clockId}; it is ${aheadOf(offsetMs, uncertaintyMs)} this host`;
   if (clockId.includes(':standby-')) {
     return warn(
       'clock',

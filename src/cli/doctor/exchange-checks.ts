@@ -8,6 +8,7 @@ import { systemClock } from '../../clock/host-clock.js';
 import type { Environment } from '../../events/connector.js';
 import { measurePublicClock } from '../../exchanges/public-clock.js';
 import { hostOf, profileOf } from '../../exchanges/registry.js';
+import { aheadOf } from '../quantities.js';
 import { type Check, fail, ok } from './check.js';
 
 export interface AskedExchange {
@@ -53,7 +54,7 @@ async function checkExchange({ exchange, baseUrl }: AskedExchange, environment: 
       const aheadMs = serverTimeMs - (sentAtMs + receivedAtMs) / 2;
       return ok(
         name,
-        `${host} answers in ${tripMs.toFixed(0)} ms; its clock is ${aheadMs.toFixed(0)} ± ${Math.ceil(tripMs / 2)} ms ahead of this host`,
+        `${host} answers in ${tripMs.toFixed(0)} ms; its clock is ${aheadOf(aheadMs, tripMs / 2)} this host`,
       );
     } catch (error) {
       if (!isConnectorStateError(error)) throw error;

@@ -15,7 +15,6 @@ const LOOKED_UP = ['connector_state_cache', 'exchange_clock'];
 interface Rights {
   readonly role: string;
   readonly superuser: boolean;
-  /** Bound to one user; see `connector-state tenants`. */
   readonly tenant: boolean;
   readonly unread: readonly string[];
   readonly appends: boolean;
@@ -55,9 +54,24 @@ async function readRights(pool: Pool): Promise<Rights> {
   return { ...rights, unread };
 }
 
+/** Whether the login is bound to one user; see `connector-state tenants`. */
+export async function isTenant(pool: Pool): Promise<boolean> {
+  const { rows } = await pool.query<{ tenant: boolean }>(
+    'SELECT connector_tenant_user() IS NOT NULL AS tenant',
+  );
+  return rows[0]?.tenant === true;
+}
+
+interface Deployment {
+  readonly projection: ProjectionMode;
+  readonly hasRemoteEvents: boolean;
+  /** Whose role is the server's own, of which no other is to be made. */
+  readonly isEmbedded: boolean;
+}
+
 export async function checkRole(
   pool: Pool,
-  { projection, hasRemoteEvents }: { projection: ProjectionMode; hasRemoteEvents: boolean },
+  { projection, hasRemoteEvents, isEmbedded }: Deployment,
 ): Promise<Check> {
   const { role, superuser, tenant, unread, appends, projects, written, unwritten, links, relays, rebuilds } =
     await readRights(pool);
@@ -73,7 +87,9 @@ export async function checkRole(
     return fail(
       'role',
       `${said}, and PROJECTION is inline`,
-      `set PROJECTION=worker and run \`connector-state project\`, or \`connector-state migrate --worker-role ${role}\` as the owner`,
+      tenant
+        ? 'set PROJECTION=worker here, and run `connector-state project` or `serve` as another role'
+        : `set PROJECTION=worker and run \`connector-state project\`, or \`connector-state migrate --worker-role ${role}\` as the owner`,
     );
   }
   if (written > 0 && unwritten.length > 0) {
@@ -100,7 +116,7 @@ export async function checkRole(
       `GRANT TEMPORARY ON DATABASE … TO ${role}`,
     );
   }
-  if (superuser) {
+  if (superuser && !isEmbedded) {
     return warn(
       'role',
       `${said}; it is a superuser`,

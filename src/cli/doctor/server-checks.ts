@@ -5,6 +5,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { systemClock } from '../../clock/host-clock.js';
 import { newEventId } from '../../events/ids.js';
+import { edgeStreamOf } from '../../events/streams.js';
 import { describeDatabaseError, remedyOf } from '../../postgres/database-error.js';
 import { findPooling } from '../../postgres/pooler.js';
 import { BEGIN } from '../../postgres/transactions.js';
@@ -205,14 +206,16 @@ export async function checkRehearsal(
 
 const NOBODY = { exchange: 'BYBIT', environment: 'MAINNET' } as const;
 
+/** About an exchange, which a login that is bound to one user may record as well as any other. */
 function rehearsedFact() {
   const id = newEventId();
+  const data = { ...NOBODY, scope: `rehearsal-${id}` };
   return {
     id,
-    stream: `connector_state_rehearsal-${id}`,
-    type: 'ExpiredStatesCleaned',
+    stream: edgeStreamOf(data),
+    type: 'ExchangeEdgeMeasured',
     schema_version: 1,
-    data: {},
+    data,
     occurred_at: Date.now(),
     host: 'doctor',
   };

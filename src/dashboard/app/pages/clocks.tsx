@@ -240,8 +240,9 @@ function Facts({
       </dd>
       <dt>Measured</dt>
       <dd>
-        {count(line.samples)} samples by {line.hosts} {line.hosts === 1 ? 'machine' : 'machines'}, round trips
-        from {millis(line.roundTripMinMs)}, median {millis(line.roundTripMedianMs)}
+        {count(line.samples)} {line.samples === 1 ? 'sample' : 'samples'} by {line.hosts}{' '}
+        {line.hosts === 1 ? 'machine' : 'machines'}, round trips from {millis(line.roundTripMinMs)}, median{' '}
+        {millis(line.roundTripMedianMs)}
       </dd>
       <dt>Edge − exchange</dt>
       <dd>
