@@ -13,8 +13,8 @@
  *
  * Neither may import events, for who imports says when something was recorded.
  *
- * Nobody gets UPDATE, DELETE or TRUNCATE on events, and what a role had of it is taken away. Migrations and
- * rebuilds change the schema, so they run as the owner. Roles themselves, with their passwords, are made by
+ * Nobody gets UPDATE, DELETE or TRUNCATE on events, and what a role had of it is taken away. Migrations change
+ * the schema, so they run as the owner. Roles themselves, with their passwords, are made by
  * whoever runs the server.
  */
 import type { Client } from 'pg';
