@@ -4,6 +4,7 @@ import type { UsageBucket } from '../../src/client/types.js';
 import type { Drift, DriftLine, Sample } from '../../src/dashboard/app/api/types.js';
 import { distancePlot, offsetPlot, ratePlot, wedgePlot } from '../../src/dashboard/app/charts/clock-plots.js';
 import { expectedPlot, pastPlot } from '../../src/dashboard/app/charts/expected-plot.js';
+import { hasFigures, type PlotSpec } from '../../src/dashboard/app/charts/spec.js';
 import { axisFont, axisTimeText, timesApart } from '../../src/dashboard/app/charts/ticks.js';
 
 const HOUR_MS = 3_600_000;
@@ -124,7 +125,7 @@ describe('uses to expect', () => {
     const WEEK_MS = 168 * HOUR_MS;
     // Four weeks with 20 uses in that hour, 8 of them this week: 4 in the mean of the three before.
     const clock = { weekUses, sinceMs: nowMs - 3.5 * WEEK_MS };
-    const { xs, series, summary } = pastPlot('BYBIT MAINNET', [clock], came, nowMs);
+    const { xs, series, summary } = pastPlot('BYBIT MAINNET', [clock], came, nowMs) as PlotSpec;
     const at = xs.indexOf(hour + HOUR_MS / 2);
     expect(series.map(({ label, values }) => [label, values[at]])).toEqual([
       ['came', 8],
@@ -135,7 +136,25 @@ describe('uses to expect', () => {
     // Before there has been a whole week to expect anything by.
     for (const weeks of [0.1, 1.2, 1.9]) {
       const young = pastPlot('BYBIT MAINNET', [{ weekUses, sinceMs: nowMs - weeks * WEEK_MS }], came, nowMs);
-      expect(young.series.map(({ label }) => label)).toEqual(['came']);
+      expect(young?.series.map(({ label }) => label)).toEqual(['came']);
+      expect(young?.title).toBe('Uses of BYBIT MAINNET that came');
     }
+    // Of the hour under way it is not known how many come.
+    const begun = new Map([[Date.UTC(2026, 10, 27, 18), 40]]);
+    expect(pastPlot('BYBIT MAINNET', [{ weekUses, sinceMs: nowMs }], begun, nowMs)).toBeUndefined();
+  });
+});
+
+describe('a plot without figures', () => {
+  it('is known by that nothing would be drawn', () => {
+    const rate = (values: (number | null)[]): PlotSpec => ({
+      ...expectedPlot('x', [], 0),
+      xs: values.map((_, i) => i),
+      series: [{ label: 'rate', kind: 'line', colour: 'rate', values }],
+    });
+    expect(hasFigures(rate([null, null]))).toBe(false);
+    expect(hasFigures(rate([]))).toBe(false);
+    expect(hasFigures(rate([null, 0]))).toBe(true);
+    expect(hasFigures({ ...rate([]), marks: [{ x: 1, label: 'step', colour: 'wrong' }] })).toBe(true);
   });
 });

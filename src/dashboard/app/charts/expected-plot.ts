@@ -39,14 +39,15 @@ export interface PastUses {
 /**
  * The last seven days, hour by hour: what came, and what the weeks before them let expect. A habit holds these days too, so
  * they are taken out of its mean: else it would be praised for what it has been told.
- * @param came uses by the start of their hour, epoch milliseconds
+ * @param came uses by the start of their hour, epoch milliseconds; the hour under way does not count
+ * @returns `undefined` where none came and none was to be expected
  */
 export function pastPlot(
   name: string,
   clocks: readonly PastUses[],
   came: ReadonlyMap<number, number>,
   nowMs: number,
-): PlotSpec {
+): PlotSpec | undefined {
   const end = Math.floor(nowMs / HOUR_MS);
   const hours = Array.from({ length: HOURS_OF_WEEK }, (_, i) => end - HOURS_OF_WEEK + i);
   const values = hours.map(hour => came.get(hour * HOUR_MS) ?? 0);
@@ -63,12 +64,13 @@ export function pastPlot(
           const all = clocks.reduce((sum, clock) => sum + (clock.weekUses[slot] ?? 0) * weeksOf(clock), 0);
           return Math.max(0, all - (values[i] as number)) / (weeks - 1);
         });
+  if (!expected && values.every(uses => uses === 0)) return undefined;
   const total = (counts: readonly number[]) => Math.round(counts.reduce((sum, n) => sum + n, 0));
   const forecast = expected
     ? `${total(expected)} were to be expected by the weeks before`
     : 'there are no weeks before them to expect anything by';
   return {
-    title: `Uses of ${name} that came, and what was to be expected`,
+    title: `Uses of ${name} that came${expected ? ', and what was to be expected' : ''}`,
     summary: `The last seven days by the hour: ${total(values)} came; ${forecast}.`,
     xLabel: 'UTC',
     yLabel: 'uses an hour',

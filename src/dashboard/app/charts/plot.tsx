@@ -14,7 +14,7 @@ import { utc } from '../state/words.js';
 import { drawMarks, panning } from './moving.js';
 import { paletteOf } from './palette.js';
 import { type Format, savePlot } from './save.js';
-import { figureAt, type PlotSpec, xExtent, yExtent } from './spec.js';
+import { figureAt, hasFigures, type PlotSpec, xExtent, yExtent } from './spec.js';
 import { numberText } from './ticks.js';
 import { uplotOptions } from './uplot-options.js';
 
@@ -107,6 +107,7 @@ export function Plot({ spec, onRange, height = 17 }: PlotProps) {
         tabIndex={canMove ? 0 : -1}
         onKeyDown={onKeyDown}
       />
+      {!hasFigures(spec) && <p class="plot-nothing soft">Nothing is known here yet.</p>}
       <Legend spec={spec} under={under} />
       {problem !== '' && <p role="alert">{problem}</p>}
     </figure>

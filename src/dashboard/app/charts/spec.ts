@@ -102,6 +102,10 @@ export const xExtent = (spec: PlotSpec): [number, number] => {
   return low === high ? [low - 1, high + 1] : [low, high];
 };
 
+/** Whether there is anything to draw; axes without it look like figures of none. */
+export const hasFigures = ({ series, marks = [] }: PlotSpec): boolean =>
+  marks.length > 0 || series.some(({ values }) => values.some(value => value !== null));
+
 /** Of a series, its figure there: what the legend says and the file has. */
 export const figureAt = (series: Series, index: number): number | null =>
   (series.figures ?? series.values)[index] ?? null;

@@ -210,7 +210,7 @@ function Table({
                 </span>
                 <span role="cell">
                   {ago(row.expiresAtMs, now)}{' '}
-                  <span class="soft">of {span(row.expiresAtMs - row.measuredAtMs)}</span>
+                  <span class="soft wide">of {span(row.expiresAtMs - row.measuredAtMs)}</span>
                 </span>
                 <span role="cell" class="num">
                   {count(row.hitCount)}

@@ -49,14 +49,14 @@ function pastPlots({ clocks, buckets, nowMs }: Known) {
     const name = `${clock.exchange} ${clock.environment}`;
     places.set(name, [...(places.get(name) ?? []), clock]);
   }
-  return [...places].map(([name, ofPlace]) => {
+  return [...places].flatMap(([name, ofPlace]) => {
     const came = new Map<number, number>();
     for (const { startMs, exchange, environment, hits, misses } of buckets) {
       if (`${exchange} ${environment}` !== name) continue;
       const hour = Math.floor(startMs / HOUR_MS) * HOUR_MS;
       came.set(hour, (came.get(hour) ?? 0) + hits + misses);
     }
-    return pastPlot(name, ofPlace, came, nowMs);
+    return pastPlot(name, ofPlace, came, nowMs) ?? [];
   });
 }
 
