@@ -259,12 +259,13 @@ export class ConnectorStateCacheService extends StateOperations {
     });
   }
 
-  async #get(connector: KnownConnector, { atLeast }: LookupOptions): Promise<Lookup> {
-    const lookup =
-      atLeast === undefined
-        ? (this.#states.fromMemory(connector.key) ?? (await this.#states.fromOthers(connector)))
-        : await this.#states.atLeast(connector, atLeast);
-    return this.#noted(connector, lookup);
+  async #get(connector: KnownConnector, options: LookupOptions): Promise<Lookup> {
+    return this.#noted(connector, await this.#look(connector, options));
+  }
+
+  #look(connector: KnownConnector, { atLeast }: LookupOptions): Lookup | Promise<Lookup> {
+    if (atLeast !== undefined) return this.#states.atLeast(connector, atLeast);
+    return this.#states.fromMemory(connector.key) ?? this.#states.fromOthers(connector);
   }
 
   #noted(connector: KnownConnector, lookup: Lookup): Lookup {
@@ -289,12 +290,11 @@ export class ConnectorStateCacheService extends StateOperations {
 
   /**
    * What {@link get} would answer, for who will not use it: neither counted nor logged.
-   * @throws InvalidInputError for a malformed connector; nothing else
+   * @throws InvalidInputError as {@link get}; nothing else
    */
-  async peek(ref: ConnectorRef): Promise<Lookup> {
+  async peek(ref: ConnectorRef, options: LookupOptions = {}): Promise<Lookup> {
     this.open();
-    const connector = this.#connectors.know(ref);
-    return this.#states.fromMemory(connector.key) ?? (await this.#states.fromOthers(connector));
+    return this.#look(this.#connectors.know(ref), options);
   }
 
   /**

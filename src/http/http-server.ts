@@ -94,8 +94,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const settings = {
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    // A HEAD would count a hit. Monitors ask for one of the health routes, which say so.
-    exposeHeadRoutes: false,
+    // Monitors and proxies ask by HEAD. What a GET would count, a HEAD does not; the feed has none, for it would never end.
+    exposeHeadRoutes: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionTimeout: STALLED_MS,

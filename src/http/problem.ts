@@ -127,7 +127,7 @@ export function toHttpProblem(error: unknown): HttpProblem {
   if (validation) {
     const errors = validation.map(({ instancePath, message: detail = 'is not valid' }) => ({
       pointer: `/${validationContext ?? 'request'}${instancePath === '/' ? '' : instancePath}`,
-      detail,
+      detail: detail.replace(/^.*, received undefined$/, 'is missing'),
     }));
     const [first] = errors;
     const detail = first ? `${first.pointer}: ${first.detail}` : 'the request is not what the schema says';

@@ -40,6 +40,33 @@ describe('GET …/state', () => {
     expect(body.reference.sentAtMs).toBeGreaterThanOrEqual(body.reference.receivedAtMs);
   });
 
+  it('counts no hit of a HEAD, nor of who only peeks, with a place in the log or without', async () => {
+    const { ask, state } = await givenServer();
+    const { cache } = state;
+    const nowMs = cache.clock.now();
+    const sample = { sentAtMs: nowMs - 10, receivedAtMs: nowMs, serverTimeMs: nowMs + 1_000 };
+    const link = linkOf(await cache.get(REF));
+    cache.set(REF, measuredFromSample(sample, link, cache.clock, cache.ttl), 'absent');
+    const { position } = await cache.flush();
+    const hits = async () => {
+      await cache.flush();
+      return (await cache.getStats()).totalHits;
+    };
+
+    for (const url of [`${PATH}?atLeast=${position}`, PATH]) {
+      const head = await ask({ method: 'HEAD', url }, 'reader');
+      expect(head).toMatchObject({ status: 200, headers: { etag: expect.any(String) } });
+      const peek = await ask(`${url}${url === PATH ? '?' : '&'}peek=true`, 'reader');
+      expect(peek.body).toMatchObject({ hit: true });
+      const payload = { connectors: [REF], peek: true, ...(url !== PATH && { atLeast: position }) };
+      await ask({ method: 'POST', url: '/v1/states', payload }, 'reader');
+    }
+    expect(await hits()).toBe(0);
+
+    await ask(PATH, 'reader');
+    expect(await hits()).toBe(1);
+  });
+
   it('names what is wrong with a request', async () => {
     const { ask } = await givenServer();
     const { status, body, headers } = await ask('/v1/connectors/kraken/TESTNET/alice/main/state');

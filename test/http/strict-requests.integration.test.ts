@@ -48,9 +48,9 @@ describe('a parameter that a route does not have', () => {
 
 describe('a method that a path does not take', () => {
   it.each([
-    ['PUT', STATE, 'GET'],
-    ['HEAD', STATE, 'GET'],
-    ['OPTIONS', STATE, 'GET'],
+    ['PUT', STATE, 'GET, HEAD'],
+    ['HEAD', '/v1/events/feed', 'GET'],
+    ['OPTIONS', STATE, 'GET, HEAD'],
     ['GET', '/v1/states', 'POST'],
     ['DELETE', '/health/live', 'GET, HEAD'],
   ])('is 405, with those that it takes: %s %s', async (method, url, allow) => {
@@ -64,10 +64,28 @@ describe('a method that a path does not take', () => {
   });
 });
 
-it('HEAD asks whether it is well, as monitors do', async () => {
-  for (const url of ['/health/live', '/health/ready']) {
-    const { status, body } = await server.ask({ method: 'HEAD', url });
-    expect({ status, body }).toEqual({ status: 200, body: '' });
+it('HEAD asks as GET does, and is answered without a body', async () => {
+  for (const url of ['/health/live', '/health/ready', '/v1/stats', '/v1/connectors', '/metrics', STATE]) {
+    const asked = await server.ask({ method: 'HEAD', url }, 'operator');
+    const { status, headers } = await server.ask({ method: 'GET', url }, 'operator');
+    expect([url, asked.status, asked.body]).toEqual([url, status, '']);
+    expect(asked.headers['content-type']).toBe(headers['content-type']);
+  }
+  expect(await server.ask({ method: 'HEAD', url: '/v1/stats' }, 'nobody')).toMatchObject({ status: 401 });
+});
+
+it('a parameter that is missing is said to be, and what it takes', async () => {
+  for (const [url, detail] of [
+    ['/v1/clock/BYBIT/MAINNET', '/querystring/nonce: is missing'],
+    ['/v1/analytics/clocks', /from: is missing: give a span that ends now \(90m, 24h, 7d, 2w\), a time/],
+    ['/v1/analytics/clocks?from=yesterday', /from: must be a span that ends now .* or epoch milliseconds$/],
+    ['/v1/activity?from=1h&until=2026-99-99', /until: must be a time \(2026-11-17T09:30:00Z\) or epoch/],
+  ] as const) {
+    const { status, body } = await server.ask({ method: 'GET', url }, 'operator');
+    expect({ status, body }).toMatchObject({
+      status: 400,
+      body: { code: 'INVALID_INPUT', detail: expect.stringMatching(detail) },
+    });
   }
 });
 

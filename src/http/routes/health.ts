@@ -22,7 +22,6 @@ export const healthRoutes: FastifyPluginAsyncZod = async app => {
   app.get(
     '/health/live',
     {
-      exposeHeadRoute: true,
       config: allow('public', 'shared'),
       schema: {
         tags: ['operations'],
@@ -36,7 +35,6 @@ export const healthRoutes: FastifyPluginAsyncZod = async app => {
   app.get(
     '/health/ready',
     {
-      exposeHeadRoute: true,
       config: allow('public', 'shared'),
       schema: {
         tags: ['operations'],

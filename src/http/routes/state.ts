@@ -1,7 +1,6 @@
 /** States: what a connector signs with. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Position } from '../../events/event.js';
 import { allow } from '../access/access.js';
 import { connectorParams, connectorRef, scope } from '../schemas/connector.js';
 import { manyAnswerText } from '../schemas/many-states.js';
@@ -26,7 +25,7 @@ export const stateRoutes: FastifyPluginAsyncZod = async app => {
         tags: ['state'],
         summary: 'The state of one connector',
         description:
-          'A hit is counted unless `peek`. A miss says why, and carries the clock that all connectors of the exchange share where that is known.',
+          'A hit is counted unless `peek`; a HEAD counts none. A miss says why, and carries the clock that all connectors of the exchange share where that is known.',
         params: connectorParams,
         querystring: z.object({
           scope: scope.optional(),
@@ -46,12 +45,9 @@ export const stateRoutes: FastifyPluginAsyncZod = async app => {
       serializerCompiler: plainJson,
     },
     async (request, reply) => {
-      const { scope, atLeast, peek = false, nonce } = request.query;
+      const { scope, atLeast, peek = request.method === 'HEAD', nonce } = request.query;
       const ref = { ...request.params, scope };
-      const lookup =
-        peek && atLeast === undefined
-          ? await cache.peek(ref)
-          : await cache.get(ref, { atLeast: atLeast as Position | undefined });
+      const lookup = await (peek ? cache.peek(ref, { atLeast }) : cache.get(ref, { atLeast }));
       void reply.header('cache-control', 'no-store');
       const etag = etagOf(lookup);
       if (etag !== undefined) {
@@ -84,10 +80,9 @@ export const stateRoutes: FastifyPluginAsyncZod = async app => {
     },
     async (request, reply) => {
       const { connectors, atLeast, peek, nonce } = request.body;
-      const lookups =
-        peek && atLeast === undefined
-          ? await Promise.all(connectors.map(ref => cache.peek(ref)))
-          : await cache.getMany(connectors, { atLeast: atLeast as Position | undefined });
+      const lookups = peek
+        ? await Promise.all(connectors.map(ref => cache.peek(ref, { atLeast })))
+        : await cache.getMany(connectors, { atLeast });
       void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
       // Text is sent as it is.
       return reply.send(
