@@ -78,6 +78,11 @@ describe('export and import', () => {
     const { stdout } = await run(['import', file], target.url);
     expect(stdout).toContain(`Imported ${events.length} events, 2 were there already.`);
     await target.drop();
+
+    const empty = await createTestDatabase();
+    await writeFile(file, `${lines[0]}\n`);
+    expect((await run(['import', file], empty.url)).stdout).toBe('The export has no events.\n');
+    await empty.drop();
   });
 
   it('go on after they were cut off, within a line too', async () => {

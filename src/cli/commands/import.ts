@@ -49,7 +49,9 @@ async function importEvents(session: Session, path: string, { store: url }: Opti
   out.progress(`imported ${imported} events, ${skipped} were there`, 'end');
   out.data(result, () =>
     imported === 0
-      ? 'Everything was there already.'
+      ? skipped === 0
+        ? 'The export has no events.'
+        : 'Everything was there already.'
       : `Imported ${imported} events${there}. Now run "connector-state rebuild".`,
   );
 }
