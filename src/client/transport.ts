@@ -109,7 +109,9 @@ export class Transport {
     } catch (error) {
       if (error instanceof ApiError) throw error;
       signal?.throwIfAborted();
-      const why = limit.aborted ? `no answer within ${timeoutMs} ms` : 'it cannot be reached';
+      const why = limit.aborted
+        ? `no answer within ${timeoutMs} ms`
+        : `it cannot be reached${causeOf(error)}: start the service there, or correct baseUrl`;
       throw new ApiError(0, 'UNREACHABLE', `${this.#base}: ${why}`, { cause: error });
     }
   }
@@ -151,6 +153,12 @@ function queryOf(query: Query): string {
     value === undefined ? [] : [[name, String(value)] as [string, string]],
   );
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
+}
+
+/** The network's code alone: what a platform says of a failed request may repeat its headers. */
+function causeOf(error: unknown): string {
+  const { code } = ((error as Error | undefined)?.cause ?? {}) as { readonly code?: unknown };
+  return typeof code === 'string' && /^[A-Z][A-Z_]{2,40}$/.test(code) ? ` (${code})` : '';
 }
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

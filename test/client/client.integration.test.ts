@@ -118,7 +118,13 @@ describe('a refusal', () => {
       return fetch(...given);
     };
     const client = createClient({ baseUrl: nowhere, fetch: counting, retries: 1 });
-    await expect(client.stats()).rejects.toMatchObject({ status: 0, code: 'UNREACHABLE' });
+    await expect(client.stats()).rejects.toMatchObject({
+      status: 0,
+      code: 'UNREACHABLE',
+      message: expect.stringMatching(
+        /^http\S+: it cannot be reached \(ECONN\w+\): start the service there, or correct/,
+      ),
+    });
     expect(attempts).toBe(2);
     await expect(client.rebuild()).rejects.toMatchObject({ code: 'UNREACHABLE' });
     expect(attempts).toBe(3);
