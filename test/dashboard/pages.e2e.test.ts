@@ -70,7 +70,8 @@ const overflow = (page: Page) =>
 async function settled(page: Page, shows: string): Promise<void> {
   await page.getByText(shows).first().waitFor();
   await page.waitForLoadState('load');
-  await page.locator('.loading').waitFor({ state: 'detached' });
+  // A page may have several parts that load.
+  await page.locator('.loading').first().waitFor({ state: 'detached' });
 }
 
 describe('every page', () => {

@@ -263,6 +263,10 @@ describe('the cluster in docker-compose.yml', () => {
   });
 });
 
+it('names a key where its header makes one, which `keys create` asks for', () => {
+  expect(read('docker-compose.yml')).not.toMatch(/keys create (?!--name )/);
+});
+
 describe('Dockerfile', () => {
   const dockerfile = read('Dockerfile');
   const lines = (instruction: string) =>

@@ -24,18 +24,19 @@ export async function showForecast({ open, out }: Session, { within, user }: Sho
   const inUse = await state.forecastPolicy();
   if (user === undefined) {
     const clocks = await state.clockForecasts({ withinMs });
-    requireSome(clocks, 'no use of an exchange’s clock is in the read tables yet');
+    requireSome(clocks, "no use of an exchange's clock is in the read tables yet");
     out.data({ withinMs, ...inUse, clocks }, () =>
-      [inWords(clocks, withinMs, ({ scope }) => [scope]), ofPolicy(inUse)].join('\n'),
+      [inWords('clock', clocks, withinMs, ({ scope }) => [scope]), ofPolicy(inUse)].join('\n'),
     );
     return;
   }
   const connectors = await state.connectorForecasts({ userId: user, withinMs, limit: MOST_CONNECTORS });
   requireSome(connectors, `no use of a connector of the user ${user} is in the read tables`);
   out.data({ withinMs, ...inUse, connectors }, () =>
-    [inWords(connectors, withinMs, ({ scope, credentialId }) => [credentialId, scope]), ofPolicy(inUse)].join(
-      '\n',
-    ),
+    [
+      inWords('connector', connectors, withinMs, ({ scope, credentialId }) => [credentialId, scope]),
+      ofPolicy(inUse),
+    ].join('\n'),
   );
 }
 
@@ -51,6 +52,7 @@ const ofPolicy = ({ policy, modelVersion }: PolicyInUse): string =>
 type Shown = Forecast & { readonly exchange: string; readonly environment: string };
 
 function inWords<T extends Shown>(
+  what: string,
   shown: readonly T[],
   withinMs: number,
   more: (of: T) => readonly string[],
@@ -64,7 +66,7 @@ function inWords<T extends Shown>(
     each.basis,
   ]);
   return [
-    table(['', 'uses', 'last', `within ${span(withinMs)}`, 'half by', 'by'], rows, [
+    table([what, 'uses', 'last', `within ${span(withinMs)}`, 'half by', 'by'], rows, [
       'left',
       'right',
       'left',
@@ -72,6 +74,7 @@ function inWords<T extends Shown>(
       'left',
       'left',
     ]),
+    '',
     ...(shown.some(({ basis }) => basis === 'baseline')
       ? ['baseline: too little is known, so uses are taken to come at random, as often as so far.']
       : []),
