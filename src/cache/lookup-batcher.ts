@@ -122,8 +122,7 @@ class Batch<Key, Answer> {
         this.#ending,
       );
       if (this.#settled) return;
-      this.#settle();
-      for (const [i, waiting] of this.waiting.entries()) waiting.resolve(answers[i] as Answer);
+      for (const [i, waiting] of this.#settle().entries()) waiting.resolve(answers[i] as Answer);
     } catch (error) {
       this.#reject(error);
     }
@@ -131,12 +130,13 @@ class Batch<Key, Answer> {
 
   #reject(reason: unknown): void {
     if (this.#settled) return;
-    this.#settle();
-    for (const waiting of this.waiting) waiting.reject(reason);
+    for (const waiting of this.#settle()) waiting.reject(reason);
   }
 
-  #settle(): void {
+  /** The list is emptied, for V8 may make it old from the start like a literal, and it leads to all of the lookups. */
+  #settle(): Waiting<Key, Answer>[] {
     this.#settled = true;
     clearTimeout(this.#timer);
+    return this.waiting.splice(0);
   }
 }
