@@ -5,7 +5,7 @@
  * no login, no session, closed by the server once the signal is sent. A pooler passes it on. TLS where the
  * connection that is meant has it, for some servers listen to nothing else.
  */
-import type { Writable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type { Client, ClientBase, ClientConfig } from 'pg';
 import { pg } from './driver.js';
 
@@ -25,7 +25,7 @@ export interface DriverClient extends ClientBase {
 
 interface DriverConnection {
   readonly ssl: unknown;
-  readonly stream: Writable;
+  readonly stream: Duplex & { readonly bytesRead: number };
   connect(port: number | string, host?: string): void;
   requestSsl(): void;
   cancel(processId: number, secretKey: unknown): void;
@@ -64,7 +64,27 @@ export function requestCancel(client: DriverClient, timeoutMs: number): Promise<
  *
  * @returns `undefined` when it does not answer within `timeoutMs`
  */
-export async function isAtWork(client: DriverClient, timeoutMs: number): Promise<boolean | undefined> {
+export const isAtWork = (client: DriverClient, timeoutMs: number): Promise<boolean | undefined> =>
+  askBeside(client, timeoutMs, async probe => {
+    const { rowCount } = await probe.query(`SELECT FROM pg_stat_activity WHERE pid = $1 AND ${AT_WORK}`, [
+      client.processID,
+    ]);
+    return rowCount === 1;
+  });
+
+/** Of a row of `pg_stat_activity`. */
+export const AT_WORK = `state IS DISTINCT FROM 'idle' AND wait_event IS DISTINCT FROM 'ClientRead'`;
+
+/**
+ * Over a connection of its own, to where `client` is connected.
+ *
+ * @returns `undefined` when nobody answers within `timeoutMs`, or the answer is no
+ */
+export async function askBeside<T>(
+  client: DriverClient,
+  timeoutMs: number,
+  ask: (probe: Client) => Promise<T>,
+): Promise<T | undefined> {
   const probe = new pg.Client({
     ...client.connectionParameters,
     password: (client as unknown as { password: string }).password,
@@ -74,12 +94,7 @@ export async function isAtWork(client: DriverClient, timeoutMs: number): Promise
   probe.on('error', () => undefined);
   try {
     await probe.connect();
-    const { rowCount } = await probe.query(
-      `SELECT FROM pg_stat_activity
-        WHERE pid = $1 AND state IS DISTINCT FROM 'idle' AND wait_event IS DISTINCT FROM 'ClientRead'`,
-      [client.processID],
-    );
-    return rowCount === 1;
+    return await ask(probe);
   } catch {
     return undefined;
   } finally {

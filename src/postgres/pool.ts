@@ -45,6 +45,8 @@ export function createPool({
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
     keepAlive: true,
+    // A network forgets what says nothing for some minutes; and of one that is gone the next statement would not hear.
+    keepAliveInitialDelayMillis: 10_000,
     // Who borrows a connection may send on before it has been answered (see projector/session.ts); who awaits each
     // statement notices nothing.
     pipeline: true,

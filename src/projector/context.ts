@@ -43,6 +43,8 @@ export interface ProjectorContext {
   /** Rejects when the signal is aborted. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   readonly nowMs: () => number;
+  /** How long a statement of `run` may go unanswered before the server is asked whether it works on it. */
+  readonly silentMs: number;
   readonly counters: ProjectorCounters;
   /** What this projector need not look at again. */
   readonly checks: { hasCheckedTail: boolean; hasCheckedForgotten: boolean };

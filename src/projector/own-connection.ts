@@ -15,6 +15,7 @@ import { findPooling } from '../postgres/pooler.js';
 import { statementNames } from '../postgres/statement-names.js';
 import { endsAfterSilence, UNBOUNDED } from '../postgres/transactions.js';
 import type { ProjectorContext } from './context.js';
+import { cutWhenForgotten } from './forgotten-session.js';
 import { atomically, createSession, QueryFailure, type Session } from './session.js';
 
 export interface OwnSession extends Session {
@@ -43,14 +44,18 @@ export function withDedicatedSession<T>(
     // Before anything is set for the session, which may be somebody else's next.
     const pooling = await findPooling(session.client, () => context.pool.connect());
     if (pooling === 'transaction') throw new SharedSession('this pooler shares its sessions');
-    // Waiting for the next event is this connection's normal state, not a runaway.
+    // Waiting for the next event is this connection's normal state, not a runaway. Of a leader whose machine is gone the
+    // server notices by its own probes, which it would make after two hours.
     await session.query(`SELECT set_config('statement_timeout', '0', false),
       set_config('lock_timeout', '${lockTimeoutMs}', false), set_config('idle_session_timeout', '0', false),
       set_config('idle_in_transaction_session_timeout', '0', false),
       set_config('default_transaction_isolation', 'read committed', false),
       set_config('default_transaction_read_only', 'off', false), set_config('extra_float_digits', '1', false),
-      set_config('array_nulls', 'on', false)`);
-    return work(session);
+      set_config('array_nulls', 'on', false),
+      set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
+      set_config('tcp_keepalives_count', '4', false)`);
+    const leave = await cutWhenForgotten(session, context.silentMs);
+    return work(session).finally(leave);
   });
 }
 

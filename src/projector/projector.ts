@@ -79,6 +79,8 @@ export interface ProjectorOptions {
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   /** Milliseconds of a clock that does not step. */
   readonly nowMs?: () => number;
+  /** How long a statement of `run` may go unanswered before the server is asked whether it works on it. Default 10 000. */
+  readonly silentMs?: number;
 }
 
 export interface RunOptions {
@@ -132,6 +134,7 @@ export interface Projector {
 
 /** Many are written together (pages-together.ts), so small ones cost no more, and what is read is soon let go. */
 const DEFAULT_PAGE_SIZE = 1_000;
+const SILENT_MS = 10_000;
 
 /** A rebuild takes as long as it takes. The pool keeps its password where a spread does not find it. */
 const withoutTimeout = (pool: PoolConfig): PoolConfig => ({
@@ -156,6 +159,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     onRebuilt: options.onRebuilt,
     sleep: options.sleep ?? ((ms, signal) => delay(ms, undefined, signal && { signal })),
     nowMs: options.nowMs ?? (() => performance.now()),
+    silentMs: options.silentMs ?? SILENT_MS,
     counters: {
       pages: 0,
       events: 0,

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Client } from 'pg';
+import type { Client, ClientConfig } from 'pg';
 import { connectorStateCache, projections } from '../../projections/index.js';
 import { pg } from '../../src/postgres/driver.js';
 import type { Projector } from '../../src/projector/index.js';
 import { hit, synced, T0 } from '../support/facts.js';
+import { keptLog } from '../support/log.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 import { closing } from '../support/world.js';
 import { createHarness, type Harness, liveAndExpected, until } from './harness.js';
@@ -108,6 +109,43 @@ describe('run', () => {
       stop.abort();
       await expect(running[0]?.ended).resolves.toBeUndefined();
     });
+  });
+
+  it('leads anew when the network has forgotten its connection, and the server has not', async () => {
+    const link = closing(await startTcpProxy(harness.url));
+    const log = keptLog();
+    const createClient = () => new pg.Client({ connectionString: link.url, pipeline: true } as ClientConfig);
+    await harness.append(synced());
+    const projector = start(harness.projector({ createClient, log, silentMs: 200 }));
+    await until('the first event', async () => (await harness.rows(connectorStateCache)).length === 1);
+
+    link.forget();
+    await harness.append(hit({ count: 7 }));
+
+    await until('what came after', async () => (await hits()) === 7);
+    expect(log.messages('warn')).toEqual(['the projector was interrupted, and tries again']);
+    expect(projector.counters).toMatchObject({ reconnects: 1, leading: 1 });
+  });
+
+  it('waits for a statement that the server works on, however long that is', async () => {
+    await harness.append(synced());
+    const projector = start(harness.projector({ silentMs: 20 }));
+    await until('a leader', () => projector.counters.leading === 1);
+    await harness.asAnother(async other => {
+      await other.query('BEGIN; LOCK TABLE connector_state_cache IN ACCESS EXCLUSIVE MODE');
+      await harness.append(hit({ count: 3 }));
+      await until('the wait', async () => {
+        const { rows } = await other.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+            AND clock_timestamp() - query_start > interval '500 ms'`,
+        );
+        return rows.length === 1;
+      });
+      await other.query('COMMIT');
+    });
+
+    await until('what came after', async () => (await hits()) === 3);
+    expect(projector.counters.reconnects).toBe(0);
   });
 
   it.each([

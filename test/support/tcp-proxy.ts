@@ -18,6 +18,8 @@ export interface TcpProxy {
   /** The URL given, by way of the proxy. */
   readonly url: string;
   behave(behaviour: Behaviour): void;
+  /** `forget`, of the connections that are there now. */
+  forget(): void;
   /** New connections go to another server. */
   forwardTo(targetUrl: string): void;
   /** Breaks every connection at once; new ones are accepted. */
@@ -32,6 +34,7 @@ export interface TcpProxy {
 export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
   let target = new URL(targetUrl);
   const sockets = new Set<Socket>();
+  const forgotten = new WeakSet<Socket>();
   let behaviour: Behaviour = 'forward';
 
   const server = createServer({ allowHalfOpen: true }, near => {
@@ -47,14 +50,15 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
         other.destroy();
       });
     }
+    const now = () => (forgotten.has(near) ? 'forget' : behaviour);
     near.on('data', chunk => {
-      if (behaviour !== 'hang' && behaviour !== 'forget') far.write(chunk);
+      if (now() !== 'hang' && now() !== 'forget') far.write(chunk);
     });
     near.on('end', () => {
-      if (behaviour !== 'forget') near.end();
+      if (now() !== 'forget') near.end();
     });
     far.on('data', chunk => {
-      if (behaviour === 'forward') near.write(chunk);
+      if (now() === 'forward') near.write(chunk);
     });
   });
   const listen = (port: number) =>
@@ -83,6 +87,9 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     url: url.href,
     behave(next) {
       behaviour = next;
+    },
+    forget() {
+      for (const socket of sockets) forgotten.add(socket);
     },
     forwardTo(next) {
       target = new URL(next);
