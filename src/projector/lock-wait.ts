@@ -6,13 +6,14 @@
  *               for some seconds at a time, between which it looks who the leader is. It says so when it is another
  *   rebuilding  asked for again and again within the rebuild's transaction, which an error would end
  */
+import type { ClientBase } from 'pg';
 import { ConnectorStateError } from '../base/errors.js';
 import { DatabaseError } from '../postgres/database-error.js';
 import { advisoryLockHolders, describeHolders, tableLockHolders } from '../read-model/lock-holders.js';
 import type { ProjectorContext } from './context.js';
 import { LOCK, LOCK_FOR_SESSION, TRY_LOCK_FOR_REBUILD } from './lock.js';
 import type { OwnSession } from './own-connection.js';
-import { QueryFailure, type Session, withPooledSession } from './session.js';
+import { overItsConnection, QueryFailure, type Session, withPooledSession } from './session.js';
 
 export interface WaitOptions {
   /** Give up after so many milliseconds. Default: never. */
@@ -59,7 +60,7 @@ export async function waitToLead(
     } catch (error) {
       if (!isLockTaken(error)) throw error;
     }
-    const holders = await advisoryLockHolders(session.client, LOCK.projector);
+    const holders = await leadersNow(session);
     const pids = holders.map(({ pid }) => pid).join();
     if (nowMs() - startedMs >= waitMs) {
       throw gaveUp(
@@ -97,7 +98,7 @@ export async function waitToRebuild(
     const waitedMs = nowMs() - startedMs;
     const isOver = waitedMs >= waitMs;
     if (isOver || (!hasTold && waitedMs >= TELL_AFTER_MS)) {
-      const who = `another rebuild is at work: ${describeHolders(await advisoryLockHolders(session.client, LOCK.rebuild))}`;
+      const who = `another rebuild is at work: ${describeHolders(await overItsConnection(advisoryLockHolders(session.client, LOCK.rebuild)))}`;
       if (isOver) throw gaveUp(who, waitedMs, 'rebuild again');
       log.warn({}, `waiting: ${who}`);
       hasTold = true;
@@ -107,11 +108,14 @@ export async function waitToRebuild(
   }
 }
 
+const leadersNow = ({ client }: { readonly client: ClientBase }) =>
+  overItsConnection(advisoryLockHolders(client, LOCK.projector));
+
 /** Who has our tables or the projector's lock now, as half a sentence; `undefined` where nobody does. */
 export async function holdersNow({ pool, namedStatements }: ProjectorContext): Promise<string | undefined> {
   return withPooledSession(pool, namedStatements, async (_: Session, client) => {
-    const leaders = await advisoryLockHolders(client, LOCK.projector);
-    const holders = leaders.length > 0 ? leaders : await tableLockHolders(client);
+    const leaders = await leadersNow({ client });
+    const holders = leaders.length > 0 ? leaders : await overItsConnection(tableLockHolders(client));
     return holders.length === 0 ? undefined : describeHolders(holders);
   });
 }
@@ -120,7 +124,7 @@ export async function holdersNow({ pool, namedStatements }: ProjectorContext): P
 export async function tablesInUse({ client }: Pick<OwnSession, 'client'>): Promise<DatabaseError> {
   return new DatabaseError(
     'busy',
-    `the read tables are in use by ${describeHolders(await tableLockHolders(client))}: let it finish, or end it with pg_terminate_backend`,
+    `the read tables are in use by ${describeHolders(await overItsConnection(tableLockHolders(client)))}: let it finish, or end it with pg_terminate_backend`,
   );
 }
 

@@ -16,7 +16,7 @@ import { statementNames } from '../postgres/statement-names.js';
 import { endsAfterSilence, UNBOUNDED } from '../postgres/transactions.js';
 import type { ProjectorContext } from './context.js';
 import { cutWhenForgotten } from './forgotten-session.js';
-import { atomically, createSession, QueryFailure, type Session } from './session.js';
+import { atomically, createSession, overItsConnection, QueryFailure, type Session } from './session.js';
 
 export interface OwnSession extends Session {
   /** Aborted when the connection is lost. */
@@ -42,7 +42,7 @@ export function withDedicatedSession<T>(
 ): Promise<T> {
   return withOwnConnection(context, signal, async session => {
     // Before anything is set for the session, which may be somebody else's next.
-    const pooling = await findPooling(session.client, () => context.pool.connect());
+    const pooling = await overItsConnection(findPooling(session.client, () => context.pool.connect()));
     if (pooling === 'transaction') throw new SharedSession('this pooler shares its sessions');
     // Waiting for the next event is this connection's normal state, not a runaway. Of a leader whose machine is gone the
     // server notices by its own probes, which it would make after two hours.

@@ -87,6 +87,12 @@ export function createSession(client: ClientBase, names: StatementNames): Sessio
   };
 }
 
+/** Of statements that are sent past a session over its connection. @throws QueryFailure */
+export const overItsConnection = <T>(asked: Promise<T>): Promise<T> =>
+  asked.catch(error => {
+    throw new QueryFailure(error);
+  });
+
 /**
  * Runs `work` between BEGIN and COMMIT. READ COMMITTED
  * whatever the database's default: what is read after waiting for a lock must be what the lock's holder left. A failure

@@ -5,6 +5,7 @@ import { grantPrivileges } from '../../src/read-model/grants.js';
 import { hit, synced } from '../support/facts.js';
 import { keptLog } from '../support/log.js';
 import { createHarness, type Harness, liveAndExpected, until } from './harness.js';
+import { clientThatBreaksAt } from './odd-clients.js';
 
 let harness: Harness;
 beforeEach(async () => {
@@ -37,6 +38,23 @@ describe('a projector', () => {
     expect(log.messages('warn')).toEqual([
       expect.stringMatching(/^standing by: .*held by pid \d+ \(somebody else, user .*takes over/),
     ]);
+  });
+
+  it('that loses its connection while it asks who leads goes on standing by', async () => {
+    const stop = new AbortController();
+    const makers = [() => clientThatBreaksAt(harness.url, 'pg_locks')];
+    const createClient = () => makers.pop()?.() ?? new pg.Client({ connectionString: harness.url });
+    const projector = harness.projector({ createClient });
+    let running: Promise<void> | undefined;
+    await harness.asAnother(async other => {
+      await other.query(LEAD);
+      running = projector.run({ signal: stop.signal });
+      await Promise.race([running, until('it is back', () => projector.counters.reconnects === 1)]);
+    });
+    await until('it leads', () => projector.counters.leading === 1);
+    stop.abort();
+
+    await expect(running).resolves.toBeUndefined();
   });
 
   it('that was told for how long gives up, and names the leader', async () => {

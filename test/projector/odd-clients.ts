@@ -21,17 +21,25 @@ export const clientThatDoesNotQueue = (url: string): Client =>
     textOf(args[0]) === TRY_LOCK_FOR_REBUILD ? Promise.resolve({ rows: [['t']] }) : original(...args),
   );
 
+/** At the first statement that says `text`. */
+export const clientThatBreaksAt = (url: string, text: string): Client =>
+  clientOf(url, (client, original, args) => {
+    if (textOf(args[0]).includes(text)) breakUp(client);
+    return original(...args);
+  });
+
+const breakUp = (client: Client) =>
+  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+
 /** To the server as if its process had been killed before or after the nth statement, from 0. */
 export function clientThatBreaks(url: string, statement: number, when: 'before' | 'after'): Client {
   let statements = 0;
   return clientOf(url, async (client, original, args) => {
     const isIt = statements++ === statement;
-    const breakUp = () =>
-      (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
-    if (isIt && when === 'before') breakUp();
+    if (isIt && when === 'before') breakUp(client);
     const result = await original(...args);
     if (isIt && when === 'after') {
-      breakUp();
+      breakUp(client);
       throw new Error('Connection terminated unexpectedly');
     }
     return result;
