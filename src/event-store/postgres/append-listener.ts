@@ -21,11 +21,12 @@ import {
   takeUntil,
   timer,
 } from 'rxjs';
+import type { DriverClient } from '../../postgres/cancel.js';
 import { pg } from '../../postgres/driver.js';
 import { toStoreError } from './failure.js';
 import { retryPauseMs } from './waiting.js';
 
-/** How long a server may take to say goodbye before the connection is left to the operating system. */
+/** How long a server may take to say goodbye before the connection is cut. */
 const GOODBYE_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
@@ -89,9 +90,8 @@ export function listenForAppends(connectionString: string, onLoss: (error: Error
   };
 }
 
-/** A connection that cannot even be ended is as gone as one that was. */
-const sayGoodbye = (client: Client): Promise<void> =>
-  firstValueFrom(race(client.end(), timer(GOODBYE_MS))).then(
-    () => undefined,
-    () => undefined,
-  );
+/** A connection that cannot even be ended is as gone as one that was. Left open it would keep the process alive. */
+async function sayGoodbye(client: Client): Promise<void> {
+  await firstValueFrom(race(client.end(), timer(GOODBYE_MS))).catch(() => undefined);
+  (client as unknown as DriverClient).connection.stream.destroy();
+}
