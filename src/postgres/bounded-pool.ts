@@ -48,6 +48,12 @@ interface PoolInternals {
   _release(client: DriverClient, idleListener: () => void, failure?: unknown): void;
   _remove(client: DriverClient, callback?: () => void): void;
   _pulseQueue(): void;
+  newClient(waiting: Waiting): void;
+}
+
+/** Who asked for a connection. */
+interface Waiting {
+  callback(error: unknown, client: undefined, release: () => void): void;
 }
 
 const Base = pg.Pool as unknown as new (config: PoolConfig) => PoolType & PoolInternals;
@@ -84,6 +90,15 @@ class ServerBoundedPool extends Base implements BoundedPool {
       if (this.#idledForMs(client) > (this.options.idleTimeoutMillis ?? Infinity)) this._remove(client);
     }
     super._pulseQueue();
+  }
+
+  /** Making one may fail (it opens the certificate files that the URL names): then whoever waits for it hears of that. */
+  override newClient(waiting: Waiting): void {
+    try {
+      super.newClient(waiting);
+    } catch (error) {
+      waiting.callback(error, undefined, () => undefined);
+    }
   }
 
   /** Its place stays taken until the server has closed the connection. */

@@ -1,4 +1,7 @@
 /** Promise 15: however long the server takes, a pool has no more processes there than it may, and none after its end. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Client, Pool } from 'pg';
 import { silentLogger } from '../../src/base/logging.js';
@@ -201,4 +204,34 @@ it('idle connections that end without a word hold up nobody who fails after them
 
   expect((await both('SELECT')).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
   expect(await pool.answers(5_000)).toBe(true);
+});
+
+it('a certificate file that is away for a moment fails who needs a connection then, and nobody after', async () => {
+  const database = await createTestDatabase();
+  closing({ close: () => database.drop() });
+  const folder = await mkdtemp(join(tmpdir(), 'connector-state-'));
+  closing({ close: () => rm(folder, { recursive: true }) });
+  const file = join(folder, 'ca.pem');
+  await writeFile(file, '');
+  const url = new URL(database.url);
+  url.searchParams.set('sslmode', 'disable');
+  url.searchParams.set('sslrootcert', file);
+  let wallMs = 0;
+  const pool = createBoundedPool(
+    { connectionString: url.href, max: 1, idleTimeoutMillis: 30_000 },
+    () => wallMs,
+  );
+  closing({ close: () => pool.end() });
+  await pool.query('SELECT');
+
+  // It has idled for too long, and another cannot be made.
+  wallMs = 600_000;
+  await rm(file);
+  await expect(pool.query('SELECT')).rejects.toMatchObject({ code: 'ENOENT' });
+  await expect(pool.query('SELECT')).rejects.toMatchObject({ code: 'ENOENT' });
+
+  await writeFile(file, '');
+  expect(await pool.query('SELECT')).toMatchObject({ rowCount: 1 });
+  expect(await pool.answers(5_000)).toBe(true);
+  expect(pool.totalCount).toBe(1);
 });
