@@ -97,6 +97,9 @@ const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
  */
 const saysStandby = (error: unknown, code: string): boolean =>
   code === '0A000' && (error as { routine?: unknown }).routine === 'call_bool_check_hook';
+/** A database that takes no connections for now, told in the same way; what else has this code does not pass. */
+const isClosed = (error: unknown, code: string): boolean =>
+  code === '55000' && (error as { routine?: unknown }).routine === 'CheckMyDatabase';
 /** PgBouncer's words; it has only 08P01 for them. */
 const POOLER =
   /unsupported startup parameter|statement pooling|prepared statement .* (already exists|does not exist)/i;
@@ -108,6 +111,7 @@ export function reasonOf(error: unknown): DatabaseReason {
   if (POOLER.test(message)) return 'pooler';
   if (code === undefined || !SQLSTATE.test(code)) return 'unreachable';
   if (saysStandby(error, code)) return 'read-only';
+  if (isClosed(error, code)) return 'busy';
   return BY_STATE[code] ?? BY_CLASS[code.slice(0, 2)] ?? 'refused';
 }
 

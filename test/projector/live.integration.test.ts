@@ -170,6 +170,24 @@ describe('run', () => {
     });
   });
 
+  it('waits while the database takes no connections', async () => {
+    const projector = start();
+    await until('a leader', () => projector.counters.leading === 1);
+    const { pathname } = new URL(harness.url);
+    const beside = new pg.Client({ connectionString: harness.url.replace(pathname, '/postgres') });
+    const allow = (isAllowed: boolean) =>
+      beside.query(`ALTER DATABASE "${pathname.slice(1)}" WITH ALLOW_CONNECTIONS ${isAllowed}`);
+    await beside.connect();
+
+    await allow(false);
+    await killLeader();
+    await Promise.race([running[0]?.ended, until('it is refused', () => projector.counters.reconnects > 1)]);
+    await allow(true);
+    await beside.end();
+
+    await until('it leads again', () => projector.counters.leading === 1);
+  });
+
   it('is seen when it stops by itself: it rejects when the rows are of a newer version', async () => {
     await harness.projector().catchUp();
     const older = projections.map(projection => ({ ...projection, version: projection.version - 1 }));
