@@ -138,7 +138,7 @@ describe('subscriptions', () => {
       if (page.events.length === 0) {
         await proxy.stop();
         // The pool cannot answer before this page is taken, so the failures come afterwards.
-        void until(async () => problems.some(({ message }) => message.includes('read events')))
+        void until(async () => problems.some(({ message }) => message.includes('ECONNREFUSED')))
           .then(() => writer.append([event]))
           .then(proxy.start);
       }
