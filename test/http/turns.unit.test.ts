@@ -95,7 +95,7 @@ describe('analyses', () => {
     expect(await e).toBe(2);
   });
 
-  it('rest for as long as one took during which a lookup came, and for a second at most', async () => {
+  it('rest for twice as long as one took during which a lookup came, and for a second at most', async () => {
     const took = async (question: string, ms: number, isLookedUp: boolean) => {
       const nth = begun.length + 1;
       const answer = ask(question);
@@ -109,7 +109,7 @@ describe('analyses', () => {
     expect(rests).toEqual([]);
     await took('b', 40, true);
     await new Promise(setImmediate);
-    expect(rests).toEqual([40]);
+    expect(rests).toEqual([80]);
 
     const next = took('c', 5_000, true);
     await new Promise(setImmediate);
@@ -118,6 +118,6 @@ describe('analyses', () => {
     await next;
     await new Promise(setImmediate);
 
-    expect(rests).toEqual([40, 1_000]);
+    expect(rests).toEqual([80, 1_000]);
   });
 });

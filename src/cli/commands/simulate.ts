@@ -71,6 +71,8 @@ export function addSimulate(program: Command): void {
           ].join('\n'),
         );
         out.message('running until Ctrl-C');
+        // Ctrl-C may have come while it started.
+        if (signal.aborted) return;
         await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
       }),
     );

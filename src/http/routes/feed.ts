@@ -84,16 +84,15 @@ export const feedRoutes: FastifyPluginAsyncZod = async app => {
       const { principal } = request;
       const { from, afterReset, types, gatherMs, hits, ...wanted } = request.query;
       if (wanted.userId !== undefined && !isVisible(principal, wanted.userId)) throw notFound();
+      const gone = new AbortController();
+      // Before the feed is opened, which may take a while: of who has left by then nobody would hear afterwards.
+      reply.raw.once('close', () => gone.abort());
       const opened = await feed.get();
       if (opened.followers >= MAX_FOLLOWERS) {
         throw new HttpProblem(503, 'OVERLOADED', `${MAX_FOLLOWERS} follow already`, { retryAfterSeconds: 5 });
       }
-      const gone = new AbortController();
-      const page = gatherMs ? gathering.join(gatherMs) : undefined;
-      reply.raw.once('close', () => {
-        page?.leave();
-        gone.abort();
-      });
+      const page = gatherMs && !gone.signal.aborted ? gathering.join(gatherMs) : undefined;
+      gone.signal.addEventListener('abort', () => page?.leave(), { once: true });
       const batches = opened
         .batches({
           from: request.headers['last-event-id'] ?? from,
