@@ -151,6 +151,7 @@ export class Healing {
       return;
     }
     const isCondemned = !by.isGuess && isExcludedBy(refusal, known);
+    // Against the same clock as a second answer, also while the database is away: else nobody elsewhere could go by it.
     const told = refusal.sample && learner.measure(refusal.sample, link ?? state.link);
     const isSaidTwice = isCondemned && learner.disputes(told);
     const second =
@@ -175,7 +176,7 @@ export class Healing {
     const because: Trace = !isCondemned
       ? refused
       : { ...refused, causedBy: cache.condemn(ref, state, 'timestamp-refused', name, refused) };
-    if (second) this.#goBy(refusal, second, link, because);
+    if (second) this.#goBy(told, second, because);
     else await this.#learn(refusal, by.isGuess ? by.trigger : 'auth-failure', link, because, after);
   }
 
@@ -201,11 +202,9 @@ export class Healing {
   }
 
   /** The refusal and the second answer both exclude the state. Where they exclude each other the second counts. */
-  #goBy(refusal: ExchangeError, second: MeasuredOffset, link: ReferenceLink | undefined, trace: Trace): void {
+  #goBy(told: MeasuredOffset | undefined, second: MeasuredOffset, trace: Trace): void {
     const { offset, learner } = this.#parts;
     this.#isAsBegun = false;
-    // Against the same clock as the second, also while the database is away: else nobody elsewhere could go by it.
-    const told = refusal.sample && learner.measure(refusal.sample, link ?? offset.state.link);
     const estimate = told && intersect(told.estimate, second.estimate);
     if (!estimate) {
       offset.state = learner.keep(second, 'auth-failure', trace);

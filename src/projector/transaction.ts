@@ -8,7 +8,7 @@
  * or throws, so the connection is as good as before; or it is lost, and what became of the COMMIT nobody knows: whoever
  * tries again finds out by the checkpoints.
  */
-import { BEGIN, endsAfterSilence } from '../postgres/transactions.js';
+import { BEGIN } from '../postgres/transactions.js';
 import type { Session } from './session.js';
 
 export interface Transaction extends Pick<Session, 'query'> {
@@ -52,11 +52,14 @@ export async function inTransaction<T>(
   { statementTimeoutMs, lockTimeoutMs, silenceMs }: Timeouts = {},
 ): Promise<T> {
   const { transaction, keep, settled } = withinTransaction(session);
-  const limits = { statement_timeout: statementTimeoutMs, lock_timeout: lockTimeoutMs };
+  const limits = {
+    statement_timeout: statementTimeoutMs,
+    lock_timeout: lockTimeoutMs,
+    idle_in_transaction_session_timeout: silenceMs,
+  };
   const set = Object.entries(limits).flatMap(([name, ms]) =>
     ms === undefined ? [] : [`SET LOCAL ${name} = ${ms}`],
   );
-  if (silenceMs !== undefined) set.push(endsAfterSilence(silenceMs));
   void transaction.query([BEGIN, ...set].join('; '));
   const ended = await work(transaction).then(
     result => ({ result }),

@@ -193,7 +193,7 @@ function answerOf(
   if (typeof link === 'string') return link;
   const { found, starts, lengths } = mine.values;
   const [from, length] = [starts[index] as number, lengths[index] as number];
-  if (length === NOTHING || length === NOTHING_BUT_THE_TICKET) return 'absent';
+  if (!isOfAValue(length)) return 'absent';
   if (shared === 'no-clock') return shared;
   const row = unpackState(found, from, from + length, key, link.clockId, mine.runId, mine.redisNowMs);
   if (typeof row === 'string') return row;
@@ -290,6 +290,7 @@ export async function readCell(
 
 const NOTHING = 65_535;
 const NOTHING_BUT_THE_TICKET = 65_534;
+const isOfAValue = (length: number) => length !== NOTHING && length !== NOTHING_BUT_THE_TICKET;
 
 /** In the order of the entries; read where they stand, for to cut a thousand out costs as much as to read them. */
 interface Values {
@@ -308,7 +309,7 @@ function valuesOf(packedLengths: Buffer, found: Buffer): Values | undefined {
     const length = packedLengths.readUInt16BE(at);
     starts.push(end);
     lengths.push(length);
-    if (length !== NOTHING && length !== NOTHING_BUT_THE_TICKET) end += length;
+    if (isOfAValue(length)) end += length;
   }
   return end === found.length ? { found, starts, lengths } : undefined;
 }
@@ -316,7 +317,7 @@ function valuesOf(packedLengths: Buffer, found: Buffer): Values | undefined {
 /** @returns whether a ticket was given where there is none */
 function valueAt({ found, starts, lengths }: Values, index: number): Buffer | boolean {
   const [from, length] = [starts[index] as number, lengths[index] as number];
-  if (length === NOTHING || length === NOTHING_BUT_THE_TICKET) return length !== NOTHING;
+  if (!isOfAValue(length)) return length !== NOTHING;
   return found.subarray(from, from + length);
 }
 

@@ -168,7 +168,7 @@ function explain(out: Output, found: DriftCells, lines: readonly DriftLine[], op
   out.message(
     source === 'samples'
       ? `Since ${iso(fromMs)}, from ${counted(rows, 'sample')} in cells of ${duration(cellMs)}.`
-      : `Since ${iso(fromMs)}, from ${rows} ${source === 'hours' ? `hourly sum${rows === 1 ? '' : 's'}` : 'sums of days, and of hours around steps'}.`,
+      : `Since ${iso(fromMs)}, from ${source === 'hours' ? counted(rows, 'hourly sum') : `${rows} sums of days, and of hours around steps`}.`,
   );
   if (hidden > 0) out.message(ownClocks);
 }
