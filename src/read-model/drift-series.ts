@@ -7,23 +7,8 @@
  * bucket's start, or their squares would leave no digits for the slope.
  */
 import type { Pool } from 'pg';
-import type { Environment, Exchange } from '../events/connector.js';
 import { analyse } from './analysis.js';
-
-export interface DriftSeriesQuery {
-  /** Epoch ms, by the database's clock; both inclusive of the buckets they lie in. */
-  readonly fromMs: number;
-  readonly untilMs: number;
-  readonly bucketMs: number;
-  readonly exchange?: Exchange | undefined;
-  readonly environment?: Environment | undefined;
-  readonly scope?: string | undefined;
-  /** A machine's name. */
-  readonly host?: string | undefined;
-  /** A line a machine; otherwise all that see a clock together. */
-  readonly byHost: boolean;
-  readonly limit: number;
-}
+import { OF_MACHINE, parametersOf, rowsAsked, type SeriesQuery } from './series-query.js';
 
 export interface DriftBucket {
   readonly startMs: number;
@@ -46,13 +31,9 @@ export interface DriftBucket {
 export const HOUR_MS = 3_600_000;
 
 /** @throws whatever `pg` throws */
-export async function driftSeries(pool: Pool, query: DriftSeriesQuery): Promise<DriftBucket[]> {
-  const { fromMs, untilMs, bucketMs, byHost, limit } = query;
-  const { exchange = null, environment = null, scope = null, host = null } = query;
-  const text = bucketMs % HOUR_MS === 0 ? HOURS_SQL : SAMPLES_SQL;
-  const from = Math.floor(fromMs / bucketMs) * bucketMs;
-  const values = [from, untilMs, bucketMs, exchange, environment, scope, host, byHost, limit];
-  const { rows } = await analyse(pool, client => client.query<DriftBucket>(text, values));
+export async function driftSeries(pool: Pool, query: SeriesQuery): Promise<DriftBucket[]> {
+  const text = query.bucketMs % HOUR_MS === 0 ? HOURS_SQL : SAMPLES_SQL;
+  const { rows } = await analyse(pool, client => client.query<DriftBucket>(text, parametersOf(query)));
   return rows;
 }
 
@@ -62,7 +43,6 @@ const bucketOf = (time: string) => `floor(${epochMsOf(time)} / $3::float8) * $3:
 /** As src/clock/machine.ts has it. */
 const MACHINE = `CASE WHEN regexp_replace(host, '^host:', '') LIKE '169.254.%' THEN '169.254.*'
   ELSE split_part(regexp_replace(host, '^host:', ''), '/', 1) END`;
-const FILTER = `($4::text IS NULL OR exchange = $4) AND ($5::text IS NULL OR environment = $5) AND ($6::text IS NULL OR scope = $6)`;
 const KEY = `exchange, environment, scope, reference_clock AS "referenceClock", CASE WHEN $8::boolean THEN machine END AS host`;
 const GROUPED = `GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6 LIMIT $9`;
 
@@ -73,8 +53,8 @@ const SAMPLES_SQL = `
          regr_slope(offset_ms, ${epochMsOf('sampled_at')} - floor($1::float8)) * 1e6 AS "ratePpm",
          min(round_trip_ms) AS "roundTripMinMs"
     FROM (SELECT *, ${MACHINE} AS machine FROM drift_sample
-           WHERE sampled_at >= to_timestamp($1::float8 / 1000) AND sampled_at <= to_timestamp($2::float8 / 1000) AND ${FILTER}) s
-   WHERE $7::text IS NULL OR machine = $7
+           WHERE ${rowsAsked('sampled_at')}) s
+   WHERE ${OF_MACHINE}
    ${GROUPED}`;
 
 const HOURS_SQL = `
@@ -87,7 +67,6 @@ const HOURS_SQL = `
                  sum(time_squares + weight * t * t) - sum(weight * t) ^ 2 / sum(weight) AS tt,
                  sum(time_offsets + weight * t * centre_offset_ms) - sum(weight * t) * sum(weight * centre_offset_ms) / sum(weight) AS ty
             FROM (SELECT *, ${bucketOf('hour')} AS "startMs", centre_ms - ${bucketOf('hour')} AS t FROM drift_hourly
-                   WHERE hour >= to_timestamp($1::float8 / 1000) AND hour <= to_timestamp($2::float8 / 1000) AND ${FILTER}
-                     AND ($7::text IS NULL OR machine = $7)) h
+                   WHERE ${rowsAsked('hour')} AND ${OF_MACHINE}) h
            GROUP BY 1, 2, 3, 4, 5, 6) sums
    ORDER BY 1, 2, 3, 4, 5, 6 LIMIT $9`;

@@ -1,21 +1,6 @@
 /** How the cache did over time: hits, misses, syncs and failures, from the hourly counts. */
 import type { Pool } from 'pg';
-import type { Environment, Exchange } from '../events/connector.js';
-
-export interface UsageQuery {
-  readonly fromMs: number;
-  readonly untilMs: number;
-  /** Of whole hours. */
-  readonly bucketMs: number;
-  readonly exchange?: Exchange | undefined;
-  readonly environment?: Environment | undefined;
-  readonly scope?: string | undefined;
-  /** A machine's name. */
-  readonly host?: string | undefined;
-  /** A line a machine; otherwise all together. */
-  readonly byHost: boolean;
-  readonly limit: number;
-}
+import { OF_MACHINE, parametersOf, rowsAsked, type SeriesQuery } from './series-query.js';
 
 export interface UsageBucket {
   readonly startMs: number;
@@ -46,13 +31,12 @@ export interface UsageBucket {
   readonly invalidations: number;
 }
 
-/** @throws whatever `pg` throws */
-export async function usageSeries(pool: Pool, query: UsageQuery): Promise<UsageBucket[]> {
-  const { fromMs, untilMs, bucketMs, byHost, limit } = query;
-  const { exchange = null, environment = null, scope = null, host = null } = query;
-  const from = Math.floor(fromMs / bucketMs) * bucketMs;
-  const values = [from, untilMs, bucketMs, exchange, environment, scope, host, byHost, limit];
-  const { rows } = await pool.query<UsageBucket>(SQL, values);
+/**
+ * @param query buckets of whole hours
+ * @throws whatever `pg` throws
+ */
+export async function usageSeries(pool: Pool, query: SeriesQuery): Promise<UsageBucket[]> {
+  const { rows } = await pool.query<UsageBucket>(SQL, parametersOf(query));
   return rows;
 }
 
@@ -73,7 +57,5 @@ const SQL = `
          ${sum('late_requests')} AS "lateRequests", ${sum('unreachable')} AS unreachable,
          ${sum('invalidations')} AS invalidations
     FROM cache_usage
-   WHERE hour >= to_timestamp($1::float8 / 1000) AND hour <= to_timestamp($2::float8 / 1000)
-     AND ($4::text IS NULL OR exchange = $4) AND ($5::text IS NULL OR environment = $5)
-     AND ($6::text IS NULL OR scope = $6) AND ($7::text IS NULL OR machine = $7)
+   WHERE ${rowsAsked('hour')} AND ${OF_MACHINE}
    GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5 LIMIT $9`;

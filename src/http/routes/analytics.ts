@@ -1,10 +1,12 @@
 /** What the past says: drift of the exchanges' clocks, and how the cache did. Figures of everybody together. */
+import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DEFAULT_RANGE, toleranceOf } from '../../clock/request-window.js';
 import type { ConnectorState } from '../../composition/connector-state.js';
 import { toDatabaseError } from '../../postgres/pool.js';
 import { type DriftBucket, driftSeries, HOUR_MS } from '../../read-model/drift-series.js';
+import type { SeriesQuery } from '../../read-model/series-query.js';
 import { usageSeries } from '../../read-model/usage-series.js';
 import { allow } from '../access/access.js';
 import {
@@ -33,6 +35,14 @@ const range = {
     .default({ agoMs: 7 * DAY_MS })
     .describe('ISO 8601, epoch milliseconds, or a span that ends now: 90m, 24h, 7d.'),
   until: span.optional().describe('The same. Default: now.'),
+};
+
+const whose = {
+  exchange: exchange.optional(),
+  environment: environment.optional(),
+  scope: scope.optional(),
+  host: machine.optional(),
+  by: z.enum(['exchange', 'host']).default('exchange'),
 };
 
 export const driftBucket = z.object({
@@ -78,6 +88,9 @@ export const usageBucket = z.object({
   invalidations: z.number(),
 });
 
+const seriesOf = <T extends z.ZodType>(bucket: T) =>
+  z.object({ fromMs: timeMs, untilMs: timeMs, bucketMs: z.number(), buckets: z.array(bucket) });
+
 export const statsAnswer = z.looseObject({
   total: z.number(),
   valid: z.number(),
@@ -105,7 +118,19 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
   const { analytics, upkeep } = app.parts;
   const toleranceMs = toleranceOf(DEFAULT_RANGE);
   const analyst = allow(['analyst'], 'hidden');
-  const nowMs = () => upkeep.cache.clock.now();
+
+  /** `text`: the answer in JSON, which is written once for all who ask the same; false for other formats. */
+  const series = <T extends object>(request: SeriesRequest, read: (query: SeriesQuery) => Promise<T[]>) =>
+    app.analyses.take(questionOf(request), async () => {
+      const { from, until, by, format, bucketMs, ...filter } = request.query;
+      const times = timesOf(from, until, upkeep.cache.clock.now(), bucketMs);
+      const query = { ...filter, ...times, bucketMs, byHost: by === 'host', limit: MAX_BUCKETS + 1 };
+      const buckets = notTooMany(await read(query).catch(inOurTerms));
+      return {
+        buckets,
+        text: format === 'json' && (await longAnswer({ ...times, bucketMs }, 'buckets', buckets)),
+      };
+    });
 
   app.get(
     '/v1/stats',
@@ -135,35 +160,20 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
             .min(MIN_BUCKET_MS)
             .max(366 * DAY_MS)
             .default(HOUR_MS),
-          exchange: exchange.optional(),
-          environment: environment.optional(),
-          scope: scope.optional(),
-          host: machine.optional(),
-          by: z.enum(['exchange', 'host']).default('exchange'),
+          ...whose,
           format: z.enum(DRIFT_FORMATS).default('json'),
         }),
-        response: {
-          200: z.object({
-            fromMs: timeMs,
-            untilMs: timeMs,
-            bucketMs: z.number(),
-            buckets: z.array(driftBucket),
-          }),
-        },
+        response: { 200: seriesOf(driftBucket) },
       },
     },
     async (request, reply) => {
-      const { from, until, by, format, bucketMs, ...filter } = request.query;
-      const { buckets, text } = await app.analyses.take(questionOf(request), async () => {
-        const times = timesOf(from, until, nowMs(), bucketMs);
-        const query = { ...filter, ...times, bucketMs, byHost: by === 'host', limit: MAX_BUCKETS + 1 };
-        const rows = notTooMany(await driftSeries(analytics, query).catch(inOurTerms));
-        const buckets = rows.map(row => ({ ...row, distanceToRefusalMs: toleranceMs - row.uncertaintyMs }));
-        return {
-          buckets,
-          text: format === 'json' && (await longAnswer({ ...times, bucketMs }, 'buckets', buckets)),
-        };
-      });
+      const { format, bucketMs } = request.query;
+      const { buckets, text } = await series(request, async query =>
+        (await driftSeries(analytics, query)).map(row => ({
+          ...row,
+          distanceToRefusalMs: toleranceMs - row.uncertaintyMs,
+        })),
+      );
       if (text !== false) return sendJson(reply, text);
       if (format === 'csv') return sendCsv(reply, buckets, Object.keys(driftBucket.shape), 'drift');
       if (format === 'ndjson') return sendNdjson(reply, buckets, 'drift');
@@ -200,34 +210,15 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
             .max(366 * DAY_MS)
             .multipleOf(HOUR_MS)
             .default(HOUR_MS),
-          exchange: exchange.optional(),
-          environment: environment.optional(),
-          scope: scope.optional(),
-          host: machine.optional(),
-          by: z.enum(['exchange', 'host']).default('exchange'),
+          ...whose,
           format: z.enum(FORMATS).default('json'),
         }),
-        response: {
-          200: z.object({
-            fromMs: timeMs,
-            untilMs: timeMs,
-            bucketMs: z.number(),
-            buckets: z.array(usageBucket),
-          }),
-        },
+        response: { 200: seriesOf(usageBucket) },
       },
     },
     async (request, reply) => {
-      const { from, until, by, format, bucketMs, ...filter } = request.query;
-      const { buckets, text } = await app.analyses.take(questionOf(request), async () => {
-        const times = timesOf(from, until, nowMs(), bucketMs);
-        const query = { ...filter, ...times, bucketMs, byHost: by === 'host', limit: MAX_BUCKETS + 1 };
-        const buckets = notTooMany(await usageSeries(analytics, query).catch(inOurTerms));
-        return {
-          buckets,
-          text: format === 'json' && (await longAnswer({ ...times, bucketMs }, 'buckets', buckets)),
-        };
-      });
+      const { format } = request.query;
+      const { buckets, text } = await series(request, query => usageSeries(analytics, query));
       if (text !== false) return sendJson(reply, text);
       if (format === 'csv') return sendCsv(reply, buckets, Object.keys(usageBucket.shape), 'usage');
       return sendNdjson(reply, buckets, 'usage');
@@ -236,6 +227,12 @@ export const analyticsRoutes: FastifyPluginAsyncZod = async app => {
 };
 
 type Span = z.infer<typeof span>;
+type SeriesRequest = FastifyRequest & {
+  readonly query: z.infer<z.ZodObject<typeof range & typeof whose>> & {
+    readonly bucketMs: number;
+    readonly format: string;
+  };
+};
 
 /** @throws HttpProblem for a range that is empty, or has more buckets than an answer may */
 function timesOf(from: Span, until: Span | undefined, nowMs: number, bucketMs: number) {
