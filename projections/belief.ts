@@ -72,5 +72,5 @@ const limitOf = (event: KnownEvent, { referenceClock }: { readonly referenceCloc
 
 function tooLate(name: string, timeMs: number, limitMs: number): string | undefined {
   if (timeMs <= limitMs + FUTURE_SLACK_MS) return undefined;
-  return `${name}: ${timeMs - limitMs} ms after the event was recorded`;
+  return `${name}: ${Math.ceil(timeMs - limitMs)} ms after the event was recorded`;
 }

@@ -26,11 +26,12 @@ import {
 } from './access/access.js';
 import { LOCAL } from './access/authentication.js';
 import { describeApi } from './api-description.js';
+import { takeJson } from './bodies.js';
 import { countUnderWay, DEFAULT_LIMITS, type Limits, limit } from './limits.js';
 import { answerMalformed, refuseUnfit } from './malformed-requests.js';
 import { exposeMetrics } from './observe/metrics.js';
 import type { HttpParts } from './parts.js';
-import { answerProblems, HttpProblem, sendProblem, toHttpProblem } from './problem.js';
+import { answerProblems, BODY_LIMIT, HttpProblem, sendProblem, toHttpProblem } from './problem.js';
 import { routes } from './routes/index.js';
 import { beStrict } from './strict-requests.js';
 import { createTurns, type Turns } from './turns.js';
@@ -68,8 +69,6 @@ export interface HttpServerOptions extends HttpParts {
   readonly limits?: Partial<Limits> | undefined;
 }
 
-/** Bytes; an append of 1 000 events is 0.6 MB. */
-const BODY_LIMIT = 2 * 1024 * 1024;
 /** Of one path segment: 128 characters of four bytes, percent-encoded. */
 const MAX_PARAM_LENGTH = 1_600;
 /** Who takes longer to send the head of a request, or all of it, is not waited for (slow-loris). */
@@ -101,9 +100,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     connectionTimeout: STALLED_MS,
     // Ids from outside would be written into the log.
     requestIdHeader: false,
-    // A body's `__proto__` is refused, not obeyed.
-    onProtoPoisoning: 'error' as const,
-    onConstructorPoisoning: 'error' as const,
     return503OnClosing: true,
     forceCloseConnections: 'idle' as const,
     clientErrorHandler: answerMalformed(parts.log),
@@ -116,6 +112,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.server.maxConnections = MAX_CONNECTIONS;
   const routeTable: RouteEntry[] = [];
   beStrict(app, routeTable);
+  takeJson(app);
   refuseUnfit(app);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(answerProblems(parts.log));

@@ -115,6 +115,15 @@ const CODE_OF_STATUS: Readonly<Record<number, HttpCode>> = {
   503: 'OVERLOADED',
 };
 
+/** Bytes of a body; an append of 1 000 events is 0.6 MB. */
+export const BODY_LIMIT = 2 * 1024 * 1024;
+
+/** Of Fastify's errors that say neither the limit nor what to do, by its codes. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'a body is JSON: send it with Content-Type: application/json',
+  FST_ERR_CTP_BODY_TOO_LARGE: `a body has ${BODY_LIMIT} bytes at most: send it in parts`,
+};
+
 /** Any error as an answer. */
 export function toHttpProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
@@ -123,7 +132,7 @@ export function toHttpProblem(error: unknown): HttpProblem {
     const extras = status === 503 ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {};
     return new HttpProblem(status, error.code, error.message, extras);
   }
-  const { statusCode, message, validation, validationContext } = error as Partial<FastifyError>;
+  const { statusCode, code = '', message, validation, validationContext } = error as Partial<FastifyError>;
   if (validation) {
     const errors = validation.map(({ instancePath, message: detail = 'is not valid' }) => ({
       pointer: `/${validationContext ?? 'request'}${instancePath === '/' ? '' : instancePath}`,
@@ -137,7 +146,7 @@ export function toHttpProblem(error: unknown): HttpProblem {
     return new HttpProblem(
       statusCode,
       CODE_OF_STATUS[statusCode] ?? 'INVALID_INPUT',
-      message ?? 'bad request',
+      REMEDIES[code] ?? message ?? 'bad request',
     );
   }
   if (statusCode === 503)

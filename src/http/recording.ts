@@ -30,11 +30,15 @@ export function hostOf({ id }: Principal, instance: string | undefined): string 
   return instance === undefined ? machine : `${machine}/${instance}`;
 }
 
-/** @throws HttpProblem 422 for what no projection could take; ConnectorStateError as the store does */
+/**
+ * @param pointerOf where in the request the event of this index was told: the body is one, unless it lists them
+ * @throws HttpProblem 422 for what no projection could take; ConnectorStateError as the store does
+ */
 export async function record(
   app: FastifyInstance,
   request: FastifyRequest,
   given: readonly GivenEvent[],
+  pointerOf: (index: number) => string = () => '/body',
 ): Promise<AppendResult> {
   const { state } = app.parts;
   const nowMs = Math.round(state.cache.clock.now());
@@ -43,7 +47,7 @@ export async function record(
   for (const [index, event] of events.entries()) {
     const why = whyUnbelievable(asStored(event, recordedAt)) ?? whyUnstorable(event);
     if (why !== undefined) {
-      const errors = [{ pointer: `/body/events/${index}`, detail: why }];
+      const errors = [{ pointer: pointerOf(index), detail: why }];
       throw new HttpProblem(422, 'INVALID_EVENT', `event ${event.id} could never be applied: ${why}`, {
         errors,
       });

@@ -2,9 +2,8 @@
  * What a request may not get wrong in silence.
  *
  * A parameter that is misspelt would be passed over, and the answer be another than was asked for: `?userid=alice` is
- * everybody, `?type=` of the feed is every type. So it is refused by its name, as a body's unknown field is. A method that a
- * path does not take is told which it takes (405, `Allow`), and a body that is no JSON is not taken for text, nor a compressed one
- * for JSON that is broken.
+ * everybody, `?type=` of the feed is every type. So it is refused by its name, as a body's unknown field is (bodies.ts), also
+ * where a route has no parameter at all. A method that a path does not take is told which it takes (405, `Allow`).
  */
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
@@ -26,14 +25,15 @@ interface Route {
 /** @param routeTable every route; filled later */
 export function beStrict(app: FastifyInstance, routeTable: readonly Route[]): void {
   app.setValidatorCompiler(strictValidator);
-  app.removeContentTypeParser('text/plain');
-  app.addHook('preParsing', async ({ headers }) => {
-    const encoding = headers['content-encoding'] ?? 'identity';
-    if (/^identity$/i.test(encoding)) return;
+  app.addHook('preValidation', async ({ routeOptions: { schema, url }, query }) => {
+    // What is no part of the API is left to who asks: monitors and browsers add parameters so that no cache answers.
+    if (schema?.querystring !== undefined || !url?.startsWith('/v1/')) return;
+    const [name] = Object.keys(query as object);
+    if (name === undefined) return;
     throw new HttpProblem(
-      415,
-      'UNSUPPORTED_MEDIA_TYPE',
-      `a body is taken as it is, and not as ${encoding}: send it without Content-Encoding`,
+      400,
+      'INVALID_INPUT',
+      `/querystring: this takes no parameter, and no "${name}": see /docs`,
     );
   });
   app.setNotFoundHandler({}, ({ method, url }, reply) => {

@@ -100,7 +100,8 @@ describe('a sync', () => {
   it('of the future is refused with the reason, where somebody hears it', async () => {
     const { status, body } = await sync(newRef(), randomUUID(), { measuredAt: Date.now() + 3_600_000 });
     expect(status).toBe(422);
-    expect(body).toMatchObject({ code: 'INVALID_EVENT', errors: [{ pointer: '/body/events/0' }] });
+    expect(body).toMatchObject({ code: 'INVALID_EVENT', errors: [{ pointer: '/body' }] });
+    expect(body.detail).toMatch(/measuredAt: \d+ ms after the event was recorded$/);
   });
 
   it('cannot be about anybody but the connector of the path, nor carry a field that is none', async () => {

@@ -165,7 +165,8 @@ export const recordingRoutes: FastifyPluginAsyncZod = async app => {
         response: ANSWERS,
       },
     },
-    async (request, reply) => answer(reply, await record(app, request, request.body.events)),
+    async (request, reply) =>
+      answer(reply, await record(app, request, request.body.events, index => `/body/events/${index}`)),
   );
 };
 
