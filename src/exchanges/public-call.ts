@@ -6,6 +6,7 @@ import { type Answer, openEnvelope } from './envelope.js';
 import type { ExchangeProfile } from './exchange-profile.js';
 import type { RequestContext } from './failures.js';
 import { createHttpTransport } from './http-transport.js';
+import { createRedactor } from './redact.js';
 import { createSampleIntake, type SampleIntake } from './sample-intake.js';
 
 export interface PublicCall {
@@ -40,7 +41,7 @@ export async function askPublicly<T>(
     exchange: profile.name,
     endpoint: `GET ${path.split('?', 1)[0]}`,
     timeoutMs: DEFAULT_TIMEOUT_MS,
-    redact: (text: string) => text,
+    redact: createRedactor([]),
   };
   const headers = profile.headers?.[environment] ?? {};
   try {

@@ -7,6 +7,8 @@
  */
 
 const MAX_MESSAGE_LENGTH = 300;
+/** What is read of a message. A page of megabytes took seconds, in which the process did nothing else. */
+const MAX_READ_LENGTH = 16_384;
 const REDACTED = '[redacted]';
 
 /** From the word on, everything is a quotation of the signed request: brackets in it do not delimit it. */
@@ -25,7 +27,7 @@ export function createRedactor(secrets: readonly string[]): Redactor {
     .filter(spelling => spelling.length > 0)
     .sort((a, b) => b.length - a.length);
   return text => {
-    let safe = text;
+    let safe = text.length > MAX_READ_LENGTH ? beginningOf(text, spellings) : text;
     for (const spelling of spellings) safe = safe.replaceAll(spelling, REDACTED);
     safe = safe
       .replace(QUOTED_REQUEST, `$1${REDACTED}`)
@@ -34,6 +36,16 @@ export function createRedactor(secrets: readonly string[]): Redactor {
       .trim();
     return safe.length > MAX_MESSAGE_LENGTH ? `${safe.slice(0, MAX_MESSAGE_LENGTH)}…` : safe;
   };
+}
+
+/** Ends before a secret that the cut would halve, for half of one is not recognised. */
+function beginningOf(text: string, spellings: readonly string[]): string {
+  const longest = spellings[0]?.length ?? 0;
+  for (let from = Math.max(0, MAX_READ_LENGTH - longest); from < MAX_READ_LENGTH; from++) {
+    const rest = text.slice(from, MAX_READ_LENGTH);
+    if (spellings.some(spelling => spelling.startsWith(rest))) return text.slice(0, from);
+  }
+  return text.slice(0, MAX_READ_LENGTH);
 }
 
 function spellingsOf(secret: string): string[] {

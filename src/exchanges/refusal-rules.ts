@@ -1,5 +1,6 @@
 /**
- * Why an exchange refuses, by the rules of its profile; what none of them fits is told by the HTTP status.
+ * Why an exchange refuses, by the rules of its profile; what none of them fits is told by the HTTP status, or by the code
+ * where that is one.
  *
  * Rules are looked up by their code, for most refusals have one, and in their order.
  */
@@ -24,8 +25,15 @@ export function reasonOf(
     (hasCode === undefined || hasCode === (code !== undefined)) &&
     (says === undefined || says.test(message));
   const rule = rulesFor(profile)(code).find(fits);
-  return rule?.reason ?? reasonOfStatus(status, message);
+  if (rule) return rule.reason;
+  // A gateway's answer in the exchange's envelope: `{"code":429}`, sent with HTTP 200.
+  if (status < 400 && code !== undefined && HTTP_ERROR.test(code)) {
+    return reasonOf(profile, code, message, Number(code));
+  }
+  return reasonOfStatus(status, message);
 }
+
+const HTTP_ERROR = /^[45]\d\d$/;
 
 function rulesFor(profile: ExchangeProfile): (code: string | undefined) => readonly RefusalRule[] {
   const known = rulesOf.get(profile);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { createRedactor } from '../../src/exchanges/redact.js';
 
@@ -21,6 +21,25 @@ describe('redaction', () => {
         }
       }),
     );
+  });
+
+  it('always removes a secret that what is read of a long message would halve', () => {
+    const blanks = fc.integer({ min: 16_200, max: 16_500 });
+    fc.assert(
+      fc.property(secret, blanks, (value, count) => {
+        const safe = createRedactor([value])(`${'\n'.repeat(count)}${value}${'z'.repeat(1000)}`);
+        expect(safe).not.toContain(value.trim().slice(0, 6));
+      }),
+      { examples: [['12345678', 16_380]] },
+    );
+  });
+
+  it('reads no more of a message than it needs', () => {
+    const redact = createRedactor(['key']);
+    const replaced = jest.spyOn(String.prototype, 'replaceAll');
+    expect(redact('x'.repeat(8_000_000))).toHaveLength(301);
+    expect(Math.max(...replaced.mock.contexts.map(text => String(text).length))).toBeLessThan(20_000);
+    replaced.mockRestore();
   });
 
   it('removes what a signature error quotes, brackets in it or not', () => {

@@ -2,7 +2,7 @@
  * BingX swap V2 as data.
  *
  * Its codes are overloaded: 100421 is a timestamp mismatch, a restricted pair or "business reasons", 80014 and 109400 are
- * any invalid parameter. For those the message decides. 100001 (signature mismatch) is never a clock error; see
+ * any invalid parameter, 100410 is a limit or a busy system. For those the message decides. 100001 (signature mismatch) is never a clock error; see
  * bybit/profile.ts for why.
  *
  * A refusal adds `timestamp`, BingX's clock, and so is a sample; a success carries no clock but its `Date` header, unless
@@ -49,6 +49,7 @@ export const BINGX_PROFILE: ExchangeProfile = {
     { codes: ['100004'], reason: 'permission' },
     { codes: ['100419'], reason: 'ip-whitelist' },
     { codes: ['100414'], reason: 'account-suspended' },
+    { codes: ['100410'], says: /busy/i, reason: 'maintenance' },
     { codes: ['100410', '109429'], reason: 'rate-limit' },
     { codes: ['80012', '100500', '100503'], reason: 'maintenance' }, // service unavailable, busy
   ],

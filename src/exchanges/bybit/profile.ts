@@ -13,7 +13,7 @@ import { ABOUT_REGION } from '../refusal-reason.js';
 export const BYBIT_PROFILE: ExchangeProfile = {
   name: 'BYBIT',
   source:
-    'Bybit, API V5: "Integration Guidance", "Error Codes", "Rate Limit Rules", "Get Tickers", "Demo Trading Service"; -1 and -2015 as users report them; regions as in bybit-api 4.7.7',
+    'Bybit, API V5: "Integration Guidance", "Error Codes", "Rate Limit Rules", "Get Tickers", "Demo Trading Service"; -1 and -2015 as users report them; 10020 and 100028 as in ccxt 4.5.84; regions as in bybit-api 4.7.7',
   hosts: {
     MAINNET: 'https://api.bybit.com',
     TESTNET: 'https://api-testnet.bybit.com',
@@ -59,11 +59,11 @@ export const BYBIT_PROFILE: ExchangeProfile = {
     { codes: ['10005'], reason: 'permission' },
     { codes: ['10010'], reason: 'ip-whitelist' },
     { codes: ['10024'], reason: 'region' }, // compliance rules
-    { codes: ['10028'], reason: 'account-mode' }, // unified accounts only
+    { codes: ['10020', '10028', '100028'], reason: 'account-mode' }, // unified accounts only; 100028: none of them
     { codes: ['10008', '10027'], reason: 'account-suspended' }, // user banned, trading banned
-    { codes: ['10006', '10018'], reason: 'rate-limit' }, // by user, by address
+    { codes: ['10006', '10018', '10403', '10429', '20003'], reason: 'rate-limit' }, // by user, address, system, session
     { codes: ['10009'], reason: 'banned' }, // address banned
-    { codes: ['429', '10000', '10016'], reason: 'maintenance' }, // "high load", server timeout, server error
+    { codes: ['429', '10000', '10016', '10019'], reason: 'maintenance' }, // "high load", time-out, error, a restart
     // 403 is the limit of requests by address, a ban of ten minutes, where the exchange speaks.
     { status: 403, says: /too frequent/i, reason: 'banned' },
     { status: 403, hasCode: true, says: ABOUT_REGION, reason: 'region' },
