@@ -71,7 +71,7 @@ export interface HttpFailure {
   readonly failure: 'timeout' | 'network' | 'oversized' | 'undecodable' | 'proxy' | 'not-sent';
   /** The system's code, e.g. `ECONNREFUSED`; of a proxy its status, e.g. `HTTP 502`. */
   readonly code: string;
-  /** The connection was open before the request, and broke before any answer: it may have been dead all along. */
+  /** The connection was open before the request, and broke before the answer was whole: it may have been dead all along. */
   readonly isDeadConnection?: true;
   /** Why nothing was sent, in an SDK's words: to be redacted before anybody sees it. */
   readonly problem?: string;
@@ -81,7 +81,10 @@ export interface HttpFailure {
 export interface SendOptions {
   /** Ends the request; its outcome is a failure then. */
   readonly signal?: AbortSignal;
-  /** Called at most once, when a connection that was open before the request stays silent for longer than any answer took lately. */
+  /**
+   * Called at most once, when a connection that was open before the request stays silent for longer than any answer took
+   * lately, be it before the answer or in its middle.
+   */
   readonly onSilence?: () => void;
 }
 
@@ -244,12 +247,14 @@ function sendOver(
         const waitMs = Math.max(0, Math.min(patienceMs, endsAtMs - performance.now()));
         const dueAtMs = performance.now() + waitMs;
         const before = performance.eventLoopUtilization();
+        const bytesBefore = socket.bytesRead;
         silence = setTimeout(() => {
           // What a busy process did not read meanwhile is not the connection's silence.
           const isLate = performance.now() - dueAtMs > LATE_TIMER_MS;
           const isBusy = isLate || performance.eventLoopUtilization(before).utilization > BUSY_SHARE;
-          if (isBusy && performance.now() < endsAtMs) listen();
-          else onSilence();
+          const isSilent = socket.bytesRead === bytesBefore;
+          if ((isBusy || !isSilent) && performance.now() < endsAtMs) listen();
+          else if (isSilent) onSilence();
         }, waitMs);
       };
       listen();
@@ -259,9 +264,9 @@ function sendOver(
       if (statusCode !== undefined && statusCode !== 200)
         settle({ failure: 'proxy', code: `HTTP ${statusCode}` });
     });
+    const settleDead = (error: unknown) => settle({ ...networkFailure(error), isDeadConnection: true });
     sent.on('error', error => {
-      const isDead = wasOpen && !isAnswered;
-      if (isDead) return settle({ ...networkFailure(error), isDeadConnection: true });
+      if (wasOpen && !isAnswered) return settleDead(error);
       const { syscall = '' } = error as NodeJS.ErrnoException;
       const failure = networkFailure(error);
       // Who could not be connected to, or found, is the proxy.
@@ -273,13 +278,12 @@ function sendOver(
     });
     sent.once('response', response => {
       isAnswered = true;
-      clearTimeout(silence);
       // Of plain http the proxy answers in the exchange's place.
       if (route.isProxied && response.statusCode === 407) {
         return settle({ failure: 'proxy', code: 'HTTP 407' });
       }
       collectBody(response, body => {
-        if ('error' in body) return settle(networkFailure(body.error));
+        if ('error' in body) return wasOpen ? settleDead(body.error) : settle(networkFailure(body.error));
         if ('isOversized' in body) return settle({ failure: 'oversized', code: 'BODY_TOO_LARGE' });
         if ('undecodable' in body) {
           return settle({ ...networkFailure(body.undecodable), failure: 'undecodable' });

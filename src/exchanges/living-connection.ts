@@ -1,11 +1,11 @@
 /**
  * A call that does not wait on a dead connection.
  *
- * A kept connection may have died without a sign. Then its first bytes are answered with a reset, or with silence
- * until the time-out. So:
+ * A kept connection may have died without a sign. Then its first bytes are answered with a reset, with silence until
+ * the time-out, or with the 408 of a server that had given up waiting for them. Or it dies under the answer. So:
  *
  *   kept connection ──► answer                        the ordinary way
- *        │  reset before any answer ───────────────► once more, on a fresh connection
+ *        │  broken before the answer is whole, 408 ─► once more, on a fresh connection
  *        │  silent for longer than answers took ───► race: a fresh connection beside it, the first answer wins
  *
  * Where one kept connection is found dead the others are taken for dead too: they lay idle through the same freeze.
@@ -72,7 +72,7 @@ export function onLivingConnection(
           underWay--;
           // A time-out is the call's, however many requests it took.
           const isFinal = !isFailure(outcome) || outcome.failure === 'timeout';
-          if (!isFinal && outcome.isDeadConnection && repeat()) return;
+          if (isOfDeadConnection(outcome) && repeat()) return;
           if (isFinal || underWay === 0) finish(() => resolve(outcome));
         },
         error => {
@@ -84,4 +84,10 @@ export function onLivingConnection(
     };
     run();
   });
+}
+
+function isOfDeadConnection(outcome: Outcome): boolean {
+  if (isFailure(outcome)) return outcome.isDeadConnection === true;
+  // Who gives a connection up says "Request Timeout" and closes it; an exchange whose own work took too long does not.
+  return outcome.status === 408 && !outcome.isCold && outcome.headers.connection === 'close';
 }

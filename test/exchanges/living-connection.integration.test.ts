@@ -9,7 +9,17 @@ import type { ExchangeSimulator } from '../../src/exchanges/simulator/index.js';
 import { closing } from '../support/world.js';
 import { BOTH, FROZEN_MS, givenAdapter, givenSimulator, SYMBOL } from './support.js';
 
-type Death = 'reset' | 'silent';
+type Death =
+  | 'reset'
+  | 'silent'
+  | 'given up'
+  | 'ends in the answer'
+  | 'resets in the answer'
+  | 'silent in the answer';
+
+/** As HAProxy ends a connection that it has waited on for too long. */
+const REQUEST_TIMEOUT =
+  'HTTP/1.1 408 Request Time-out\r\nContent-length: 12\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n<html>408</h';
 
 /** A door before the simulator whose connections can be made to have died. */
 async function givenDoor(simulator: ExchangeSimulator) {
@@ -27,11 +37,20 @@ async function givenDoor(simulator: ExchangeSimulator) {
       upstream.destroy();
     });
     upstream.on('close', () => socket.destroy());
-    upstream.on('data', data => socket.write(data));
+    upstream.on('data', data => {
+      if (!doomed.has(socket)) return void socket.write(data);
+      const half = data.subarray(0, data.indexOf('\r\n\r\n') + 12);
+      socket.write(half, () => {
+        if (death === 'ends in the answer') socket.end();
+        if (death === 'resets in the answer') socket.resetAndDestroy();
+      });
+    });
     socket.on('data', data => {
       if (!doomed.has(socket)) return void upstream.write(data);
       counts.bytesOnDead++;
       if (death === 'reset') socket.resetAndDestroy();
+      else if (death === 'given up') socket.end(REQUEST_TIMEOUT);
+      else if (death !== 'silent') upstream.write(data);
     });
   });
   await new Promise<void>(resolve => door.listen(0, '127.0.0.1', resolve));
@@ -57,6 +76,10 @@ describe.each(BOTH)('connections to %s that died in a freeze', exchange => {
     ['reset', 3],
     ['silent', 1],
     ['silent', 3],
+    ['given up', 3],
+    ['ends in the answer', 3],
+    ['resets in the answer', 3],
+    ['silent in the answer', 3],
   ])('%s, %i of them: the next call is answered over a fresh one', async (death, kept) => {
     const simulator = await givenSimulator({ knobs: { latencyMs: { time: 20, verify: 20, funding: 20 } } });
     const same = { ...simulator, bybitUrl: exchange === 'BYBIT' ? simulator.bybitUrl : simulator.bingxUrl };
@@ -140,13 +163,20 @@ describe('a connection that lay idle', () => {
 });
 
 describe('a request that may have been executed', () => {
-  it.each<Death>(['reset', 'silent'])('is not sent again when its connection is %s', async death => {
+  it.each<[Death, object]>([
+    ['reset', { failure: 'network' }],
+    ['silent', { failure: 'timeout' }],
+    ['given up', { status: 408 }],
+    ['ends in the answer', { failure: 'network' }],
+  ])('is not sent again when its connection is %s', async (death, outcome) => {
     const received: string[] = [];
     let mayAnswer = true;
     const server = createHttpServer((request, response) => {
       received.push(request.method ?? '');
       if (mayAnswer) response.end('{}');
       else if (death === 'reset') request.socket.resetAndDestroy();
+      else if (death === 'given up') request.socket.end(REQUEST_TIMEOUT);
+      else if (death === 'ends in the answer') request.socket.end(REQUEST_TIMEOUT.slice(0, -5));
     });
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
     closing({
@@ -163,7 +193,7 @@ describe('a request that may have been executed', () => {
     expect(await post()).toMatchObject({ status: 200 });
 
     mayAnswer = false;
-    expect(await post()).toMatchObject({ failure: death === 'reset' ? 'network' : 'timeout' });
+    expect(await post()).toMatchObject(outcome);
     expect(received).toEqual(['POST', 'POST']);
   });
 });
