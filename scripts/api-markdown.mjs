@@ -11,7 +11,24 @@ Made from the service's own description by \`npm run docs:api\`; a running servi
 - 429 and 503 say in \`Retry-After\` when to come again.
 - Lists come in pages: \`next\` is the \`cursor\` of the following one.
 
-\`connector-state/client\` speaks this API from Node, Deno, Bun, Workers and browsers; of these only from pages of its own origin, for the service sends no CORS headers. A test runs it in Node, in workerd and in Chromium; Deno 2.9.6 and Bun 1.4.5 were tried by hand.
+\`connector-state/client\` speaks this API from Node, Deno, Bun, Workers and browsers; of these only from pages of its own origin, for the service sends no CORS headers. A test runs it in Node, in workerd and in Chromium; Deno 2.9.6 and Bun 1.4.5 were tried by hand. [examples/python/sign.py](../examples/python/sign.py) does it from Python, and a test runs it.
+
+Bodies are JSON in UTF-8, not compressed, with \`Content-Type: application/json\`; \`null\` is a value, not a field that is left out.
+
+## Signing, from any language
+
+A state's offset is relative to a **reference clock**, the database's, and a caller has another. So each answer to \`GET …/state\` and \`POST /v1/states\` is a sample of that clock: \`reference\` says when the request came and when the answer left. Note your own clock's time before you send (\`sent\`) and when the answer is there (\`received\`); take a clock that nobody sets (\`CLOCK_BOOTTIME\`, \`time.monotonic()\`), for only its differences matter. Then
+
+1. Send a new \`nonce\`. An answer that has another came out of a cache: its times are not those of your request.
+2. \`reference.clock\` must be the state's \`referenceClock\`. Without a \`reference\` the database could not be asked: ask again.
+3. Reference minus own clock lies between \`low = reference.sentAtMs − reference.uncertaintyMs − received\` and \`high = reference.receivedAtMs + reference.uncertaintyMs − sent\`; \`link = (low + high) / 2\`, off by at most \`(high − low) / 2\`. The round trip is in it: an answer that took 5 s has some ±2.5 s. Ask again rather than sign by that.
+4. At your time \`now\`: \`age = now + link − measuredAtMs\`. The exchange's time is \`now + link + offsetMs + age × ratePpm / 10⁶\`, off by at most \`u = (high − low) / 2 + uncertaintyMs + |age| × rateBoundPpm / 10⁶ + (now − received) × 50 / 10⁶\`.
+5. Sign for that time, less \`u −\` the [exchange's early limit](exchanges.md) where that is above 0. Then it is never too early, and late by at most \`2 u\` or \`u\` plus the limit, whichever is more than the way there: if that is half of the window and more, ask again first.
+6. A link is kept and used again: it grows by the last term of 4. Ask for the state anew when \`now + link\` has come to \`expiresAtMs\`, or when the exchange refuses the timestamp (tell that to \`…/auth-failures\`, and condemn the \`syncId\` by \`…/invalidations\` if the clock, and not the way, was at fault).
+
+A miss may carry \`exchangeClock\`, which is used in the same way. Where nothing is known, \`POST /v1/warm-ups\` has the clock measured. Who measures it himself and records it with \`…/syncs\` tells \`offsetMs\` relative to the reference clock too, and names that as \`referenceClock\`: what is relative to a clock of your own (\`host:…\`) is of no use to anybody else.
+
+\`GET /v1/clock/…\` needs less arithmetic, and tells less: when its answer left, the exchange's clock was between \`now.earliestMs\` and \`now.latestMs\`. When you have it, it is between \`earliestMs\` and \`latestMs + (received − sent) − (server.sentAtMs − server.receivedAtMs)\`.
 `;
 
 /** @param {object} api OpenAPI 3.1 */
@@ -27,7 +44,7 @@ export function toMarkdown(api) {
     `## ${tag[0].toUpperCase()}${tag.slice(1)}`,
     ...operations.map(operationText),
   ]);
-  return `${[HEAD, ...sections.flat()]
+  return `${[HEAD, ...sections.flat(), ...objectTexts(api)]
     .join('\n\n')
     .replaceAll(/\n{3,}/g, '\n\n')
     .trim()}\n`;
@@ -53,7 +70,7 @@ function operationText(operation) {
         ]),
       ),
     body && `Body: ${typeOf(body)}${body.description ? `. ${body.description}` : ''}`,
-    body?.properties && fieldsOf(body),
+    ...tablesOf(body),
     ...answers.map(([status, answer]) => answerText(status, answer)),
   ]
     .filter(Boolean)
@@ -63,9 +80,41 @@ function operationText(operation) {
 function answerText(status, { content = {} }) {
   const [type, { schema } = {}] = Object.entries(content)[0] ?? [];
   if (!schema) return `Answers ${status}${type ? `, \`${type}\`` : ''}.`;
-  return [`Answers ${status}: ${typeOf(schema)}`, schema.properties && fieldsOf(schema)]
-    .filter(Boolean)
-    .join('\n\n');
+  return [`Answers ${status}: ${typeOf(schema)}`, ...tablesOf(schema)].join('\n\n');
+}
+
+/** Of an object its fields; of what is one of several objects those of each. */
+const tablesOf = (schema = {}) =>
+  [schema, ...eitherOf(schema)].filter(({ properties }) => properties).map(fieldsOf);
+
+const eitherOf = ({ oneOf, anyOf }) => oneOf ?? anyOf ?? [];
+
+/** Objects inside of objects, each once, under all the names of fields that hold one. */
+function objectTexts(api) {
+  const found = new Map();
+  const look = (schema = {}, name) => {
+    for (const each of [schema.items, ...eitherOf(schema)]) if (each) look(each, name);
+    const { properties } = schema;
+    if (!properties) return;
+    // Of a fact the envelope is told where it is recorded alone; its data are what differs.
+    const type =
+      properties.type?.const ?? (properties.type?.enum?.length === 1 ? properties.type.enum[0] : undefined);
+    if (name !== undefined && type === undefined) {
+      const key = JSON.stringify(properties);
+      found.set(key, { schema, names: (found.get(key)?.names ?? new Set()).add(name) });
+    }
+    for (const [field, inner] of Object.entries(properties)) {
+      look(inner, `\`${field}\`${type === undefined ? '' : ` of ${type}`}`);
+    }
+  };
+  for (const operation of Object.values(api.paths).flatMap(methods => Object.values(methods))) {
+    const parts = [operation.requestBody, ...Object.values(operation.responses ?? {})];
+    for (const part of parts) look(Object.values(part?.content ?? {})[0]?.schema);
+  }
+  const texts = [...found.values()].map(
+    ({ schema, names }) => `### ${[...names].join(', ')}\n\n${fieldsOf(schema)}`,
+  );
+  return texts.length > 0 ? ['## Objects in bodies and answers', ...texts] : [];
 }
 
 const fieldsOf = ({ properties, required = [] }) =>

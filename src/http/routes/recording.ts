@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DEFAULT_RANGE, toleranceOf } from '../../clock/request-window.js';
+import { MAX_TTL_MS } from '../../clock/ttl.js';
 import type { AppendResult } from '../../event-store/event-store.js';
 import { EVENT_SCHEMAS } from '../../events/catalogue.js';
 import { allow } from '../access/access.js';
@@ -27,6 +28,7 @@ const syncBody = ConnectorSynced.omit({
     syncId: z.uuid().optional().describe('Names the measurement. Default: the id of the event.'),
     basis: ConnectorSynced.shape.basis.default('measured'),
     ttlMs: ConnectorSynced.shape.ttlMs
+      .max(MAX_TTL_MS)
       .optional()
       .describe('Default: as long as the offset is provably good enough for the default request window.'),
   })
