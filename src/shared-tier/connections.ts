@@ -11,9 +11,11 @@ import type { RedisClientType } from 'redis';
 import { ConnectorStateError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
 import { explainMissing } from '../base/optional-package.js';
+import { followCluster } from './cluster.js';
 import { placeName, type RedisPlace } from './redis-url.js';
 import type { Script } from './scripts.js';
-import { followMaster } from './sentinel.js';
+import { followMaster, type Node } from './sentinel.js';
+import { Silence } from './silence.js';
 import { isVague, problemOf, troubleOf } from './trouble.js';
 
 export interface RedisConnections {
@@ -32,7 +34,16 @@ export interface RedisConnections {
   close(): void;
 }
 
-type Send = (key: string, args: (string | Buffer)[]) => Promise<unknown>;
+/** Of one kind of place. */
+interface Connection {
+  send(key: string, args: (string | Buffer)[]): Promise<unknown>;
+  /** Where a channel may be heard. */
+  places(): readonly Node[];
+  connect(): Promise<unknown>;
+  /** Nobody answers: the same place, another connection. */
+  renew(): void;
+  destroy(): void;
+}
 type Redis = typeof import('redis');
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -45,8 +56,13 @@ const SILENCE_MS = 15_000;
 /**
  * @throws ConnectorStateError `PACKAGE_MISSING` when the client is not installed, `INVALID_SETTINGS` when the file of `?ca=`
  *   cannot be read
+ * @param now a clock that never goes back, ms
  */
-export async function createConnections(place: RedisPlace, log: Logger): Promise<RedisConnections> {
+export async function createConnections(
+  place: RedisPlace,
+  log: Logger,
+  now: () => number = () => performance.now(),
+): Promise<RedisConnections> {
   const redis = await loadClient();
   const { username, password, tls, nodes } = place;
   const options = {
@@ -85,27 +101,44 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
       log.debug({ problem: problemOf(error), redis: placeName(place) }, 'a connection to Redis failed');
   };
   let turn = 0;
-  let client: {
-    connect(): Promise<unknown>;
-    destroy(): unknown;
-    on(event: 'error', heard: (error: unknown) => void): unknown;
+  let subscribed: RedisClientType | undefined;
+  // Whom it was to is left, so what is said now may be said elsewhere.
+  const left = () => {
+    if (subscribed?.isOpen) subscribed.destroy();
   };
-  let send: Send;
-  let places = () => nodes;
+  const clientAt = (node: Node) => {
+    const one = redis.createClient({
+      ...options,
+      database: place.database,
+      socket: { ...socket, ...node },
+    }) as unknown as RedisClientType;
+    return one;
+  };
+  let connection: Connection;
 
   if (place.mode === 'cluster') {
-    const cluster = redis.createCluster({
-      RESP: 2,
-      rootNodes: nodes.map(({ host, port }) => ({ socket: { ...socket, host, port } })),
-      defaults: { ...options, socket },
-      maxCommandRedirections: 5,
-      topologyRefreshOnReconnectionAttemptStrategy: 200,
+    const followed = followCluster({
+      roots: nodes,
+      clientAt: root =>
+        redis.createCluster({
+          RESP: 2,
+          rootNodes: [{ socket: { ...socket, ...root } }],
+          defaults: { ...options, socket },
+          maxCommandRedirections: 5,
+          topologyRefreshOnReconnectionAttemptStrategy: 200,
+          minimizeConnections: true,
+        }),
+      reach: cluster => Promise.all(cluster.masters.map(node => cluster.nodeClient(node))),
+      heard,
+      left,
     });
-    client = cluster;
-    send = (key, args) => cluster.sendCommand(key, false, args, raw);
-    places = () => {
-      const known = cluster.masters.map(({ host, port }) => ({ host, port }));
-      return known.length > 0 ? known : nodes;
+    connection = {
+      ...followed,
+      async send(key, args) {
+        const cluster = followed.current();
+        if (!cluster) throw new Error('the client is offline: no node has said who has the slots');
+        return cluster.sendCommand(key, false, args, raw);
+      },
     };
   } else if (place.mode === 'sentinel') {
     const followed = followMaster({
@@ -117,36 +150,48 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
           disableClientInfo: true,
           socket: { ...socket, ...node, reconnectStrategy: false },
         }) as unknown as RedisClientType,
-      masterAt: node =>
-        redis.createClient({
-          ...options,
-          database: place.database,
-          socket: { ...socket, ...node },
-        }) as unknown as RedisClientType,
+      masterAt: clientAt,
       heard,
+      left,
     });
-    // What it hears it tells by itself.
-    client = { connect: followed.connect, destroy: followed.destroy, on: () => undefined };
-    send = async (_, args) => {
-      const master = followed.current();
-      if (!master) throw new Error('the client is offline: no master has been named');
-      return master.client.sendCommand(args, raw);
-    };
-    places = () => {
-      const master = followed.current();
-      return master ? [master.node] : nodes;
+    connection = {
+      ...followed,
+      async send(_, args) {
+        const master = followed.current();
+        if (!master) throw new Error('the client is offline: no master has been named');
+        return master.client.sendCommand(args, raw);
+      },
+      places() {
+        const master = followed.current();
+        return master ? [master.node] : nodes;
+      },
     };
   } else {
-    const [node] = nodes;
-    const single = redis.createClient({
-      ...options,
-      database: place.database,
-      socket: { ...socket, ...node },
-    });
-    client = single;
-    send = (_, args) => single.sendCommand(args, raw);
+    const make = () => {
+      const one = clientAt(nodes[0] as Node);
+      one.on('error', heard);
+      return one;
+    };
+    let single = make();
+    connection = {
+      send: (_, args) => single.sendCommand(args, raw),
+      places: () => nodes,
+      // Goes on trying by itself; whoever asks meanwhile is told that nobody is there.
+      connect: () => single.connect().catch(heard),
+      renew() {
+        end(single);
+        single = make();
+        void single.connect().catch(heard);
+        left();
+      },
+      destroy: () => end(single),
+    };
   }
-  client.on('error', heard);
+  const silence = new Silence();
+  const renew = () => {
+    heard(new Error('Redis does not answer over this connection'));
+    connection.renew();
+  };
   const answered = (answer: unknown) => {
     failure = undefined;
     return answer;
@@ -159,17 +204,23 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
     async run({ sha, text }, keys, args) {
       const [key] = keys as [string];
       const rest = [String(keys.length), ...keys, ...args];
+      // In a cluster the first key is that of a cell's link, or of a lease.
+      const waiting = silence.begin(place.mode === 'cluster' ? key : '', now(), renew);
       try {
-        return answered(await send(key, ['EVALSHA', sha, ...rest]));
+        try {
+          return answered(await connection.send(key, ['EVALSHA', sha, ...rest]));
+        } catch (error) {
+          if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+        }
+        return answered(await connection.send(key, ['EVAL', text, ...rest]));
       } catch (error) {
-        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw why(error);
-      }
-      return send(key, ['EVAL', text, ...rest]).then(answered, error => {
         throw why(error);
-      });
+      } finally {
+        waiting.end(now());
+      }
     },
     subscriber() {
-      const known = places();
+      const known = connection.places();
       const node = known[turn++ % known.length];
       const one = redis.createClient({
         ...options,
@@ -178,22 +229,26 @@ export async function createConnections(place: RedisPlace, log: Logger): Promise
       });
       // Whoever listens hears of it too, and what it says is of this connection alone.
       one.on('error', () => undefined);
-      return one as unknown as RedisClientType;
+      subscribed = one as unknown as RedisClientType;
+      return subscribed;
     },
     async open() {
-      // Goes on trying by itself; whoever asks meanwhile is told that nobody is there.
-      await client.connect().catch(heard);
+      await connection.connect();
     },
     failure: () => failure,
     close() {
       isHeard = false;
-      try {
-        client.destroy();
-      } catch {
-        // It was never open.
-      }
+      connection.destroy();
     },
   };
+}
+
+function end(client: RedisClientType): void {
+  try {
+    client.destroy();
+  } catch {
+    // It was never open.
+  }
 }
 
 async function loadClient(): Promise<Redis> {

@@ -28,6 +28,8 @@ export interface Following {
   readonly masterAt: (node: Node) => RedisClientType;
   /** Told why there is no master, or no connection to it. */
   readonly heard: (error: unknown) => void;
+  /** The client was exchanged. */
+  readonly left: () => void;
 }
 
 export interface FollowedMaster {
@@ -35,6 +37,8 @@ export interface FollowedMaster {
   current(): { readonly node: Node; readonly client: RedisClientType } | undefined;
   /** Resolves when there is a master and a connection to it. */
   connect(): Promise<void>;
+  /** Another client of the same master: nobody answers this one. */
+  renew(): void;
   destroy(): void;
 }
 
@@ -42,7 +46,14 @@ const CALM_MS = 500;
 const URGENT_MS = 100;
 const ANSWER_MS = 1_000;
 
-export function followMaster({ sentinels, name, sentinelAt, masterAt, heard }: Following): FollowedMaster {
+export function followMaster({
+  sentinels,
+  name,
+  sentinelAt,
+  masterAt,
+  heard,
+  left,
+}: Following): FollowedMaster {
   let master: { node: Node; client: RedisClientType } | undefined;
   let sentinel: RedisClientType | undefined;
   let turn = 0;
@@ -87,6 +98,7 @@ export function followMaster({ sentinels, name, sentinelAt, masterAt, heard }: F
       if (master?.client === client) heard(error);
     });
     client.connect().then(opened, heard);
+    left();
   }
 
   function leaveSentinel(): void {
@@ -101,6 +113,9 @@ export function followMaster({ sentinels, name, sentinelAt, masterAt, heard }: F
       return new Promise(resolve => {
         opened = resolve;
       });
+    },
+    renew() {
+      if (master && !isClosed) exchange(master.node);
     },
     destroy() {
       isClosed = true;

@@ -116,6 +116,8 @@ itWithRedis('a master that is replaced while it still answers is left', async ()
     ((await (await server.client()).sendCommand(['ROLE'])) as unknown as unknown[])[0] === 'master';
   const served = async () => String(await connections.run(WHERE, ['k'], []));
   expect(await served()).toBe(String(master.port));
+  const subscriber = connections.subscriber();
+  await subscriber.connect();
   const sentinel = createClient({ socket: { host: '127.0.0.1', port: sentinelPort } });
   await sentinel.connect();
   await eventually(async () => {
@@ -125,6 +127,8 @@ itWithRedis('a master that is replaced while it still answers is left', async ()
   sentinel.destroy();
   await eventually(() => isMaster(replica), 60_000);
   await eventually(async () => expect(await served()).toBe(String(replica.port)), 60_000);
+  // Of a master that is cut off from the others nothing would be heard.
+  expect(subscriber.isOpen).toBe(false);
 });
 
 const WHERE_TEXT = "return string.match(redis.call('INFO', 'server'), 'tcp_port:(%d+)')";
