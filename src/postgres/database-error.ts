@@ -10,6 +10,10 @@
  * object itself, which may hold the statement's values.
  */
 import { ConnectorStateError } from '../base/errors.js';
+import { describeDatabaseError } from './describe-error.js';
+import { faultOfUrl } from './url-fault.js';
+
+export { describeDatabaseError };
 
 export const DATABASE_REASONS = [
   'unreachable',
@@ -192,20 +196,10 @@ export function toDatabaseError(error: unknown): ConnectorStateError {
   if (error instanceof ConnectorStateError) return error;
   const { code, message } = describeDatabaseError(error);
   const reason = reasonOf(error);
+  // The driver's own words for these (a certificate, TLS, a file) say what is the matter, but not what to correct.
+  const fault = reason === 'unreachable' ? faultOfUrl(error, 'DATABASE_URL') : undefined;
+  if (fault) return new DatabaseError(reason, `the database ${fault}`);
   const subject = SUBJECTS[reason] ?? 'the database cannot be used';
-  const isFile = (error as Partial<NodeJS.ErrnoException>)?.syscall === 'open';
-  const remedy = isFile ? 'correct sslrootcert, sslcert or sslkey in the URL' : remedyOf(error);
   const cause = code === undefined || message.startsWith(`${code}: `) ? message : `${code}: ${message}`;
-  return new DatabaseError(reason, `${subject} (${cause}): ${remedy}`);
-}
-
-/** Connecting to a name with several addresses fails with an AggregateError that has no message of its own. */
-export function describeDatabaseError(error: unknown): { code: string | undefined; message: string } {
-  if (error instanceof AggregateError && error.errors.length > 0)
-    return describeDatabaseError(error.errors[0]);
-  const code = (error as { code?: unknown })?.code;
-  return {
-    code: typeof code === 'string' ? code : undefined,
-    message: error instanceof Error ? error.message : 'unknown error',
-  };
+  return new DatabaseError(reason, `${subject} (${cause}): ${remedyOf(error)}`);
 }

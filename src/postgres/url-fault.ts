@@ -6,7 +6,7 @@
  * A host name that does not resolve may pass too, once it has resolved before; only who asks for the first time
  * may call it wrong.
  */
-import { describeDatabaseError } from './pool.js';
+import { describeDatabaseError } from './describe-error.js';
 
 /** @returns completes "the database …", with the remedy; `undefined` when the URL may be right */
 export function faultOfUrl(error: unknown, setting: string): string | undefined {

@@ -33,6 +33,16 @@ async function givenWorldWithState() {
   return world;
 }
 
+it('a start without TLS where the URL asks for it says so', async () => {
+  const database = await createTestDatabase();
+  closing({ close: () => database.drop() });
+  const log = keptLog();
+  const databaseUrl = `${database.url}?sslmode=verify-full`;
+  closing(await createConnectorState({ databaseUrl, logger: log }));
+
+  expect(JSON.stringify(log.lines)).toContain('the database has no TLS: remove sslmode from DATABASE_URL');
+});
+
 describe('a cold process on a database without tables', () => {
   it('makes them, and whoever asked meanwhile is answered from them', async () => {
     const { url, state } = await givenProcessWithoutTables();

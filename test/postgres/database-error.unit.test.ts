@@ -45,7 +45,9 @@ describe('what an error of the database means', () => {
     ],
     [{ code: 'P0001', hint: '' }, /: the database refused$/],
     [{ code: '53300' }, /lower POOL_SIZE, or raise max_connections/],
-    [{ code: 'ENOENT', syscall: 'open' }, /correct sslrootcert, sslcert or sslkey in the URL$/],
+    [{ code: 'ENOENT', syscall: 'open', path: '/ca' }, /\(ENOENT for the file \/ca\): correct sslrootcert, /],
+    [{ code: 'SELF_SIGNED_CERT_IN_CHAIN' }, /does not verify \(SELF_.*: give the file .* as sslrootcert/],
+    [{ code: 'ENOTFOUND' }, /cannot be found \(no such host\): correct the host in DATABASE_URL/],
   ])('%j says what to correct', (fields, words) => {
     expect(toDatabaseError(Object.assign(new Error('x'), fields)).message).toMatch(words);
   });
