@@ -34,6 +34,7 @@ import { addTenants } from './commands/tenants.js';
 import { addWarm } from './commands/warm.js';
 import { codeOf, EXIT, exitCodeOf, InterruptedError, ReaderLeftError } from './exit-codes.js';
 import { HELP_LAYOUT } from './help.js';
+import { readVariablesAsSettings } from './option-variables.js';
 import { createOutput } from './output.js';
 import { explain } from './session.js';
 import { visibleJson, visibleLines } from './visible.js';
@@ -100,6 +101,7 @@ for (const add of [
 ]) {
   add(program);
 }
+readVariablesAsSettings(program.commands, process.env);
 /** Read here, for an error may come before options are. */
 const isJson = process.argv.includes('--json');
 /** Where it is no terminal, help is as wide as a terminal usually is. */

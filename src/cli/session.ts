@@ -25,6 +25,8 @@ export interface Session {
   readonly out: Output;
   /** Fires at the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
+  /** Resolves then, at once if that was while the command started: for who runs until he is told to stop. */
+  untilStopped(): Promise<void>;
   /**
    * Opens connector-state from the environment; closed when the command ends.
    * @throws NotFoundError where there is no database yet, unless the command `mayCreate` one; WrongSettingError when the database or the event store cannot be the one that was meant
@@ -64,6 +66,9 @@ export async function runSession(json: boolean, command: (session: Session) => P
   const out = createOutput(json);
   const interruption = new AbortController();
   const releases: (() => Promise<void> | void)[] = [];
+  const stopped = new Promise<void>(resolve => {
+    interruption.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
   const onSignal = (name: NodeJS.Signals) => {
     if (interruption.signal.aborted) process.exit(EXIT.interrupted);
     out.message(`${name}: stopping; once more to stop at once`);
@@ -73,6 +78,7 @@ export async function runSession(json: boolean, command: (session: Session) => P
   const session: Session = {
     out,
     signal: interruption.signal,
+    untilStopped: () => stopped,
     onEnd: release => releases.push(release),
     settings: commandSettings,
     async openDatabase(options) {
@@ -127,9 +133,9 @@ function requireDatabase(settings: Settings, { mayCreate = false }: Creation = {
 }
 
 // Undefined where the environment says something, so that it is read, and checked, there.
-const logLevel = () => (process.env.LOG_LEVEL ? undefined : DEFAULT_LOG_LEVEL);
+const logLevel = () => (process.env.LOG_LEVEL?.trim() ? undefined : DEFAULT_LOG_LEVEL);
 const logFormat = () =>
-  process.env.LOG_FORMAT ? undefined : isInstalled('LOG_FORMAT=pretty') ? 'pretty' : 'json';
+  process.env.LOG_FORMAT?.trim() ? undefined : isInstalled('LOG_FORMAT=pretty') ? 'pretty' : 'json';
 
 const commandSettings = () => readSettings({ logLevel: logLevel(), logFormat: logFormat() });
 

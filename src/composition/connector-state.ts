@@ -54,6 +54,7 @@ import { createRemoteEvents } from './remote-events.js';
 import { createReplicas, replicaDeadlineMs } from './replicas.js';
 import { readSettings, SETTING_NAMES, type Settings, type SettingsInput } from './settings.js';
 import { createSharedTier } from './shared-tier.js';
+import { tellOfUnreadVariables } from './unread-variables.js';
 
 export interface ConnectorStateOptions extends SettingsInput {
   /** Default: JSON lines (or text, see `logFormat`) to stderr. */
@@ -177,6 +178,7 @@ export async function createConnectorState(options: ConnectorStateOptions = {}):
     await checkEventStoreUrl(settings.eventStoreUrl);
   }
   const log = options.logger ?? (await createLogger(settings.logLevel, settings.logFormat));
+  tellOfUnreadVariables(log);
   const clock = options.clock ?? systemClockOf(settings.machineName);
   const telemetry = new Telemetry(options.tracer);
   const isAsked = options.dataDir !== undefined || isDataDirNamed();

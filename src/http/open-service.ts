@@ -98,6 +98,6 @@ async function anyKeys(pool: Parameters<typeof hasKeys>[0], host: string): Promi
   }
   if (isLoopback(host)) return false;
   throw new InvalidInputError(
-    `--host ${JSON.stringify(host)} is reachable from other machines, and nobody would be asked who he is: make a key with \`connector-state keys create\`, name a token issuer with --auth-jwks, or leave --host out`,
+    `--host (or HOST) ${JSON.stringify(host)} is not this machine alone, and nobody would be asked who he is: make a key with \`connector-state keys create\`, name a token issuer with --auth-jwks, or leave --host (and HOST) out`,
   );
 }

@@ -136,4 +136,16 @@ describe('a token', () => {
     expect(of('/no/such/file')).toThrow('AUTH_JWKS names /no/such/file');
     expect(of(fileOf('{}'))).toThrow('no JWKS');
   });
+
+  it.each([
+    [' ', 'got nothing'],
+    ['"https://u:s3cret@x/jwks"', 'in quotes'],
+    ['ftp://u:s3cret@x/jwks', 'starts with ftp:'],
+    ['https://', 'not a URL'],
+    ['https://u:s3cret@x/jwks', 'a URL with a user'],
+  ])('says what is wrong with their place, and repeats no password: %s', (jwks, why) => {
+    const make = () => new JwtAuthenticator({ jwks, issuer: ISSUER, audience: AUDIENCE });
+    expect(make).toThrow(why);
+    expect(make).not.toThrow('s3cret');
+  });
 });

@@ -46,6 +46,23 @@ describe('connector-state serve', () => {
     expect(await node.ended).toMatchObject({ code: 0 });
   });
 
+  it('takes an empty variable for none, and says with --json where it listens', async () => {
+    const unset = { HOST: '', PORT: ' ', RATE_LIMIT: '', AUTH_JWKS: '', AUTH_ISSUER: '', AUTH_AUDIENCE: ' ' };
+    const hints = { CONNECTOR_STATE_POOL_SIZE: '3' };
+    const node = spawnNode([CLI, 'serve', '--port', '0', '--json'], {
+      env: { ...env(), ...unset, ...hints },
+    });
+    closing({ close: () => node.process.kill('SIGKILL') });
+    await node.waitForLine(/listening on/);
+    node.process.kill('SIGTERM');
+    const { code, stdout, stderr } = await node.ended;
+    expect([code, JSON.parse(stdout)]).toEqual([
+      0,
+      { url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/), authenticates: false },
+    ]);
+    expect(stderr).toContain('CONNECTOR_STATE_POOL_SIZE is set, and is no setting: did you mean POOL_SIZE?');
+  });
+
   it('asks for a key as soon as there is one', async () => {
     const made = await cli('keys', 'create', '--name', 'e2e', '--role', 'reader', '--json');
     const { key, prefix } = JSON.parse(made.stdout);

@@ -66,7 +66,7 @@ function rateOf(value: string): number {
   throw new InvalidArgumentError('It must be a whole number from 1 to 9999999.');
 }
 
-async function serve({ open, out, signal, onEnd }: Session, options: Options): Promise<void> {
+async function serve({ open, out, untilStopped, onEnd }: Session, options: Options): Promise<void> {
   const { openService } = await loadOptional(
     'connector-state serve',
     () => import('../../http/open-service.js'),
@@ -94,11 +94,8 @@ async function serve({ open, out, signal, onEnd }: Session, options: Options): P
       'without authentication: whoever is on this machine may do everything. `connector-state keys create` makes a key.',
     );
   }
-  const stopped = new Promise<void>(resolve =>
-    signal.addEventListener('abort', () => resolve(), { once: true }),
-  );
-  if (signal.aborted) return;
-  await Promise.race([stopped, service.failed]);
+  if (out.json) out.data({ url: service.url, authenticates: service.authenticates }, () => '');
+  await Promise.race([untilStopped(), service.failed]);
 }
 
 /** Of whatever SDK the process was started with; without one its spans go nowhere. */

@@ -41,7 +41,7 @@ export function addSimulate(program: Command): void {
       '\nSteered while it runs through the control URL it prints (POST /__simulator/step, /set, /fault; GET /__simulator/state).\nIts clock can be made to tell nonsense: /set with toldTime (cached, backwards, future, seconds, microseconds, nanoseconds, zero, negative, null), dateHeader (true, false) and ageSeconds.\n\nExample:\n  connector-state simulate --skew 145 --bybit-port 4001 --bingx-port 4002',
     )
     .action((options: Options) =>
-      runSession(options.json === true, async ({ out, signal, onEnd }) => {
+      runSession(options.json === true, async ({ out, untilStopped, onEnd }) => {
         const { startExchangeSimulator, demoAccount } = await import('../../exchanges/simulator/index.js');
         const knobs: KnobPatch = {
           latencyMs: {
@@ -71,9 +71,7 @@ export function addSimulate(program: Command): void {
           ].join('\n'),
         );
         out.message('running until Ctrl-C');
-        // Ctrl-C may have come while it started.
-        if (signal.aborted) return;
-        await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
+        await untilStopped();
       }),
     );
 }

@@ -101,11 +101,20 @@ const isUnreachable = (error: errors.JOSEError) =>
   error instanceof errors.JWKSInvalid ||
   error.code === 'ERR_JOSE_GENERIC';
 
+/** A URL may hold a password, and is not repeated. */
 function keysOf(jwks: string): JWTVerifyGetKey {
-  if (/^https?:/i.test(jwks)) {
-    const url = parseUrl(jwks);
-    if (url) return createRemoteJWKSet(url, { timeoutDuration: 5_000, cooldownDuration: 30_000 });
-    throw new InvalidInputError(`AUTH_JWKS must be a URL or a file, got ${JSON.stringify(jwks)}`);
+  const refuse = (what: string): never => {
+    throw new InvalidInputError(`AUTH_JWKS must be https://… or a file, got ${what}`);
+  };
+  if (jwks.trim() === '') refuse('nothing');
+  if (/^(['"`]).*\1$/s.test(jwks)) refuse('one in quotes: remove them');
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(jwks)?.[1];
+  if (scheme !== undefined) {
+    if (!/^https?$/i.test(scheme)) refuse(`one that starts with ${scheme}:`);
+    const url = parseUrl(jwks) ?? refuse('something that is not a URL');
+    if (url.username !== '' || url.password !== '')
+      refuse('a URL with a user, which is never sent: leave it out');
+    return createRemoteJWKSet(url, { timeoutDuration: 5_000, cooldownDuration: 30_000 });
   }
   try {
     return createLocalJWKSet(JSON.parse(readFileSync(jwks, 'utf8')));
