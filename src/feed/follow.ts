@@ -156,17 +156,22 @@ class Way {
     if (!at.position.startsWith(`${store.name}/`)) return 'other-log';
     const here = this.#tail.log();
     if (log !== undefined && log !== here) return 'other-log';
-    if (at.tail === undefined) return undefined;
     const known = this.#window.eventAt(at.position);
+    // As a write returns it: which event lies there is not told, but that one did. Waited for, all until then would be passed over.
+    if (at.tail === undefined) return known || !(await this.#isBeyond(at.position)) ? undefined : 'older-log';
     if (known) return tailOf(known.id) === at.tail ? undefined : 'other-past';
     const found = (await this.#reader.after(at.position)).at;
     if (found) return tailOf(found.id) === at.tail ? undefined : 'other-past';
-    const end = await store.last();
-    if (store.compare(end?.position, at.position) < 0) return 'older-log';
+    if (await this.#isBeyond(at.position)) return 'older-log';
     if (!isHit) return 'other-past';
     if (!anchor) return undefined;
     const kept = (await this.#reader.after(anchor.position)).at;
     return kept && tailOf(kept.id) === anchor.tail ? undefined : 'other-past';
+  }
+
+  async #isBeyond(position: Position): Promise<boolean> {
+    const { store } = this.#parts;
+    return store.compare((await store.last())?.position, position) < 0;
   }
 
   async *#catchUp(): AsyncGenerator<FeedBatch, ResetReason | undefined, void> {

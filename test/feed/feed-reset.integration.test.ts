@@ -33,6 +33,16 @@ describe('a token of another past', () => {
     expect(idsIn(messages)).toEqual(ids(events.slice(0, 5)));
   });
 
+  it('that is a position alone, as a write returned it: reset too, and nothing is waited for in silence', async () => {
+    const { position } = await harness.store.append([connector.fact()]);
+    const from = position as string;
+    expect(await collect(harness.openFeed(), { from }, isCaughtUp)).toMatchObject([{ type: 'caught-up' }]);
+    await restoreOlder(harness.pool, 5);
+    const messages = await collect(harness.openFeed(), { from }, isCaughtUp);
+    expect(messages[0]).toMatchObject({ type: 'reset', reason: 'older-log' });
+    expect(idsIn(messages)).toEqual(ids(events.slice(0, 5)));
+  });
+
   it('of a log that has grown past it again with other events: reset', async () => {
     const token = await tokenBehind(8);
     await restoreOlder(harness.pool, 5);
