@@ -145,6 +145,7 @@ export interface EventStore {
   /** A stream that does not exist reads as empty. */
   readStream(stream: string, options?: ReadStreamOptions): Promise<readonly StoredEvent[]>;
 
+  /** Here, and wherever the log is read and not one stream, a `HitsForgotten` comes without its sums (`entries`). */
   readAll(options: ReadAllOptions): Promise<readonly StoredEvent[]>;
 
   /**

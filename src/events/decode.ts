@@ -150,6 +150,18 @@ export function decodeEvent(raw: RawEvent, upcasters: typeof UPCASTERS = UPCASTE
   } as StoredEvent;
 }
 
+/**
+ * As {@link decodeEvent}, for who reads the log and not one stream: a `HitsForgotten` comes without its sums. A forgetting
+ * may be a thousand events of a quarter of a megabyte, one behind the other, and whoever took them by the page would hold
+ * all of them for nothing: who wants sums reads their stream.
+ */
+export const decodeLogEvent = (raw: RawEvent): StoredEvent =>
+  decodeEvent(
+    raw.type === ('HitsForgotten' satisfies EventType)
+      ? { ...raw, data: { ...(raw.data as object), entries: [] } }
+      : raw,
+  );
+
 const invalid = (raw: RawEvent, problem: string): StoredEvent => ({ ...raw, decoded: 'invalid', problem });
 
 // Paths and limits only: the offending value may be the very thing that must not be repeated.

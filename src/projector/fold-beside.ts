@@ -119,11 +119,12 @@ export async function foldBeside(
       const page = await readPage(lowest(store.compare, behind));
       // Hits may have been forgotten since; then the log ends before the checkpoint does.
       if (!page) break;
-      const batch = await replay.pageOf(page);
-      if (isCareful) await applyNarrowing(carefully(limits), batch, pages.positions);
-      else {
-        await pages.add(session, batch, { limits });
-        if (pages.isFull) await write();
+      for await (const batch of replay.slicesOf(page)) {
+        if (isCareful) await applyNarrowing(carefully(limits), batch, pages.positions);
+        else {
+          await pages.add(session, batch, { limits });
+          if (pages.isFull) await write();
+        }
       }
       events += page.events.length;
       total = Math.max(total, events);

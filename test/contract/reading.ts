@@ -89,6 +89,31 @@ export function describeReading(subject: Subject): void {
     });
   });
 
+  it('gives the sums of what was forgotten to who reads their stream, and not by the page', async () => {
+    const { store } = subject;
+    const start = await store.head();
+    const connector = sampleConnector();
+    const { data, ...hit } = connector.hit();
+    const sum = {
+      id: hit.id,
+      schemaVersion: 3,
+      occurredAt: hit.occurredAt,
+      recordedAt: hit.occurredAt,
+      data,
+    };
+    const told = { forgetting: newEventId(), part: 1, parts: 1, by: 'test', before: hit.occurredAt };
+    const forgotten = { ...told, until: `1@${connector.stateStream}`, entries: [sum, sum] };
+    await store.append([connector.fact(), connector.fact({ type: 'HitsForgotten', data: forgotten })]);
+
+    const listed = { decoded: 'known', data: { ...forgotten, entries: [] } };
+    expect((await store.readAll({ after: start, limit: 2 })).at(-1)).toMatchObject(listed);
+    expect((await store.readFrom({ after: start, limit: 2 })).events.at(-1)).toMatchObject(listed);
+    const followed: StoredEvent[] = [];
+    await follow(store, { after: start }, ({ events }) => followed.push(...events) >= 2);
+    expect(followed.at(-1)).toMatchObject(listed);
+    expect((await store.readStream(connector.stateStream)).at(-1)?.data).toEqual(forgotten);
+  });
+
   it('is told from other logs by the first event that is kept for good', async () => {
     const { store } = subject;
     const connector = sampleConnector();

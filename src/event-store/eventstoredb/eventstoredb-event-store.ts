@@ -15,7 +15,7 @@ import { setMaxListeners } from 'node:events';
 import { ConnectorStateError } from '../../base/errors.js';
 import { createLimit } from '../../base/limit.js';
 import { type Logger, silentLogger } from '../../base/logging.js';
-import { decodeEvent, type RawEvent } from '../../events/decode.js';
+import { decodeEvent, decodeLogEvent, type RawEvent } from '../../events/decode.js';
 import type { NewEvent, Position } from '../../events/event.js';
 import { AppendQueue } from '../append-queue.js';
 import type {
@@ -171,7 +171,7 @@ export function createEventStoreDbStore(options: EventStoreDbStoreOptions): Even
     ),
 
     readAll: whileOpen(async (readOptions: ReadAllOptions) =>
-      (await readPages(readOptions)).map(event => decodeEvent(toRawEvent(event))),
+      (await readPages(readOptions)).map(event => decodeLogEvent(toRawEvent(event))),
     ),
 
     readFrom: whileOpen((readOptions: ReadAllOptions) => readFrom(reading, readOptions)),

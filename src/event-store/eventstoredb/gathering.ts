@@ -7,7 +7,7 @@
  * says now and then how far it has looked, and when that is far enough from the last position handed out, it makes a page
  * without events, so that a restart need not look at all of it again. Not every time: a page costs the reader a write.
  */
-import { decodeEvent } from '../../events/decode.js';
+import { decodeLogEvent } from '../../events/decode.js';
 import type { Position, StoredEvent } from '../../events/event.js';
 import type { Page } from '../event-store.js';
 import { comparePositions, parsePosition } from './position.js';
@@ -71,7 +71,7 @@ export class Gathering {
         this.#looked = event.position;
         return;
       }
-      this.#events.push(decodeEvent(toRawEvent(event)));
+      this.#events.push(decodeLogEvent(toRawEvent(event)));
       this.#looked = undefined;
     } else if (checkpoint !== undefined) {
       this.#looked = checkpoint;

@@ -4,7 +4,7 @@
  * With `nodePreference` another node than the leader serves the bulk, and may be behind. Where the log ends only the
  * leader knows: pages that are not full, streams, the head and what is counted come from it.
  */
-import { decodeEvent, type RawEvent } from '../../events/decode.js';
+import { decodeLogEvent, type RawEvent } from '../../events/decode.js';
 import type { Position } from '../../events/event.js';
 import type { EventAt, EventsFrom, ReadAllOptions, ReadStreamOptions } from '../event-store.js';
 import { LogChangedError } from '../log-changed-error.js';
@@ -61,7 +61,7 @@ export async function readFrom(context: ReadContext, options: ReadAllOptions): P
   if (!isWhole && context.leader) return readFrom(ofLeader(context), options);
   return {
     at: at && { id: at.id, position: at.position },
-    events: events.map(event => decodeEvent(toRawEvent(event))),
+    events: events.map(event => decodeLogEvent(toRawEvent(event))),
   };
 }
 

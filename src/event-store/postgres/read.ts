@@ -4,7 +4,7 @@
  * The global order needs no care here: positions are handed out under the lock that an append holds until it
  * commits, so what a statement's snapshot shows has no holes that could be filled later.
  */
-import { decodeEvent, type RawEvent } from '../../events/decode.js';
+import { decodeEvent, decodeLogEvent, type RawEvent } from '../../events/decode.js';
 import type { StoredEvent } from '../../events/event.js';
 import { isForgettable } from '../../events/streams.js';
 import type { EventAt, EventsFrom, ReadAllOptions, ReadStreamOptions } from '../event-store.js';
@@ -55,7 +55,7 @@ export const eventsFromSql = (from: string, limit: string): string =>
     WHERE position >= CASE WHEN ${from} LIKE '${STORE_NAME}/%' THEN split_part(${from}, '/', 2)::bigint ELSE 0 END
     ORDER BY position LIMIT ${limit}`;
 
-export const toEvent = (row: TextRow): StoredEvent => decodeEvent(toRaw(row));
+export const toEvent = (row: TextRow): StoredEvent => decodeLogEvent(toRaw(row));
 
 export async function readStream(
   run: RunStatement,
@@ -77,8 +77,7 @@ export async function readStream(
   return events;
 }
 
-export const readAll = (run: RunStatement, options: ReadAllOptions) =>
-  readPage(run, options, raw => decodeEvent(raw));
+export const readAll = (run: RunStatement, options: ReadAllOptions) => readPage(run, options, decodeLogEvent);
 
 /** As they are stored. */
 export const readRaw = (run: RunStatement, options: ReadAllOptions) => readPage(run, options, raw => raw);
@@ -107,7 +106,7 @@ export async function readFrom(
   const onRow = (row: TextRow) => {
     const raw = toRaw(row);
     if (raw.position === after) at = { id: raw.id, position: raw.position };
-    else if (events.length < limit) events.push(decodeEvent(raw));
+    else if (events.length < limit) events.push(decodeLogEvent(raw));
   };
   await readRows(run, parsePosition(after), isStart ? limit : limit + 1, onRow, signal);
   return { at, events };

@@ -2,8 +2,9 @@
  * The log as it is folded from its beginning: without the hits that are forgotten, with their sums in their places.
  *
  * There may be millions of sums, in parts of a quarter of a megabyte. So all parts are read twice: once for where in the
- * log each begins and ends, and again, each for itself, when the fold comes there. A fold may also go back to where it
- * was (tables that stand at different checkpoints): the parts of that place are then read once more.
+ * log each begins and ends, and again, each for itself, when the fold comes there. A page of which the hits are gone may
+ * stand for hundreds of parts, so it is cut where {@link PARTS_AT_ONCE} have ended, and folded slice by slice. A fold may
+ * also go back to where it was (tables that stand at different checkpoints): the parts of that place are then read once more.
  */
 import type { EventStore } from '../../event-store/event-store.js';
 import type { Position, StoredEvent } from '../../events/event.js';
@@ -22,8 +23,11 @@ import {
 export interface Replay {
   /** What was forgotten when it began ({@link forgottenVersion}). */
   readonly version: number;
-  /** Sums bear the position of the event that they stand behind, so that they are applied with it or not at all. */
-  readonly pageOf: (page: Batch) => Promise<Batch>;
+  /**
+   * The page in slices, each read when it is asked for. Sums bear the position of the event that they stand behind, so
+   * that they are applied with it or not at all.
+   */
+  readonly slicesOf: (page: Batch) => AsyncIterable<Batch>;
 }
 
 /** One part of a forgetting, without its sums: they stand behind kept events from `from` to `to`. */
@@ -38,25 +42,60 @@ interface LoadedPart extends Part {
   readonly entries: ReadonlyMap<KeptEvent | undefined, readonly ForgottenEntry[]>;
 }
 
+/** Some 1 400 sums and 2 MB of objects each. */
+const PARTS_AT_ONCE = 8;
+
 /**
  * @param stillHere called after each part that is read: millions of sums take longer than a server leaves a transaction idle
  * @throws ConnectorStateError `PROJECTION_FAILED` when a fact of it cannot be read, or speaks of an event that is not there
  */
-export async function openReplay(store: EventStore, stillHere: () => Promise<unknown>): Promise<Replay> {
+export async function openReplay(
+  store: EventStore,
+  stillHere: () => Promise<unknown>,
+  partsAtOnce = PARTS_AT_ONCE,
+): Promise<Replay> {
   // What is recorded in between makes it another version, at the latest when the fold is done.
   const version = await forgottenVersion(store);
   const span = await readForgottenSpan(store);
-  if (!span) return { version, pageOf: async page => page };
-  const partsOf = createPartReader(store, await partsUpTo(store, version, stillHere));
+  if (!span) return { version, slicesOf: whole };
+  const parts = await partsUpTo(store, version, stillHere);
+  const partsOf = createPartReader(store, parts);
+  const ends = parts.map(({ to }) => to).sort(store.compare);
+  const cuts = ends.filter((_, index) => index % partsAtOnce === partsAtOnce - 1);
   return {
     version,
-    async pageOf(page) {
-      const end = page.events.at(-1)?.position;
-      if (end === undefined) return page;
-      const parts = await partsOf(page.after, end);
-      return withSums(store, span, page, place => parts.flatMap(({ entries }) => entries.get(place) ?? []));
+    async *slicesOf(page) {
+      for (const slice of cutBehind(store, page, cuts)) {
+        const end = slice.events.at(-1)?.position;
+        const parts = end === undefined ? [] : await partsOf(slice.after, end);
+        yield withSums(store, span, slice, place => parts.flatMap(({ entries }) => entries.get(place) ?? []));
+      }
     },
   };
+}
+
+async function* whole(page: Batch): AsyncGenerator<Batch, void, void> {
+  yield page;
+}
+
+/** Pure. @param cuts places in the log, in order */
+function cutBehind(
+  { compare }: Pick<EventStore, 'compare'>,
+  page: Batch,
+  cuts: readonly (Position | undefined)[],
+): readonly Batch[] {
+  const slices: Batch[] = [];
+  const open = cuts.filter(cut => compare(cut, page.after) > 0);
+  let { after } = page;
+  let begin = 0;
+  for (const [index, { position }] of page.events.slice(0, -1).entries()) {
+    if (open.length === 0 || compare(position, open[0]) < 0) continue;
+    while (open.length > 0 && compare(position, open[0]) >= 0) open.shift();
+    slices.push({ after, events: page.events.slice(begin, index + 1), position });
+    after = position;
+    begin = index + 1;
+  }
+  return [...slices, { after, events: page.events.slice(begin), position: page.position }];
 }
 
 /** Pure. */
