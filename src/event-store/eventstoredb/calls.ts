@@ -10,7 +10,7 @@ import type { PinnedWrite, Receipt } from './append-call.js';
 import type { Connection, Node } from './connection.js';
 import { EventStoreFailure, isTransient, toFailure } from './failure.js';
 import { Feed } from './feed.js';
-import { type Bounds, type Interruption, interruptAfter } from './interruption.js';
+import { type Bounds, type Interruption, within } from './interruption.js';
 import type { Recorded } from './read-message.js';
 import { isNext, type OrderedRead } from './read-requests.js';
 import type { Turns } from './turns.js';
@@ -34,14 +34,9 @@ export async function withRetries<T>(
   bounds: Bounds,
   attempt: (node: Node, interruption: Interruption) => Promise<T>,
 ): Promise<T> {
-  return context.turns.run(action, async () => {
-    const interruption = interruptAfter(bounds, context, action);
-    try {
-      return await interruption.race(retryUntil(context, action, interruption, attempt));
-    } finally {
-      interruption.dispose();
-    }
-  });
+  return context.turns.run(action, () =>
+    within(bounds, context, action, operation => retryUntil(context, action, operation, attempt)),
+  );
 }
 
 /**
@@ -59,9 +54,8 @@ export async function retryUntil<T>(
   interruption: Interruption,
   attempt: (node: Node, interruption: Interruption) => Promise<T>,
 ): Promise<T> {
-  const { connection, onRetry } = context;
-  const backoff = createBackoff(LONGEST_PAUSE_MS);
-  let wasRedirected = false;
+  const { connection } = context;
+  const retries = new Retries(context, LONGEST_PAUSE_MS);
   for (;;) {
     let node: Node | undefined;
     const startedAtMs = performance.now();
@@ -79,15 +73,48 @@ export async function retryUntil<T>(
         throw failure;
       }
       interruption.lastFailure = failure;
-      if (node && isTransient(failure)) await connection.doubt(node, failure, startedAtMs);
-      const isRedirected = failure instanceof EventStoreFailure && failure.leader !== undefined;
-      if (!isTransient(failure) || !(connection.wasReached || isRedirected)) throw failure;
-      onRetry(failure);
-      // Two nodes that each name the other are not asked in turn without a pause.
-      await sleep(isRedirected && !wasRedirected ? 0 : backoff.nextMs(), interruption.signal);
-      wasRedirected = isRedirected;
+      await retries.pauseAfter(failure, node, connection.wasReached, interruption.signal, startedAtMs);
       if (interruption.isOver) throw failure;
     }
+  }
+}
+
+/** What lies between two attempts of an operation or of a subscription. */
+export class Retries {
+  readonly #context: CallContext;
+  readonly #backoff: ReturnType<typeof createBackoff>;
+  #wasRedirected = false;
+
+  constructor(context: CallContext, longestPauseMs?: number) {
+    this.#context = context;
+    this.#backoff = createBackoff(longestPauseMs);
+  }
+
+  /** The last attempt came to something. */
+  reset(): void {
+    this.#backoff.reset();
+  }
+
+  /**
+   * @param mayRetry whether a failure that may pass is tried again where no node named the leader
+   * @param sinceMs when the call was made, by the monotonic clock
+   * @throws the failure where it is not tried again
+   */
+  async pauseAfter(
+    failure: Error,
+    node: Node | undefined,
+    mayRetry: boolean,
+    signal: AbortSignal,
+    sinceMs?: number,
+  ): Promise<void> {
+    const { connection, onRetry } = this.#context;
+    if (node && isTransient(failure)) await connection.doubt(node, failure, sinceMs);
+    const isRedirected = failure instanceof EventStoreFailure && failure.leader !== undefined;
+    if (!isTransient(failure) || !(mayRetry || isRedirected)) throw failure;
+    onRetry(failure);
+    // Two nodes that each name the other are not asked in turn without a pause.
+    await sleep(isRedirected && !this.#wasRedirected ? 0 : this.#backoff.nextMs(), signal);
+    this.#wasRedirected = isRedirected;
   }
 }
 
@@ -95,7 +122,7 @@ export async function retryUntil<T>(
 export async function collect(
   node: Node,
   { request, order }: OrderedRead,
-  { attemptMs, signal }: { readonly attemptMs: number; readonly signal: AbortSignal },
+  operation: Interruption,
   onEvent: (event: Recorded) => void,
 ): Promise<void> {
   let last: Recorded | undefined;
@@ -104,13 +131,12 @@ export async function collect(
     last = event;
     onEvent(event);
   });
-  const onAbort = () => feed.cancel();
-  signal.addEventListener('abort', onAbort);
+  const forget = operation.onOver(() => feed.cancel());
   try {
-    await feed.wait(attemptMs);
+    await feed.wait(operation.attemptMs);
     feed.check();
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    forget();
     feed.close();
   }
 }

@@ -16,7 +16,8 @@ export interface Bounds {
 }
 
 export class Interruption {
-  readonly #leftMs: () => number;
+  /** By the monotonic clock. */
+  readonly endsAtMs: number;
   /** How long one attempt may go without a sign of life. */
   readonly attemptMs: number;
   /** What the last attempt failed with: the reason behind a deadline. */
@@ -24,31 +25,22 @@ export class Interruption {
   readonly #listeners = new Set<(failure: Error) => void>();
   #failure: Error | undefined;
   #controller: AbortController | undefined;
-  #stop = () => {};
+  readonly #disposal: (() => void)[] = [];
 
-  /**
-   * @param leftMs how long it is until then
-   * @param start is given what ends the operation, and returns what takes that back
-   */
-  constructor(
-    leftMs: () => number,
-    attemptMs: number,
-    start: (end: (failure: Error) => void, operation: Interruption) => () => void,
-  ) {
-    this.#leftMs = leftMs;
+  constructor(endsAtMs: number, attemptMs: number) {
+    this.endsAtMs = endsAtMs;
     this.attemptMs = attemptMs;
-    this.#stop = start(failure => this.#end(failure), this);
   }
 
   get isOver(): boolean {
     return this.#failure !== undefined;
   }
 
-  /** Made when it is first asked for: an append that reads nothing needs none. */
+  /** Made when it is first asked for: most operations never sleep and need none. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
-      // Every read of an operation listens; that is no leak.
+      // Whatever an operation waits for at once listens; that is no leak.
       setMaxListeners(0, this.#controller.signal);
       if (this.#failure) this.#controller.abort();
     }
@@ -56,7 +48,7 @@ export class Interruption {
   }
 
   leftMs(): number {
-    return this.#leftMs();
+    return Math.max(0, this.endsAtMs - performance.now());
   }
 
   throwIfOver(): void {
@@ -87,13 +79,17 @@ export class Interruption {
     });
   }
 
+  onDispose(action: () => void): void {
+    this.#disposal.push(action);
+  }
+
   /** Must be called when the operation is over. */
   dispose(): void {
-    this.#stop();
+    for (const action of this.#disposal) action();
     this.#listeners.clear();
   }
 
-  #end(failure: Error): void {
+  end(failure: Error): void {
     if (this.#failure) return;
     this.#failure = failure;
     for (const listener of this.#listeners) listener(failure);
@@ -115,42 +111,55 @@ export function interruptAfter(
 ): Interruption {
   const { closing } = store;
   const attemptMs = Math.min(store.attemptTimeoutMs, Math.ceil(timeoutMs / ATTEMPTS_A_CALL));
-  const endsAt = performance.now() + timeoutMs;
-  const leftMs = () => Math.max(0, endsAt - performance.now());
-  return new Interruption(leftMs, attemptMs, (end, operation) => {
-    const because = (how: () => string) => () =>
-      end(new EventStoreFailure(`the event store could not ${action}${how()}`, true));
-    const onAbort = because(() => ": the caller's signal ended it");
-    const onClose = because(() => ': it was closed meanwhile');
-    const onTimeout = because(() => {
-      const last = operation.lastFailure ? ` (${operation.lastFailure.message})` : '';
-      return ` within ${timeoutMs} ms${last}: retry with the same event ids, or allow more time`;
-    });
-    const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, timeoutMs);
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener('abort', onAbort);
-    closing.addEventListener('abort', onClose);
-    return () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-      closing.removeEventListener('abort', onClose);
-    };
+  const operation = new Interruption(performance.now() + timeoutMs, attemptMs);
+  const because = (how: () => string) => () =>
+    operation.end(new EventStoreFailure(`the event store could not ${action}${how()}`, true));
+  const onAbort = because(() => ": the caller's signal ended it");
+  const onClose = because(() => ': it was closed meanwhile');
+  const onTimeout = because(() => {
+    const last = operation.lastFailure ? ` (${operation.lastFailure.message})` : '';
+    return ` within ${timeoutMs} ms${last}: retry with the same event ids, or allow more time`;
   });
+  const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, timeoutMs);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener('abort', onAbort);
+  closing.addEventListener('abort', onClose);
+  operation.onDispose(() => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+    closing.removeEventListener('abort', onClose);
+  });
+  return operation;
+}
+
+/** `work`, or the failure of what ends it early. @param action completes "the event store could not …" */
+export async function within<T>(
+  bounds: Bounds,
+  store: Parameters<typeof interruptAfter>[1],
+  action: string,
+  work: (operation: Interruption) => Promise<T>,
+): Promise<T> {
+  const operation = interruptAfter(bounds, store, action);
+  try {
+    return await operation.race(work(operation));
+  } finally {
+    operation.dispose();
+  }
 }
 
 /** Of operations that travel together: over when the last of them is, with the failure of that one. */
 export function whenAllAre(members: readonly Interruption[]): Interruption {
-  const leftMs = () => members.reduce((longest, member) => Math.max(longest, member.leftMs()), 0);
-  const attemptMs = members.reduce((shortest, member) => Math.min(shortest, member.attemptMs), Infinity);
-  return new Interruption(leftMs, attemptMs, end => {
-    let left = members.length;
-    const onOver = (failure: Error) => {
+  const all = new Interruption(
+    Math.max(...members.map(({ endsAtMs }) => endsAtMs)),
+    Math.min(...members.map(({ attemptMs }) => attemptMs)),
+  );
+  let left = members.length;
+  for (const member of members) {
+    const forget = member.onOver(failure => {
       left -= 1;
-      if (left === 0) end(failure);
-    };
-    const stops = members.map(member => member.onOver(onOver));
-    return () => {
-      for (const stop of stops) stop();
-    };
-  });
+      if (left === 0) all.end(failure);
+    });
+    all.onDispose(forget);
+  }
+  return all;
 }

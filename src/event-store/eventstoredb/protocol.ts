@@ -17,6 +17,7 @@ import serverFeaturesGrpc from '@eventstore/db-client/generated/serverfeatures_g
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streamsGrpc from '@eventstore/db-client/generated/streams_grpc_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
+import protobuf from 'google-protobuf';
 
 export type { ReadReq as ReadRequest } from '@eventstore/db-client/generated/streams_pb.js';
 
@@ -26,3 +27,5 @@ export const { Empty, StreamIdentifier, WrongExpectedVersion } = shared;
 export const { ServerFeaturesService } = serverFeaturesGrpc;
 export const { StreamsService } = streamsGrpc;
 export const { BatchAppendResp, ReadReq } = streams;
+export const { BinaryWriter } = protobuf;
+export type BinaryWriter = protobuf.BinaryWriter;

@@ -110,11 +110,9 @@ function readRecorded(reader: WireReader): Recorded {
     else if (field === 4) prepare = reader.decimal();
     else if (field === 5) commit = reader.decimal();
     else if (field === 6) {
-      const end = reader.message();
-      const key = readKey(reader, end);
-      if (key === 'type') type = readValue(reader, end, true);
-      else if (key === 'created') createdMs = toMs(readValue(reader, end, false));
-      reader.at = end;
+      const [key, value] = readEntry(reader);
+      if (key === 'type') type = value;
+      else if (key === 'created') createdMs = toMs(value);
     } else if (field === 7) metadata = reader.text();
     else if (field === 8) data = reader.bytes();
     else reader.skip();
@@ -137,25 +135,16 @@ function readStreamName(reader: WireReader): string {
   return name;
 }
 
-/** Of an entry of a map. @returns with the reader where the entry began */
-function readKey(reader: WireReader, end: number): string {
-  const start = reader.at;
-  let key = '';
+/** An entry of a map. */
+function readEntry(reader: WireReader): readonly [key: string, value: string] {
+  const end = reader.message();
+  let [key, value] = ['', ''];
   for (let field = reader.field(end); field !== undefined; field = reader.field(end)) {
-    if (field === 1) key = reader.repeatedText();
+    if (field === 1) key = reader.text();
+    else if (field === 2) value = reader.text();
     else reader.skip();
   }
-  reader.at = start;
-  return key;
-}
-
-function readValue(reader: WireReader, end: number, isRepeated: boolean): string {
-  let value = '';
-  for (let field = reader.field(end); field !== undefined; field = reader.field(end)) {
-    if (field === 2) value = isRepeated ? reader.repeatedText() : reader.text();
-    else reader.skip();
-  }
-  return value;
+  return [key, value];
 }
 
 /** What a `Date` can be made of, milliseconds to either side of 1970. */

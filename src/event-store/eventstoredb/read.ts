@@ -11,7 +11,7 @@ import { LogChangedError } from '../log-changed-error.js';
 import { requireWhole } from '../whole-number.js';
 import { type CallContext, collect, withRetries } from './calls.js';
 import { isNoPosition } from './failure.js';
-import { interruptAfter } from './interruption.js';
+import { within } from './interruption.js';
 import { comparePositions, parsePosition } from './position.js';
 import { isTombstone, type Recorded } from './read-message.js';
 import {
@@ -129,22 +129,18 @@ export async function askForHead(
   context: ReadContext,
   timeoutMs: number,
 ): Promise<{ readonly position: Position | undefined } | 'unknown'> {
-  const action = 'ask for its head';
-  const operation = interruptAfter({ timeoutMs }, context, action);
-  let last: Recorded | undefined;
   try {
-    const node = await operation.race((context.leader ?? context.connection).node());
-    await operation.race(
-      collect(node, allBackwards(1), operation, event => {
+    return await within({ timeoutMs }, context, 'ask for its head', async operation => {
+      const node = await (context.leader ?? context.connection).node();
+      let last: Recorded | undefined;
+      await collect(node, allBackwards(1), operation, event => {
         last = event;
-      }),
-    );
-    return { position: last?.position };
+      });
+      return { position: last?.position };
+    });
   } catch {
     // Whoever follows goes on following; what is wrong with the server shows there.
     return 'unknown';
-  } finally {
-    operation.dispose();
   }
 }
 

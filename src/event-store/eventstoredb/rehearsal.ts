@@ -3,15 +3,14 @@
  * refused as a conflict by a server that would have taken it, and as a missing right by one that would not. (`doctor` said
  * ok to a user who might not write.)
  */
-
 import { ConnectorStateError } from '../../base/errors.js';
 import { hitsStreamOf, stateStreamOf } from '../../events/streams.js';
-import { appendAlone, collect, retryUntil } from './calls.js';
+import { appendAlone, collect, withRetries } from './calls.js';
 import type { Node } from './connection.js';
 import { EventStoreFailure, toFailure } from './failure.js';
-import { type Interruption, interruptAfter } from './interruption.js';
-import type { ReadContext } from './read.js';
-import { allBackwards, streamRead } from './read-requests.js';
+import type { Interruption } from './interruption.js';
+import { ofLeader, type ReadContext } from './read.js';
+import { allBackwards, type OrderedRead, streamRead } from './read-requests.js';
 
 export interface Rehearsal {
   /** As the server tells it; `undefined` when it does not. */
@@ -27,43 +26,30 @@ const IMPOSSIBLE_VERSION = 2 ** 40;
 
 /** @throws ConnectorStateError when the server cannot be reached */
 export async function rehearse(context: ReadContext, setsRetention: boolean): Promise<Rehearsal> {
-  const action = 'rehearse reading and writing';
-  const operation = interruptAfter({ timeoutMs: context.readTimeoutMs }, context, action);
-  const leader = { ...context, connection: context.leader ?? context.connection };
-  try {
-    return await operation.race(
-      retryUntil(leader, action, operation, async node => {
-        const { host, port } = node.endpoint;
-        const version = await node.stub.serverVersion(node.metadata).catch(() => undefined);
-        const problems: string[] = [];
-        const attempt = (what: string, work: Promise<unknown>) =>
-          work.catch(error => {
-            const failure = toFailure(error, what);
-            if (!(failure instanceof EventStoreFailure) || failure.stream === undefined) {
-              if (!isDenied(failure)) throw failure;
-            }
-            problems.push(failure.message);
-          });
-        const readOf = (stream: string) =>
-          collect(node, streamRead(stream, LAST), operation, () => undefined);
-        const stream = stateStreamOf(NOBODY);
-        await attempt(
-          'read $all',
-          collect(node, allBackwards(1), operation, () => undefined),
-        );
-        await attempt(`read ${stream}`, readOf(stream));
-        await attempt(`append to ${stream}`, write(node, stream, operation));
-        if (setsRetention) {
-          const metadata = `$$${hitsStreamOf(NOBODY)}`;
-          await attempt(`read ${metadata}`, readOf(metadata));
-          await attempt(`append to ${metadata}`, write(node, metadata, operation));
-        }
-        return { version, node: `${host}:${port}`, problems };
-      }),
-    );
-  } finally {
-    operation.dispose();
-  }
+  const bounds = { timeoutMs: context.readTimeoutMs };
+  return withRetries(ofLeader(context), 'rehearse reading and writing', bounds, async (node, operation) => {
+    const { host, port } = node.endpoint;
+    const version = await node.stub.serverVersion(node.metadata).catch(() => undefined);
+    const problems: string[] = [];
+    const attempt = (what: string, work: Promise<unknown>) =>
+      work.catch(error => {
+        const failure = toFailure(error, what);
+        const isOfStream = failure instanceof EventStoreFailure && failure.stream !== undefined;
+        if (!isOfStream && !isDenied(failure)) throw failure;
+        problems.push(failure.message);
+      });
+    const read = (request: OrderedRead) => collect(node, request, operation, () => undefined);
+    const stream = stateStreamOf(NOBODY);
+    await attempt('read $all', read(allBackwards(1)));
+    await attempt(`read ${stream}`, read(streamRead(stream, LAST)));
+    await attempt(`append to ${stream}`, write(node, stream, operation));
+    if (setsRetention) {
+      const metadata = `$$${hitsStreamOf(NOBODY)}`;
+      await attempt(`read ${metadata}`, read(streamRead(metadata, LAST)));
+      await attempt(`append to ${metadata}`, write(node, metadata, operation));
+    }
+    return { version, node: `${host}:${port}`, problems };
+  });
 }
 
 const isDenied = (failure: Error): boolean => failure.message.includes('access denied');

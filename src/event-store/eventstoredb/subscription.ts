@@ -15,12 +15,12 @@
  */
 import type { Position } from '../../events/event.js';
 import type { EventAt, Page } from '../event-store.js';
-import { createBackoff, sleep } from '../waiting.js';
+import { Retries } from './calls.js';
 import type { Node } from './connection.js';
-import { EventStoreFailure, isTransient, toFailure } from './failure.js';
+import { EventStoreFailure, toFailure } from './failure.js';
 import { Feed } from './feed.js';
 import { Gathering, type Told } from './gathering.js';
-import { interruptAfter } from './interruption.js';
+import { interruptAfter, within } from './interruption.js';
 import { parsePosition } from './position.js';
 import { askForHead, type ReadContext, requireEvent } from './read.js';
 import { allFrom } from './read-requests.js';
@@ -66,8 +66,7 @@ async function* followUntil(
 ): AsyncGenerator<Page, void, void> {
   const startBy = performance.now() + startTimeoutMs;
   const progress: Progress = { position: after, last: expecting, isAtHead: false, isFollowing: false };
-  const backoff = createBackoff();
-  let wasRedirected = false;
+  const retries = new Retries(context);
   while (!signal.aborted) {
     let node: Node | undefined;
     try {
@@ -76,34 +75,23 @@ async function* followUntil(
       // A log of another past is confirmed and then silent for ever: only looking tells.
       if (progress.last) await requireEvent(context, progress.last);
       for await (const page of pagesFrom(node, context, pageSize, signal, progress)) {
-        backoff.reset();
+        retries.reset();
         yield page;
       }
     } catch (error) {
       if (signal.aborted) return;
-      const failure = toFailure(error, 'follow events');
-      if (node && isTransient(failure)) await context.connection.doubt(node, failure);
       const mayStart = context.connection.wasReached && performance.now() < startBy;
-      const isRedirected = failure instanceof EventStoreFailure && failure.leader !== undefined;
-      if (!isTransient(failure) || !(progress.isFollowing || mayStart || isRedirected)) throw failure;
-      context.onRetry(failure);
-      // Two nodes that each name the other are not asked in turn without a pause.
-      await sleep(isRedirected && !wasRedirected ? 0 : backoff.nextMs(), signal);
-      wasRedirected = isRedirected;
+      const mayRetry = progress.isFollowing || mayStart;
+      await retries.pauseAfter(toFailure(error, 'follow events'), node, mayRetry, signal);
     }
   }
 }
 
 /** Finding a node has limits of its own, but a reader that gives up does not wait for them. */
-async function findNode(context: ReadContext, signal: AbortSignal): Promise<Node> {
-  const bounds = { timeoutMs: context.attemptTimeoutMs, signal };
-  const finding = interruptAfter(bounds, context, 'find a node to follow events from');
-  try {
-    return await finding.race(context.connection.node());
-  } finally {
-    finding.dispose();
-  }
-}
+const findNode = (context: ReadContext, signal: AbortSignal): Promise<Node> =>
+  within({ timeoutMs: context.attemptTimeoutMs, signal }, context, 'find a node to follow events from', () =>
+    context.connection.node(),
+  );
 
 async function* pagesFrom(
   node: Node,

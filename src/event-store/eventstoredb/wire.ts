@@ -1,8 +1,8 @@
 /**
- * Protocol buffers on the wire, as far as the two messages need them that are written and read for every event: the
- * append and the answer of a read (append-message.ts, read-message.ts). The classes that the client's package
- * generates for them build several objects and copies an event: that was a third of what reading a log cost, and an
- * eighth of an append. Everything else goes through those classes, and a test holds the two against each other.
+ * Protocol buffers as they are read: the answers of reads and of appends (read-message.ts, append-message.ts). What pays
+ * for it is reading the log, some 9 µs of this process's time an event. Of that an event's message takes 1.2 µs so,
+ * 2.3 by google-protobuf's own reader and 7 by the classes that the client's package generates, which build several
+ * objects and copies an event. Everything else goes through those classes, and a test holds the two against each other.
  *
  * A message is a sequence of fields, each a tag (number and type) and a value: a varint, or a length and that many
  * bytes, which may be a message again. Fields come in any order, and unknown ones are skipped: they are a newer
@@ -12,12 +12,6 @@ const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;
 const FIXED32 = 5;
-
-/** Bits that a number here may have before it needs a BigInt; a multiple of seven. */
-const SAFE_BITS = 49;
-
-/** The last text of each length that {@link WireReader.repeatedText} met. */
-const REPEATED: ({ readonly bytes: Uint8Array; readonly text: string } | undefined)[] = new Array(40);
 
 export class WireReader {
   readonly buffer: Buffer;
@@ -48,22 +42,6 @@ export class WireReader {
     return text;
   }
 
-  /** Text that event after event has again: told by its bytes, and made once. */
-  repeatedText(): string {
-    const start = this.at;
-    const length = this.message() - this.at;
-    const known = REPEATED[length];
-    if (known && this.#follows(known.bytes)) {
-      this.at += length;
-      return known.text;
-    }
-    const bytes = Buffer.from(this.buffer.subarray(this.at, this.at + length));
-    this.at = start;
-    const text = this.text();
-    if (length < REPEATED.length) REPEATED[length] = { bytes, text };
-    return text;
-  }
-
   /** Of the same memory. */
   bytes(): Buffer {
     const end = this.message();
@@ -87,14 +65,8 @@ export class WireReader {
   /** The digits of an unsigned number of up to 64 bits. */
   decimal(): string {
     const start = this.at;
-    let value = 0;
-    let factor = 1;
-    for (let bits = 0; bits < SAFE_BITS; bits += 7) {
-      const byte = this.#byte();
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return String(value);
-      factor *= 0x80;
-    }
+    const value = this.number();
+    if (value <= Number.MAX_SAFE_INTEGER) return String(value);
     this.at = start;
     return String(this.large());
   }
@@ -109,21 +81,12 @@ export class WireReader {
   }
 
   skip(): void {
-    if (this.#type === VARINT) this.#skipVarint();
+    // Without making the number: each event has one that nobody reads, and it was made of a dozen BigInts.
+    if (this.#type === VARINT) while (this.#byte() >= 0x80);
     else if (this.#type === BYTES) this.at = this.message();
     else if (this.#type === FIXED64) this.at += 8;
     else if (this.#type === FIXED32) this.at += 4;
     else throw new RangeError(`a field of the unknown wire type ${this.#type}`);
-  }
-
-  /** Without making the number: each event has one that nobody reads, and it was made of a dozen BigInts. */
-  #skipVarint(): void {
-    while (this.#byte() >= 0x80);
-  }
-
-  #follows(bytes: Uint8Array): boolean {
-    for (let i = 0; i < bytes.length; i++) if (this.buffer[this.at + i] !== bytes[i]) return false;
-    return true;
   }
 
   #byte(): number {
@@ -132,60 +95,3 @@ export class WireReader {
     return byte;
   }
 }
-
-/** Writes into memory of exactly the size that the message will have. Field numbers are below 16. */
-export class WireWriter {
-  readonly buffer: Buffer;
-  #at = 0;
-
-  constructor(size: number) {
-    this.buffer = Buffer.allocUnsafe(size);
-  }
-
-  /** What follows is the message. */
-  message(field: number, size: number): void {
-    this.buffer[this.#at++] = (field << 3) | BYTES;
-    this.#varint(size);
-  }
-
-  bytes(field: number, bytes: Uint8Array): void {
-    this.message(field, bytes.length);
-    this.buffer.set(bytes, this.#at);
-    this.#at += bytes.length;
-  }
-
-  /** Text of ASCII characters alone. */
-  ascii(field: number, text: string): void {
-    this.message(field, text.length);
-    this.#at += this.buffer.write(text, this.#at, 'latin1');
-  }
-
-  number(field: number, value: number): void {
-    this.buffer[this.#at++] = (field << 3) | VARINT;
-    this.#varint(value);
-  }
-
-  /** A message that is encoded already, its fields with it. */
-  raw(encoded: Uint8Array): void {
-    this.buffer.set(encoded, this.#at);
-    this.#at += encoded.length;
-  }
-
-  #varint(value: number): void {
-    let rest = value;
-    while (rest >= 0x80) {
-      this.buffer[this.#at++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.buffer[this.#at++] = rest;
-  }
-}
-
-export function sizeOfNumber(value: number): number {
-  let size = 2;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size += 1;
-  return size;
-}
-
-/** Of a field that has `length` bytes of content. */
-export const sizeOfBytes = (length: number): number => sizeOfNumber(length) + length;
