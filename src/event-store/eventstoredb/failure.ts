@@ -1,7 +1,7 @@
 /**
  * What a failure of EventStoreDB is called in our terms, and whether waiting may help. One sentence each, with the
- * remedy; the server's own words only where they can hold no secret. A refusal names its stream: without that five of
- * them stopped the facts of every connector.
+ * remedy; the server's own words only where they can hold no secret. A refusal names its streams: without that five of
+ * them stopped the facts of every connector, and named one by one, twenty took as many appends of all that waits.
  */
 import { type Metadata, status } from '@grpc/grpc-js';
 import { ConnectorStateError } from '../../base/errors.js';
@@ -13,15 +13,28 @@ export class EventStoreFailure extends ConnectorStateError {
   readonly transient: boolean;
   /** Where the leader is, when the node that was asked is none. */
   readonly leader: Endpoint | undefined;
-  /** The stream that is refused, when others need not be. */
-  readonly stream: string | undefined;
+  /** Streams that are refused, when others need not be, each with what is to be said of it. */
+  readonly refused: ReadonlyMap<string, string>;
 
-  constructor(message: string, transient: boolean, about: { leader?: Endpoint; stream?: string } = {}) {
+  constructor(
+    message: string,
+    transient: boolean,
+    about: { leader?: Endpoint; stream?: string; refused?: ReadonlyMap<string, string> } = {},
+  ) {
     super('EVENT_STORE_FAILED', message);
     this.transient = transient;
     this.leader = about.leader;
-    this.stream = about.stream;
+    this.refused = about.refused ?? new Map(about.stream === undefined ? [] : [[about.stream, message]]);
   }
+}
+
+/** To throw for all that failed of one append: what is for good says more than what may pass, and names all it is about. */
+export function ofAll(failures: readonly Error[]): Error | undefined {
+  const refusals = failures.filter(failure => !isTransient(failure));
+  const [first = failures[0]] = refusals;
+  if (!(first instanceof EventStoreFailure) || refusals.length < 2) return first;
+  const refused = refusals.flatMap(each => (each instanceof EventStoreFailure ? [...each.refused] : []));
+  return new EventStoreFailure(first.message, first.transient, { refused: new Map(refused) });
 }
 
 /** The server takes less at once than was sent. */

@@ -34,7 +34,7 @@ export async function rehearse(context: ReadContext, setsRetention: boolean): Pr
     const attempt = (what: string, work: Promise<unknown>) =>
       work.catch(error => {
         const failure = toFailure(error, what);
-        const isOfStream = failure instanceof EventStoreFailure && failure.stream !== undefined;
+        const isOfStream = failure instanceof EventStoreFailure && failure.refused.size > 0;
         if (!isOfStream && !isDenied(failure)) throw failure;
         problems.push(failure.message);
       });

@@ -23,7 +23,7 @@ import { sleep } from '../waiting.js';
 import type { PinnedWrite, Receipt } from './append-call.js';
 import { collect } from './calls.js';
 import type { Node } from './connection.js';
-import { isTooLarge, isTransient } from './failure.js';
+import { isTooLarge, ofAll } from './failure.js';
 import { giveWayMs } from './give-way.js';
 import type { Interruption } from './interruption.js';
 import { streamRead } from './read-requests.js';
@@ -193,13 +193,13 @@ export class Storing {
     return turns;
   }
 
-  /** @throws a failure that is among them */
+  /** @throws when there are failures among them */
   #noteReceipts(
     writes: readonly PinnedWrite[],
     receipts: readonly Receipt[],
     conflicts: Map<string, number>,
   ): void {
-    let failure: Error | undefined;
+    const failures: Error[] = [];
     for (const [index, receipt] of receipts.entries()) {
       const write = writes[index] as PinnedWrite;
       if (receipt.outcome === 'stored') this.#noteStored(write, receipt);
@@ -207,11 +207,11 @@ export class Storing {
       else if (isTooLarge(receipt.failure) && write.events.length > 1) this.#noteLimit(write);
       else {
         this.#progress.noteUncertain(write);
-        // One that is for good says more than one that may pass.
-        if (failure === undefined || isTransient(failure)) failure = receipt.failure;
+        failures.push(receipt.failure);
       }
     }
-    if (failure !== undefined) throw failure;
+    const failure = ofAll(failures);
+    if (failure) throw failure;
   }
 
   /** A server may be set to take less at once than it does by itself; nothing of the write is stored. */

@@ -5,7 +5,7 @@
 import type { createLimit } from '../../base/limit.js';
 import type { CallContext } from './calls.js';
 import type { Node } from './connection.js';
-import { toFailure } from './failure.js';
+import { isTransient, ofAll, toFailure } from './failure.js';
 import { noteUse } from './give-way.js';
 import type { Interruption } from './interruption.js';
 import { reaches, readTail, refreshTail, type SearchBound, type Tail, tailOfNew } from './stream-tail.js';
@@ -80,7 +80,14 @@ export class TailsInUse {
       }
     }
     if (looks.length === 0) return;
-    await Promise.all(looks.map(look => this.#context.looks(look)));
+    const refusals: Error[] = [];
+    const note = (error: Error) => {
+      if (isTransient(error)) throw error;
+      refusals.push(error);
+    };
+    await Promise.all(looks.map(look => this.#context.looks(look).catch(note)));
+    const refusal = ofAll(refusals);
+    if (refusal) throw refusal;
   }
 
   /** @param actual the version at which the server says the stream is */

@@ -112,6 +112,27 @@ describe('facts that the event store refuses', () => {
     });
   });
 
+  it('are all named by one append, however many', async () => {
+    const world = await givenOutboxOfAServer();
+    const [gone, healthy] = [many(60, sampleConnector), sampleConnector()];
+    await tombstone(
+      world.server.url,
+      gone.map(({ stateStream }) => stateStream),
+    );
+    world.setAway(true);
+    await world.store.append([...gone.map(({ fact }) => fact()), healthy.fact()]);
+    world.setAway(false);
+    const before = world.appends();
+    const relay = new Relay({ store: world.remote, pool: world.pool, log: world.log, ...FRESH_STORE });
+
+    await relay.drain({ force: true });
+
+    expect(await world.table.status()).toMatchObject({ waiting: 60, refused: { events: 60, streams: 60 } });
+    expect(await world.stored(healthy.stateStream)).toHaveLength(1);
+    // All together, and what is left.
+    expect(world.appends() - before).toBe(2);
+  });
+
   it('let facts of other streams go to the store at once, and keep those of their own in order', async () => {
     const world = await givenOutboxOfAServer();
     const [a, b] = [sampleConnector(), sampleConnector()];
