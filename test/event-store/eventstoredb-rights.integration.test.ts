@@ -118,7 +118,7 @@ describe('a server that takes less at once than it does by itself', () => {
     server.log.maxAppendBytes = 10;
     await expect(store.append([a.fact()])).rejects.toMatchObject({
       message: expect.stringContaining('larger than the server takes'),
-      stream: a.stateStream,
+      refused: new Map([[a.stateStream, expect.stringContaining('larger than the server takes')]]),
     });
   });
 });

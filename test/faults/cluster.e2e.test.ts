@@ -100,4 +100,4 @@ it(`${ROUNDS} bad days of a cluster lose nothing and double nothing (seed ${SEED
   process.stdout.write(
     `${ROUNDS} bad days (seed ${SEED}): ${storedIds.length} events stored once, ${waiting.length} wait behind ${tombstoned.size} deleted streams, the cause named\n`,
   );
-}, 1_800_000);
+}, 3_600_000);

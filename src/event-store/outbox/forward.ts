@@ -61,6 +61,8 @@ export async function forward(
   const held = new Set<string>();
   let position: Position | undefined;
 
+  const isEnough = () => stored.length === 0 && held.size >= ENOUGH_REFUSALS;
+
   function hold(as: Untaken[], { waiting, event }: Item, problem: string): void {
     held.add(event.stream);
     as.push({ waiting, problem });
@@ -80,24 +82,21 @@ export async function forward(
       const isInvalid = isConnectorStateError(error, 'INVALID_EVENT');
       if (!isInvalid && !isRefusal(error)) return message;
       const streams = refusedStreamsOf(error);
-      const parts = partsOf(items, streams);
-      if (parts.length > 1) {
-        for (const part of parts) {
-          const [one, another] = part as readonly [Item, ...Item[]];
-          const problem = streams.get(one.event.stream);
-          if (problem !== undefined && !another) hold(refused, one, problem);
-          else {
-            const failure = await take(part);
-            if (failure !== undefined) return failure;
-          }
+      const heads = headsOf(items);
+      const named = heads.filter(({ event }) => streams.has(event.stream));
+      if (named.length > 0 && heads.length > 1) {
+        if (heads.length < items.length) {
+          // Which of its events each is refused for is not said. Of the first of each stream, one append tells all.
+          const behind = items.filter(item => !heads.includes(item));
+          return (await take(heads)) ?? (await take(behind));
         }
-        return undefined;
+        for (const item of named) hold(refused, item, streams.get(item.event.stream) as string);
+        return named.length === 1 && isEnough() ? message : take(items);
       }
       if (items.length === 1) {
         if (isInvalid) dead.push({ waiting: first.waiting, problem: message });
         else hold(streams.size === 0 ? undecided : refused, first, message);
-        const isEnough = stored.length === 0 && held.size >= ENOUGH_REFUSALS;
-        return isEnough ? message : undefined;
+        return isEnough() ? message : undefined;
       }
       const half = Math.ceil(items.length / 2);
       return (await take(items.slice(0, half))) ?? (await take(items.slice(half)));
@@ -116,14 +115,8 @@ export async function forward(
   return { stored, dead, refused, position, failure };
 }
 
-/** What there is for each of these streams, and the rest. Which of a stream's events is refused, nobody says. */
-function partsOf(items: readonly Item[], streams: ReadonlyMap<string, string>): readonly (readonly Item[])[] {
-  const parts = new Map<string | undefined, Item[]>();
-  for (const item of items) {
-    const of = streams.has(item.event.stream) ? item.event.stream : undefined;
-    const there = parts.get(of);
-    if (there) there.push(item);
-    else parts.set(of, [item]);
-  }
-  return [...parts.values()];
+/** The first of each stream. */
+function headsOf(items: readonly Item[]): readonly Item[] {
+  const seen = new Set<string>();
+  return items.filter(({ event: { stream } }) => !seen.has(stream) && seen.add(stream));
 }

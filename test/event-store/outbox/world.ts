@@ -71,6 +71,8 @@ export async function givenOutbox(): Promise<OutboxWorld> {
   const open = (connectionString: string): Pool => {
     const pool = new pg.Pool({ connectionString, max: 4, connectionTimeoutMillis: 1_000 });
     pool.on('error', () => undefined);
+    // As the product's own: the server may end a connection in the moment in which it is handed to the next caller.
+    pool.on('connect', client => client.on('error', () => undefined));
     closers.push(() => pool.end());
     return pool;
   };
