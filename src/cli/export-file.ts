@@ -6,7 +6,7 @@
  */
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { open, stat, truncate } from 'node:fs/promises';
+import { type FileHandle, open, stat, truncate } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
 import { InvalidInputError } from '../base/errors.js';
@@ -42,8 +42,9 @@ export async function continueExportFile(path: string): Promise<ExportFile> {
 }
 
 /**
- * What a file has, cut back to its last whole line.
+ * What a file has, cut back to its last whole line; what is no export stays as it is.
  * @returns `undefined` where nothing is there to go on with
+ * @throws InvalidInputError
  */
 export async function endOfExport(
   path: string,
@@ -51,20 +52,32 @@ export async function endOfExport(
   const found = await stat(path).catch(() => undefined);
   if (!found || found.size === 0) return undefined;
   const from = Math.max(0, found.size - LONGEST_LINE);
-  const file = await open(path, 'r');
-  const tail = Buffer.alloc(found.size - from);
-  await file.read(tail, 0, tail.length, from);
-  await file.close();
+  const tail = await readFrom(path, from, found.size);
+  const head = decodeHeader(await firstLineOf(path));
   const end = tail.lastIndexOf(0x0a);
   if (end < 0) throw new InvalidInputError(`${path} has no whole line: begin a new export`);
   if (from + end + 1 < found.size) await truncate(path, from + end + 1);
-  const head = decodeHeader(await firstLineOf(path));
   const begin = tail.lastIndexOf(0x0a, end - 1);
   const line = tail.subarray(begin + 1, end).toString('utf8');
   // The head alone: nothing was exported yet.
   if (from === 0 && begin < 0) return { head, last: undefined };
   const { id, position } = decodeRaw(line, 0);
   return { head, last: { id, position } };
+}
+
+async function readFrom(path: string, from: number, to: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(to - from);
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    await file.read(bytes, 0, bytes.length, from);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new InvalidInputError(`${path} cannot be read (${code}): check its name and rights`);
+  } finally {
+    await file?.close();
+  }
+  return bytes;
 }
 
 async function firstLineOf(path: string): Promise<string> {

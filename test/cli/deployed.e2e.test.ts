@@ -51,5 +51,9 @@ describe('doctor --deployed', () => {
     const empty = await doctor(join(deployed.directory, 'node_modules/pg'));
     expect(empty.code).toBe(1);
     expect(empty.stdout).toContain('holds no node_modules/connector-state');
+
+    const file = await doctor(join(deployed.directory, 'package.json'));
+    expect(file.code).toBe(1);
+    expect(file.stdout).toContain('holds no node_modules/connector-state');
   });
 });

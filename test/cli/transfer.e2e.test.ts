@@ -134,6 +134,32 @@ describe('export and import', () => {
     await target.drop();
   });
 
+  it('say which file cannot be read, in a sentence', async () => {
+    for (const args of [
+      ['import', join(folder, 'nowhere')],
+      ['import', folder],
+      ['export', folder, '--resume'],
+    ]) {
+      const { code, stderr } = await run(args);
+      expect({ code, stderr }).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(
+          /^connector-state: \S+ cannot be read \(E[A-Z]+\): check its name and rights\n$/,
+        ),
+      });
+    }
+  });
+
+  it('leave what is no export as it is', async () => {
+    const file = join(folder, 'notes.txt');
+    const notes = 'one line\nand the beginning of another';
+    await writeFile(file, notes);
+
+    expect((await run(['export', file, '--resume'])).code).toBe(2);
+
+    expect(await readFile(file, 'utf8')).toBe(notes);
+  });
+
   onLinux(
     'say that there is no room, on a disk or behind stdout, and end quietly where the reader left',
     async () => {

@@ -60,11 +60,14 @@ async function importEvents(session: Session, path: string, { store: url }: Opti
 async function* eventsIn(path: string, signal: AbortSignal): AsyncGenerator<RawEvent, void, void> {
   const input: Readable = path === '-' ? process.stdin : createReadStream(path);
   let failure: unknown;
-  input.once('error', error => {
-    failure = error;
-    lines.close();
-  });
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  const fail = (error: unknown) => {
+    failure ??= error;
+    lines.close();
+  };
+  // Told on both: the interface repeats its input's error, also when it is closed and nobody iterates any more.
+  input.once('error', fail);
+  lines.once('error', fail);
   // The next line may never come.
   const leave = () => {
     lines.close();

@@ -4,7 +4,7 @@
  * left out that the first request asks for.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { OPTIONAL_PACKAGES, packageName } from '../../base/optional-package.js';
@@ -44,7 +44,8 @@ process.stdout.write(JSON.stringify({ loaded: modules.size, problems }), () => p
 
 /** @param directory such as `.next/standalone` */
 export async function checkDeployed(directory: string): Promise<Check[]> {
-  const homes = existsSync(directory) ? findHomes(directory) : [];
+  const isFolder = statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true;
+  const homes = isFolder ? findHomes(directory) : [];
   if (homes.length === 0) {
     return [fail(NAME, `${directory} holds no node_modules/connector-state`, REMEDY)];
   }
