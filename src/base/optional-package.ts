@@ -5,6 +5,7 @@
  *
  * Which versions: `peerDependencies` in package.json. A test holds the list below to it.
  */
+import './bundled.js';
 import { createRequire } from 'node:module';
 import { ConnectorStateError } from './errors.js';
 

@@ -8,6 +8,7 @@
  */
 import { createRequire } from 'node:module';
 import type pgModule from 'pg';
+import { bundledError } from '../base/bundled.js';
 
 // At the top and under this name: so the file tracers of serverless platforms recognise what is required below.
 const require = createRequire(import.meta.url);
@@ -25,4 +26,12 @@ function load(): typeof pgModule {
   }
 }
 
-export const pg = load();
+function loadOrSay(): typeof pgModule {
+  try {
+    return load();
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND' ? bundledError(error) : error;
+  }
+}
+
+export const pg = loadOrSay();
