@@ -9,6 +9,7 @@ import { parseCredentials } from './credentials.js';
 import type { AdapterOptions } from './exchange-adapter.js';
 import type { ExchangeProfile } from './exchange-profile.js';
 import { hostOf } from './registry.js';
+import { RESOLUTION_MS } from './stamp-place.js';
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_TIMEOUT_MS = 300_000;
@@ -49,7 +50,7 @@ export function parseAdapterOptions(options: AdapterOptions, profile: ExchangePr
     agent: options.agent,
     now: options.now,
     wall: options.wall,
-    timestamp: () => wholeTimestamp(options.timestamp()),
+    timestamp: () => wholeTimestamp(options.timestamp(), RESOLUTION_MS[profile.request.stamp.format]),
     onSample: options.onSample,
     onEdge: options.onEdge,
     onBadSample: options.onBadSample,
@@ -60,12 +61,16 @@ export function closedError(exchange: Exchange): ConnectorStateError {
   return new ConnectorStateError('CLOSED', `this ${exchange} adapter was closed: create another one`);
 }
 
-/** A fraction would reach the header, and an exchange refuses it as malformed rather than as mistimed. */
-function wholeTimestamp(value: number): number {
+/**
+ * A fraction would reach the header, and an exchange refuses it as malformed rather than as mistimed. Where the header holds
+ * whole seconds it is these that are judged, and that the answer is evidence of.
+ */
+function wholeTimestamp(value: number, unitMs: number): number {
   if (!Number.isFinite(value)) {
     throw new InvalidInputError(`timestamp() must return epoch milliseconds, got ${shown(value)}`);
   }
-  return Math.round(value);
+  const wholeMs = Math.round(value);
+  return wholeMs - (wholeMs % unitMs);
 }
 
 /** Which timestamps the exchange takes, for these settings. */

@@ -21,9 +21,10 @@
 import { InvalidInputError } from '../base/errors.js';
 import type { ClientClock, ClientSignature } from './client-clock.js';
 import type { ExchangeError } from './exchange-adapter.js';
-import type { ExchangeProfile, RequestField } from './exchange-profile.js';
+import type { ExchangeProfile, RequestField, RequestStampFormat } from './exchange-profile.js';
 import { asObject } from './json.js';
 import { RecentSignatures } from './recent-signatures.js';
+import { RESOLUTION_MS } from './stamp-place.js';
 
 interface SignedRequest {
   readonly url: string;
@@ -59,7 +60,7 @@ export function attachedCcxt<C extends CcxtClass>(
   const { ccxt, unexecuted, request: fields } = profile;
   const { id, signs = /private/i } = ccxt;
   const isPrivate = (api: unknown): boolean => signs.test([api].flat().join(' '));
-  const signatures = new RecentSignatures();
+  const signatures = new RecentSignatures(RESOLUTION_MS[fields.stamp.format]);
   const refusals = new WeakMap<object, ExchangeError>();
   /** The parameters of calls that were late, and the window they are sent with once more. */
   const windows = new WeakMap<object, number>();
@@ -210,10 +211,10 @@ function heldBy(
   return texts.map(text => pattern.exec(text)?.[1]).find(Boolean);
 }
 
-function momentOf(format: 'ms' | 'seconds' | 'iso', held: string | undefined): number {
+function momentOf(format: RequestStampFormat, held: string | undefined): number {
   if (held === undefined) return Number.NaN;
   if (format === 'iso') return Date.parse(held);
-  return Number(held) * (format === 'seconds' ? 1000 : 1);
+  return Number(held) * RESOLUTION_MS[format];
 }
 
 /** @throws InvalidInputError before anything is sent */

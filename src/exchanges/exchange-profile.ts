@@ -17,6 +17,8 @@ import type { RefusalReason } from './refusal-reason.js';
  * How a moment is written: a number of milliseconds; digits of milliseconds, microseconds or nanoseconds, as text; seconds,
  * as either; ISO 8601.
  */
+/** How a request holds its timestamp. */
+export type RequestStampFormat = 'ms' | 'seconds' | 'iso';
 export type StampFormat = 'ms' | 'ms-digits' | 'us-digits' | 'ns-digits' | 'seconds' | 'iso';
 
 /** Where an answer tells the exchange's clock. */
@@ -137,7 +139,7 @@ export interface ExchangeProfile {
   readonly unexecuted: readonly string[];
   readonly retryAfter?: RetryAfterRule;
   readonly request: {
-    readonly stamp: RequestField & { readonly format: 'ms' | 'seconds' | 'iso' };
+    readonly stamp: RequestField & { readonly format: RequestStampFormat };
     /** Undefined where the window is fixed. */
     readonly window?: RequestField;
   };

@@ -12,7 +12,8 @@ export interface ToldStamp {
   readonly resolutionMs: number;
 }
 
-const RESOLUTION_MS: Readonly<Record<StampFormat, number>> = {
+/** Of one unit of a stamp. */
+export const RESOLUTION_MS: Readonly<Record<StampFormat, number>> = {
   ms: 1,
   'ms-digits': 1,
   'us-digits': 0.001,
