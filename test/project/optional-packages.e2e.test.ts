@@ -42,9 +42,19 @@ describe('without the optional packages', () => {
       'bingx',
       'connector-state/bingx needs the package bingx-api, which is not installed: npm install bingx-api@1',
     ],
-  ])('connector-state/%s says which to install', async (path, message) => {
-    const { stdout } = await run(failing(`await import('connector-state/${path}')`));
-    expect(JSON.parse(stdout)).toEqual({ code: 'PACKAGE_MISSING', message });
+    [
+      'typeorm',
+      'connector-state/typeorm needs the package typeorm, which is not installed: npm install typeorm@1',
+    ],
+  ])('connector-state/%s says which to install, imported or required', async (path, message) => {
+    const required = `const { createRequire } = await import('node:module'); createRequire(process.cwd() + '/x.js')`;
+    for (const load of [
+      `await import('connector-state/${path}')`,
+      `${required}('connector-state/${path}')`,
+    ]) {
+      const { stdout } = await run(failing(load));
+      expect([load, JSON.parse(stdout)]).toEqual([load, { code: 'PACKAGE_MISSING', message }]);
+    }
   });
 
   it('an event store of its own is refused at the start', async () => {

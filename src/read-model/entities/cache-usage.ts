@@ -1,5 +1,5 @@
 /** Hourly counters; see projections/cache-usage.ts. `bigint` columns read as strings. */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from './decorators.js';
 
 @Entity({ name: 'cache_usage' })
 export class CacheUsage {

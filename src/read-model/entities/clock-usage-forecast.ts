@@ -1,5 +1,5 @@
 /** When an exchange's clock is used; see projections/usage-forecast.ts. */
-import { Entity, PrimaryColumn } from 'typeorm';
+import { Entity, PrimaryColumn } from './decorators.js';
 import { UseHabit } from './use-habit.js';
 
 @Entity({ name: 'clock_usage_forecast' })

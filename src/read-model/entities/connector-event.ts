@@ -1,5 +1,5 @@
 /** The log: append-only, for reading and analytics; see src/event-store/event-store.ts. `bigint` columns read as strings. */
-import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, Index, PrimaryColumn, Unique } from './decorators.js';
 
 @Entity({ name: 'connector_event' })
 @Check('connector_event_check', `forgettable = starts_with(stream, 'connector_state_hits-')`)

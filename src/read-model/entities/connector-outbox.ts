@@ -1,5 +1,5 @@
 /** Events that wait for the event store; see src/event-store/outbox/. `bigint` columns read as strings. */
-import { Column, Entity, Index, PrimaryGeneratedColumn, Unique } from 'typeorm';
+import { Column, Entity, Index, PrimaryGeneratedColumn, Unique } from './decorators.js';
 
 @Entity({ name: 'connector_outbox' })
 @Unique('connector_outbox_stream_event_id_key', ['stream', 'eventId'])

@@ -1,5 +1,5 @@
 /** The offset each connector signs with; see projections/connector-state-cache.ts. `bigint` columns read as strings. */
-import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn, Unique } from './decorators.js';
 
 @Entity({ name: 'connector_state_cache' })
 @Unique('connector_state_cache_cache_key_key', ['cacheKey'])

@@ -1,5 +1,5 @@
 /** The version each stream is at; written by `connector_event_append` only. `bigint` columns read as strings. */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from './decorators.js';
 
 @Entity({ name: 'connector_stream' })
 export class ConnectorStream {

@@ -1,5 +1,5 @@
 /** The measurements by the hour; see projections/drift-hourly.ts. */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from './decorators.js';
 
 @Entity({ name: 'drift_hourly' })
 export class DriftHourly {

@@ -1,5 +1,5 @@
 /** Every measurement, partitioned by month; see projections/drift-sample.ts. */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from './decorators.js';
 
 @Entity({ name: 'drift_sample' })
 export class DriftSample {

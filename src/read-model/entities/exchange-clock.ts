@@ -1,5 +1,5 @@
 /** The clock that all connectors of an exchange share; see projections/exchange-clock.ts. `bigint` columns read as strings. */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from './decorators.js';
 
 @Entity({ name: 'exchange_clock' })
 export class ExchangeClock {

@@ -1,5 +1,5 @@
 /** How far each projection has come; see src/projector/checkpoints.ts. `bigint` columns read as strings. */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from './decorators.js';
 
 @Entity({ name: 'projection_checkpoint' })
 export class ProjectionCheckpoint {

@@ -1,5 +1,5 @@
 /** Events that a projection could not take; see src/projector/dead-letters.ts. */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from './decorators.js';
 
 @Entity({ name: 'projection_dead_letter' })
 export class ProjectionDeadLetter {

@@ -2,7 +2,7 @@
  * What the cache would have done in shadow mode, hourly; see projections/shadow-outcome.ts. `bigint` columns read as
  * strings.
  */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from './decorators.js';
 
 @Entity({ name: 'shadow_outcome' })
 export class ShadowOutcome {

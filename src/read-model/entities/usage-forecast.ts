@@ -1,5 +1,5 @@
 /** When a connector is used; see projections/usage-forecast.ts. */
-import { Entity, PrimaryColumn } from 'typeorm';
+import { Entity, PrimaryColumn } from './decorators.js';
 import { UseHabit } from './use-habit.js';
 
 @Entity({ name: 'usage_forecast' })

@@ -1,5 +1,5 @@
 /** What both tables of habits hold of a habit (src/clock/use-habit.ts). `bigint` columns read as strings. */
-import { Column } from 'typeorm';
+import { Column } from './decorators.js';
 
 export abstract class UseHabit {
   @Column({ name: 'since', type: 'timestamptz' })
