@@ -28,8 +28,9 @@ export function addCopy(program: Command): void {
     .addHelpText(
       'after',
       `
-Ids, times and metadata are kept. Interrupted, it goes on where it stopped. Into PostgreSQL it needs the role that
-owns the tables, which it makes if they are missing. Afterwards set EVENT_STORE_URL to the new store and run
+Ids, times, hosts and what an event was caused by are kept; what another program wrote keeps its content, and not its
+own metadata. Interrupted, it goes on where it stopped. Into PostgreSQL it needs the role that owns the tables, which it
+makes if they are missing. Afterwards set EVENT_STORE_URL to the new store and run
 "connector-state rebuild". Exit 1: the two differ.
 
 Example:
