@@ -42,19 +42,22 @@ export interface VisitOptions {
   readonly width?: number;
   readonly height?: number;
   readonly dark?: boolean;
+  /** How far the browser's clock is off. */
+  readonly clockOffMs?: number;
 }
 
 /** A tab of its own that knows nothing of any other. */
 export async function visit(
   { browser }: OpenedBrowser,
   url: string,
-  { width = 1280, height = 900, dark = false }: VisitOptions = {},
+  { width = 1280, height = 900, dark = false, clockOffMs = 0 }: VisitOptions = {},
 ): Promise<Visit> {
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: dark ? 'dark' : 'light',
     acceptDownloads: true,
   });
+  if (clockOffMs !== 0) await context.clock.install({ time: Date.now() + clockOffMs });
   const page = await context.newPage();
   const complaints: string[] = [];
   const origins = new Set<string>();

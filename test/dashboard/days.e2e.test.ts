@@ -378,6 +378,31 @@ describe('taking away and doing', () => {
     await context.close();
   });
 
+  itInBrowser('goes by the time of the service where the browser’s clock is hours off', async () => {
+    const store = await service.state.store();
+    await store.append([authFailed({ userId: 'hours', exchangeCode: '10066', occurredAt: Date.now() })]);
+    await service.project();
+    for (const clockOffMs of [6 * 3_600_000, -30 * 3_600_000]) {
+      const { page, context } = await visit(browser, service.url, { clockOffMs });
+      await signIn(page, 'operator');
+      const fact = page.locator('.facts li').filter({ hasText: '10066' });
+      await fact.filter({ hasText: /^\d+ (s|min)( \d+ s)? ago/ }).waitFor(PATIENCE);
+
+      await go(page, '/operations');
+      await page.getByRole('button', { name: 'Distrust a machine…' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByLabel('Machine', { exact: true }).fill('fn-nobody');
+      await dialog.getByLabel('It lies').selectOption('1h');
+      const asking = page.waitForRequest(request => request.url().endsWith('/v1/distrust'));
+      // What is asked for is looked at, and not done.
+      await page.route('**/v1/distrust', route => route.abort());
+      await dialog.getByRole('button', { name: 'Distrust a machine', exact: true }).click();
+      const { since } = (await asking).postDataJSON() as { since: string };
+      expect(Math.abs(Date.now() - 3_600_000 - Number(since))).toBeLessThan(600_000);
+      await context.close();
+    }
+  });
+
   itInBrowser('lists what could not be folded, and no more once it was dismissed', async () => {
     const store = await service.state.store();
     await store.append([cleaned({ cutoff: Date.now() + 365 * 86_400_000 })]);

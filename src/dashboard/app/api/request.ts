@@ -1,4 +1,5 @@
 /** Requests to the service, and what can go wrong with them as one type that pages can show. */
+import { hearTime } from '../state/service-time.js';
 import { authorization } from '../state/session.js';
 
 /** Where the API begins, as the server that sent the page says. */
@@ -67,6 +68,7 @@ export async function send(
   signal?: AbortSignal,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
+  const sentAtMs = Date.now();
   let response: Response;
   try {
     response = await fetch(addressOf(path, query), {
@@ -87,6 +89,7 @@ export async function send(
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new RequestFailure('unreachable', 'The service does not answer.');
   }
+  hearTime(response.headers.get('date'), sentAtMs, Date.now());
   if (!response.ok) throw await failureOf(response);
   return response;
 }

@@ -1,4 +1,5 @@
 /** One exchange's clock as all who measured it saw it: which, when, and by whom is in the address. */
+
 import { useMemo } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { activity, clocks, refusals, samples, stats, usage } from '../api/calls.js';
@@ -29,6 +30,7 @@ import { linkTo, useFilters } from '../state/address.js';
 import { useLiveTick } from '../state/live.js';
 import { asked, fixedRange, rangeIn, type TimeRange } from '../state/range.js';
 import { useResource } from '../state/resource.js';
+import { serviceAheadMs, serviceNow } from '../state/service-time.js';
 import { count, millis, plusMinus, ppm, span, utc } from '../state/words.js';
 import { nameOfClock } from './clock-names.js';
 
@@ -53,8 +55,8 @@ export default function Clocks() {
   const { exchange = '', environment = '', scope = '', host = '' } = filters;
   const tick = useLiveTick(event => event.type !== 'ConnectorStateHit');
   const range = useMemo(
-    () => rangeIn(filters, Date.now()),
-    [filters['range'], filters['from'], filters['until'], tick],
+    () => rangeIn(filters, serviceNow()),
+    [filters['range'], filters['from'], filters['until'], tick, serviceAheadMs.value],
   );
   const key = JSON.stringify([
     exchange,

@@ -1,4 +1,5 @@
 /** One connector: why it has the offset it has, what happened to it, and what its state was at any moment. */
+
 import { useMemo, useState } from 'preact/hooks';
 import { inWords } from '../../../cli/commands/explain-text.js';
 import { explanation, history, invalidate, stateAt } from '../api/calls.js';
@@ -12,6 +13,7 @@ import { Badge } from '../parts/tile.js';
 import { type Filters, useFilters } from '../state/address.js';
 import { useLiveTick } from '../state/live.js';
 import { useResource } from '../state/resource.js';
+import { serviceNow } from '../state/service-time.js';
 import { millis, plusMinus, ppm, span, utc } from '../state/words.js';
 
 const PAGE = 50;
@@ -199,7 +201,7 @@ interface SliderProps {
 }
 
 function TimeSlider({ user, credential, events, filters, change }: SliderProps) {
-  const now = Date.now();
+  const now = serviceNow();
   const wanted = Date.parse(filters['at'] ?? '');
   const latest = events[0]?.recordedAt ?? now;
   const earliest = Math.min(events.at(-1)?.recordedAt ?? latest, Number.isNaN(wanted) ? latest : wanted);

@@ -1,4 +1,5 @@
 /** How much is answered without a sync, from where, and what that saves. */
+
 import { useMemo } from 'preact/hooks';
 import { usage } from '../api/calls.js';
 import type { UsageBucket } from '../api/types.js';
@@ -11,6 +12,7 @@ import { useFilters } from '../state/address.js';
 import { useLiveTick } from '../state/live.js';
 import { asked, fixedRange, rangeIn, type TimeRange } from '../state/range.js';
 import { useResource } from '../state/resource.js';
+import { serviceAheadMs, serviceNow } from '../state/service-time.js';
 import { count, share, span } from '../state/words.js';
 import { Forecast } from './forecast.js';
 import { bySpan, sumOf, type UsageSum } from './usage-sums.js';
@@ -31,8 +33,8 @@ export default function Usage() {
   const { exchange = '', environment = '' } = filters;
   const tick = useLiveTick();
   const range = useMemo(
-    () => rangeIn(filters, Date.now(), '7d'),
-    [filters['range'], filters['from'], filters['until'], tick],
+    () => rangeIn(filters, serviceNow(), '7d'),
+    [filters['range'], filters['from'], filters['until'], tick, serviceAheadMs.value],
   );
   const bucketMs = range.untilMs - range.fromMs > 14 * DAY_MS ? DAY_MS : HOUR_MS;
   const all = useResource(

@@ -1,4 +1,5 @@
 /** Machines whose word on the exchanges' clocks an operator does not take: whom others contradict, who is, and back again. */
+
 import { useState } from 'preact/hooks';
 import { machineIn, nameOf } from '../../../clock/witness.js';
 import { distrust } from '../api/calls.js';
@@ -7,6 +8,7 @@ import { Select } from '../parts/choices.js';
 import { Confirm } from '../parts/confirm.js';
 import { visible } from '../parts/id.js';
 import { Badge } from '../parts/tile.js';
+import { serviceNow } from '../state/service-time.js';
 import { count, span } from '../state/words.js';
 import { nameOfClock } from './clock-names.js';
 
@@ -98,7 +100,7 @@ function Distrust({ host: given, reload }: { readonly host: string; readonly rel
         const { clocks } = await distrust({
           host,
           login: login === '' ? undefined : login,
-          since: agoMs === undefined ? undefined : String(Date.now() - agoMs),
+          since: agoMs === undefined ? undefined : String(serviceNow() - agoMs),
         });
         reload();
         return clocks === 0

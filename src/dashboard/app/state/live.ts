@@ -6,6 +6,7 @@
  */
 import { useEffect, useState } from 'preact/hooks';
 import { feedState, type News, onFeedEvent, resets } from '../api/feed.js';
+import { serviceAheadMs } from './service-time.js';
 
 /** The feed hears of an event before it is projected, and who asks at once would be told what was before. */
 const PROJECTED_AFTER_MS = 1_000;
@@ -43,12 +44,12 @@ export function useLiveTick(matters: (news: News) => boolean = () => true): numb
   return tick + resets.value * 1_000_000;
 }
 
-/** This browser's time, anew every `everyMs`: ages on a page go on though nothing is loaded. */
+/** The service's time, anew every `everyMs`: ages on a page go on though nothing is loaded. */
 export function useNow(everyMs = 1_000): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
     const timer = setInterval(() => !document.hidden && setNow(Date.now()), everyMs);
     return () => clearInterval(timer);
   }, [everyMs]);
-  return now;
+  return now + serviceAheadMs.value;
 }

@@ -4,13 +4,14 @@
  */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { RequestFailure } from '../api/request.js';
+import { serviceNow } from './service-time.js';
 import { sessionNumber } from './session.js';
 
 export interface Resource<T> {
   readonly data: T | undefined;
   readonly failure: RequestFailure | undefined;
   readonly isLoading: boolean;
-  /** When `data` came, by this browser's clock; epoch ms. */
+  /** When `data` came, by the service's clock; epoch ms. */
   readonly loadedAtMs: number | undefined;
   readonly reload: () => void;
 }
@@ -48,7 +49,7 @@ export function useResource<T>(
       data => {
         failures.current = 0;
         if (!abort.signal.aborted)
-          setState({ key: fullKey, data, failure: undefined, isLoading: false, loadedAtMs: Date.now() });
+          setState({ key: fullKey, data, failure: undefined, isLoading: false, loadedAtMs: serviceNow() });
       },
       (error: unknown) => {
         if (abort.signal.aborted) return;
