@@ -36,17 +36,27 @@ export interface Ending {
 /**
  * An `AbortController` and its signal in one, for what is made with every lookup. Node 20 keeps an `AbortSignal`, and all that
  * its listeners refer to, until a full garbage collection, so that whole lookups are copied and promoted that would
- * have been thrown away young; a plain `EventTarget` is let go of at once.
+ * have been thrown away young. An `EventTarget` is let go of, but makes a map and an event's worth of objects each time.
  */
-export class BriefEnding extends EventTarget implements Ending {
+export class BriefEnding implements Ending {
   aborted = false;
-  reason: unknown;
+  reason: unknown = undefined;
+  #listeners: (() => void)[] = [];
 
+  addEventListener(_: 'abort', listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  removeEventListener(_: 'abort', listener: () => void): void {
+    this.#listeners = this.#listeners.filter(each => each !== listener);
+  }
+
+  /** Who listens hears it once. */
   abort(reason: unknown): void {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
-    this.dispatchEvent(new Event('abort'));
+    for (const listener of this.#listeners) listener();
   }
 }
 

@@ -82,7 +82,7 @@ export class LocalClocks {
   /** The better informed of what is known here and what the database has. */
   merge(name: ClockName, stored: SharedClock | undefined): SharedClock | undefined {
     const known = this.#clocks.get(keyOf(name));
-    if (!stored) return known;
+    if (!stored || known === stored) return known;
     if (known && isAhead(known, stored)) return known;
     const merged = withOwnConfirmation(stored, known);
     this.#set(keyOf(name), merged);

@@ -174,10 +174,21 @@ export function parseClock(
   referenceNowMs: number,
 ): SharedClock | 'corrupt' | undefined {
   if (!raw) return undefined;
-  const clock = readClock(raw);
+  const clock = clockOnceRead(raw);
   if (!clock) return 'corrupt';
   const latestMs = referenceNowMs + FUTURE_SLACK_MS;
   return clock.estimate.atMs > latestMs || clock.epochStartedAtMs > latestMs ? 'corrupt' : clock;
+}
+
+const clocksRead = new WeakMap<RawClock, SharedClock>();
+
+/** One that cannot change is read once: from Redis the same comes with each lookup (shared-tier/packed.ts). */
+function clockOnceRead(raw: RawClock): SharedClock | undefined {
+  const known = clocksRead.get(raw);
+  if (known) return known;
+  const clock = readClock(raw);
+  if (clock && Object.isFrozen(raw)) clocksRead.set(raw, clock);
+  return clock;
 }
 
 function readClock(raw: RawClock): SharedClock | undefined {

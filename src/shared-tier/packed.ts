@@ -66,9 +66,20 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const uuidBytes = (uuid: unknown): Buffer | undefined =>
   typeof uuid === 'string' && UUID.test(uuid) ? Buffer.from(uuid.replaceAll('-', ''), 'hex') : undefined;
 
+const HEX = Buffer.from('0123456789abcdef');
+/** Where the digits of each byte stand in a UUID's text. */
+const UUID_PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34] as const;
+const uuidDigits = Buffer.alloc(36, '-');
+
+/** Written out by digits: to cut it out of one hexadecimal text and put it together takes twice as long. */
 function uuidText(value: Buffer, at: number): string {
-  const hex = value.toString('hex', at, at + 16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  for (let i = 0; i < 16; i++) {
+    const byte = value[at + i] as number;
+    const place = UUID_PLACES[i] as number;
+    uuidDigits[place] = HEX[byte >> 4] as number;
+    uuidDigits[place + 1] = HEX[byte & 15] as number;
+  }
+  return uuidDigits.toString('latin1');
 }
 
 function header(order: number, flags: number, identity: Buffer, runId: string, bytes: number): Buffer {
@@ -269,7 +280,7 @@ export function unpackLink(value: Buffer, runId: string): StoredLink | Unusable 
 
 type Parsed = Readonly<Record<string, unknown>>;
 
-/** Of the few clocks and links there are each lookup reads one: the same text gives the same object. */
+/** Of the few clocks and links there are each lookup reads one: the same text gives the same object, which nobody changes. */
 const parsedTexts = new LRUCache<string, Parsed>({ max: 100 });
 
 function parseObject(bytes: Buffer): Parsed | undefined {
@@ -279,7 +290,7 @@ function parseObject(bytes: Buffer): Parsed | undefined {
   try {
     const parsed: unknown = JSON.parse(text);
     if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed)) return undefined;
-    parsedTexts.set(text, parsed as Parsed);
+    parsedTexts.set(text, Object.freeze(parsed as Parsed));
     return parsed as Parsed;
   } catch {
     return undefined;

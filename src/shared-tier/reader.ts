@@ -23,6 +23,7 @@ import type { RedisConnections } from './connections.js';
 import type { KeyPlace, Keys, SharedKey } from './keys.js';
 import { type Unpacked, type Unusable, unpackClock, unpackLink, unpackState } from './packed.js';
 import { READ } from './scripts.js';
+import { type Values, valueAt, valuesOf } from './values.js';
 
 /** Why Redis had no answer. */
 export type SharedMiss =
@@ -94,17 +95,19 @@ export interface ReaderParts {
 }
 
 /** So many keys a script takes, a thousand connectors with their clocks among them: Lua hands on no more than 8 000 at once. */
-const MAX_ENTRIES = 2_000;
+const MAX_KEYS = 2_000;
 
-/** The entries of one script call, and what it answered. */
+/** What one script call asks for, and what it answered. */
 class Call {
-  readonly entries: string[] = [];
+  /** The link's first. */
+  readonly keys: string[];
   reply: CellReply | undefined = undefined;
   failure: unknown = undefined;
   readonly cell: string;
 
-  constructor(cell: string) {
+  constructor(cell: string, link: string) {
     this.cell = cell;
+    this.keys = [link];
   }
 }
 
@@ -118,7 +121,7 @@ class AskedClock {
 
   constructor(call: Call, key: string) {
     this.call = call;
-    this.index = call.entries.push(key) - 1;
+    this.index = call.keys.push(key) - 1;
   }
 
   /** Once for all that came with the same answer. */
@@ -147,7 +150,7 @@ class Asked implements Found {
 
   constructor(call: Call, key: string, clock: AskedClock) {
     this.#call = call;
-    this.#index = call.entries.push(key) - 1;
+    this.#index = call.keys.push(key) - 1;
     this.#clock = clock;
   }
 
@@ -191,11 +194,11 @@ function answerOf(
   { link, shared }: AskedClock,
 ): SharedAnswer | SharedMiss {
   if (typeof link === 'string') return link;
-  const { found, starts, lengths } = mine.values;
-  const [from, length] = [starts[index] as number, lengths[index] as number];
-  if (!isOfAValue(length)) return 'absent';
+  const { packed, starts, ends } = mine.values;
+  const [from, end] = [starts[index] as number, ends[index] as number];
+  if (end <= 0) return 'absent';
   if (shared === 'no-clock') return shared;
-  const row = unpackState(found, from, from + length, key, link.clockId, mine.runId, mine.redisNowMs);
+  const row = unpackState(packed, from, end, key, link.clockId, mine.runId, mine.redisNowMs);
   if (typeof row === 'string') return row;
   if (typeof shared === 'string') return shared;
   return {
@@ -213,8 +216,8 @@ export async function find(parts: ReaderParts, wanted: readonly SharedKey[]): Pr
   const open = new Map<string, Call>();
   const callTo = (cell: string): Call => {
     const known = open.get(cell);
-    if (known && known.entries.length < MAX_ENTRIES) return known;
-    const call = new Call(cell);
+    if (known && known.keys.length < MAX_KEYS) return known;
+    const call = new Call(cell, keys.link(cell));
     calls.push(call);
     open.set(cell, call);
     return call;
@@ -241,7 +244,7 @@ export async function find(parts: ReaderParts, wanted: readonly SharedKey[]): Pr
 
 async function ask(parts: ReaderParts, call: Call): Promise<void> {
   try {
-    call.reply = await readCell(parts, call.cell, call.entries);
+    call.reply = await readCell(parts, call.cell, call.keys);
   } catch (error) {
     call.failure = error;
   }
@@ -252,73 +255,40 @@ let tickets = 0;
 /** Nobody else's, ever: this process's own random bytes, which cost too much to draw for each lookup, and a number. */
 const nextTicket = () => `${TICKET_PREFIX}${(tickets++).toString(36)}`;
 
-/** @param entries may be empty: then it is the server's clock and link that are asked for */
+/** @param keys of the cell, the link's first */
 export async function readCell(
-  parts: ReaderParts,
+  parts: Omit<ReaderParts, 'keys' | 'known'>,
   cell: string,
-  entries: readonly string[],
+  keys: readonly string[],
   withTicket = true,
 ): Promise<CellReply | undefined> {
-  const { connections, keys, now, wall, ticketLifeMs } = parts;
+  const { connections, now, wall, ticketLifeMs } = parts;
   const ticket = withTicket ? nextTicket() : '';
   const [sentAtMs, wallBeforeMs] = [now(), wall()];
-  const reply = await connections.run(READ, [keys.link(cell), ...entries], [ticket, String(ticketLifeMs)]);
+  const reply = await connections.run(READ, keys, [ticket, String(ticketLifeMs)]);
   const [receivedAtMs, wallMs] = [now(), wall()];
   if (!isContinuous(receivedAtMs - sentAtMs, wallMs - wallBeforeMs)) return undefined;
   if (!Array.isArray(reply)) throw new Error('the script that reads answered something else');
-  const [seconds, micros, id, link, lengths, found, refused] = reply as unknown[];
-  const isSuch = Buffer.isBuffer(lengths) && Buffer.isBuffer(found) && lengths.length === 2 * entries.length;
-  const values = isSuch ? valuesOf(lengths, found) : undefined;
+  const [whoAndWhen, packed, refused] = reply as unknown[];
+  const values = Buffer.isBuffer(packed) ? valuesOf(packed, keys.length) : undefined;
   if (!values) throw new Error('the script that reads answered something else');
-  const runId = String(id);
-  const serverTimeMs = Number(String(seconds)) * 1_000 + Number(String(micros)) / 1_000;
+  const [seconds, micros, runId = ''] = String(whoAndWhen).split(' ');
+  const serverTimeMs = Number(seconds) * 1_000 + Number(micros) / 1_000;
   if (!Number.isFinite(serverTimeMs) || runId === '') throw new Error('Redis told neither time nor run id');
   const sample: ClockSample = { sentAtMs, receivedAtMs, serverTimeMs };
   const redis = estimateFromSample(sample);
+  const link = valueAt(values, 0);
   return {
     cell,
     runId,
     redis,
     redisNowMs: redis.atMs + redis.offsetMs,
     wallMs,
-    link: Buffer.isBuffer(link) && link.length > 0 ? unpackLink(link, runId) : 'no-link',
+    link: typeof link === 'boolean' ? 'no-link' : unpackLink(link, runId),
     values,
     ticket,
     refusal: Buffer.isBuffer(refused) && refused.length > 0 ? refused.toString() : undefined,
   };
-}
-
-const NOTHING = 65_535;
-const NOTHING_BUT_THE_TICKET = 65_534;
-const isOfAValue = (length: number) => length !== NOTHING && length !== NOTHING_BUT_THE_TICKET;
-
-/** In the order of the entries; read where they stand, for to cut a thousand out costs as much as to read them. */
-interface Values {
-  readonly found: Buffer;
-  readonly starts: readonly number[];
-  /** Or {@link NOTHING}, {@link NOTHING_BUT_THE_TICKET}. */
-  readonly lengths: readonly number[];
-}
-
-/** @returns `undefined` when the lengths are not of these bytes */
-function valuesOf(packedLengths: Buffer, found: Buffer): Values | undefined {
-  const starts: number[] = [];
-  const lengths: number[] = [];
-  let end = 0;
-  for (let at = 0; at < packedLengths.length; at += 2) {
-    const length = packedLengths.readUInt16BE(at);
-    starts.push(end);
-    lengths.push(length);
-    if (isOfAValue(length)) end += length;
-  }
-  return end === found.length ? { found, starts, lengths } : undefined;
-}
-
-/** @returns whether a ticket was given where there is none */
-function valueAt({ found, starts, lengths }: Values, index: number): Buffer | boolean {
-  const [from, length] = [starts[index] as number, lengths[index] as number];
-  if (!isOfAValue(length)) return length !== NOTHING;
-  return found.subarray(from, from + length);
 }
 
 /** The finer of both. */
@@ -342,9 +312,9 @@ function linkOver({ known }: ReaderParts, { link, redis, wallMs }: CellReply): R
 const isOld = ({ link, redisNowMs }: CellReply): boolean =>
   typeof link === 'string' || redisNowMs - link.atMs > LINK_RENEWED_AFTER_MS;
 
-function placeIn(cell: CellReply, { entries }: Call, index: number): Place {
+function placeIn(cell: CellReply, { keys }: Call, index: number): Place {
   const value = valueAt(cell.values, index);
-  const key = entries[index] as string;
+  const key = keys[index] as string;
   if (typeof value !== 'boolean') return { cell, key, guard: `s${hash('sha1', value, 'hex')}` };
   return { cell, key, guard: value ? `t${cell.ticket}` : undefined };
 }
@@ -356,7 +326,7 @@ const NO_CELL: CellReply = {
   redisNowMs: 0,
   wallMs: 0,
   link: 'no-link',
-  values: { found: Buffer.alloc(0), starts: [], lengths: [] },
+  values: { packed: Buffer.alloc(0), starts: [], ends: [] },
   ticket: '',
   refusal: undefined,
 };

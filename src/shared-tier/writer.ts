@@ -114,7 +114,7 @@ export async function publish(
   if (!known) return;
   await all(
     [...byCell].map(async ([cell, make]) => {
-      const reply = await readCell(parts, cell, [], false);
+      const reply = await readCell(parts, cell, [parts.keys.link(cell)], false);
       if (!reply) throw new Interrupted();
       const entries = make.map(entry => entry(reply)).filter(entry => entry !== undefined);
       await write(parts, reply, known, askedAtMs, entries);

@@ -17,6 +17,7 @@ import { createKeys } from '../../src/shared-tier/keys.js';
 import { uuidBytes } from '../../src/shared-tier/packed.js';
 import { find } from '../../src/shared-tier/reader.js';
 import { CONDEMN, READ, type Script, WRITE } from '../../src/shared-tier/scripts.js';
+import { type Values, valuesOf } from '../../src/shared-tier/values.js';
 import { type DatabaseAnswer, fill, publish, type WriterParts } from '../../src/shared-tier/writer.js';
 import { itWhen } from '../support/it-when.js';
 import { findRedis, NO_REDIS, type RedisServer, startRedis } from '../support/redis.js';
@@ -161,30 +162,18 @@ const steered =
       await delay();
       return reply;
     }
-    const [, , , link, lengths, found] = reply as unknown as [
-      unknown,
-      unknown,
-      unknown,
-      unknown,
-      Buffer,
-      Buffer,
-    ];
+    const [, packed, refused] = reply as unknown as [unknown, Buffer, unknown];
     const toldMs = world.nowMs + world.redisAheadMs;
-    const told = [
-      String(Math.floor(toldMs / 1_000)),
-      String(Math.round((toldMs % 1_000) * 1_000)),
-      `run${world.generation}`,
-    ];
-    const shifted = Buffer.from(found);
-    let end = 0;
-    for (let at = 0; at < lengths.length; at += 2) {
-      const length = lengths.readUInt16BE(at);
-      if (length >= 65_534) continue;
-      end += length;
+    const [seconds, micros] = [Math.floor(toldMs / 1_000), Math.round((toldMs % 1_000) * 1_000)];
+    const shifted = Buffer.from(packed);
+    // The first is the link, which has no end.
+    const [, ...ends] = (valuesOf(packed, keys.length) as Values).ends;
+    for (const end of ends) {
+      if (end <= 0) continue;
       shifted.writeUIntBE(Math.max(0, Math.round(shifted.readUIntBE(end - 6, 6) + shiftMs)), end - 6, 6);
     }
     await delay();
-    return [...told, link, lengths, shifted];
+    return [`${seconds} ${micros} run${world.generation}`, shifted, refused];
   };
 
 let runId: string | undefined;

@@ -90,8 +90,9 @@ const ahead = (node: RedisConnections): Pick<RedisConnections, 'run'> => ({
     if (script === WRITE) for (const at of [1, 5]) given[at] = String(Number(given[at]) - AHEAD_MS);
     const reply = await node.run(script, keys, given);
     if (script !== READ) return reply;
-    const [seconds, ...rest] = reply as unknown[];
-    return [String(Number(String(seconds)) + AHEAD_MS / 1_000), ...rest];
+    const [head, ...rest] = reply as unknown[];
+    const [seconds, ...others] = String(head).split(' ');
+    return [[Number(seconds) + AHEAD_MS / 1_000, ...others].join(' '), ...rest];
   },
 });
 

@@ -7,11 +7,10 @@ import { find } from '../../src/shared-tier/reader.js';
 const REF = { userId: 'u', credentialId: 'c', exchange: 'BYBIT', environment: 'MAINNET' } as const;
 
 describe('an answer of Redis', () => {
-  const answered = (lengths: readonly number[], bytes: number) => {
-    const packed = Buffer.alloc(lengths.length * 2);
-    for (const [i, length] of lengths.entries()) packed.writeUInt16BE(length, i * 2);
-    const [seconds, micros, none] = ['1764000000', '0', ''].map(text => Buffer.from(text));
-    const reply = [seconds, micros, Buffer.from('run'), none, packed, Buffer.alloc(bytes), none];
+  /** Of three keys: the link, the shared clock, the state. */
+  const answered = (...packed: readonly (number | Buffer)[]) => {
+    const bytes = Buffer.concat(packed.map(each => (Buffer.isBuffer(each) ? each : Buffer.of(each))));
+    const reply = [Buffer.from('1764000000 0 run'), bytes, Buffer.alloc(0)];
     const parts = {
       connections: { run: async () => reply },
       keys: createKeys('cs', false),
@@ -23,15 +22,30 @@ describe('an answer of Redis', () => {
     return find(parts, [new KnownConnectors().know(REF)]);
   };
 
+  const bytes = Buffer.alloc;
   it.each([
-    ['fewer bytes than its lengths say', [60, 400], 459],
-    ['more', [60, 65_535], 61],
-    ['too few lengths', [60], 60],
-  ])('is refused with %s', async (_, lengths, bytes) => {
-    await expect(answered(lengths, bytes)).rejects.toThrow('answered something else');
+    ['nothing', []],
+    ['fewer bytes than its lengths say', [0x93, 0xc2, 0xd9, 60, bytes(60), 0xda, 1, 144, bytes(399)]],
+    ['more', [0x93, 0xc2, 0xd9, 60, bytes(61), 0xc2]],
+    ['a length that is cut short', [0x93, 0xc2, 0xc2, 0xda, 1]],
+    ['an array that is cut short', [0xdc, 0]],
+    ['too few values', [0x92, 0xc2, 0xc2]],
+    ['too many', [0xdc, 0, 4, 0xc2, 0xc2, 0xc2, 0xc2]],
+    ['a number among them', [0x93, 0xc2, 7, 0xc2]],
+    ['a text that is too long for its place', [0x93, 0xc2, 0xc2, 0xdb, 0, 0, 0, 1, 65]],
+  ])('is refused with %s', async (_, packed) => {
+    await expect(answered(...packed)).rejects.toThrow('answered something else');
   });
 
-  it('is a miss where nothing stands', async () => {
-    expect(await answered([65_534, 65_535], 0)).toMatchObject([{ answer: undefined, reason: 'no-link' }]);
+  it.each([
+    ['nothing', 0xc2],
+    ['but a ticket', 0xc3],
+  ])('is a miss where nothing stands (%s)', async (_, what) => {
+    expect(await answered(0x93, 0xc2, what, what)).toMatchObject([{ answer: undefined, reason: 'no-link' }]);
+  });
+
+  it('is taken apart however long its values are', async () => {
+    const packed = [0xdc, 0, 3, 0xa3, bytes(3), 0xd9, 60, bytes(60), 0xda, 1, 144, bytes(400)];
+    expect(await answered(...packed)).toMatchObject([{ answer: undefined, reason: 'corrupt' }]);
   });
 });

@@ -84,7 +84,6 @@ export async function checkRedis(settings: Settings): Promise<Check> {
     wall: Date.now,
     // It takes none.
     ticketLifeMs: 0,
-    known: () => undefined,
   };
   const inTime = <T>(work: Promise<T>): Promise<T> =>
     withDeadline(work, PROBE_DEADLINE_MS, () => {
@@ -105,7 +104,7 @@ export async function checkRedis(settings: Settings): Promise<Check> {
     const startedMs = performance.now();
     const cell = keys.cellOfState('');
     const reply = await inTime(
-      readCell({ connections, keys, ...clocks }, cell, [keys.state(cell, '')], false),
+      readCell({ connections, ...clocks }, cell, [keys.link(cell), keys.state(cell, '')], false),
     );
     const tookMs = performance.now() - startedMs;
     const lease = await inTime(takeLease(connections, keys.lease(NOBODYS_CLOCK)));
