@@ -31,6 +31,8 @@ export interface RedisConnections {
   open(): Promise<void>;
   /** Why the last attempt to connect failed, while there is no connection that has answered since. */
   failure(): unknown;
+  /** What tells more than a failure that says only that nobody is there: {@link failure}. Else the failure itself. */
+  causeOf(failed: unknown): unknown;
   close(): void;
 }
 
@@ -196,8 +198,8 @@ export async function createConnections(
     failure = undefined;
     return answer;
   };
-  /** Of a client without a connection a command learns no more than that. */
-  const why = (error: unknown) => (failure !== undefined && isVague(troubleOf(error)) ? failure : error);
+  const causeOf = (failed: unknown) =>
+    failure !== undefined && isVague(troubleOf(failed)) ? failure : failed;
 
   return {
     isCluster: place.mode === 'cluster',
@@ -214,7 +216,8 @@ export async function createConnections(
         }
         return answered(await connection.send(key, ['EVAL', text, ...rest]));
       } catch (error) {
-        throw why(error);
+        // At once: of a cluster another node may answer before it is told.
+        throw causeOf(error);
       } finally {
         waiting.end(now());
       }
@@ -236,6 +239,7 @@ export async function createConnections(
       await connection.connect();
     },
     failure: () => failure,
+    causeOf,
     close() {
       isHeard = false;
       connection.destroy();

@@ -22,14 +22,7 @@ import { type Gone, type Listener, listen } from './listener.js';
 import { uuidBytes } from './packed.js';
 import { type Found, find, type ReaderParts, type SharedAnswer, type SharedMiss } from './reader.js';
 import { CONDEMN, FORGET } from './scripts.js';
-import {
-  isVague,
-  type RedisTrouble,
-  Troubles,
-  type TroubleWith,
-  troubleOf,
-  WriteRefused,
-} from './trouble.js';
+import { type RedisTrouble, Troubles, type TroubleWith, WriteRefused } from './trouble.js';
 import {
   type DatabaseAnswer,
   FORGOTTEN_FOR_MS,
@@ -424,8 +417,7 @@ export class SharedTier {
   #fails(what: TroubleWith, error: unknown): void {
     if (this.#isClosed) return;
     const { connections, now, log } = this.#options;
-    const cause = isVague(troubleOf(error)) ? (connections.failure() ?? error) : error;
-    const told = this.#troubles.begin(what, cause, now());
+    const told = this.#troubles.begin(what, connections.causeOf(error), now());
     if (told) log.warn({ ...told }, BEGINNINGS[what]);
   }
 }

@@ -87,7 +87,7 @@ export async function checkRedis(settings: Settings): Promise<Check> {
   };
   const inTime = <T>(work: Promise<T>): Promise<T> =>
     withDeadline(work, PROBE_DEADLINE_MS, () => {
-      throw connections.failure() ?? new Error(`no answer within ${PROBE_DEADLINE_MS} ms`);
+      throw connections.causeOf(new Error(`no answer within ${PROBE_DEADLINE_MS} ms`));
     });
   try {
     let isOpen = false;
