@@ -3,7 +3,8 @@
  * Source: Cloudflare API, "Write key-value pair with optional metadata": `PUT
  * /accounts/{account_id}/storage/kv/namespaces/{namespace_id}/values/{key_name}?expiration_ttl=…`. Not verified live.
  */
-import { ConnectorStateError } from '../base/errors.js';
+import { ConnectorStateError, InvalidInputError } from '../base/errors.js';
+import { kindOfFailure } from './no-answer.js';
 import type { ClockStore } from './publisher.js';
 
 export interface CloudflareKvOptions {
@@ -23,10 +24,17 @@ const API_URL = 'https://api.cloudflare.com/client/v4';
 /**
  * @example
  * const store = cloudflareKv({ accountId, namespaceId, apiToken });
+ * @throws InvalidInputError for a token that is none
  */
 export function cloudflareKv(options: CloudflareKvOptions): ClockStore {
   const { accountId, namespaceId, apiToken, apiUrl = API_URL, timeoutMs = 10_000 } = options;
   const send = options.fetch ?? fetch;
+  // What no header can hold, or a file's quotes, would be refused at each write, for ever.
+  if (!/^[\w.~+/=-]+$/.test(apiToken)) {
+    throw new InvalidInputError(
+      'apiToken (CLOUDFLARE_API_TOKEN) must be letters, digits and . _ ~ + / = -, got others: look for quotes, or a line break or blank at its ends',
+    );
+  }
   const namespace = `${apiUrl}/accounts/${encodeURIComponent(accountId)}/storage/kv/namespaces/${encodeURIComponent(namespaceId)}`;
   return {
     async put(key, value, { expirationTtl }) {
@@ -37,9 +45,7 @@ export function cloudflareKv(options: CloudflareKvOptions): ClockStore {
         body: value,
         signal: AbortSignal.timeout(timeoutMs),
       }).catch(error => {
-        throw failure(
-          `gave no answer (${error instanceof Error ? error.name : typeof error}): try again later`,
-        );
+        throw failure(`gave no answer (${kindOfFailure(error)}): check the network, it is tried again later`);
       });
       await response.body?.cancel();
       if (!response.ok) throw failure(`answered ${response.status}: ${remedyFor(response.status)}`);

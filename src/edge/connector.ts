@@ -16,6 +16,7 @@ import { DEFAULT_RANGE } from '../clock/request-window.js';
 import { type Answer, DIALECTS, type Dialect, type RequestParts } from './dialects.js';
 import { EdgeClock, type EdgeTime, mayBeReplayed } from './edge-clock.js';
 import { hmacSha256 } from './hmac.js';
+import { kindOfFailure } from './no-answer.js';
 import {
   type ClockName,
   decodeClock,
@@ -203,11 +204,9 @@ export function createEdgeConnector(options: EdgeConnectorOptions): EdgeConnecto
       const copy = new Response(hasBody(status) ? text : null, { status, statusText, headers: kept });
       return { response: copy, answer: parse(text), sentAtMs };
     } catch (error) {
-      // The runtime's message may hold the URL, and that the signature; its kind says enough.
-      const kind = error instanceof Error ? error.name : typeof error;
       throw new ConnectorStateError(
         'EXCHANGE_UNREACHABLE',
-        `${clock.name.exchange} gave no answer to ${method} ${target.split('?')[0]} (${kind}): whether it was executed is not known`,
+        `${clock.name.exchange} gave no answer to ${method} ${target.split('?')[0]} (${kindOfFailure(error)}): whether it was executed is not known`,
       );
     }
   }

@@ -126,4 +126,33 @@ describe('Workers KV over HTTP', () => {
     expect(error).toMatchObject({ code: 'PUBLISHING_FAILED', message: expect.stringMatching(remedy) });
     expect(error.message).not.toContain('tokenXYZ');
   });
+
+  it('says by what code the network failed, and nothing of what was sent', async () => {
+    const gone = http.createServer();
+    await new Promise<void>(resolve => gone.listen(0, '127.0.0.1', resolve));
+    const { port } = gone.address() as AddressInfo;
+    await new Promise(resolve => gone.close(resolve));
+    const nobody = cloudflareKv({
+      accountId: 'acc',
+      namespaceId: 'ns',
+      apiToken: 'tokenXYZ',
+      apiUrl: `http://127.0.0.1:${port}`,
+    });
+    const error = await nobody.put('k', 'v', { expirationTtl: 60 }).catch(it => it);
+    expect(error).toMatchObject({
+      code: 'PUBLISHING_FAILED',
+      message: expect.stringMatching(/no answer \(ECONNREFUSED\)/),
+    });
+    expect(error.message).not.toContain('TypeError');
+    expect(error.message).not.toContain('tokenXYZ');
+  });
+
+  it.each(['"tokenXYZ"', 'tokenXYZ\n', 'token XYZ', 'tökenXYZ', ''])(
+    'refuses at once a token that is none, and does not repeat it: %j',
+    apiToken => {
+      const make = () => cloudflareKv({ accountId: 'acc', namespaceId: 'ns', apiToken });
+      expect(make).toThrow('CLOUDFLARE_API_TOKEN');
+      expect(make).not.toThrow('XYZ');
+    },
+  );
 });
