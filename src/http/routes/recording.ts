@@ -162,7 +162,7 @@ export const recordingRoutes: FastifyPluginAsyncZod = async app => {
         tags: ['recording'],
         summary: 'Append a batch of facts',
         description:
-          'All or none of them. Safe to repeat: an event of an id that is stored already is not stored again.',
+          'All or none of them. Safe to repeat: an event whose stream has its id already is not stored again.',
         body: appendBody,
         response: ANSWERS,
       },

@@ -27,7 +27,7 @@ export const MAX_EVENTS = 1_000;
 export const envelope = {
   id: z
     .uuid()
-    .describe('UUIDv7, chosen by the caller: an event of an id that is stored already is not stored again.'),
+    .describe('UUIDv7, chosen by the caller: an event whose stream has its id already is not stored again.'),
   occurredAt: z
     .int()
     .min(EARLIEST_TIME_MS)
