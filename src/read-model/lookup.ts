@@ -21,6 +21,7 @@ import type { ClockSample } from '../clock/offset.js';
 import type { StoredLink } from '../clock/stored-link.js';
 import { type Environment, type Exchange, scopeOf } from '../events/connector.js';
 import type { Position } from '../events/event.js';
+import { askAgain } from '../postgres/asked-again.js';
 import { type StatementNames, statementNames } from '../postgres/statement-names.js';
 
 export interface LookupKey {
@@ -275,9 +276,8 @@ export async function lookupOver(
   if (isAt) values.push(keys.map(key => key.at?.inLog ?? NOWHERE));
   for (let attempt = 1; ; attempt++) {
     const name = names.nameOf(`${LOOKUP_STATEMENT_NAME}${suffix}`, text);
-    const query = { name, text, values, rowMode: 'array' as const };
     const [sentAtMs, wallBeforeMs] = [options.now(), options.wall()];
-    const result = await untilAborted(client.query<unknown[]>(query), signal).catch(error => {
+    const result = await untilAborted(askAgain(client, { name, text, values }), signal).catch(error => {
       if (name !== undefined && names.lost(error)) return undefined;
       throw error;
     });

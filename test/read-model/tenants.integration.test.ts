@@ -9,6 +9,7 @@ import { EVENT_SCHEMAS } from '../../src/events/catalogue.js';
 import { cacheKeyOf, parseCacheKey } from '../../src/events/connector.js';
 import type { NewEvent } from '../../src/events/event.js';
 import { edgeStreamOf, hitsStreamOf, stateStreamOf } from '../../src/events/streams.js';
+import { pg } from '../../src/postgres/driver.js';
 import { grantPrivileges } from '../../src/read-model/grants.js';
 import { OUR_TABLES, TENANT_TABLES } from '../../src/read-model/tenant-rights.js';
 import { bindTenant, listTenants, unbindTenant } from '../../src/read-model/tenants.js';
@@ -226,31 +227,28 @@ describe('a tenant’s login', () => {
   });
 });
 
-type Appending = (login: string, events: readonly NewEvent[]) => Promise<unknown>;
+type Sql = (text: string, values: unknown[]) => Promise<unknown>;
+type Appending = (sql: Sql, events: readonly NewEvent[]) => Promise<unknown>;
 
 const appending: Readonly<Record<string, Appending>> = {
-  connector_event_append: (login, events) =>
-    roles.sql(login, 'SELECT * FROM connector_event_append($1, NULL, 5000)', [
+  connector_event_append: (sql, events) =>
+    sql('SELECT * FROM connector_event_append($1, NULL, 5000)', [
       JSON.stringify(events.map(event => ({ ...event, schema_version: 1, occurred_at: event.occurredAt }))),
     ]),
-  connector_event_append_together: (login, events) =>
-    roles.sql(
-      login,
-      `SELECT * FROM connector_event_append_together($1, $2, $3, $4, $5, $6, $7, $8, $9, 5000)`,
-      [
-        events.map(({ id }) => id),
-        events.map(({ stream }) => stream),
-        events.map(({ type }) => type),
-        events.map(() => 1),
-        events.map(({ data }) => JSON.stringify(data)).join('\u001e'),
-        events.map(({ occurredAt }) => occurredAt),
-        events.map(({ host }) => host),
-        events.map(() => null),
-        events.map(() => null),
-      ],
-    ),
-  connector_outbox_add: (login, events) =>
-    roles.sql(login, 'SELECT connector_outbox_add($1, false, 5000)', [
+  connector_event_append_together: (sql, events) =>
+    sql(`SELECT * FROM connector_event_append_together($1, $2, $3, $4, $5, $6, $7, $8, $9, 5000)`, [
+      events.map(({ id }) => id),
+      events.map(({ stream }) => stream),
+      events.map(({ type }) => type),
+      events.map(() => 1),
+      events.map(({ data }) => JSON.stringify(data)).join('\u001e'),
+      events.map(({ occurredAt }) => occurredAt),
+      events.map(({ host }) => host),
+      events.map(() => null),
+      events.map(() => null),
+    ]),
+  connector_outbox_add: (sql, events) =>
+    sql('SELECT connector_outbox_add($1, false, 5000)', [
       JSON.stringify(events.map(event => ({ ...event, schemaVersion: 1 }))),
     ]),
 };
@@ -260,7 +258,13 @@ const counts = () =>
     'SELECT (SELECT count(*) FROM connector_event) AS log, (SELECT count(*) FROM connector_outbox) AS outbox',
   );
 
-describe.each(Object.entries(appending))('%s, for a tenant', (_, append) => {
+/** Over a connection of the login's own. */
+const appendAs = (name: string, login: string, events: readonly NewEvent[]) =>
+  appending[name]?.((text, values) => roles.sql(login, text, values), events) as Promise<unknown>;
+
+describe.each(Object.keys(appending))('%s, for a tenant', name => {
+  const append = (login: string, events: readonly NewEvent[]) => appendAs(name, login, events);
+
   it('takes every fact that a function records of its user, and of an edge', async () => {
     const who = { userId: 'alice_b', credentialId: 'a%_' };
     const events = [...factsOf('alice_b'), invalidated(who), synced(who), hit(who), edge()];
@@ -369,7 +373,7 @@ it('knows of every type of event whether a tenant may record it', async () => {
   for (const type of Object.keys(EVENT_SCHEMAS)) {
     for (const stream of [stateStreamOf(alice), hitsStreamOf(alice)]) {
       const event = { ...synced(alice), type, stream } as unknown as NewEvent;
-      await appending.connector_event_append?.(loginOf('alice'), [event]).then(
+      await appendAs('connector_event_append', loginOf('alice'), [event]).then(
         () => taken.push(type),
         () => undefined,
       );
@@ -485,4 +489,29 @@ it('hears that something was appended, as any login of the server does, and not 
 it('finds the row of a key by the key', () => {
   // What the users above are there for.
   expect(new Set(USERS.map(userId => cacheKeyOf({ ...connector, userId }))).size).toBe(USERS.length);
+});
+
+describe('who may do as the owner does', () => {
+  let deputy: string;
+  beforeAll(async () => {
+    const owner = pg.escapeIdentifier(decodeURIComponent(new URL(harness.url).username));
+    deputy = await roles.create('deputy', `LOGIN IN ROLE ${owner}`);
+  });
+
+  it.each(Object.keys(appending))('has its events taken by %s without their being looked at', async name => {
+    for (const url of [harness.url, roles.urlOf(deputy)]) {
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      try {
+        await client.query('BEGIN');
+        await client.query(`CREATE OR REPLACE FUNCTION connector_tenant_check(events jsonb) RETURNS void
+          LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'looked at'; END $$`);
+        const events = [synced({ userId: 'alice' }), cleaned()];
+        await appending[name]?.((text, values) => client.query(text, values), events);
+        await client.query('ROLLBACK');
+      } finally {
+        await client.end();
+      }
+    }
+  });
 });

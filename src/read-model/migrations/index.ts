@@ -28,6 +28,7 @@ import { ForgetHitsFaster1764000000072 } from './1764000000072-forget-hits-faste
 import { UsageByHost1764000000073 } from './1764000000073-usage-by-host.js';
 import { Tenants1764000000074 } from './1764000000074-tenants.js';
 import { PositionsGoOn1764000000077 } from './1764000000077-positions-go-on.js';
+import { OwnersEventsUnchecked1764000000078 } from './1764000000078-owners-events-unchecked.js';
 
 export const migrations: readonly (new () => MigrationInterface)[] = [
   EventStore1764000000001,
@@ -56,4 +57,5 @@ export const migrations: readonly (new () => MigrationInterface)[] = [
   UsageByHost1764000000073,
   Tenants1764000000074,
   PositionsGoOn1764000000077,
+  OwnersEventsUnchecked1764000000078,
 ];
