@@ -5,7 +5,7 @@
 import type { ClientBase, Pool } from 'pg';
 
 /** The newest migration in ./migrations; a unit test holds the two together. */
-export const LATEST_MIGRATION = 'PositionsGoOn1764000000077';
+export const LATEST_MIGRATION = 'OwnersEventsUnchecked1764000000078';
 
 const MISSING_TABLE = '42P01';
 

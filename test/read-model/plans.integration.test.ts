@@ -5,9 +5,12 @@
  * `PLAN_ROWS` says how many states; a scan would be chosen with as few as are here if an index were missing, which the last
  * test shows. With ten million it is run by hand (docs/benchmarks.md#plans).
  */
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client } from 'pg';
+import { projections } from '../../projections/index.js';
 import { pg } from '../../src/postgres/driver.js';
+import { tableSql } from '../../src/projector/table-sql.js';
 import { grantPrivileges } from '../../src/read-model/grants.js';
 import { LOOKUP_STATEMENTS } from '../../src/read-model/lookup.js';
 import { shard } from '../../src/read-model/shard.js';
@@ -125,6 +128,19 @@ async function scansOfAll(when: string): Promise<Record<string, string[]>> {
   return found;
 }
 
+/** So many times the server plans anew before it looks what a plan for any values would cost. */
+const FIRST_ARE_CUSTOM = 5;
+
+/** Of ten executions, how many were planned for their own values. */
+async function customPlansOf(query: { name: string; text: string; values: unknown[] }): Promise<number> {
+  for (let i = 0; i < 2 * FIRST_ARE_CUSTOM; i++) await client.query(query);
+  const { rows } = await client.query<{ custom_plans: string }>(
+    'SELECT custom_plans FROM pg_prepared_statements WHERE name = $1',
+    [query.name],
+  );
+  return Number(rows[0]?.custom_plans);
+}
+
 describe(`a lookup over ${ROWS} states`, () => {
   it('reads by keys alone when it was prepared over empty tables, and nothing was analysed since', async () => {
     expect(await scansOfAll('empty')).toEqual({});
@@ -165,6 +181,14 @@ describe(`a lookup over ${ROWS} states`, () => {
     }
   });
 
+  it.each(Object.keys(LOOKUP_STATEMENTS))('is planned once for a session, not for each: %s', async name => {
+    await client.query('SET plan_cache_mode = auto');
+    const text = LOOKUP_STATEMENTS[name as keyof typeof LOOKUP_STATEMENTS];
+    const key = [['user-1_credential-1'], ['BYBIT'], ['MAINNET'], ['scope-1']];
+    const values = text.includes('$5') ? [...key, ['1']] : key;
+    expect(await customPlansOf({ name: `often_${name}`, text, values })).toBe(FIRST_ARE_CUSTOM);
+  });
+
   it('would scan without its index', async () => {
     await client.query('BEGIN');
     await client.query(
@@ -174,4 +198,23 @@ describe(`a lookup over ${ROWS} states`, () => {
     await client.query('ROLLBACK');
     expect(scans).toEqual(['Seq Scan on connector_state_cache']);
   });
+});
+
+describe('the rows that a page of one event touches', () => {
+  const VALUES: Readonly<Record<string, unknown>> = {
+    timestamptz: 0,
+    text: '',
+    uuid: randomUUID(),
+    bigint: '0',
+  };
+
+  it.each(projections.map(projection => [projection.table.name, projection] as const))(
+    'are found in %s by a plan that is kept',
+    async (table, projection) => {
+      await client.query('SET plan_cache_mode = auto');
+      const { load, key } = tableSql(projection);
+      const values = key.map(({ type }) => [VALUES[type]]);
+      expect(await customPlansOf({ name: `load_${table}`, text: load, values })).toBe(FIRST_ARE_CUSTOM);
+    },
+  );
 });
