@@ -41,23 +41,33 @@ export function withDedicatedSession<T>(
   work: (session: OwnSession) => Promise<T>,
 ): Promise<T> {
   return withOwnConnection(context, signal, async session => {
-    // Before anything is set for the session, which may be somebody else's next.
-    const pooling = await overItsConnection(findPooling(session.client, () => context.pool.connect()));
-    if (pooling === 'transaction') throw new SharedSession('this pooler shares its sessions');
-    // Waiting for the next event is this connection's normal state, not a runaway. Of a leader whose machine is gone the
-    // server notices by its own probes, which it would make after two hours.
-    await session.query(`SELECT set_config('statement_timeout', '0', false),
-      set_config('lock_timeout', '${lockTimeoutMs}', false), set_config('idle_session_timeout', '0', false),
-      set_config('idle_in_transaction_session_timeout', '0', false),
-      set_config('default_transaction_isolation', 'read committed', false),
-      set_config('default_transaction_read_only', 'off', false), set_config('extra_float_digits', '1', false),
-      set_config('array_nulls', 'on', false),
-      set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
-      set_config('tcp_keepalives_count', '4', false)`);
-    const leave = await cutWhenForgotten(session, context.silentMs);
+    const leave = await answeredInTime(session.client, context.silentMs, async () => {
+      // Before anything is set for the session, which may be somebody else's next.
+      const pooling = await overItsConnection(findPooling(session.client, () => context.pool.connect()));
+      if (pooling === 'transaction') throw new SharedSession('this pooler shares its sessions');
+      // Waiting for the next event is this connection's normal state, not a runaway. Of a leader whose machine is gone the
+      // server notices by its own probes, which it would make after two hours.
+      await session.query(`SELECT set_config('statement_timeout', '0', false),
+        set_config('lock_timeout', '${lockTimeoutMs}', false), set_config('idle_session_timeout', '0', false),
+        set_config('idle_in_transaction_session_timeout', '0', false),
+        set_config('default_transaction_isolation', 'read committed', false),
+        set_config('default_transaction_read_only', 'off', false), set_config('extra_float_digits', '1', false),
+        set_config('array_nulls', 'on', false),
+        set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
+        set_config('tcp_keepalives_count', '4', false)`);
+      return cutWhenForgotten(session, context.silentMs);
+    });
     return work(session).finally(leave);
   });
 }
+
+/** None of these statements waits for anybody: on a connection that is silent for so long nobody will answer. */
+async function answeredInTime<T>(client: ClientBase, silentMs: number, ask: () => Promise<T>): Promise<T> {
+  const cutting = setTimeout(() => cut(client), silentMs);
+  return ask().finally(() => clearTimeout(cutting));
+}
+
+const cut = (client: ClientBase) => (client as DriverClient).connection.stream.destroy();
 
 /**
  * One transaction, as long as it takes. It is committed when `work` resolves; when `signal` is aborted `work` fails at
@@ -105,11 +115,10 @@ async function withOwnConnection<T>(
   client.on('error', lose);
   client.on('end', () => lose());
   const driver = client as unknown as DriverClient;
-  const cut = () => driver.connection.stream.destroy();
   // Nobody may hear of the request; or it finds no statement under way, and the next begins behind it.
   const stop = async () => {
     await requestCancel(driver, CANCEL_TIMEOUT_MS);
-    setTimeout(cut, END_MS).unref();
+    setTimeout(() => cut(client), END_MS).unref();
   };
   signal?.addEventListener('abort', stop, { once: true });
   try {
@@ -123,7 +132,7 @@ async function withOwnConnection<T>(
     throw error;
   } finally {
     signal?.removeEventListener('abort', stop);
-    const cutting = setTimeout(cut, END_MS);
+    const cutting = setTimeout(() => cut(client), END_MS);
     await goodbye(client, lost.signal, lose);
     clearTimeout(cutting);
   }

@@ -3,6 +3,7 @@ import type { Client, ClientConfig } from 'pg';
 import { connectorStateCache, projections } from '../../projections/index.js';
 import { pg } from '../../src/postgres/driver.js';
 import type { Projector } from '../../src/projector/index.js';
+import { startCountingProxy } from '../support/counting-proxy.js';
 import { hit, synced, T0 } from '../support/facts.js';
 import { keptLog } from '../support/log.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
@@ -126,6 +127,28 @@ describe('run', () => {
     expect(log.messages('warn')).toEqual(['the projector was interrupted, and tries again']);
     expect(projector.counters).toMatchObject({ reconnects: 1, leading: 1 });
   });
+
+  it.each([1, 2, 3])(
+    'leads where the network forgets its connection behind its statement %d',
+    async statement => {
+      const link = closing(await startCountingProxy(harness.url));
+      let connected = 0;
+      const createClient = () => {
+        const client = new pg.Client({ connectionString: link.url, pipeline: true } as ClientConfig);
+        const connect = client.connect.bind(client) as () => Promise<void>;
+        client.connect = (async () => {
+          await connect();
+          if (++connected === 1) link.fail({ from: 'client', message: statement, effect: 'stall' });
+        }) as typeof client.connect;
+        return client;
+      };
+      await harness.append(synced());
+      const projector = start(harness.projector({ createClient, silentMs: 200 }));
+
+      await until('the event', async () => (await harness.rows(connectorStateCache)).length === 1);
+      expect(projector.counters).toMatchObject({ reconnects: 1, leading: 1 });
+    },
+  );
 
   it('waits for a statement that the server works on, however long that is', async () => {
     await harness.append(synced());
