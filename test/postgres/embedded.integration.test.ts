@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { pg } from '../../src/postgres/driver.js';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/index.js';
 import { makePlace, type Place, query, ready, serverPid, untilStopped } from './embedded-place.js';
 
@@ -205,6 +206,27 @@ describe('an embedded PostgreSQL, shared', () => {
     await Promise.all([user(), user(), user()]);
 
     expect(() => serverPid(place.dataDir)).toThrow('is stopped');
+  });
+
+  it('waits for nobody who stands still while he leaves', async () => {
+    const { url } = await place.start();
+    const patienceMs = 300;
+    const guest = await startEmbeddedPostgres({ dataDir: place.dataDir, durable: false, patienceMs });
+    const still = new pg.Client({ connectionString: new URL('postgres', url).href });
+    await still.connect();
+    try {
+      // As who leaves does before he counts the others.
+      await still.query('SELECT pg_advisory_lock(7305811)');
+      const late = startEmbeddedPostgres({ dataDir: place.dataDir, durable: false, patienceMs });
+      await expect(late).rejects.toMatchObject({
+        code: 'EMBEDDED_DATABASE_FAILED',
+        message: expect.stringMatching(/is still ready .* after 300 ms of waiting: end the other processes/),
+      });
+      await guest.stop();
+      expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    } finally {
+      await still.end();
+    }
   });
 });
 

@@ -135,11 +135,9 @@ describe('run', () => {
       let connected = 0;
       const createClient = () => {
         const client = new pg.Client({ connectionString: link.url, pipeline: true } as ClientConfig);
-        const connect = client.connect.bind(client) as () => Promise<void>;
-        client.connect = (async () => {
-          await connect();
+        client.once('connect', () => {
           if (++connected === 1) link.fail({ from: 'client', message: statement, effect: 'stall' });
-        }) as typeof client.connect;
+        });
         return client;
       };
       await harness.append(synced());

@@ -7,6 +7,9 @@
  * that leave at once pass the gate one after the other, so one of them is the last. A connection that ends lets go of
  * the gate before it is gone from the list that is counted: so who goes takes its name off that list first.
  *
+ * Whoever stands still at the gate keeps it, so the wait has an end: who joins looks again, and who leaves goes and lets it
+ * be the last.
+ *
  * A process that is killed loses its lease with its connection. If it was the last, the server stays up
  * until the next process joins it and leaves.
  *
@@ -22,6 +25,9 @@ const LEFT = 'connector-state embedded, left';
 /** Any number that nothing else uses in the database `postgres` of a server of ours. */
 const GATE = 7_305_811;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** The gate is held for the blink of an eye, or until the server has ended. */
+export const GATE_MS = 5_000;
+const LOCK_NOT_AVAILABLE = '55P03';
 
 export interface Lease {
   /** Makes the database where it is missing. */
@@ -41,7 +47,7 @@ export interface Lease {
  */
 export type JoinOutcome = Lease | 'not-yet' | 'wrong-password';
 
-export async function join(port: number, password: string): Promise<JoinOutcome> {
+export async function join(port: number, password: string, gateMs = GATE_MS): Promise<JoinOutcome> {
   const client = new pg.Client({
     host: '127.0.0.1',
     port,
@@ -62,7 +68,9 @@ export async function join(port: number, password: string): Promise<JoinOutcome>
   });
   try {
     await client.connect();
-    await client.query('SELECT pg_advisory_lock_shared($1), pg_advisory_unlock_shared($1)', [GATE]);
+    await client.query(
+      `BEGIN; SET LOCAL lock_timeout = ${gateMs}; SELECT pg_advisory_xact_lock_shared(${GATE}); COMMIT`,
+    );
   } catch (error) {
     await end(client);
     const outcome = classify(error);
@@ -80,7 +88,7 @@ export async function join(port: number, password: string): Promise<JoinOutcome>
     leave: async () => {
       if (lost) return 'lost';
       ref();
-      const verdict = await lookAround(client);
+      const verdict = await lookAround(client, gateMs);
       if (verdict !== 'last') await end(client);
       return verdict;
     },
@@ -95,8 +103,9 @@ function idleSwitch(client: Client): { ref(): void; unref(): void } {
 }
 
 /** Takes the gate, which the connection keeps until it ends. */
-async function lookAround(client: Client): Promise<'last' | 'others' | 'lost'> {
+async function lookAround(client: Client, gateMs: number): Promise<'last' | 'others' | 'lost'> {
   try {
+    await client.query(`SET lock_timeout = ${gateMs}`);
     await client.query('SELECT pg_advisory_lock($1)', [GATE]);
     const { rows } = await client.query<{ others: number }>(
       `SELECT count(*)::int AS others FROM pg_stat_activity
@@ -107,6 +116,7 @@ async function lookAround(client: Client): Promise<'last' | 'others' | 'lost'> {
     await client.query(`SET application_name = '${LEFT}'`);
     return 'others';
   } catch (error) {
+    if ((error as { code?: string }).code === LOCK_NOT_AVAILABLE) return 'others';
     if (classify(error) !== undefined) return 'lost';
     // Its files are gone or unreadable: it serves nobody any more.
     if (/^(58|XX)/.test((error as { code?: string }).code ?? '')) return 'last';
@@ -124,6 +134,7 @@ function classify(error: unknown): 'not-yet' | 'wrong-password' | undefined {
     case '57P02': // a server process crashed
     case '57P03': // starting up or shutting down
     case '53300': // every connection is in use
+    case LOCK_NOT_AVAILABLE: // somebody stands at the gate
     case 'ECONNREFUSED':
     case 'ECONNRESET':
     case 'EPIPE':

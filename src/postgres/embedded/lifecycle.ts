@@ -22,7 +22,7 @@ import { shown } from '../../base/shown.js';
 import { assertVersion, clusterState, createCluster, SUPERUSER, setAside } from './cluster.js';
 import { embeddedError, fileProblem } from './embedded-error.js';
 import { freePort, launch, resetPassword } from './launch.js';
-import { join, type Lease } from './lease.js';
+import { GATE_MS, join, type Lease } from './lease.js';
 import { ownQuery } from './own-parameters.js';
 import { ensurePassword } from './password.js';
 import { readServerState, removeForeignPidFile } from './postmaster-pid.js';
@@ -151,7 +151,7 @@ async function reachServer(
         continue;
       }
     } else if (state.status === 'ready' && state.port !== undefined) {
-      const lease = await join(state.port, password);
+      const lease = await join(state.port, password, Math.min(patienceMs, GATE_MS));
       if (typeof lease === 'object') return { lease, pid: state.pid, port: state.port, password };
       if (lease === 'wrong-password') {
         if (!lastResort.owns(state.pid) || starts > 1) throw wrongPassword(dataDir, passwordFile);
