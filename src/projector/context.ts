@@ -43,7 +43,7 @@ export interface ProjectorContext {
   /** Rejects when the signal is aborted. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>;
   readonly nowMs: () => number;
-  /** How long a statement of `run` may go unanswered before the server is asked whether it works on it. */
+  /** How long a statement of `run` or a rebuild may go unanswered before the server is asked whether it works on it. */
   readonly silentMs: number;
   readonly counters: ProjectorCounters;
   /** What this projector need not look at again. */

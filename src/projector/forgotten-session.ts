@@ -1,7 +1,7 @@
 /**
  * Whether anybody still works on what a session has asked. A network that forgot the connection, or a server whose machine
  * is gone, answers nothing for a quarter of an hour, and behind a proxy for good; and its end of the session, on a server
- * that lives, keeps the lock meanwhile, so that nobody else may lead. No statement of a leader's has a time of its own,
+ * that lives, keeps the lock meanwhile, so that nobody else may lead, or rebuild. No statement of theirs has a time of its own,
  * for a large page may take long. So the server is asked, over a connection beside it:
  *
  *   unanswered ──asked──► at work ────────────────────────────────► it is waited for
@@ -13,25 +13,30 @@ import type { ClientBase } from 'pg';
 import { AT_WORK, askBeside, type DriverClient } from '../postgres/cancel.js';
 import type { Session } from './session.js';
 
+/** Of a session, or of the one transaction that is ours of a session that a pooler lends. */
+export type Began = 'backend_start' | 'xact_start';
+
 /** The numbers of processes are given again, and a pooler tells its own. */
-const STARTED_AT = `to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')`;
-const THIS_SESSION = `SELECT pid::text, ${STARTED_AT} FROM pg_stat_activity WHERE pid = pg_backend_pid()`;
-const THAT_SESSION = `FROM pg_stat_activity WHERE pid = $1::integer AND ${STARTED_AT} = $2`;
-const IS_AT_WORK = `SELECT ${THAT_SESSION} AND ${AT_WORK}`;
-const END = `SELECT pg_terminate_backend(pid) ${THAT_SESSION}`;
+const startedAt = (began: Began) => `to_char(${began} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')`;
+const thisOne = (began: Began) =>
+  `SELECT pid::text, ${startedAt(began)} FROM pg_stat_activity WHERE pid = pg_backend_pid()`;
+const thatOne = (began: Began) =>
+  `FROM pg_stat_activity WHERE pid = $1::integer AND ${startedAt(began)} = $2`;
 
 const ASK_TIMEOUT_MS = 2_000;
 const GIVE_UP_MS = 60_000;
 
 /**
  * @param silentMs how long nothing may be heard of a statement
+ * @param began what is watched: the session, or the transaction that is open
  * @returns ends the watch
  */
 export async function cutWhenForgotten(
   { client, query }: Pick<Session, 'query'> & { readonly client: ClientBase },
   silentMs: number,
+  began: Began,
 ): Promise<() => void> {
-  const [itself] = await query(THIS_SESSION);
+  const [itself] = await query(thisOne(began));
   if (!itself) return () => undefined;
   const driver = client as DriverClient;
   let heard = -1;
@@ -42,8 +47,9 @@ export async function cutWhenForgotten(
 
   const look = async (): Promise<void> => {
     const isAtWork = await askBeside(driver, ASK_TIMEOUT_MS, async probe => {
-      const { rowCount } = await probe.query(IS_AT_WORK, [...itself]);
-      if (rowCount === 0 && isSilent()) await probe.query(END, [...itself]);
+      const { rowCount } = await probe.query(`SELECT ${thatOne(began)} AND ${AT_WORK}`, [...itself]);
+      if (rowCount === 0 && isSilent())
+        await probe.query(`SELECT pg_terminate_backend(pid) ${thatOne(began)}`, [...itself]);
       return rowCount === 1;
     });
     const isGivenUp = isAtWork === undefined && performance.now() - silentSinceMs >= GIVE_UP_MS;

@@ -15,7 +15,7 @@ import { findPooling } from '../postgres/pooler.js';
 import { statementNames } from '../postgres/statement-names.js';
 import { endsAfterSilence, UNBOUNDED } from '../postgres/transactions.js';
 import type { ProjectorContext } from './context.js';
-import { cutWhenForgotten } from './forgotten-session.js';
+import { type Began, cutWhenForgotten } from './forgotten-session.js';
 import { atomically, createSession, overItsConnection, QueryFailure, type Session } from './session.js';
 
 export interface OwnSession extends Session {
@@ -41,7 +41,7 @@ export function withDedicatedSession<T>(
   work: (session: OwnSession) => Promise<T>,
 ): Promise<T> {
   return withOwnConnection(context, signal, async session => {
-    const leave = await answeredInTime(session.client, context.silentMs, async () => {
+    return watched(session, context.silentMs, 'backend_start', async begun => {
       // Before anything is set for the session, which may be somebody else's next.
       const pooling = await overItsConnection(findPooling(session.client, () => context.pool.connect()));
       if (pooling === 'transaction') throw new SharedSession('this pooler shares its sessions');
@@ -55,16 +55,33 @@ export function withDedicatedSession<T>(
         set_config('array_nulls', 'on', false),
         set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
         set_config('tcp_keepalives_count', '4', false)`);
-      return cutWhenForgotten(session, context.silentMs);
+      await begun();
+      return work(session);
     });
-    return work(session).finally(leave);
   });
 }
 
-/** None of these statements waits for anybody: on a connection that is silent for so long nobody will answer. */
-async function answeredInTime<T>(client: ClientBase, silentMs: number, ask: () => Promise<T>): Promise<T> {
-  const cutting = setTimeout(() => cut(client), silentMs);
-  return ask().finally(() => clearTimeout(cutting));
+/**
+ * Until `begun` nothing is asked that waits for anybody: on a connection that is silent for so long nobody will answer. From
+ * then on the server is asked ({@link cutWhenForgotten}).
+ */
+async function watched<T>(
+  session: OwnSession,
+  silentMs: number,
+  what: Began,
+  run: (begun: () => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const cutting = setTimeout(() => cut(session.client), silentMs);
+  let leave = () => clearTimeout(cutting);
+  try {
+    return await run(async () => {
+      const end = await cutWhenForgotten(session, silentMs, what);
+      leave();
+      leave = end;
+    });
+  } finally {
+    leave();
+  }
 }
 
 const cut = (client: ClientBase) => (client as DriverClient).connection.stream.destroy();
@@ -83,15 +100,18 @@ export async function withOwnTransaction<T>(
 ): Promise<T> {
   const attempt = () =>
     withOwnConnection(context, signal, session =>
-      atomically(session, async () => {
-        if (isolation !== 'READ COMMITTED')
-          await session.query(`SET TRANSACTION ISOLATION LEVEL ${isolation}`);
-        await session.query(UNBOUNDED);
-        await session.query(endsAfterSilence(FROZEN_MS));
-        const result = await work(session);
-        signal?.throwIfAborted();
-        return result;
-      }),
+      watched(session, context.silentMs, 'xact_start', begun =>
+        atomically(session, async () => {
+          if (isolation !== 'READ COMMITTED')
+            await session.query(`SET TRANSACTION ISOLATION LEVEL ${isolation}`);
+          await session.query(UNBOUNDED);
+          await session.query(endsAfterSilence(FROZEN_MS));
+          await begun();
+          const result = await work(session);
+          signal?.throwIfAborted();
+          return result;
+        }),
+      ),
     );
   const names = statementNames(context.pool, context.namedStatements);
   try {

@@ -3,8 +3,10 @@
  * not yet, who could not know is told, and no connection is used again in doubt.
  */
 import { describe, expect, it } from '@jest/globals';
+import type { ClientConfig } from 'pg';
 import { createPostgresEventStore } from '../../src/event-store/postgres/index.js';
 import { createBoundedPool } from '../../src/postgres/bounded-pool.js';
+import { pg } from '../../src/postgres/driver.js';
 import { createProjector } from '../../src/projector/index.js';
 import { grantPrivileges } from '../../src/read-model/grants.js';
 import { type CountingProxy, type Fault, startCountingProxy } from '../support/counting-proxy.js';
@@ -72,6 +74,32 @@ describe.each([
     },
     300_000,
   );
+});
+
+describe('a rebuild whose connection the network forgets', () => {
+  it('ends with an error, behind whichever of its messages, and keeps no other from rebuilding', async () => {
+    const harness = await givenHarness();
+    const proxy = closing(await startCountingProxy(harness.url));
+    const connection = { connectionString: proxy.url, pipeline: true, connectionTimeoutMillis: 500 };
+    const createClient = () => new pg.Client(connection as ClientConfig);
+    await harness.append(synced(), hit({ count: 2 }));
+    const projector = harness.projector({ createClient, silentMs: 100 });
+    await projector.catchUp();
+    proxy.messages();
+    await projector.rebuild();
+    const sent = proxy.messages().filter(message => message.startsWith('>')).length;
+    expect(sent).toBeGreaterThan(10);
+
+    // Not behind the goodbye.
+    for (let message = 2; message < sent - 1; message += Math.ceil(sent / 12)) {
+      proxy.fail({ from: 'client', message, effect: 'stall' });
+      await expect(projector.rebuild()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+      proxy.fail(undefined);
+      await harness.projector().rebuild({ waitMs: 20_000 });
+    }
+    const { live, expected } = await liveAndExpected(harness);
+    expect(live).toEqual(expected);
+  }, 120_000);
 });
 
 describe('a page of which a statement is refused in the middle', () => {
