@@ -31,8 +31,8 @@ function start(projector = harness.projector({ sleep: async () => undefined })):
 }
 
 const hits = async () => Number((await harness.rows(connectorStateCache))[0]?.hitCount ?? 0);
-const killLeader = () =>
-  harness.pool.query(`SELECT pg_terminate_backend(pid) FROM pg_locks
+const killLeader = (by: { query(text: string): Promise<unknown> } = harness.pool) =>
+  by.query(`SELECT pg_terminate_backend(pid) FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND objid = 0
       AND classid = 'projection_checkpoint'::regclass::oid
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
@@ -200,8 +200,11 @@ describe('run', () => {
       beside.query(`ALTER DATABASE "${pathname.slice(1)}" WITH ALLOW_CONNECTIONS ${isAllowed}`);
     await beside.connect();
 
+    // One that the projector does not use at that moment.
+    const inside = await harness.pool.connect();
     await allow(false);
-    await killLeader();
+    await killLeader(inside);
+    inside.release();
     await Promise.race([running[0]?.ended, until('it is refused', () => projector.counters.reconnects > 1)]);
     await allow(true);
     await beside.end();
