@@ -95,7 +95,7 @@ const CAUSES: readonly (readonly [RegExp, TroubleCause, string])[] = [
   ],
   [/redirection/i, 'cluster', 'its slots are being moved, or its nodes disagree: redis-cli --cluster check'],
   [
-    /sentinel|None of the .*available|No such master/i,
+    /sentinel(?! does not answer)|None of the .*available|No such master/i,
     'sentinel',
     'no Sentinel of REDIS_URL knows a master of that name: SENTINEL GET-MASTER-ADDR-BY-NAME <name>',
   ],
@@ -168,7 +168,7 @@ export class WriteRefused extends Error {
 export const isVague = ({ cause, problem }: RedisTrouble): boolean =>
   cause === 'slow' ||
   cause === 'breaker' ||
-  /client is (offline|closed)|closed unexpectedly|connection is closed|root nodes|ECONNRESET|EPIPE/i.test(
+  /client is (offline|closed)|disconnects client|closed unexpectedly|connection is closed|root nodes|ECONNRESET|EPIPE/i.test(
     problem,
   );
 

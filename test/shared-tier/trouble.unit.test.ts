@@ -11,6 +11,7 @@ const SAID: readonly (readonly [string, string])[] = [
   ['All the root nodes are unavailable', 'offline'],
   ['The client is offline', 'offline'],
   ['no answer from Redis within 25 ms', 'slow'],
+  ['a Sentinel does not answer', 'slow'],
   ['Breaker is open', 'breaker'],
   ['NOAUTH Authentication required.', 'login'],
   ['WRONGPASS invalid username-password pair or user is disabled.', 'login'],
@@ -64,6 +65,8 @@ describe('what is wrong with Redis', () => {
     const begin = (said: string) => troubles.begin('lookups', new Error(said), 0)?.cause;
     expect(begin('Socket closed unexpectedly')).toBe('offline');
     expect(begin('WRONGPASS invalid')).toBe('login');
+    expect(begin('Disconnects client')).toBeUndefined();
+    expect(troubles.list()).toMatchObject([{ cause: 'login' }]);
     expect([begin('Breaker is open'), begin('Socket closed unexpectedly'), begin('WRONGPASS')]).toEqual([
       undefined,
       undefined,
