@@ -1,5 +1,6 @@
 /** Faults brought upon a real database: every promise has a verdict, and the database is as it was afterwards. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { pg } from '../../src/postgres/driver.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { cli, json } from './support.js';
 
@@ -43,5 +44,33 @@ describe('chaos', () => {
     expect(result.code).toBe(0);
     // What was closed is open again.
     expect((await cli(['stats', '--json'], { env: env() })).code).toBe(0);
+  });
+
+  it('stalls where the server ends transactions that say nothing', async () => {
+    const url = `${database.url}?options=${encodeURIComponent('-c idle_in_transaction_session_timeout=50')}`;
+    const args = ['chaos', '--confirm', name, '--seconds', '1', '--faults', 'stall', '--json'];
+    const { code, stderr } = await cli(args, { env: { ...env(), DATABASE_URL: url } });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+  });
+
+  it('says what to do where the server takes no more connections', async () => {
+    const login = `few_${name}`;
+    const owner = new pg.Client({ connectionString: database.url });
+    await owner.connect();
+    try {
+      await owner.query(`CREATE ROLE "${login}" LOGIN PASSWORD 'few' CONNECTION LIMIT 1`);
+      await owner.query(`GRANT ALL ON ALL TABLES IN SCHEMA public TO "${login}"`);
+      const url = new URL(database.url);
+      Object.assign(url, { username: login, password: 'few' });
+      const args = ['chaos', '--confirm', name, '--seconds', '1', '--faults', 'stall'];
+      const { code, stderr } = await cli(args, { env: { ...env(), DATABASE_URL: url.href } });
+      expect({ code, stderr }).toMatchObject({
+        code: 3,
+        stderr: expect.stringContaining('CONNECTION LIMIT'),
+      });
+    } finally {
+      await owner.query(`DROP OWNED BY "${login}"; DROP ROLE "${login}"`);
+      await owner.end();
+    }
   });
 });

@@ -8,7 +8,9 @@
  *   restart   nobody may connect, and who was is cut off: what a restart looks like from outside
  */
 import type { Client, ClientConfig } from 'pg';
+import { toDatabaseError } from '../../postgres/database-error.js';
 import { pg } from '../../postgres/driver.js';
+import { UNBOUNDED } from '../../postgres/transactions.js';
 import { sleep } from './sleep.js';
 
 export const FAULTS = ['lock', 'stall', 'reset', 'restart'] as const;
@@ -23,13 +25,15 @@ export class NotAllowed extends Error {}
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-/** @throws NotAllowed; whatever `pg` throws */
+/** @throws NotAllowed; DatabaseError */
 export async function inflict(url: string, fault: Fault, ms: number, signal: AbortSignal): Promise<void> {
-  const client = await connect(url);
+  const client = await connect(url).catch(error => {
+    throw toDatabaseError(error);
+  });
   try {
     await HOW[fault](client, ms, signal);
   } catch (error) {
-    if ((error as { code?: unknown }).code !== INSUFFICIENT_PRIVILEGE) throw error;
+    if ((error as { code?: unknown }).code !== INSUFFICIENT_PRIVILEGE) throw toDatabaseError(error);
     throw new NotAllowed('this login may not do it: log in as the owner of the database');
   } finally {
     await client.end();
@@ -63,6 +67,8 @@ async function opened(client: Client): Promise<Client> {
 
 async function holding(client: Client, statement: string, ms: number, signal: AbortSignal): Promise<void> {
   await client.query('BEGIN');
+  // However soon the server would end who says nothing.
+  await client.query(UNBOUNDED);
   await client.query(statement);
   await sleep(ms, signal);
   await client.query('ROLLBACK');
