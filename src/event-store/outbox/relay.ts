@@ -16,7 +16,8 @@
  * of them is taken: a right may have been granted, a limit raised. Any other failure is waited out.
  *
  * Everything new goes behind what waits, so under load there would always be something, and nobody would go to the
- * store directly again. Once a batch was a short one, the next is therefore taken with the lock that adding to the
+ * store directly again. Once a batch was a short one (not one of which much was refused: with all that waited still
+ * there, and a second for it, nothing came of the next), the next is therefore taken with the lock that adding to the
  * outbox takes: who comes meanwhile waits those milliseconds, finds the outbox empty, and goes past it. Not
  * before, for a store that has just taken a batch is not likely to hang.
  *
@@ -66,7 +67,7 @@ export interface RelayCounters {
 /** `empty`: nothing waits. `waiting`: something does, or may. */
 export type DrainOutcome = 'empty' | 'waiting';
 
-type BatchOutcome = Forwarded | 'empty' | 'busy' | 'failed';
+type BatchOutcome = (Forwarded & { readonly wasFull: boolean }) | 'empty' | 'busy' | 'failed';
 
 const DEFAULT_POLL_INTERVAL_MS = 5_000;
 const DEFAULT_APPEND_TIMEOUT_MS = 10_000;
@@ -155,7 +156,7 @@ export class Relay {
       if (typeof outcome === 'object') {
         forwarded += outcome.stored.length;
         if (outcome.position) await this.#runAfterForward(outcome.position);
-        isNearlyEmpty = takenCareOf(outcome).length < this.#batchSize;
+        isNearlyEmpty = !outcome.wasFull;
         if (outcome.failure === undefined) continue;
       }
       if (forwarded > 0)
@@ -186,7 +187,7 @@ export class Relay {
         const done = new Set(takenCareOf(result));
         const oldest = batch.find(each => !done.has(each));
         if (result.failure !== undefined && oldest) await queries.noteFailure(oldest, result.failure);
-        return result;
+        return { ...result, wasFull: batch.length >= this.#batchSize };
       });
       if (typeof outcome === 'object') this.#count(outcome);
       if (typeof outcome === 'object' && outcome.failure !== undefined) this.#rest();

@@ -33,10 +33,13 @@ async function givenOutboxOfAServer() {
   const forbidden = new Set<string>();
   let isAway = false;
   let appends = 0;
+  /** What each was given, and how long it might take. */
+  const given: { ids: readonly string[]; timeoutMs: number | undefined }[] = [];
   const remote: EventStore = {
     ...direct,
     async append(events, options) {
       appends++;
+      given.push({ ids: idsOf(events), timeoutMs: options?.timeoutMs });
       if (isAway) throw new EventStoreFailure('the event store could not append (away)', true);
       const stream = events.map(event => event.stream).find(each => forbidden.has(each));
       if (stream) throw new EventStoreFailure('access denied', false, { stream });
@@ -57,6 +60,7 @@ async function givenOutboxOfAServer() {
     relay: newRelay(),
     newRelay,
     appends: () => appends,
+    given,
     setAway(away: boolean) {
       isAway = away;
     },
@@ -131,6 +135,29 @@ describe('facts that the event store refuses', () => {
     expect(await world.stored(healthy.stateStream)).toHaveLength(1);
     // All together, and what is left.
     expect(world.appends() - before).toBe(2);
+  });
+
+  it('do not make a full batch look like the last one, for which others are kept out and a second must do', async () => {
+    const world = await givenOutboxOfAServer();
+    const [gone, healthy] = [sampleConnector(), sampleConnector()];
+    const others = many(5, () => healthy.fact());
+    world.forbidden.add(gone.stateStream);
+    world.setAway(true);
+    await world.store.append([...many(3, () => gone.fact()), ...others]);
+    world.setAway(false);
+    const relay = new Relay({
+      store: world.remote,
+      pool: world.pool,
+      log: world.log,
+      batchSize: 4,
+      appendTimeoutMs: 9_000,
+      ...FRESH_STORE,
+    });
+
+    await relay.drain({ force: true });
+
+    expect(await world.stored(healthy.stateStream)).toEqual(idsOf(others));
+    expect(world.given.at(-1)).toEqual({ ids: idsOf(others.slice(1)), timeoutMs: 9_000 });
   });
 
   it('let facts of other streams go to the store at once, and keep those of their own in order', async () => {
