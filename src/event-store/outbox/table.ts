@@ -52,7 +52,9 @@ const STATUS = {
       count(*) FILTER (WHERE dead_at IS DISTINCT FROM 'infinity' AND ${HOLDS_ITS_STREAM}),
       count(DISTINCT stream) FILTER (WHERE dead_at < 'infinity'),
       (SELECT stream FROM connector_outbox WHERE dead_at < 'infinity' ORDER BY id LIMIT 1),
-      (SELECT last_error FROM connector_outbox WHERE dead_at < 'infinity' ORDER BY id LIMIT 1)
+      (SELECT string_agg(said, '; ' ORDER BY id) FROM (
+        SELECT min(id) AS id, (array_agg(last_error ORDER BY id))[1] AS said FROM connector_outbox
+        WHERE dead_at < 'infinity' GROUP BY replace(last_error, stream, '') ORDER BY 1 LIMIT 3) AS causes)
     FROM connector_outbox w`,
 };
 const REVIVE = {
@@ -84,8 +86,9 @@ export interface OutboxStatus {
   readonly refused: {
     readonly events: number;
     readonly streams: number;
-    /** The one that has waited longest, and what the event store said. */
+    /** The one that has waited longest. */
     readonly stream: string | undefined;
+    /** What the event store said: of it, and where it said something else of others, of up to two of those. */
     readonly error: string | undefined;
   };
 }

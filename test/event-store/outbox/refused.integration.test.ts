@@ -160,6 +160,25 @@ describe('facts that the event store refuses', () => {
     expect(world.given.at(-1)).toEqual({ ids: idsOf(others.slice(1)), timeoutMs: 9_000 });
   });
 
+  it('are named with each cause that there is, the oldest first', async () => {
+    const world = await givenOutboxOfAServer();
+    const [gone, forbidden] = [many(2, sampleConnector), many(2, sampleConnector)];
+    await tombstone(
+      world.server.url,
+      gone.map(({ stateStream }) => stateStream),
+    );
+    for (const { stateStream } of forbidden) world.forbidden.add(stateStream);
+    world.setAway(true);
+    await world.store.append([...gone, ...forbidden].map(({ fact }) => fact()));
+    world.setAway(false);
+
+    await world.relay.drain({ force: true });
+
+    const { refused } = await world.table.status();
+    expect(refused).toMatchObject({ streams: 4, stream: gone[0]?.stateStream });
+    expect(refused.error).toMatch(/^[^;]*deleted for good[^;]*; access denied$/);
+  });
+
   it('let facts of other streams go to the store at once, and keep those of their own in order', async () => {
     const world = await givenOutboxOfAServer();
     const [a, b] = [sampleConnector(), sampleConnector()];
