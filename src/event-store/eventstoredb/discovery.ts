@@ -6,8 +6,10 @@
  * although the cluster had a new one after 4.5 s. While the others still call a node leader that this process has just
  * doubted, it is taken only if it answers itself; else all are asked again, until an election or the time is over.
  */
+import { setMaxListeners } from 'node:events';
 import type { ClusterInfo } from '@eventstore/db-client/generated/gossip_pb.js';
 import { type ChannelCredentials, type ChannelOptions, Metadata } from '@grpc/grpc-js';
+import { sleep } from '../waiting.js';
 import type { Endpoint, NodePreference } from './connection-string.js';
 import { EventStoreFailure, type Reason, reasonFor } from './failure.js';
 import { Empty, GossipClient, MemberInfo } from './protocol.js';
@@ -22,6 +24,8 @@ export interface DiscoveryOptions {
   readonly credentials: ChannelCredentials;
   readonly channelOptions: ChannelOptions;
 }
+
+type Client = InstanceType<typeof GossipClient>;
 
 interface Member {
   readonly endpoint: Endpoint;
@@ -54,118 +58,80 @@ const PREFERRED: Readonly<Record<NodePreference, readonly number[]>> = {
 
 export const nameOf = ({ host, port }: Endpoint): string => `${host.toLowerCase()}:${port}`;
 
+/** By name: what each node that was asked said last. */
+type Said = Map<string, 'nothing yet' | 'its nodes' | Reason>;
+
 /** @throws EventStoreFailure that names each node that was asked and what it answered */
-export function discover(options: DiscoveryOptions): Promise<Found> {
-  return new Promise((resolve, reject) => new Search(options, resolve, reject).start());
+export async function discover(options: DiscoveryOptions): Promise<Found> {
+  const { seeds, doubted, nodePreference, gossipTimeoutMs, credentials, channelOptions } = options;
+  const said: Said = new Map();
+  const clients: Client[] = [];
+  const over = new AbortController();
+  // Each node's turn listens while it rests.
+  setMaxListeners(0, over.signal);
+  let timer: NodeJS.Timeout | undefined;
+
+  const isTrusted = (endpoint: Endpoint) =>
+    !doubted || nameOf(doubted) !== nameOf(endpoint) || said.get(nameOf(endpoint)) === 'its nodes';
+
+  function open({ host, port }: Endpoint): Client {
+    const client = new GossipClient(`${host}:${port}`, credentials, channelOptions);
+    clients.push(client);
+    return client;
+  }
+
+  try {
+    return await new Promise<Found>((resolve, reject) => {
+      timer = setTimeout(() => reject(toFailure(said)), gossipTimeoutMs);
+      /** Again and again until the search is over. Never rejects. */
+      async function ask(endpoint: Endpoint): Promise<void> {
+        const name = nameOf(endpoint);
+        if (said.has(name)) return;
+        said.set(name, 'nothing yet');
+        let client: Client | undefined;
+        while (!over.signal.aborted) {
+          try {
+            client ??= open(endpoint);
+            const members = await membersKnownTo(client, gossipTimeoutMs);
+            if (over.signal.aborted) return;
+            said.set(name, 'its nodes');
+            const chosen = choose(members, nodePreference, isTrusted);
+            if (chosen) resolve({ chosen, all: members.map(member => member.endpoint) });
+            else for (const member of members) void ask(member.endpoint);
+          } catch (error) {
+            said.set(name, reasonFor(error));
+            // When nobody has answered and all have failed, waiting would only hide why.
+            if ([...said.values()].every(answer => typeof answer === 'object')) reject(toFailure(said));
+          }
+          await sleep(ASK_AGAIN_MS, over.signal);
+        }
+      }
+      for (const seed of seeds) void ask(seed);
+    });
+  } finally {
+    clearTimeout(timer);
+    over.abort();
+    for (const client of clients) client.close();
+  }
 }
 
-class Search {
-  readonly #options: DiscoveryOptions;
-  readonly #resolve: (found: Found) => void;
-  readonly #reject: (failure: Error) => void;
-  /** By name: what each node that was asked said last. */
-  readonly #said = new Map<string, 'nothing yet' | 'its nodes' | Reason>();
-  readonly #clients: InstanceType<typeof GossipClient>[] = [];
-  readonly #timers = new Set<NodeJS.Timeout>();
-  #isOver = false;
-
-  constructor(options: DiscoveryOptions, resolve: (found: Found) => void, reject: (failure: Error) => void) {
-    this.#options = options;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  start(): void {
-    this.#later(this.#options.gossipTimeoutMs, () => this.#end(() => this.#reject(this.#failure())));
-    for (const seed of this.#options.seeds) this.#include(seed);
-  }
-
-  #include(endpoint: Endpoint): void {
-    if (this.#isOver || this.#said.has(nameOf(endpoint))) return;
-    this.#said.set(nameOf(endpoint), 'nothing yet');
-    const { credentials, channelOptions } = this.#options;
-    try {
-      const client = new GossipClient(`${endpoint.host}:${endpoint.port}`, credentials, channelOptions);
-      this.#clients.push(client);
-      this.#ask(client, endpoint);
-    } catch (error) {
-      this.#noteFailure(endpoint, error);
-    }
-  }
-
-  #ask(client: InstanceType<typeof GossipClient>, endpoint: Endpoint): void {
-    if (this.#isOver) return;
-    const deadline = Date.now() + this.#options.gossipTimeoutMs;
-    client.read(new Empty(), new Metadata(), { deadline }, (error, info) => {
-      if (this.#isOver) return;
-      // Thrown from here it would reach nobody.
-      try {
-        if (error) throw error;
-        this.#said.set(nameOf(endpoint), 'its nodes');
-        this.#consider(membersOf(info));
-      } catch (failure) {
-        this.#noteFailure(endpoint, failure);
-      }
-      this.#later(ASK_AGAIN_MS, () => this.#ask(client, endpoint));
-    });
-  }
-
-  #consider(members: readonly Member[]): void {
-    const chosen = choose(members, this.#options.nodePreference, endpoint => this.#isTrusted(endpoint));
-    if (!chosen) {
-      for (const { endpoint } of members) this.#include(endpoint);
-      return;
-    }
-    this.#end(() => this.#resolve({ chosen, all: members.map(({ endpoint }) => endpoint) }));
-  }
-
-  #isTrusted(endpoint: Endpoint): boolean {
-    const { doubted } = this.#options;
-    if (!doubted || nameOf(doubted) !== nameOf(endpoint)) return true;
-    return this.#said.get(nameOf(endpoint)) === 'its nodes';
-  }
-
-  /** When nobody has answered and all have failed, waiting would only hide why. */
-  #noteFailure(endpoint: Endpoint, error: unknown): void {
-    this.#said.set(nameOf(endpoint), reasonFor(error));
-    if ([...this.#said.values()].some(said => typeof said === 'string')) return;
-    this.#end(() => this.#reject(this.#failure()));
-  }
-
-  #failure(): EventStoreFailure {
-    const said = [...this.#said].map(([name, answer]) => {
-      if (typeof answer === 'object') return `${name}: ${answer.reason}`;
-      return `${name}: ${answer === 'its nodes' ? 'answers' : 'no answer in time'}`;
-    });
-    const answers = [...this.#said.values()];
-    if (answers.includes('its nodes')) {
-      return new EventStoreFailure(
-        `the event store could not find a leader (no node of the cluster leads, or the one that leads does not answer; ${said.join('; ')}): retry, or look after the cluster`,
-        true,
-      );
-    }
-    const reasons = answers.filter(answer => typeof answer === 'object');
+function toFailure(said: Said): EventStoreFailure {
+  const told = [...said].map(([name, answer]) => {
+    if (typeof answer === 'object') return `${name}: ${answer.reason}`;
+    return `${name}: ${answer === 'its nodes' ? 'answers' : 'no answer in time'}`;
+  });
+  const answers = [...said.values()];
+  if (answers.includes('its nodes')) {
     return new EventStoreFailure(
-      `the event store could not be found (${said.join('; ')}): ${reasons[0]?.remedy ?? 'start the cluster, or correct the URL'}`,
-      reasons.length < answers.length || reasons.some(({ transient }) => transient),
+      `the event store could not find a leader (no node of the cluster leads, or the one that leads does not answer; ${told.join('; ')}): retry, or look after the cluster`,
+      true,
     );
   }
-
-  #later(ms: number, action: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      action();
-    }, ms);
-    this.#timers.add(timer);
-  }
-
-  #end(tell: () => void): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    for (const client of this.#clients) client.close();
-    tell();
-  }
+  const reasons = answers.filter(answer => typeof answer === 'object');
+  return new EventStoreFailure(
+    `the event store could not be found (${told.join('; ')}): ${reasons[0]?.remedy ?? 'start the cluster, or correct the URL'}`,
+    reasons.length < answers.length || reasons.some(({ transient }) => transient),
+  );
 }
 
 /** Writes need the leader; whoever prefers another node to read from takes any while there is none. */
@@ -179,6 +145,19 @@ function choose(
   const candidates = preferred.length === 0 && preference !== 'leader' ? trusted : preferred;
   return candidates[Math.floor(Math.random() * candidates.length)]?.endpoint;
 }
+
+const membersKnownTo = (client: Client, timeoutMs: number): Promise<readonly Member[]> =>
+  new Promise((resolve, reject) => {
+    client.read(new Empty(), new Metadata(), { deadline: Date.now() + timeoutMs }, (error, info) => {
+      // Thrown from here it would reach nobody.
+      try {
+        if (error) throw error;
+        resolve(membersOf(info));
+      } catch (failure) {
+        reject(failure);
+      }
+    });
+  });
 
 const membersOf = (info: ClusterInfo): Member[] =>
   info.getMembersList().flatMap(member => {
