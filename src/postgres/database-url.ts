@@ -4,8 +4,9 @@
  *
  * Blanks and line breaks around it come with copying; the scheme may be in capitals; a Unix socket's URL has no host
  * (`postgres://user@/db?host=/run/postgresql`, Cloud SQL). What other programs read in it and this driver does not
- * would be lost in silence, so it is refused: a schema as Prisma, JDBC or Go name it, several hosts, a `jdbc:` in front,
- * quotes around. A problem names no value: URLs hold passwords.
+ * would be lost in silence, so it is refused: a schema as Prisma, JDBC or Go name it, a database or a server in the query
+ * (another would be written to), several hosts, a `jdbc:` in front, quotes around. A problem names no value: URLs hold
+ * passwords.
  */
 
 import { parseUrl } from '../base/url.js';
@@ -48,6 +49,10 @@ export function parsePostgresUrl(raw: string): ParsedUrl {
       problem: 'something that is not a URL (a / ? # or @ in a password must be percent-encoded)',
     };
   }
+  const place = hiddenPlace(url, parsed);
+  if (place !== undefined) {
+    return { problem: `one with ${place}=, which only libpq reads: put host and database before the ?` };
+  }
   const schema = [...parsed.searchParams.keys()].find(name => SCHEMA_PARAMETERS.test(name));
   if (schema !== undefined) {
     const reader =
@@ -67,8 +72,32 @@ export function placeOf(databaseUrl: string): { readonly host: string; readonly 
   const isSocket = WITHOUT_HOST.test(databaseUrl) && socket !== null;
   return {
     host: isSocket ? socket : `${parsed.hostname}:${parsed.port || 5432}`,
-    database: decodeURIComponent(parsed.pathname.slice(1)),
+    database: databaseOf(parsed),
   };
+}
+
+function databaseOf({ pathname }: URL): string {
+  const name = pathname.slice(1);
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    // A % that encodes nothing.
+    return name;
+  }
+}
+
+/**
+ * The parameter by which libpq would go elsewhere. The driver would take the database that has the user's name, or the server
+ * of this host.
+ */
+function hiddenPlace(url: string, parsed: URL): string | undefined {
+  const { hostname, searchParams } = parsed;
+  const isWithoutHost = hostname === '' || (WITHOUT_HOST.test(url) && !searchParams.has('host'));
+  const isHidden = ([name, value]: [string, string]) =>
+    /^(dbname|database)$/i.test(name)
+      ? value !== databaseOf(parsed)
+      : isWithoutHost && /^(hostaddr|service)$/i.test(name);
+  return [...searchParams].find(isHidden)?.[0];
 }
 
 function toUrl(text: string): URL | undefined {

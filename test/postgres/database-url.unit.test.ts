@@ -51,6 +51,10 @@ describe('a database URL', () => {
     ['a schema as JDBC names it', `${PLAIN}?currentSchema=app`, 'search_path%3D'],
     ['a schema as Go names it', `${PLAIN}?search_path=app`, 'options only'],
     ['a schema as .NET names it', `${PLAIN}?Search%20Path=app`, 'options only'],
+    ['a database in the query', 'postgres://app:hunter2@db/?dbname=trading', 'before the ?'],
+    ['another database in the query', `${PLAIN}?database=else`, 'before the ?'],
+    ['a service', 'postgres:///trading?service=hunter2', 'service=, which only libpq reads'],
+    ['nothing but an address', 'postgres://app:hunter2@/trading?hostaddr=10.0.0.1', 'hostaddr='],
     ['another scheme', 'mysql://app:hunter2@db/trading', 'starts with mysql:'],
     ['no scheme', 'app:hunter2@db/trading', 'not a URL'],
     ['a slash in the password', 'postgres://app:hun/ter2@db:5432/trading', 'percent-encoded'],
@@ -59,6 +63,18 @@ describe('a database URL', () => {
     const parsed = parsePostgresUrl(given);
     expect(parsed).toEqual({ problem: expect.stringContaining(words) });
     expect(JSON.stringify(parsed)).not.toMatch(/hunter2|ter2@|pass@/);
+  });
+
+  it.each([
+    ['the same database in the query', `${PLAIN}?dbname=trading`],
+    ['an address beside the host', `${PLAIN}?hostaddr=10.0.0.1&service=any`],
+  ])('with %s is taken', (_, given) => {
+    expect(parsePostgresUrl(given)).toEqual({ url: given });
+  });
+
+  it('is named by what stands there, where it is encoded wrongly', () => {
+    expect(placeOf('postgres://db/100%25')).toMatchObject({ database: '100%' });
+    expect(placeOf('postgres://db/100%')).toMatchObject({ database: '100%' });
   });
 
   it('is named without its password', () => {
