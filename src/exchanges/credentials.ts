@@ -3,8 +3,8 @@
  *
  * A secret that was copied with a line break, a blank or a half of a key signs wrongly, and the exchange says "bad
  * signature" without a hint why. What is surely an accident is mended: blanks and line breaks around a secret, and the
- * line breaks of a private key that came as `\n` in two characters, as environment variables make them. What else can
- * be seen to be wrong is said here. No message repeats a credential.
+ * line breaks of a private key, which environment variables make `\n` in two characters, blanks or nothing. What else can
+ * be seen to be wrong is said here, such as quotes that an env file left around it. No message repeats a credential.
  */
 import { createPrivateKey } from 'node:crypto';
 import { InvalidInputError } from '../base/errors.js';
@@ -17,6 +17,12 @@ const MAX_SECRET_LENGTH = 8192;
 export function parseCredentials(credentials: Credentials, profile: ExchangeProfile): Credentials {
   const { apiKey, apiSecret: given, passphrase } = credentials ?? {};
   const apiSecret = typeof given === 'string' ? given.trim() : given;
+  for (const [name, value] of Object.entries({ apiKey, apiSecret })) {
+    if (typeof value !== 'string' || !IN_QUOTES.test(value)) continue;
+    throw new InvalidInputError(
+      `credentials.${name} stands in quotes, which are no part of it: remove them (docker --env-file keeps those of the file)`,
+    );
+  }
   // It travels in an HTTP header, which holds visible ASCII only.
   if (typeof apiKey !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(apiKey)) {
     throw new InvalidInputError(
@@ -48,13 +54,25 @@ export function parseCredentials(credentials: Credentials, profile: ExchangeProf
   return { ...rest, apiSecret };
 }
 
+const IN_QUOTES = /^(['"`]).*\1$/s;
+const PEM = /^-----BEGIN ([A-Z ]+)-----(.+)-----END \1-----(\\[rn])*$/s;
+
+/** In lines of 64 characters again, whatever became of the line breaks. What has headers (it is encrypted) stays as it is. */
+function mendPem(pem: string): string {
+  const [, label, inner = ''] = PEM.exec(pem) ?? [];
+  const body = inner.replace(/\\[rn]|\s/g, '');
+  if (label === undefined || !/^[A-Za-z0-9+/]+=*$/.test(body)) return pem;
+  const lines = body.match(/.{1,64}/g) ?? [];
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
+}
+
 function parsePrivateKey(pem: string, { name: exchange, takesRsa = false }: ExchangeProfile): string {
   if (!takesRsa) {
     throw new InvalidInputError(
       `credentials.apiSecret is a private key, and ${exchange} signs with HMAC secrets only: use the key's secret`,
     );
   }
-  const mended = pem.replaceAll('\\r', '').replaceAll('\\n', '\n');
+  const mended = mendPem(pem);
   let type: string | undefined;
   try {
     type = createPrivateKey(mended).asymmetricKeyType;

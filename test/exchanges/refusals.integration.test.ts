@@ -149,6 +149,16 @@ describe('credentials that can be seen to be wrong', () => {
     expect(create(exchange, apiSecret)).not.toThrow(CANARY.apiSecret.slice(0, 9));
   });
 
+  it.each(BOTH)('are named where an env file left its quotes around them: %s', exchange => {
+    for (const quote of ['"', "'"]) {
+      expect(create(exchange, `${quote}${CANARY.apiSecret}${quote}`)).toThrow(/apiSecret stands in quotes/);
+      const apiKey = `${quote}${CANARY.apiKey}${quote}`;
+      const urls = { bybitUrl: 'http://127.0.0.1:1', bingxUrl: 'http://127.0.0.1:1' };
+      const credentials = { ...CANARY, apiKey };
+      expect(() => givenAdapter(exchange, urls, { credentials })).toThrow(/apiKey stands in quotes/);
+    }
+  });
+
   it.each(BOTH)(
     'are mended where that is sure: blanks and line breaks around a secret of %s',
     async exchange => {
@@ -163,9 +173,14 @@ describe('credentials that can be seen to be wrong', () => {
     },
   );
 
-  it('are mended where that is sure: a private key whose line breaks are two characters each', async () => {
+  it.each([
+    ['two characters each', rsa.replaceAll('\n', '\\n')],
+    ['four characters each', rsa.trim().replaceAll('\n', '\\r\\n')],
+    ['blanks', rsa.replaceAll('\n', ' ')],
+    ['gone', rsa.replaceAll('\n', '')],
+    ['followed by blanks', rsa.replaceAll('\n', '\n    ')],
+  ])('are mended where that is sure: a private key whose line breaks are %s', async (_, asVariable) => {
     const simulator = await givenSimulator();
-    const asVariable = rsa.replaceAll('\n', '\\n');
     const adapter = givenAdapter('BYBIT', simulator, { credentials: { ...CANARY, apiSecret: asVariable } });
     // The simulator knows the key by another secret: that it was signed and sent is what counts.
     expect(await errorOf(adapter.verifyAccount())).toMatchObject({
