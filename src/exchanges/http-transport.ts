@@ -266,7 +266,7 @@ function sendOver(
     });
     const settleDead = (error: unknown) => settle({ ...networkFailure(error), isDeadConnection: true });
     sent.on('error', error => {
-      if (wasOpen && !isAnswered) return settleDead(error);
+      if (wasOpen) return settleDead(error);
       const { syscall = '' } = error as NodeJS.ErrnoException;
       const failure = networkFailure(error);
       // Who could not be connected to, or found, is the proxy.

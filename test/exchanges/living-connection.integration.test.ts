@@ -42,7 +42,8 @@ async function givenDoor(simulator: ExchangeSimulator) {
       const half = data.subarray(0, data.indexOf('\r\n\r\n') + 12);
       socket.write(half, () => {
         if (death === 'ends in the answer') socket.end();
-        if (death === 'resets in the answer') socket.resetAndDestroy();
+        // A reset takes with it what was not read yet.
+        if (death === 'resets in the answer') setTimeout(() => socket.resetAndDestroy(), 20);
       });
     });
     socket.on('data', data => {
