@@ -190,4 +190,6 @@ const setHeaders = helmet({
   // Whether a name is to be reached by TLS only is for whoever owns the name to say.
   strictTransportSecurity: false,
   referrerPolicy: { policy: 'no-referrer' },
+  // As the policy's frame-ancestors, for browsers that know only this.
+  xFrameOptions: { action: 'deny' },
 });

@@ -42,6 +42,7 @@ describe('connector-state serve', () => {
     expect((await fetch(`${url}${PATH}`, { headers: { origin: 'https://evil.example' } })).status).toBe(403);
     const rebound = await fetch(`${url}/docs/`);
     expect(rebound.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+    expect(rebound.headers.get('x-frame-options')).toBe('DENY');
     node.process.kill('SIGTERM');
     expect(await node.ended).toMatchObject({ code: 0 });
   });
