@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: every figure the project promises, measured here and now.
  *
- *   npm run bench                    all, in about fifteen minutes
+ *   npm run bench                    all, in some forty minutes
  *   npm run bench -- lookup memory   some
  *   npm run bench -- --quick         whether they run, in a minute or two; the figures then say little
  *   npm run bench -- --json          one JSON object on stdout

@@ -12,7 +12,7 @@ export const feed: Benchmark = {
   title: 'Live feed: 200 followers from the first event on, over HTTP',
   run: ({ server, signal, isQuick, progress }) =>
     server.withDatabase('feed', async databaseUrl => {
-      const events = isQuick ? 2_000 : 100_000;
+      const events = isQuick ? 2_000 : 300_000;
       const followers = 200;
       progress(`${events} events`);
       const fill: FillLogTask = { databaseUrl, connectors: 1_000, events };
