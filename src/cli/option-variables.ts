@@ -6,9 +6,9 @@ import type { Command } from 'commander';
 
 export function readVariablesAsSettings(commands: readonly Command[], env: NodeJS.ProcessEnv): void {
   for (const { envVar } of commands.flatMap(command => command.options)) {
-    const value = envVar === undefined ? undefined : env[envVar];
-    if (envVar === undefined || value === undefined) continue;
-    if (value.trim() === '') delete env[envVar];
-    else env[envVar] = value.trim();
+    if (envVar === undefined) continue;
+    const value = env[envVar]?.trim();
+    if (value) env[envVar] = value;
+    else delete env[envVar];
   }
 }

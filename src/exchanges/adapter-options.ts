@@ -9,7 +9,7 @@ import { parseCredentials } from './credentials.js';
 import type { AdapterOptions } from './exchange-adapter.js';
 import type { ExchangeProfile } from './exchange-profile.js';
 import { hostOf } from './registry.js';
-import { RESOLUTION_MS } from './stamp-place.js';
+import { RESOLUTION_MS, wholeUnits } from './stamp-place.js';
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_TIMEOUT_MS = 300_000;
@@ -69,8 +69,7 @@ function wholeTimestamp(value: number, unitMs: number): number {
   if (!Number.isFinite(value)) {
     throw new InvalidInputError(`timestamp() must return epoch milliseconds, got ${shown(value)}`);
   }
-  const wholeMs = Math.round(value);
-  return wholeMs - (wholeMs % unitMs);
+  return wholeUnits(Math.round(value), unitMs);
 }
 
 /** Which timestamps the exchange takes, for these settings. */

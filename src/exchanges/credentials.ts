@@ -8,6 +8,7 @@
  */
 import { createPrivateKey } from 'node:crypto';
 import { InvalidInputError } from '../base/errors.js';
+import { isInQuotes } from '../base/quotes.js';
 import type { Credentials } from './exchange-adapter.js';
 import type { ExchangeProfile } from './exchange-profile.js';
 
@@ -18,7 +19,7 @@ export function parseCredentials(credentials: Credentials, profile: ExchangeProf
   const { apiKey, apiSecret: given, passphrase } = credentials ?? {};
   const apiSecret = typeof given === 'string' ? given.trim() : given;
   for (const [name, value] of Object.entries({ apiKey, apiSecret })) {
-    if (typeof value !== 'string' || !IN_QUOTES.test(value)) continue;
+    if (typeof value !== 'string' || !isInQuotes(value)) continue;
     throw new InvalidInputError(
       `credentials.${name} stands in quotes, which are no part of it: remove them (docker --env-file keeps those of the file)`,
     );
@@ -54,7 +55,6 @@ export function parseCredentials(credentials: Credentials, profile: ExchangeProf
   return { ...rest, apiSecret };
 }
 
-const IN_QUOTES = /^(['"`]).*\1$/s;
 const PEM = /^-----BEGIN ([A-Z ]+)-----(.+)-----END \1-----(\\[rn])*$/s;
 
 /** In lines of 64 characters again, whatever became of the line breaks. What has headers (it is encrypted) stays as it is. */

@@ -13,12 +13,12 @@
 import type { Environment, Exchange } from '../events/connector.js';
 import type { RefusalReason } from './refusal-reason.js';
 
+/** How a request holds its timestamp. */
+export type RequestStampFormat = 'ms' | 'seconds' | 'iso';
 /**
  * How a moment is written: a number of milliseconds; digits of milliseconds, microseconds or nanoseconds, as text; seconds,
  * as either; ISO 8601.
  */
-/** How a request holds its timestamp. */
-export type RequestStampFormat = 'ms' | 'seconds' | 'iso';
 export type StampFormat = 'ms' | 'ms-digits' | 'us-digits' | 'ns-digits' | 'seconds' | 'iso';
 
 /** Where an answer tells the exchange's clock. */

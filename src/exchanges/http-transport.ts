@@ -264,11 +264,12 @@ function sendOver(
       if (statusCode !== undefined && statusCode !== 200)
         settle({ failure: 'proxy', code: `HTTP ${statusCode}` });
     });
-    const settleDead = (error: unknown) => settle({ ...networkFailure(error), isDeadConnection: true });
+    const broken = (error: unknown): HttpFailure =>
+      wasOpen ? { ...networkFailure(error), isDeadConnection: true } : networkFailure(error);
     sent.on('error', error => {
-      if (wasOpen) return settleDead(error);
+      const failure = broken(error);
+      if (wasOpen) return settle(failure);
       const { syscall = '' } = error as NodeJS.ErrnoException;
-      const failure = networkFailure(error);
       // Who could not be connected to, or found, is the proxy.
       settle(route.isProxied && CONNECTING.has(syscall) ? { ...failure, failure: 'proxy' } : failure);
     });
@@ -283,7 +284,7 @@ function sendOver(
         return settle({ failure: 'proxy', code: 'HTTP 407' });
       }
       collectBody(response, body => {
-        if ('error' in body) return wasOpen ? settleDead(body.error) : settle(networkFailure(body.error));
+        if ('error' in body) return settle(broken(body.error));
         if ('isOversized' in body) return settle({ failure: 'oversized', code: 'BODY_TOO_LARGE' });
         if ('undecodable' in body) {
           return settle({ ...networkFailure(body.undecodable), failure: 'undecodable' });

@@ -7,6 +7,7 @@
  * been signed earlier than it was, a request proves less, and nothing that is false.
  */
 import type { ClientSignature } from './client-clock.js';
+import { wholeUnits } from './stamp-place.js';
 
 /** More than a client has under way; who signs more has its oldest forgotten. */
 const MOST = 512;
@@ -43,6 +44,6 @@ export class RecentSignatures {
   }
 
   #cut({ timestampMs }: ClientSignature): number {
-    return timestampMs - (timestampMs % this.#unitMs);
+    return wholeUnits(timestampMs, this.#unitMs);
   }
 }

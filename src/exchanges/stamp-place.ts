@@ -22,6 +22,9 @@ export const RESOLUTION_MS: Readonly<Record<StampFormat, number>> = {
   iso: 1,
 };
 
+/** What a stamp holds of a moment: whole units. */
+export const wholeUnits = (ms: number, unitMs: number): number => ms - (ms % unitMs);
+
 /** @param body parsed */
 export function readStamp(
   place: StampPlace | undefined,

@@ -9,6 +9,7 @@
  * passwords.
  */
 
+import { isInQuotes } from '../base/quotes.js';
 import { parseUrl } from '../base/url.js';
 
 export const POSTGRES_EXAMPLE = 'postgres://user:password@host:5432/database';
@@ -30,7 +31,7 @@ export const isPostgresUrl = (text: string): boolean => 'url' in parsePostgresUr
 /** @returns the URL for the driver, or what completes "… must be a URL like …, got" */
 export function parsePostgresUrl(raw: string): ParsedUrl {
   const text = raw.replace(AROUND, '');
-  if (/^(['"`]).*\1$/s.test(text)) return { problem: 'one in quotes: remove them' };
+  if (isInQuotes(text)) return { problem: 'one in quotes: remove them' };
   if (/^jdbc:/i.test(text)) return { problem: 'one that starts with jdbc: remove that' };
   if (!SCHEME.test(text)) {
     // With the slashes: what comes before a colon alone may be a user's name.

@@ -11,6 +11,7 @@
  * to the others are made beside it: the library would wait for that to each node, also to one that is gone.
  */
 import { withDeadline } from '../base/deadline.js';
+import { end } from './end.js';
 import type { Node } from './sentinel.js';
 
 export interface ClusterClient {
@@ -111,12 +112,4 @@ export function followCluster<Client extends ClusterClient>({
       end(client);
     },
   };
-}
-
-function end(client: ClusterClient | undefined): void {
-  try {
-    client?.destroy();
-  } catch {
-    // It was never open.
-  }
 }

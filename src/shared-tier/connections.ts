@@ -12,6 +12,7 @@ import { ConnectorStateError } from '../base/errors.js';
 import type { Logger } from '../base/logging.js';
 import { explainMissing } from '../base/optional-package.js';
 import { followCluster } from './cluster.js';
+import { end } from './end.js';
 import { placeName, type RedisPlace } from './redis-url.js';
 import type { Script } from './scripts.js';
 import { followMaster, type Node } from './sentinel.js';
@@ -108,14 +109,12 @@ export async function createConnections(
   const left = () => {
     if (subscribed?.isOpen) subscribed.destroy();
   };
-  const clientAt = (node: Node) => {
-    const one = redis.createClient({
+  const clientAt = (node: Node) =>
+    redis.createClient({
       ...options,
       database: place.database,
       socket: { ...socket, ...node },
     }) as unknown as RedisClientType;
-    return one;
-  };
   let connection: Connection;
 
   if (place.mode === 'cluster') {
@@ -245,14 +244,6 @@ export async function createConnections(
       connection.destroy();
     },
   };
-}
-
-function end(client: RedisClientType): void {
-  try {
-    client.destroy();
-  } catch {
-    // It was never open.
-  }
 }
 
 async function loadClient(): Promise<Redis> {

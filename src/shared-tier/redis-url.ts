@@ -1,5 +1,5 @@
 /**
- * `REDIS_URL`, taken apart: one server, a cluster, or a Sentinel's master. Loads nothing, for it runs at every start.
+ * `REDIS_URL`, taken apart: one server, a cluster, or a Sentinel's master. Loads no package, for it runs at every start.
  *
  *   redis://user:password@host:6379/0            one server; rediss:// with TLS
  *   redis://user:password@h1:6379,h2:6379        a cluster, by some of its nodes
@@ -9,6 +9,7 @@
  * `?ca=/path/ca.pem` names the authority that signed the servers' certificates. What else stands in the query would
  * be lost in silence, so it is refused. A problem names no value: URLs hold passwords.
  */
+import { isInQuotes } from '../base/quotes.js';
 
 export const REDIS_EXAMPLE = 'redis://user:password@host:6379';
 
@@ -36,7 +37,7 @@ const DATABASE = /^\d{1,4}$/;
 /** @returns the place, or what completes "… must be a URL like …, got" */
 export function parseRedisUrl(raw: string): ParsedRedisUrl {
   const text = raw.trim();
-  if (/^(['"`]).*\1$/s.test(text)) return { problem: 'one in quotes: remove them' };
+  if (isInQuotes(text)) return { problem: 'one in quotes: remove them' };
   const [, scheme, sentinel, login, hosts, path = '', query = ''] = URL_PARTS.exec(text) ?? [];
   if (scheme === undefined || hosts === undefined) {
     const other = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];

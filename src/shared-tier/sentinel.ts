@@ -12,6 +12,7 @@
  */
 import type { RedisClientType } from 'redis';
 import { withDeadline } from '../base/deadline.js';
+import { end } from './end.js';
 
 export interface Node {
   readonly host: string;
@@ -124,12 +125,4 @@ export function followMaster({
       end(master?.client);
     },
   };
-}
-
-function end(client: RedisClientType | undefined): void {
-  try {
-    client?.destroy();
-  } catch {
-    // It was never open.
-  }
 }

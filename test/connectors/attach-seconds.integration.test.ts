@@ -6,25 +6,12 @@ import { CcxtConnectorWithCache } from '../../src/connectors/ccxt-with-cache.con
 import type { CcxtClass } from '../../src/exchanges/attached-ccxt.js';
 import { registerExchange } from '../../src/exchanges/registry.js';
 import { ccxtClass } from '../support/ccxt.js';
+import { GATE } from '../support/gate-profile.js';
 import { ACCOUNT, closing, givenWorld } from '../support/world.js';
 
 const NAME = 'GATE_TEST';
-const WINDOW_MS = 60_000;
-registerExchange({
-  name: NAME,
-  source: 'Gate API v4, "Authentication"',
-  hosts: { MAINNET: 'https://api.gateio.ws' },
-  window: { defaultMs: WINDOW_MS, maxMs: WINDOW_MS, earlyLimitMs: WINDOW_MS, aheadMs: 0 },
-  time: { path: '/api/v4/spot/time', stamp: { at: ['server_time'], format: 'ms' } },
-  answers: { name: 'Gate', code: 'label', message: 'message', yes: [] },
-  refusals: [{ codes: ['REQUEST_EXPIRED'], reason: 'timestamp' }],
-  unexecuted: ['REQUEST_EXPIRED'],
-  request: { stamp: { in: 'header', name: 'Timestamp', format: 'seconds' } },
-  ccxt: {
-    id: 'gate',
-    verification: [{ endpoint: 'GET /api/v4/account/detail', api: ['private', 'account'], path: 'detail' }],
-  },
-});
+const WINDOW_MS = GATE.window.defaultMs;
+registerExchange({ ...GATE, name: NAME });
 
 let Gate: CcxtClass;
 beforeAll(async () => {

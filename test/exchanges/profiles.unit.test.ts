@@ -7,25 +7,10 @@ import type { ExchangeProfile } from '../../src/exchanges/exchange-profile.js';
 import { reasonOf } from '../../src/exchanges/refusal-rules.js';
 import { hostOf, profileOf, registerExchange, SHIPPED_PROFILES } from '../../src/exchanges/registry.js';
 import { readStamp } from '../../src/exchanges/stamp-place.js';
+import { GATE } from '../support/gate-profile.js';
 import { projectDirectory } from '../support/run.js';
 
 const doc = (name: string) => readFileSync(join(projectDirectory, 'docs', name), 'utf8');
-
-const GATE: ExchangeProfile = {
-  name: 'GATE',
-  source: 'Gate API v4, "Authentication"',
-  hosts: { MAINNET: 'https://api.gateio.ws' },
-  window: { defaultMs: 60_000, maxMs: 60_000, earlyLimitMs: 60_000, aheadMs: 0 },
-  time: { path: '/api/v4/spot/time', stamp: { at: ['server_time'], format: 'ms' } },
-  answers: { name: 'Gate', code: 'label', message: 'message', yes: [] },
-  refusals: [{ codes: ['REQUEST_EXPIRED'], reason: 'timestamp' }],
-  unexecuted: ['REQUEST_EXPIRED'],
-  request: { stamp: { in: 'header', name: 'Timestamp', format: 'seconds' } },
-  ccxt: {
-    id: 'gate',
-    verification: [{ endpoint: 'GET /api/v4/account/detail', api: ['private', 'account'], path: 'detail' }],
-  },
-};
 
 describe('the shipped profiles', () => {
   it('are those that are named, and would be taken if they were registered', () => {

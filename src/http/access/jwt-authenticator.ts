@@ -18,6 +18,7 @@ import {
   jwtVerify,
 } from 'jose';
 import { InvalidInputError } from '../../base/errors.js';
+import { isInQuotes } from '../../base/quotes.js';
 import { parseUrl } from '../../base/url.js';
 import { HttpProblem } from '../problem.js';
 import { type Principal, ROLES, type Role } from './access.js';
@@ -107,7 +108,7 @@ function keysOf(jwks: string): JWTVerifyGetKey {
     throw new InvalidInputError(`AUTH_JWKS must be https://… or a file, got ${what}`);
   };
   if (jwks.trim() === '') refuse('nothing');
-  if (/^(['"`]).*\1$/s.test(jwks)) refuse('one in quotes: remove them');
+  if (isInQuotes(jwks)) refuse('one in quotes: remove them');
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(jwks)?.[1];
   if (scheme !== undefined) {
     if (!/^https?$/i.test(scheme)) refuse(`one that starts with ${scheme}:`);

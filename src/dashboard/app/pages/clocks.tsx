@@ -1,5 +1,4 @@
 /** One exchange's clock as all who measured it saw it: which, when, and by whom is in the address. */
-
 import { useMemo } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { activity, clocks, refusals, samples, stats, usage } from '../api/calls.js';

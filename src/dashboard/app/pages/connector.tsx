@@ -1,5 +1,4 @@
 /** One connector: why it has the offset it has, what happened to it, and what its state was at any moment. */
-
 import { useMemo, useState } from 'preact/hooks';
 import { inWords } from '../../../cli/commands/explain-text.js';
 import { explanation, history, invalidate, stateAt } from '../api/calls.js';

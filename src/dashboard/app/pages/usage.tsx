@@ -1,5 +1,4 @@
 /** How much is answered without a sync, from where, and what that saves. */
-
 import { useMemo } from 'preact/hooks';
 import { usage } from '../api/calls.js';
 import type { UsageBucket } from '../api/types.js';

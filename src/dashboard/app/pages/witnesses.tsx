@@ -1,5 +1,4 @@
 /** Machines whose word on the exchanges' clocks an operator does not take: whom others contradict, who is, and back again. */
-
 import { useState } from 'preact/hooks';
 import { machineIn, nameOf } from '../../../clock/witness.js';
 import { distrust } from '../api/calls.js';
